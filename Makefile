@@ -1,0 +1,51 @@
+# Every target sets up what it needs: a virtual environment in .venv, from the hashed lock. A second run sets up nothing.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format stubs lock bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
+	@echo "Setting up $(VENV) (some minutes, once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "weaklabel needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-build-isolation --no-deps -e clients/python -e .
+	@touch $@
+
+setup: $(READY) ## install everything into .venv
+
+demo: $(READY) ## the main job on real data: functions in, soft labels out, through a real server
+	@$(BIN)/python examples/demo.py
+
+test: $(READY) ## all tests
+	@$(BIN)/python -m pytest
+
+test-fast: $(READY) ## the tests that take no more than a few seconds each
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY) ## ruff, types, contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/buf lint
+
+format: $(READY) ## let ruff put the code in form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+stubs: $(READY) ## generate the client's stubs from protos/
+	@$(BIN)/python clients/python/generate_stubs.py
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --python-version 3.11 --group dev --extra demo --no-emit-package weaklabel-client pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and what was built
+	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis

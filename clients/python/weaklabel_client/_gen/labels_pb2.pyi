@@ -1,0 +1,71 @@
+from weaklabel_client._gen import tensor_pb2 as _tensor_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ReadSoftLabelsRequest(_message.Message):
+    __slots__ = ("model", "row_offset", "row_limit")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ROW_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    ROW_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    row_offset: int
+    row_limit: int
+    def __init__(self, model: _Optional[str] = ..., row_offset: _Optional[int] = ..., row_limit: _Optional[int] = ...) -> None: ...
+
+class ReadSoftLabelsResponse(_message.Message):
+    __slots__ = ("model", "row_offset", "item_ids", "probabilities", "labels")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ROW_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    row_offset: int
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    probabilities: _tensor_pb2.Tensor
+    labels: _tensor_pb2.Tensor
+    def __init__(self, model: _Optional[str] = ..., row_offset: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+
+class PredictRequest(_message.Message):
+    __slots__ = ("model", "sources", "votes")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    VOTES_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    votes: _tensor_pb2.Tensor
+    def __init__(self, model: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+
+class PredictResponse(_message.Message):
+    __slots__ = ("model", "probabilities", "labels")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    probabilities: _tensor_pb2.Tensor
+    labels: _tensor_pb2.Tensor
+    def __init__(self, model: _Optional[str] = ..., probabilities: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+
+class PredictStreamRequest(_message.Message):
+    __slots__ = ("model", "sources", "votes")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    VOTES_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    votes: _tensor_pb2.Tensor
+    def __init__(self, model: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+
+class PredictStreamResponse(_message.Message):
+    __slots__ = ("model", "probabilities", "labels")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    probabilities: _tensor_pb2.Tensor
+    labels: _tensor_pb2.Tensor
+    def __init__(self, model: _Optional[str] = ..., probabilities: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...

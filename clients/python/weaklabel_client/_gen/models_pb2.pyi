@@ -1,0 +1,110 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from weaklabel_client._gen import operations_pb2 as _operations_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SourceEstimate(_message.Message):
+    __slots__ = ("source", "coverage", "accuracy")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    coverage: float
+    accuracy: float
+    def __init__(self, source: _Optional[str] = ..., coverage: _Optional[float] = ..., accuracy: _Optional[float] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ITERATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERGED_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    CLASS_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    votes_version: int
+    item_count: int
+    iteration_count: int
+    converged: bool
+    objective: _containers.RepeatedScalarFieldContainer[float]
+    class_balance: _containers.RepeatedScalarFieldContainer[float]
+    sources: _containers.RepeatedCompositeFieldContainer[SourceEstimate]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class FitOptions(_message.Message):
+    __slots__ = ("seed", "max_iterations")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    MAX_ITERATIONS_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    max_iterations: int
+    def __init__(self, seed: _Optional[int] = ..., max_iterations: _Optional[int] = ...) -> None: ...
+
+class FitModelRequest(_message.Message):
+    __slots__ = ("parent", "votes_version", "options", "request_id")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    votes_version: int
+    options: FitOptions
+    request_id: str
+    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., options: _Optional[_Union[FitOptions, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class FitModelResponse(_message.Message):
+    __slots__ = ("operation",)
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    operation: _operations_pb2.Operation
+    def __init__(self, operation: _Optional[_Union[_operations_pb2.Operation, _Mapping]] = ...) -> None: ...
+
+class GetModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ("parent", "page_size", "page_token")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    page_size: int
+    page_token: str
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models", "next_page_token")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    next_page_token: str
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class DeleteModelRequest(_message.Message):
+    __slots__ = ("name", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class DeleteModelResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Weak supervision: votes of labeling functions, prompts and people in, calibrated soft labels out."""
