@@ -1,0 +1,59 @@
+"""EM in one compiled loop over state of fixed size."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from weaklabel.model.estep import e_step
+from weaklabel.model.mstep import m_step
+from weaklabel.model.params import Params, Rows, Settings, Sources, State
+
+FULL_CELLS = 2**25
+"""Above so many cells, confusion matrices give way to one accuracy a source."""
+
+
+def start(rows: Rows, n_sources: int, max_iter: int) -> State:
+    """State before the first iteration: responsibilities are the anchors."""
+    n_classes = rows.anchor.shape[1]
+    full = n_sources * n_classes**2 <= FULL_CELLS
+    params = Params(
+        jnp.zeros((n_sources, n_classes, n_classes) if full else (n_sources, n_classes)),
+        jnp.zeros(n_classes),
+        jnp.full(n_classes, 1 / n_classes),
+    )
+    responsibilities = jnp.where(rows.n_votes[:, None] > 0, rows.anchor, 1 / n_classes)
+    trace = jnp.full(max_iter, jnp.nan)
+    return State(params, responsibilities, jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32), trace)
+
+
+@partial(jax.jit, donate_argnames="state")
+def run(
+    rows: Rows,
+    sources: Sources,
+    state: State,
+    settings: Settings,
+    stop_at: Int[Array, ""],
+    tol: Float[Array, ""],
+) -> State:
+    """EM until responsibilities change by less than `tol`, or iteration `stop_at`.
+
+    Each iteration is an M-step, then an E-step, so that responsibilities always match the parameters. Called again
+    with a later `stop_at` it goes on where it was: the same bits as in one go.
+    """
+    full = state.params.evidence.ndim == 3
+
+    def going(state: State) -> Array:
+        return (state.iteration < stop_at) & (state.change >= tol)
+
+    def iterate(state: State) -> State:
+        params = m_step(rows, sources, state.responsibilities, settings, full=full)
+        expected = e_step(rows, params, settings)
+        change = jnp.abs(expected.responsibilities - state.responsibilities).max()
+        trace = state.objective.at[state.iteration].set(expected.log_likelihood)
+        return State(params, expected.responsibilities, state.iteration + 1, change, trace)
+
+    return jax.lax.while_loop(going, iterate, state)
