@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment in .venv, from the hashed lock. A second run sets up nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format stubs lock bench clean
+.PHONY: help setup demo test test-fast lint format stubs lock bench-quality clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,10 @@ format: $(READY) ## let ruff put the code in form
 
 stubs: $(READY) ## generate the client's stubs from protos/
 	@$(BIN)/python clients/python/generate_stubs.py
+
+bench-quality: $(READY) ## label quality on a folder of vote matrices: make bench-quality DATA=folder [ARGS="--resample 20"]
+	@test -n "$(DATA)" || { echo "say where the data is: make bench-quality DATA=folder"; exit 2; }
+	@$(BIN)/python benchmarks/quality.py $(DATA) $(ARGS)
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \

@@ -25,7 +25,7 @@ def joint(rows: Rows, params: Params) -> Float[Array, "U K"]:
     """Logarithm of prior times evidence."""
     full = params.evidence.ndim == 3
     evidence = rows.layout.evidence(params.evidence) if full else rows.layout.own_evidence(params.evidence)
-    return params.log_prior + evidence
+    return params.log_prior[None, :] + evidence
 
 
 def e_step(rows: Rows, params: Params, settings: Settings) -> Expectation:

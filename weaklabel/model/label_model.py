@@ -135,10 +135,12 @@ class LabelModel:
             state = run(rows, sources, state, self._settings, jnp.asarray(stop_at, jnp.int32), tol)
             done = int(state.iteration)
             if progress:
-                progress(FitProgress(done, self.max_iter, float(state.objective[done - 1]), float(state.change)))
+                progress(
+                    FitProgress(done, self.max_iter, float(np.asarray(state.objective)[done - 1]), float(state.change))
+                )
         self._params = jax.tree.map(np.asarray, state.params)
         self.n_iter, self.converged = done, float(state.change) < self.tol
-        self.objective = np.asarray(state.objective[:done], np.float64)
+        self.objective = np.asarray(state.objective, np.float64)[:done]
         self.class_balance = np.asarray(state.params.class_balance, np.float64)
         self.source_names, self.coverage = votes.source_names, votes.coverage
         probabilities = np.asarray(_read_out(rows, state.params, self._settings))

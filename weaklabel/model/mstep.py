@@ -56,14 +56,14 @@ def full_evidence(
 ) -> Float[Array, "M K K"]:
     """Evidence of each vote: P(vote | class) and P(class | vote) / P(class), by the polarity of the source."""
     n_classes = counts.shape[1]
-    eye = jnp.eye(n_classes)
+    eye = jnp.eye(n_classes)[None]
     off = (1 - accuracy) / (n_classes - 1)
     centre = accuracy[:, None, None] * eye + off[:, None, None] * (1 - eye)
     recall = counts + settings.recall_mass * centre + settings.recall_floor / n_classes
     by_recall = jnp.log(recall / recall.sum(1, keepdims=True))
-    shown = (sources.vote_counts > 0)[:, :, None]
+    shown = (sources.vote_counts > 0).astype(counts.dtype)[:, :, None]
     precision = counts + settings.precision_mass * centre * shown + settings.precision_floor / n_classes
-    by_precision = jnp.log(precision / precision.sum(2, keepdims=True)) - log_balance
+    by_precision = jnp.log(precision / precision.sum(2, keepdims=True)) - log_balance[None, None]
     share = sources.precision[:, None, None]
     return (1 - share) * by_recall + share * by_precision
 

@@ -1,0 +1,249 @@
+"""EM against independent answers: enumeration of all labelings, a plain Dawid-Skene, and symmetries."""
+
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from weaklabel.model import LabelModel
+from weaklabel.model import fit as fit_module
+from weaklabel.model.estep import e_step, joint
+from weaklabel.model.fit import run, start
+from weaklabel.model.init import make_rows, prepare, unipolarity
+from weaklabel.model.layout import BLOCK_ROWS, DenseLayout, SparseLayout, lay_out, merge_rows
+from weaklabel.model.params import Params, Rows, Settings, Sources, State
+from weaklabel.votes import Votes
+
+PLAIN = Settings(
+    anchor_weight=0.0, accuracy_mass=1e-6, recall_mass=0.0, recall_floor=1e-6, precision_mass=0.0, precision_floor=1e-6
+)
+"""Hardly any prior and no anchor: maximum likelihood, so that EM is the textbook's."""
+
+
+def sample(
+    n_items: int, n_sources: int, n_classes: int, *, seed: int = 0, coverage: float = 0.7
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Votes of independent sources with accuracies .6 to .9, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, n_classes, n_items)
+    accuracy = rng.uniform(0.6, 0.9, n_sources)
+    wrong = (truth[:, None] + rng.integers(1, n_classes, (n_items, n_sources))) % n_classes
+    votes = np.where(rng.random((n_items, n_sources)) < accuracy, truth[:, None], wrong)
+    return np.where(rng.random((n_items, n_sources)) < coverage, votes, -1), truth
+
+
+def fitted(matrix: NDArray[Any], n_classes: int, settings: Settings, n_iter: int) -> tuple[Rows, Sources, State]:
+    votes = Votes.from_dense(matrix, n_classes)
+    merged = merge_rows(votes)
+    rows, sources = prepare(merged, settings)
+    state = start(rows, votes.n_sources, n_iter)
+    return rows, sources, run(rows, sources, state, settings, jnp.int32(n_iter), jnp.float32(1e-6))
+
+
+def random_params(n_sources: int, n_classes: int, seed: int) -> Params:
+    rng = np.random.default_rng(seed)
+    confusion = rng.dirichlet(np.ones(n_classes), (n_sources, n_classes))  # [M, true class, vote]
+    balance = rng.dirichlet(np.ones(n_classes))
+    evidence = jnp.asarray(np.log(confusion).transpose(0, 2, 1), jnp.float32)
+    return Params(evidence, jnp.asarray(np.log(balance), jnp.float32), jnp.asarray(balance, jnp.float32))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_e_step_and_counts_equal_the_sum_over_all_labelings(n_classes: int) -> None:
+    matrix, _ = sample(5, 3, n_classes, seed=n_classes)
+    matrix[4] = matrix[0]  # two items with one row
+    params = random_params(3, n_classes, 1)
+    log_vote, log_balance = np.asarray(params.evidence, float), np.asarray(params.log_prior, float)
+
+    labelings = list(itertools.product(range(n_classes), repeat=5))
+    weights = np.array(
+        [
+            sum(
+                log_balance[y] + sum(log_vote[m, s, y] for m, s in enumerate(row) if s >= 0)
+                for y, row in zip(labeling, matrix, strict=True)
+            )
+            for labeling in labelings
+        ]
+    )
+    share = np.exp(weights - logsumexp(weights))
+    posterior = np.zeros((5, n_classes))
+    counts = np.zeros((3, n_classes, n_classes))
+    for labeling, p in zip(labelings, share, strict=True):
+        for i, y in enumerate(labeling):
+            posterior[i, y] += p
+            for m, s in enumerate(matrix[i]):
+                if s >= 0:
+                    counts[m, s, y] += p
+
+    merged = merge_rows(Votes.from_dense(matrix, n_classes))
+    rows = make_rows(merged, PLAIN)
+    expected = e_step(rows, params, PLAIN)
+    covered = (matrix >= 0).any(1)
+    assert merged.inverse is not None
+    found = np.asarray(expected.responsibilities)[merged.inverse]
+    np.testing.assert_allclose(found[covered], posterior[covered], atol=1e-5)
+    weighted = rows.weight[:, None] * expected.responsibilities
+    np.testing.assert_allclose(rows.layout.counts(weighted, 3), counts, atol=1e-4)
+    log_evidence = logsumexp(weights) - sum(logsumexp(log_balance) for row in matrix if not (row >= 0).any())
+    np.testing.assert_allclose(float(expected.log_likelihood) * covered.sum(), log_evidence, rtol=1e-4)
+
+
+def dawid_skene(matrix: NDArray[Any], n_classes: int, n_iter: int) -> tuple[NDArray[Any], list[float]]:
+    """Maximum likelihood by EM from the vote shares, cell by cell in float64 (Dawid and Skene 1979)."""
+    votes = np.eye(n_classes + 1)[matrix][:, :, :n_classes]  # -1 picks the last row, which is cut off
+    q = (votes.sum(1) + 0.5 / n_classes) / (votes.sum((1, 2)) + 0.5)[:, None]
+    trace = []
+    for _ in range(n_iter):
+        balance = (q.sum(0) + 1) / (q.sum() + n_classes)
+        confusion = np.einsum("ims,ic->mcs", votes, q) + 1e-9
+        confusion /= confusion.sum(2, keepdims=True)
+        log_joint = np.log(balance) + np.einsum("ims,mcs->ic", votes, np.log(confusion))
+        trace.append(float(logsumexp(log_joint, axis=1).mean()))
+        q = np.exp(log_joint - logsumexp(log_joint, axis=1, keepdims=True))
+    return q, trace
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_without_priors_em_is_dawid_skene(n_classes: int) -> None:
+    matrix, _ = sample(400, 6, n_classes, seed=7, coverage=1.0)
+    expected, trace = dawid_skene(matrix, n_classes, 15)
+    votes = Votes.from_dense(matrix, n_classes)
+    merged = merge_rows(votes)
+    rows, sources = prepare(merged, PLAIN)
+    sources = sources._replace(precision=jnp.zeros(6))
+    state = run(rows, sources, start(rows, 6, 15), PLAIN, jnp.int32(15), jnp.float32(0))
+    found = np.asarray(state.responsibilities)
+    found = found[: votes.n_items] if merged.inverse is None else found[merged.inverse]
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    np.testing.assert_allclose(np.asarray(state.objective), trace, atol=2e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("settings", [PLAIN, PLAIN._replace(anchor_weight=0.25)], ids=["likelihood", "anchored"])
+def test_the_objective_never_falls(seed: int, settings: Settings) -> None:
+    matrix, _ = sample(300, 8, 3, seed=seed)
+    votes = Votes.from_dense(matrix, 3)
+    rows, sources = prepare(merge_rows(votes), settings)
+    sources = sources._replace(precision=jnp.zeros(8))
+    state = run(rows, sources, start(rows, 8, 40), settings, jnp.int32(40), jnp.float32(0))
+    trace = np.asarray(state.objective)
+    assert np.isfinite(trace).all()
+    assert trace[-1] > trace[0]
+    assert (np.diff(trace) >= -2e-6).all()  # float32 noise of a mean over the rows
+
+
+def test_going_on_gives_the_same_bits_as_one_go() -> None:
+    matrix, _ = sample(200, 5, 3)
+    settings = Settings()
+    rows, sources, whole = fitted(matrix, 3, settings, 30)
+    state = start(rows, 5, 30)
+    for stop_at in (1, 2, 7, 30):
+        state = run(rows, sources, state, settings, jnp.int32(stop_at), jnp.float32(1e-6))
+    assert all(
+        np.array_equal(a, b, equal_nan=True)
+        for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(state), strict=True)
+    )
+
+
+def test_responsibilities_match_the_parameters() -> None:
+    matrix, _ = sample(200, 5, 3)
+    rows, _, state = fitted(matrix, 3, Settings(), 9)
+    again = e_step(rows, state.params, Settings()).responsibilities
+    np.testing.assert_allclose(again, state.responsibilities, atol=1e-6)
+
+
+def test_jit_changes_nothing() -> None:
+    matrix, _ = sample(60, 4, 3)
+    rows, sources, compiled = fitted(matrix, 3, Settings(), 4)
+    with jax.disable_jit():
+        plain = run(rows, sources, start(rows, 4, 4), Settings(), jnp.int32(4), jnp.float32(1e-6))
+    np.testing.assert_allclose(plain.responsibilities, compiled.responsibilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_layouts_are_the_same_operator(n_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, _ = sample(BLOCK_ROWS + 77, 6, n_classes, coverage=0.4)
+    votes = Votes.from_dense(matrix, n_classes)
+    shares = np.random.default_rng(3).random(votes.n_votes).astype(np.float32)
+    dense = lay_out(votes, shares)
+    monkeypatch.setattr("weaklabel.model.layout.DENSE_CLASSES", 0)
+    sparse = lay_out(votes, shares)
+    assert isinstance(dense, DenseLayout)
+    assert isinstance(sparse, SparseLayout)
+
+    rng = np.random.default_rng(4)
+    weights = rng.normal(size=(6, n_classes, n_classes)).astype(np.float32)
+    q = rng.dirichlet(np.ones(n_classes), len(matrix)).astype(np.float32)
+    evidence = np.zeros((len(matrix), n_classes))
+    counts = np.zeros((6, n_classes, n_classes))
+    for vote, (i, m, s) in enumerate(zip(*votes.triples(), strict=True)):
+        evidence[i] += shares[vote] * weights[m, s]
+        counts[m, s] += q[i]
+    own = np.einsum("mkk->mk", weights)
+    for layout in (dense, sparse):
+        size = layout.codes.shape[0] if isinstance(layout, DenseLayout) else layout.n_rows
+        padded = np.zeros((size, n_classes), np.float32)
+        padded[: len(matrix)] = q
+        np.testing.assert_allclose(layout.evidence(jnp.asarray(weights))[: len(matrix)], evidence, atol=1e-4)
+        np.testing.assert_allclose(layout.counts(jnp.asarray(padded), 6), counts, rtol=1e-4)
+        np.testing.assert_allclose(layout.own_counts(jnp.asarray(padded), 6), np.einsum("mkk->mk", counts), rtol=1e-4)
+        only_own = layout.evidence(jnp.asarray(own[:, :, None] * np.eye(n_classes, dtype=np.float32)))
+        np.testing.assert_allclose(layout.own_evidence(jnp.asarray(own)), only_own, atol=1e-4)
+
+
+def test_merged_rows_stand_for_their_items() -> None:
+    matrix, _ = sample(500, 4, 2, seed=2)
+    merged = merge_rows(Votes.from_dense(matrix, 2))
+    assert merged.inverse is not None
+    assert np.array_equal(merged.votes.to_dense()[merged.inverse], matrix)
+    assert merged.weight.sum() == 500
+    assert merged.votes.n_items == len(np.unique(matrix, axis=0))
+
+
+def test_one_compilation_a_bucket() -> None:
+    compilations: list[str] = []
+
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        compilations.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+
+    def distinct_rows(n_items: int, seed: int) -> NDArray[Any]:
+        codes = np.random.default_rng(seed).permutation(4**5)[:n_items]
+        return np.stack([codes // 4**m % 4 for m in range(5)], axis=1) - 1
+
+    LabelModel(3).fit(distinct_rows(300, 0)).predict(distinct_rows(500, 1))
+    assert any("compile" in event for event in compilations), "the listener hears nothing"
+    compilations.clear()
+    for seed, n_items in enumerate([500, 512, 400], start=2):  # all fall into the bucket of 512
+        LabelModel(3).fit(distinct_rows(n_items, seed)).predict(distinct_rows(n_items, seed + 9))
+    assert not [event for event in compilations if "backend_compile" in event]
+
+
+def test_unipolar_sources_are_told_from_the_others() -> None:
+    counts = np.array([[50, 0], [0, 40], [30, 25], [60, 55], [2, 1]], float)
+    found = unipolarity(counts)
+    assert (found[:2] > 0.5).all()
+    assert (found[2:4] < 1e-3).all()
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_many_classes_take_one_accuracy_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, truth = sample(400, 7, 4, seed=5)
+    monkeypatch.setattr(fit_module, "FULL_CELLS", 10)
+    rows, _, state = fitted(matrix, 4, Settings(), 60)
+    assert state.params.evidence.shape == (7, 4)
+    merged = merge_rows(Votes.from_dense(matrix, 4))
+    found = np.asarray(state.responsibilities).argmax(1)
+    found = found[: len(matrix)] if merged.inverse is None else found[merged.inverse]
+    votes = np.eye(5)[matrix][:, :, :4].sum(1)
+    assert (found == truth).mean() > (votes.argmax(1) == truth).mean()
+    # The evidence of one coin in closed form: log a / ((1 - a) / (K - 1)), with the accuracy that the counts give.
+    weighted = rows.weight[:, None] * state.responsibilities
+    assert np.isfinite(np.asarray(joint(rows, state.params))).all()
+    assert float(weighted.sum()) == pytest.approx((matrix >= 0).any(1).sum(), rel=1e-5)

@@ -1,0 +1,92 @@
+"""How good soft labels are on items with known labels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from weaklabel.errors import InvalidArgumentError
+
+N_BINS = 15
+SMALLEST_PROBABILITY = 1e-6
+TIE = 1e-9
+
+
+class Scores(NamedTuple):
+    """Quality of soft labels; see `evaluate`."""
+
+    accuracy: float
+    """Share of the items whose likeliest class is right; classes tied for it share the item."""
+    f1: float | None
+    """F1 of the positive class, where one is named; ties are shared."""
+    nll: float
+    """Mean negative log-likelihood, in nats; probabilities below 1e-6 count as 1e-6."""
+    brier: float
+    """Mean squared error, summed over the classes (Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2)."""
+    ece: float
+    """Expected calibration error in 15 equal bins of the largest probability (Guo et al. 2017, arXiv:1706.04599)."""
+    n_items: int
+    """Number of items with a known label."""
+
+
+def evaluate(
+    probabilities: ArrayLike, gold: ArrayLike, *, positive: int | None = None, labels: ArrayLike | None = None
+) -> Scores:
+    """Scores soft labels against gold.
+
+    Args:
+        probabilities: [N, K], rows sum to one.
+        gold: [N] class indices; items with -1 are left out.
+        positive: class whose F1 is wanted.
+        labels: [N] the classes called, as of `LabelModel.predict`, for accuracy and F1; the likeliest class where not
+            given. -1 (cannot tell) counts as a tie of all classes.
+
+    Raises:
+        InvalidArgumentError: if shapes do not agree, probabilities are not in [0, 1] or do not sum to one, or no label
+            is known.
+    """
+    p, truth = np.asarray(probabilities, np.float64), np.asarray(gold)
+    if p.ndim != 2 or truth.shape != p.shape[:1]:
+        raise InvalidArgumentError(f"expected [N, K] and [N], got {p.shape} and {truth.shape}", field="gold")
+    if not (np.isfinite(p).all() and (p >= 0).all() and np.allclose(p.sum(1), 1, atol=1e-3)):
+        raise InvalidArgumentError("probabilities must lie in [0, 1], and rows sum to one", field="probabilities")
+    known = truth >= 0
+    if not known.any():
+        raise InvalidArgumentError("gold holds no label", field="gold")
+    if truth.max() >= p.shape[1]:
+        raise InvalidArgumentError(f"gold holds label {truth.max()}, there are {p.shape[1]} classes", field="gold")
+    p, truth = p[known], truth[known].astype(int)
+    items = np.arange(len(truth))
+    share = _shares(p, None if labels is None else np.asarray(labels)[known])
+    right = share[items, truth]
+    f1 = None
+    if positive is not None:
+        called, there = share[:, positive], truth == positive
+        f1 = float(2 * (called * there).sum() / max(called.sum() + there.sum(), 1e-300))
+    return Scores(
+        accuracy=float(right.mean()),
+        f1=f1,
+        nll=float(-np.log(np.clip(p[items, truth], SMALLEST_PROBABILITY, 1)).mean()),
+        brier=float(((p - np.eye(p.shape[1])[truth]) ** 2).sum(1).mean()),
+        ece=_calibration_error(p, truth),
+        n_items=len(truth),
+    )
+
+
+def _shares(p: NDArray[np.float64], labels: NDArray[np.int32] | None) -> NDArray[np.float64]:
+    """[N, K] the called class of each item, ties shared."""
+    if labels is None:
+        best = p >= p.max(axis=1, keepdims=True) - TIE
+    else:
+        best = (labels[:, None] == np.arange(p.shape[1])) | (labels[:, None] < 0)
+    return np.asarray(best / best.sum(axis=1, keepdims=True), np.float64)
+
+
+def _calibration_error(p: NDArray[np.float64], truth: NDArray[np.int_]) -> float:
+    confidence = p.max(axis=1)
+    right = _shares(p, None)[np.arange(len(truth)), truth]
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    gap = np.bincount(bins, confidence, N_BINS) - np.bincount(bins, right, N_BINS)
+    return float(np.abs(gap).sum() / len(truth))

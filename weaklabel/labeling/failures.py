@@ -1,0 +1,45 @@
+"""What is said about labeling functions that fail on items."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+_MACHINERY = __name__.rpartition(".")[0] + "."
+
+
+class LabelingFunctionWarning(UserWarning):
+    """A labeling function failed on items; its votes there are errors, not abstains."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One labeling function that failed on one item.
+
+    Attributes:
+        function: the name of the labeling function.
+        item: the position of the item in the data, from 0.
+        error: the exception in a line: its type and its message.
+        traceback: the traceback as text, from the function's own code on.
+    """
+
+    function: str
+    item: int
+    error: str
+    traceback: str
+
+    @classmethod
+    def of(cls, function: str, item: int, error: BaseException) -> Failure:
+        """The failure that an exception is."""
+        frames = error.__traceback__
+        while frames and frames.tb_frame.f_globals.get("__name__", "").startswith(_MACHINERY):
+            frames = frames.tb_next
+        return cls(
+            function,
+            item,
+            error=traceback.format_exception_only(error)[-1].strip(),
+            traceback="".join(traceback.format_exception(type(error), error, frames)).rstrip(),
+        )
+
+    def __str__(self) -> str:
+        return f"labeling function {self.function!r} failed on item {self.item}: {self.error}"
