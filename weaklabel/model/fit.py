@@ -20,13 +20,16 @@ def start(rows: Rows, n_sources: int, max_iter: int) -> State:
     """State before the first iteration: responsibilities are the anchors."""
     n_classes = rows.anchor.shape[1]
     full = n_sources * n_classes**2 <= FULL_CELLS
+    matrices = (n_sources, n_classes, n_classes)
     params = Params(
-        jnp.zeros((n_sources, n_classes, n_classes) if full else (n_sources, n_classes)),
+        jnp.zeros(matrices if full else (n_sources,)),
+        jnp.zeros(matrices if full else (n_sources, n_classes)),
         jnp.zeros(n_classes),
-        jnp.full(n_classes, 1 / n_classes),
+        jnp.zeros(n_classes),
     )
-    responsibilities = jnp.where(rows.n_votes[:, None] > 0, rows.anchor, 1 / n_classes)
     trace = jnp.full(max_iter, jnp.nan)
+    # A copy: the loop takes the state's memory, and the rows keep theirs.
+    responsibilities = jnp.array(rows.anchor, copy=True)
     return State(params, responsibilities, jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32), trace)
 
 
@@ -51,9 +54,15 @@ def run(
 
     def iterate(state: State) -> State:
         params = m_step(rows, sources, state.responsibilities, settings, full=full)
-        expected = e_step(rows, params, settings)
+        expected = e_step(rows, params)
         change = jnp.abs(expected.responsibilities - state.responsibilities).max()
         trace = state.objective.at[state.iteration].set(expected.log_likelihood)
         return State(params, expected.responsibilities, state.iteration + 1, change, trace)
 
     return jax.lax.while_loop(going, iterate, state)
+
+
+@partial(jax.jit, static_argnames="n_sources")
+def votes_by_class(rows: Rows, responsibilities: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
+    """How often each source is expected to have voted on items of each class."""
+    return rows.layout.counts(rows.weight[:, None] * responsibilities, n_sources).sum(1)

@@ -9,21 +9,25 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
 from weaklabel.model import files
 from weaklabel.model.classes import class_names
 from weaklabel.model.decide import TieBreakPolicy, decide
-from weaklabel.model.estep import read_out
-from weaklabel.model.fit import run, start
-from weaklabel.model.init import make_rows, prepare
+from weaklabel.model.dependence import excess_correlation
+from weaklabel.model.fit import run, start, votes_by_class
+from weaklabel.model.init import Prepared, make_rows, prepare
 from weaklabel.model.layout import MergedRows, merge_rows
-from weaklabel.model.params import Params, Settings
+from weaklabel.model.params import Params, ReadOut, Settings, State
+from weaklabel.model.readout import make_read_out, read_out
 from weaklabel.votes import Votes, as_votes
 
 ITERATIONS_A_SEGMENT = 10
 """Between two reports of progress."""
+MOSTLY_UNIPOLAR = 0.95
+"""Above this mean precision all safeguards are in force anyway, and dependence need not be measured."""
 
 _read_out = jax.jit(read_out)
 
@@ -126,7 +130,8 @@ class LabelModel:
         if votes.n_sources == 0:
             raise InvalidVotesError("votes of at least one source are needed", field="votes")
         merged = merge_rows(votes)
-        rows, sources = prepare(merged, self._settings)
+        prepared = prepare(merged, self._settings)
+        rows, sources = prepared.rows, prepared.sources
         state = start(rows, votes.n_sources, self.max_iter)
         tol = jnp.asarray(self.tol, jnp.float32)
         done = 0
@@ -138,12 +143,14 @@ class LabelModel:
                 progress(
                     FitProgress(done, self.max_iter, float(np.asarray(state.objective)[done - 1]), float(state.change))
                 )
-        self._params = jax.tree.map(np.asarray, state.params)
+        self._params, self._copies = state.params, prepared.copies
+        self._how = self._read_out(prepared, merged, state)
         self.n_iter, self.converged = done, float(state.change) < self.tol
         self.objective = np.asarray(state.objective, np.float64)[:done]
-        self.class_balance = np.asarray(state.params.class_balance, np.float64)
+        totals = np.asarray(state.params.class_totals, np.float64)
+        self.class_balance = totals / totals.sum()
         self.source_names, self.coverage = votes.source_names, votes.coverage
-        probabilities = np.asarray(_read_out(rows, state.params, self._settings))
+        probabilities = np.asarray(_read_out(rows, self._how)[0])
         self.source_accuracy = _accuracy(merged, probabilities)
         self.warnings = self._doubts()
         return self
@@ -173,7 +180,7 @@ class LabelModel:
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: for an unknown policy.
         """
-        return decide(self.predict_proba(votes), tie_break_policy, self.seed)
+        return self.label(votes, tie_break_policy)[1]
 
     def label(
         self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain"
@@ -182,10 +189,9 @@ class LabelModel:
         if self._params is None:
             raise NotFittedError("the model is not fitted: call fit(votes) first")
         merged = merge_rows(self._aligned(votes))
-        rows = make_rows(merged, self._settings)
-        labels = np.asarray(_read_out(rows, self._params, self._settings))[: merged.votes.n_items]
-        probabilities = labels if merged.inverse is None else labels[merged.inverse]
-        return probabilities, decide(probabilities, tie_break_policy, self.seed)
+        rows = make_rows(merged, self._copies, self._settings)
+        probabilities, scores = (merged.spread(np.asarray(part)) for part in _read_out(rows, self._how))
+        return probabilities, decide(scores, tie_break_policy, self.seed)
 
     def score(self, votes: Votes | ArrayLike, gold: ArrayLike, metric: str = "accuracy") -> float:
         """Share of the items, among those with gold (>= 0), that `predict` calls rightly; ties count as wrong.
@@ -202,6 +208,28 @@ class LabelModel:
         if not known.any():
             raise InvalidArgumentError("gold holds no label", field="gold")
         return float((called[known] == truth[known]).mean())
+
+    def _read_out(self, prepared: Prepared, merged: MergedRows, state: State) -> ReadOut:
+        """How soft labels are read off, by the dependence that the fit shows."""
+        params, sources, correlation, fired = state.params, prepared.sources, 0.0, None
+        if params.confusion.ndim == 3:
+            fired = votes_by_class(prepared.rows, state.responsibilities, merged.votes.n_sources)
+            if float(sources.mean_precision) < MOSTLY_UNIPOLAR:
+                # One source of each group of copies: that copies err together is known already.
+                first = ~(np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1)
+                names = [merged.votes.source_names[source] for source in np.flatnonzero(first)]
+                correlation = excess_correlation(
+                    merged.votes.select_sources(names),
+                    np.asarray(prepared.rows.weight, np.float64)[: merged.votes.n_items],
+                    np.asarray(params.confusion, np.float64)[first],
+                    np.asarray(params.log_prior, np.float64),
+                    self.seed,
+                )
+        covered = np.asarray(prepared.rows.n_votes)[: merged.votes.n_items] > 0
+        n_uncovered = float(merged.weight[~covered].sum())
+        return make_read_out(
+            params, sources, self._settings, correlation=correlation, expected_votes=fired, n_uncovered=n_uncovered
+        )
 
     def _aligned(self, votes: Votes | ArrayLike) -> Votes:
         """The votes with the sources of the model as columns, in its order."""
@@ -263,7 +291,10 @@ class LabelModel:
             "warnings": list(self.warnings),
             "settings": self._settings._asdict(),
         }
-        arrays = {name: np.asarray(value) for name, value in self._params._asdict().items()}
+        arrays = {f"params.{name}": np.asarray(value) for name, value in self._params._asdict().items()}
+        arrays |= {f"read_out.{name}": np.asarray(value) for name, value in self._how._asdict().items()}
+        pairs = self._copies.tocoo()
+        arrays |= {"copies.row": pairs.row, "copies.column": pairs.col, "copies.score": pairs.data}
         arrays |= {"objective": self.objective, "source_accuracy": self.source_accuracy, "coverage": self.coverage}
         return files.pack(header, arrays)
 
@@ -278,16 +309,21 @@ class LabelModel:
         try:
             model = cls(classes=header["classes"], seed=header["seed"], max_iter=header["max_iter"], tol=header["tol"])
             model._settings = Settings(**{name: float(value) for name, value in header["settings"].items()})
-            model._params = Params(*(jnp.asarray(arrays[name]) for name in Params._fields))
+            model._params = Params(*(jnp.asarray(arrays[f"params.{name}"]) for name in Params._fields))
+            model._how = ReadOut(*(jnp.asarray(arrays[f"read_out.{name}"]) for name in ReadOut._fields))
             model.source_names = tuple(str(name) for name in header["sources"])
+            pairs = (arrays["copies.row"], arrays["copies.column"])
+            square = (len(model.source_names),) * 2
+            model._copies = sp.csr_array((np.asarray(arrays["copies.score"], float), pairs), shape=square)
             model.n_iter, model.converged = int(header["n_iter"]), bool(header["converged"])
             model.warnings = tuple(str(doubt) for doubt in header["warnings"])
             model.objective = arrays["objective"]
             model.source_accuracy, model.coverage = arrays["source_accuracy"], arrays["coverage"]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"the model file is incomplete: {error!r}") from None
-        model.class_balance = np.asarray(model._params.class_balance, np.float64)
         model._check()
+        totals = np.asarray(model._params.class_totals, np.float64)
+        model.class_balance = totals / totals.sum()
         return model
 
     def _check(self) -> None:
@@ -295,9 +331,15 @@ class LabelModel:
         assert self._params is not None
         n_sources, n_classes = len(self.source_names), self.n_classes
         shapes: dict[str, tuple[Any, list[tuple[int, ...]]]] = {
-            "evidence": (self._params.evidence, [(n_sources, n_classes, n_classes), (n_sources, n_classes)]),
-            "log_prior": (self._params.log_prior, [(n_classes,)]),
-            "class_balance": (self._params.class_balance, [(n_classes,)]),
+            "confusion": (self._params.confusion, [(n_sources, n_classes, n_classes), (n_sources,)]),
+            "evidence": (self._how.evidence, [(n_sources, n_classes, n_classes), (n_sources, n_classes)]),
+            "log_prior": (self._how.log_prior, [(n_classes,)]),
+            "class_totals": (self._params.class_totals, [(n_classes,)]),
+            "uncovered_call": (self._how.uncovered_call, [(n_classes,)]),
+            "correlation": (self._how.correlation, [()]),
+            "sharpness": (self._how.sharpness, [()]),
+            "anchor_share": (self._how.anchor_share, [()]),
+            "uniform_share": (self._how.uniform_share, [()]),
             "source_accuracy": (self.source_accuracy, [(n_sources,)]),
             "coverage": (self.coverage, [(n_sources,)]),
         }

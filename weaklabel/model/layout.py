@@ -167,18 +167,36 @@ class MergedRows(NamedTuple):
     """[U] how many items have the row."""
     inverse: NDArray[np.intp] | None
     """[N] row of each item; None where rows and items are the same."""
+    gold: NDArray[np.int32] | None = None
+    """[U] known label of the row, -1 where unknown; None where no label is known."""
+
+    def spread(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Values of the rows [U or more, ...] as values of the items [N, ...]."""
+        return rows[: self.votes.n_items] if self.inverse is None else rows[self.inverse]
 
 
-def merge_rows(votes: Votes) -> MergedRows:
-    """Merges items with identical votes; sparse votes of many sources are rarely identical and stay as they are."""
+def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRows:
+    """Merges items with identical votes and label.
+
+    Sparse votes of many sources are rarely identical and stay as they are.
+
+    Args:
+        votes: N items.
+        gold: [N] known labels, -1 where unknown.
+    """
+    apart = MergedRows(votes, np.ones(votes.n_items, np.float32), None, gold)
     if votes.is_sparse or votes.n_items == 0 or votes.n_sources == 0:
-        return MergedRows(votes, np.ones(votes.n_items, np.float32), None)
+        return apart
     codes = votes.to_dense()
-    keys = _row_keys(codes)
+    known = np.full((votes.n_items, 1), -1, np.int32) if gold is None else gold[:, None]
+    keys = _row_keys(codes) ^ _row_keys(known)
     _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    if len(first) == votes.n_items or not np.array_equal(codes, codes[first[inverse]]):  # or: two rows share a key
-        return MergedRows(votes, np.ones(votes.n_items, np.float32), None)
-    return MergedRows(votes.select_items(first), weight.astype(np.float32), inverse)
+    representative = first[inverse]
+    collided = not (np.array_equal(codes, codes[representative]) and np.array_equal(known, known[representative]))
+    if len(first) == votes.n_items or collided:
+        return apart
+    merged_gold = None if gold is None else gold[first]
+    return MergedRows(votes.select_items(first), weight.astype(np.float32), inverse, merged_gold)
 
 
 def _row_keys(codes: NDArray[np.signedinteger[Any]]) -> NDArray[np.uint64]:

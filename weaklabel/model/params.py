@@ -1,4 +1,4 @@
-"""What the label model is made of: constants, parameters, and the data of a fit.
+"""What the label model is made of: constants, data, parameters.
 
 Shapes: U distinct vote rows (padded to a bucket), M sources, K classes. Votes have S == K symbols.
 """
@@ -13,24 +13,55 @@ from weaklabel.model.layout import DenseLayout, SparseLayout
 
 
 class Settings(NamedTuple):
-    """Constants of the model. The defaults are the ones that are measured; see docs/label-model.md."""
+    """Constants of the model. The defaults are the ones that are measured; see docs/label-model.md.
+
+    Where there are two of one kind, the first is for sources that use all classes and are read by recall,
+    P(vote | class), the second for unipolar ones, read by precision, P(class | vote); sets in between get a mean.
+    """
 
     anchor_mass: float = 0.5
     """Pseudo-votes, spread over the classes, in the vote shares that anchor a row."""
-    anchor_weight: float = 0.25
-    """Share of the anchor in the responsibilities of EM, and in the labels read out."""
+    hold_recall: float = 0.1
+    """Share of the anchor in the responsibilities of EM."""
+    hold_precision: float = 0.25
     accuracy_mean: float = 0.75
     """Accuracy that sources are expected to have, before any vote."""
     accuracy_mass: float = 5.0
     """Pseudo-votes behind that expectation, and behind the mean accuracy in each source's."""
-    recall_mass: float = 4.0
-    """Pseudo-votes, in each class, for a confusion matrix of the source's overall accuracy: P(vote | class)."""
-    precision_mass: float = 30.0
-    """Pseudo-votes of each symbol for the same, where the source is read by precision: P(class | vote)."""
+    error_mass: float = 4.0
+    """Pseudo-errors, spread over the wrong classes, in the shape of errors that the sources share."""
+    recall_mass: float = 8.0
+    """Pseudo-votes, in each class, for a confusion matrix of the source's accuracy and the shared shape of errors."""
     recall_floor: float = 0.5
     """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
+    precision_mass: float = 30.0
+    """Pseudo-votes of each symbol for the same matrix, where the source is read by precision."""
     precision_floor: float = 0.1
     """Pseudo-votes, spread over the classes, that keep P(class | vote) off zero."""
+    bound: float = 0.15
+    """Share in which a vote may be mere noise: bounds what one vote can say, in the soft labels."""
+    correlation_ignored: float = 0.01
+    """Correlation of errors that may be noise of the simulation."""
+    correlation_full: float = 0.02
+    """Correlation of errors from which on all safeguards are in force."""
+    least_safeguard: float = 0.3
+    """What stays of the safeguards where errors seem independent."""
+    correlation_base: float = 0.05
+    """Correlation of errors that is assumed in addition: of all sources alike,"""
+    correlation_gain: float = 4.0
+    """in proportion to what is measured,"""
+    correlation_few: float = 0.5
+    """and over the number of sources, since few tell little of their dependence."""
+    sharpen_precision: float = 1.3
+    """Factor on the evidence of unipolar sources in the soft labels."""
+    anchor_share: float = 0.15
+    """Share of the anchor in the soft labels."""
+    uniform_share: float = 0.04
+    """Share of the uniform distribution in the soft labels."""
+    call_margin: float = 0.02
+    """Uncovered items: classes within this log-evidence of the best are called alike, ..."""
+    call_range: float = 0.5
+    """... and classes within this share of the range of the log-evidence."""
 
 
 class Rows(NamedTuple):
@@ -38,11 +69,13 @@ class Rows(NamedTuple):
 
     layout: DenseLayout | SparseLayout
     weight: Float[Array, " U"]
-    """How many items have the row; 0 for padding and for rows without votes, which say nothing about sources."""
+    """How many items have the row; 0 for padding and for rows that say nothing."""
     n_votes: Float[Array, " U"]
     """Votes of the row, copies counted once."""
     anchor: Float[Array, "U K"]
-    """Smoothed vote shares, from which EM starts and which hold it."""
+    """Smoothed vote shares, from which EM starts; the label itself where it is known."""
+    hold: Float[Array, " U"]
+    """Share of the anchor in the responsibilities: 1 where the label is known, and for rows without votes."""
 
 
 class Sources(NamedTuple):
@@ -56,17 +89,25 @@ class Sources(NamedTuple):
     independence: Float[Array, " M"]
     """Mean share with which the source's votes count beside their copies: 1 where there are none."""
 
+    @property
+    def mean_precision(self) -> Float[Array, ""]:
+        """Mean of `precision` over the votes, copies counted once."""
+        n_votes = self.vote_counts.sum(1) * self.independence
+        return (self.precision * n_votes).sum() / n_votes.sum().clip(1e-9)
+
 
 class Params(NamedTuple):
     """What EM estimates."""
 
+    confusion: Float[Array, "M K K"] | Float[Array, " M"]
+    """P(vote | class), shrunk: vote on the second axis, class on the last. [M] where matrices would be too large:
+    then each source has one accuracy."""
     evidence: Float[Array, "M K K"] | Float[Array, "M K"]
-    """Log-evidence of each vote (second axis) for each class (last axis). [M, K] where the matrices would be too
-    large: then a vote speaks for its own class only, by so much more than for each other one."""
+    """Log-evidence of each vote for each class; in the [M, K] form a vote speaks for its own class only."""
     log_prior: Float[Array, " K"]
     """Logarithm of the class balance, tempered, as it enters the posterior."""
-    class_balance: Float[Array, " K"]
-    """Estimated share of each class among the items with votes."""
+    class_totals: Float[Array, " K"]
+    """Expected number of items of each class, among those that say anything, and one more."""
 
 
 class State(NamedTuple):
@@ -78,4 +119,20 @@ class State(NamedTuple):
     change: Float[Array, ""]
     """Largest change of a responsibility in the last iteration."""
     objective: Float[Array, " max_iter"]
-    """Penalised log-likelihood an item, after each iteration; NaN for those to come."""
+    """Log-likelihood an item, after each iteration; NaN for those to come."""
+
+
+class ReadOut(NamedTuple):
+    """How soft labels are read off evidence; see weaklabel.model.readout."""
+
+    evidence: Float[Array, "M K K"] | Float[Array, "M K"]
+    """Log-evidence of each vote, bounded."""
+    log_prior: Float[Array, " K"]
+    sharpness: Float[Array, ""]
+    """Factor on evidence and prior of a row with one vote."""
+    correlation: Float[Array, ""]
+    """Of the errors of two votes on one item: n votes are worth n / (1 + (n - 1) correlation)."""
+    anchor_share: Float[Array, ""]
+    uniform_share: Float[Array, ""]
+    uncovered_call: Float[Array, " K"]
+    """Score of each class in the call on items without votes; the probability stays uniform."""

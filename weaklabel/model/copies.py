@@ -1,0 +1,120 @@
+"""Sources that copy each other: found before EM, because a fit follows copies and cannot be repaired afterwards.
+
+Agreement alone does not tell: accurate, independent sources agree nearly always. Copies share their ERRORS. Two votes
+for a class count as a shared error where the other sources of the row prefer another class, and the score of a pair is
+the share of such errors among shared errors and disagreements.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from weaklabel.votes import Votes
+
+SHARED_ROWS = 25
+"""A pair with fewer items in common cannot be judged by its errors."""
+SURE, DOUBTFUL = 0.9, 0.8
+"""Share of errors in common at which a pair counts as copies wholly, and not at all."""
+PRIOR_DISAGREEMENTS = 2.0
+JUDGED_VOTES = 4
+"""Disagreements count on rows with so many votes: the two, and two to judge them by."""
+IDENTICAL_VOTES = 10
+"""Columns that agree in every vote and abstain may be copies from so many votes on ..."""
+IDENTICAL_LOG_ODDS = 12.0
+"""... if that is less likely by chance than exp(-12)."""
+MOST_SOURCES = 3000
+"""Above, the [M, M] tables are not worth their memory."""
+
+
+def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np.float64]) -> sp.csr_array[np.float64]:
+    """How surely each pair of sources copies each other.
+
+    Args:
+        votes: U distinct rows.
+        weight: [U] how many items have the row.
+        precision: [M] how far each source is unipolar: then abstaining apart is disagreement as well.
+
+    Returns:
+        [M, M], symmetric, in [0, 1], zero on the diagonal.
+    """
+    n_rows, n_sources, n_classes = votes.n_items, votes.n_sources, votes.n_classes
+    nothing = sp.csr_array((n_sources, n_sources))
+    if not 3 <= n_sources <= MOST_SOURCES or votes.n_votes == 0:
+        return nothing
+    rows, sources, labels = votes.triples()
+    tally = votes.counts().astype(float)
+    judged = (tally.sum(1) >= JUDGED_VOTES).astype(float)
+    one_hot = sp.csr_array(
+        (np.ones(len(rows)), (rows.astype(np.int64) * n_classes + labels, sources)),
+        shape=(n_rows * n_classes, n_sources),
+    )
+    fired = sp.csr_array((np.ones(len(rows)), (rows, sources)), shape=(n_rows, n_sources))
+
+    def pairs(matrix: sp.csr_array[np.float64], row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((matrix.T @ (sp.diags_array(row_weight) @ matrix)).toarray())
+
+    def by_symbol(row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.repeat(row_weight, n_classes)
+
+    shared_errors = pairs(one_hot, (weight[:, None] * _errors(tally)).ravel())
+    shared_rows = pairs(fired, weight * judged)
+    apart = shared_rows - pairs(one_hot, by_symbol(weight * judged))
+    together = pairs(fired, weight)
+    n_votes = np.diag(together)
+    alone = n_votes[:, None] + n_votes[None] - 2 * together
+    apart += np.outer(precision, precision) * alone
+    share = shared_errors / (shared_errors + apart + PRIOR_DISAGREEMENTS)
+    scores = np.clip((share - DOUBTFUL) / (SURE - DOUBTFUL), 0, 1) * (shared_rows >= SHARED_ROWS)
+
+    agreed = pairs(one_hot, by_symbol(weight))
+    same = (alone == 0) & (together == agreed) & (together >= IDENTICAL_VOTES)
+    np.fill_diagonal(same, False)
+    if same.any():
+        scores = np.where(same & _improbable(same, agreed, together, alone, precision), 1, scores)
+    np.fill_diagonal(scores, 0)
+    return sp.csr_array(scores)
+
+
+def _errors(tally: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[U, K] how far the others call two votes for a class an error: another has more votes (1), or as many (.5)."""
+    ranked = np.sort(tally, axis=1)
+    strongest_other = np.repeat(ranked[:, -1:], tally.shape[1], axis=1)
+    strongest_other[np.arange(len(tally)), tally.argmax(1)] = ranked[:, -2]
+    rest = tally - 2
+    errors = np.where(strongest_other > rest, 1.0, np.where(strongest_other == rest, 0.5, 0.0))
+    return np.where((strongest_other >= 2) & (rest >= 0), errors, 0.0)
+
+
+def _improbable(
+    same: NDArray[np.bool_],
+    agreed: NDArray[np.float64],
+    together: NDArray[np.float64],
+    alone: NDArray[np.float64],
+    precision: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """[M, M] whether identical columns are improbable, given how each source agrees with the different ones."""
+    others = ~same
+    np.fill_diagonal(others, False)
+    agreement = ((agreed * others).sum(1) + 1) / ((together * others).sum(1) + 2)
+    overlap = ((together * others).sum(1) + 1) / (((together + alone) * others).sum(1) + 2)
+    expected = np.minimum(np.maximum(agreement, 0.5) * (1 - precision) + precision * overlap, 0.99)
+    log_odds = -np.diag(together)[:, None] * np.log(np.maximum(expected[:, None], expected[None]))
+    return np.asarray(log_odds > IDENTICAL_LOG_ODDS)
+
+
+def vote_shares(votes: Votes, scores: sp.csr_array[np.float64]) -> NDArray[np.float32] | None:
+    """[V] weight of each vote, in the order of `votes.triples()`: one over the number of copies that cast it too.
+
+    None where no source has copies.
+    """
+    if scores.nnz == 0:
+        return None
+    rows, sources, labels = votes.triples()
+    place = rows.astype(np.int64) * votes.n_classes + labels
+    one_hot = sp.csr_array(
+        (np.ones(len(rows)), (place, sources)), shape=(votes.n_items * votes.n_classes, votes.n_sources)
+    )
+    copies = (one_hot @ scores).tocsr()
+    return np.asarray(1 / (1 + np.asarray(copies[place, sources]).ravel()), np.float32)
