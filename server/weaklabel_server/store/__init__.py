@@ -1,0 +1,7 @@
+"""The database: what was acknowledged is in it.
+
+schema      the tables; migrations/ brings a database to them
+database    connections, transactions, threads
+projects, uploads, votes, models, operations, requests  queries, each a function of an open transaction
+chunks      how votes lie in a blob
+"""

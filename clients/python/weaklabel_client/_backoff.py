@@ -1,0 +1,49 @@
+"""When to try a broken stream again, and when to give up."""
+
+import random
+import time
+
+from weaklabel_client._exceptions import ClientError, is_connection_loss
+
+
+class Backoff:
+    """Exponential waits with jitter, within two limits: of the whole call, and of time without progress."""
+
+    first_wait = 0.1
+    longest_wait = 5.0
+
+    def __init__(self, timeout: float | None, reconnect_timeout: float) -> None:
+        """Begins the time of the call.
+
+        Args:
+            timeout: Seconds for the whole call; None for any time.
+            reconnect_timeout: Seconds from a failure to the last try, where nothing arrives in between.
+        """
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._reconnect_timeout = reconnect_timeout
+        self._failures = 0
+        self._first_failure = 0.0
+
+    def remaining(self) -> float | None:
+        """Seconds left for the whole call; None for any time."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def progressed(self) -> None:
+        """Something arrived: the next failure is the first again."""
+        self._failures = 0
+
+    def wait(self, error: ClientError) -> float | None:
+        """Seconds to wait before the next try, or None to give up on this error."""
+        if not is_connection_loss(error):
+            return None
+        now = time.monotonic()
+        if self._failures == 0:
+            self._first_failure = now
+        # Jitter keeps the clients of a restarted server from coming back all at once.
+        longest = min(self.longest_wait, self.first_wait * 2**self._failures)
+        delay = random.uniform(longest / 2, longest)  # noqa: S311
+        self._failures += 1
+        ends = [self._first_failure + self._reconnect_timeout]
+        if self._deadline is not None:
+            ends.append(self._deadline)
+        return delay if now + delay < min(ends) else None

@@ -1,0 +1,194 @@
+"""The unary calls: what is sent, and what is made of the answer. No I/O; both twins perform these."""
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.message import Message
+
+from weaklabel_client import _rpcs
+from weaklabel_client._exceptions import AlreadyExists
+from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projects_pb2, sources_pb2
+from weaklabel_client._names import model_name, operation_name, project_name, source_name
+from weaklabel_client._tensors import from_tensor, to_tensor
+from weaklabel_client._types import Model, Project, Source
+
+Result = TypeVar("Result")
+_PAGE_SIZE = 1000
+
+
+@dataclass(frozen=True)
+class Call(Generic[Result]):
+    """A request, and how to read its response."""
+
+    rpc: _rpcs.Rpc[Any, Any]
+    request: Message
+    read: Callable[[Any], Result]
+
+
+# Of a page token: the items of that page, and the token of the next.
+Listing = Callable[[str], Call[tuple[list[Result], str]]]
+
+
+def _request_id() -> str:
+    return str(uuid.uuid4())
+
+
+def create_project(project: str, classes: Iterable[str]) -> Call[Project]:
+    """Creates a project."""
+    request = projects_pb2.CreateProjectRequest(
+        project_id=project_name(project).removeprefix("projects/"), classes=list(classes), request_id=_request_id()
+    )
+    return Call(_rpcs.CREATE_PROJECT, request, lambda response: Project.from_message(response.project))
+
+
+def same_project(error: AlreadyExists, existing: Project, classes: Iterable[str]) -> Project:
+    """Returns a project that exists already, or raises the error where its classes are others."""
+    if existing.classes != tuple(classes):
+        raise AlreadyExists(
+            f"{existing.name} exists with the classes {', '.join(existing.classes)}", reason=error.reason
+        ) from error
+    return existing
+
+
+def get_project(project: str) -> Call[Project]:
+    """One project."""
+    request = projects_pb2.GetProjectRequest(name=project_name(project))
+    return Call(_rpcs.GET_PROJECT, request, lambda response: Project.from_message(response.project))
+
+
+def list_projects() -> Listing[Project]:
+    """All projects."""
+
+    def page(token: str) -> Call[tuple[list[Project], str]]:
+        request = projects_pb2.ListProjectsRequest(page_size=_PAGE_SIZE, page_token=token)
+        return Call(
+            _rpcs.LIST_PROJECTS,
+            request,
+            lambda response: ([Project.from_message(one) for one in response.projects], response.next_page_token),
+        )
+
+    return page
+
+
+def delete_project(project: str) -> Call[None]:
+    """Deletes a project."""
+    request = projects_pb2.DeleteProjectRequest(name=project_name(project), request_id=_request_id())
+    return Call(_rpcs.DELETE_PROJECT, request, lambda _: None)
+
+
+def get_source(project: str, source: str) -> Call[Source]:
+    """One source."""
+    request = sources_pb2.GetSourceRequest(name=source_name(project, source))
+    return Call(_rpcs.GET_SOURCE, request, lambda response: Source.from_message(response.source))
+
+
+def list_sources(project: str) -> Listing[Source]:
+    """The sources of a project."""
+
+    def page(token: str) -> Call[tuple[list[Source], str]]:
+        request = sources_pb2.ListSourcesRequest(parent=project_name(project), page_size=_PAGE_SIZE, page_token=token)
+        return Call(
+            _rpcs.LIST_SOURCES,
+            request,
+            lambda response: ([Source.from_message(one) for one in response.sources], response.next_page_token),
+        )
+
+    return page
+
+
+def delete_source(project: str, source: str) -> Call[int]:
+    """Deletes a source; the result is the version of the votes without it."""
+    request = sources_pb2.DeleteSourceRequest(name=source_name(project, source), request_id=_request_id())
+
+    def votes_version(response: sources_pb2.DeleteSourceResponse) -> int:
+        return response.votes_version
+
+    return Call(_rpcs.DELETE_SOURCE, request, votes_version)
+
+
+def fit(project: str, votes_version: int | None, seed: int, max_iter: int | None) -> Call[operations_pb2.Operation]:
+    """Starts a fit."""
+    request = models_pb2.FitModelRequest(
+        parent=project_name(project),
+        votes_version=votes_version or 0,
+        options=models_pb2.FitOptions(seed=seed, max_iterations=max_iter or 0),
+        request_id=_request_id(),
+    )
+    return Call(_rpcs.FIT_MODEL, request, _operation)
+
+
+def get_model(project: str, model: str | None) -> Call[Model]:
+    """One model, or the newest."""
+    request = models_pb2.GetModelRequest(name=model_name(project, model))
+    return Call(_rpcs.GET_MODEL, request, lambda response: Model.from_message(response.model))
+
+
+def get_model_of(operation: operations_pb2.Operation) -> Call[Model]:
+    """The model that an operation made."""
+    request = models_pb2.GetModelRequest(name=operation.model)
+    return Call(_rpcs.GET_MODEL, request, lambda response: Model.from_message(response.model))
+
+
+def list_models(project: str) -> Listing[Model]:
+    """The models of a project."""
+
+    def page(token: str) -> Call[tuple[list[Model], str]]:
+        request = models_pb2.ListModelsRequest(parent=project_name(project), page_size=_PAGE_SIZE, page_token=token)
+        return Call(
+            _rpcs.LIST_MODELS,
+            request,
+            lambda response: ([Model.from_message(one) for one in response.models], response.next_page_token),
+        )
+
+    return page
+
+
+def delete_model(project: str, model: str) -> Call[None]:
+    """Deletes a model."""
+    request = models_pb2.DeleteModelRequest(name=model_name(project, model), request_id=_request_id())
+    return Call(_rpcs.DELETE_MODEL, request, lambda _: None)
+
+
+def get_operation(name: str) -> Call[operations_pb2.Operation]:
+    """One operation."""
+    request = operations_pb2.GetOperationRequest(name=operation_name(name))
+    return Call(_rpcs.GET_OPERATION, request, _operation)
+
+
+def list_operations(project: str) -> Listing[operations_pb2.Operation]:
+    """The operations of a project."""
+
+    def page(token: str) -> Call[tuple[list[operations_pb2.Operation], str]]:
+        request = operations_pb2.ListOperationsRequest(
+            parent=project_name(project), page_size=_PAGE_SIZE, page_token=token
+        )
+        return Call(
+            _rpcs.LIST_OPERATIONS,
+            request,
+            lambda response: (list(response.operations), response.next_page_token),
+        )
+
+    return page
+
+
+def cancel_operation(name: str) -> Call[None]:
+    """Asks an operation to stop."""
+    return Call(_rpcs.CANCEL_OPERATION, operations_pb2.CancelOperationRequest(name=name), lambda _: None)
+
+
+def predict(
+    project: str, votes: npt.NDArray[np.integer[Any]], model: str | None, sources: Iterable[str] | None
+) -> Call[npt.NDArray[np.float32]]:
+    """Soft labels of few new votes."""
+    request = labels_pb2.PredictRequest(model=model_name(project, model), sources=sources, votes=to_tensor(votes))
+    return Call(_rpcs.PREDICT, request, lambda response: from_tensor(response.probabilities).copy())
+
+
+def _operation(
+    response: models_pb2.FitModelResponse | operations_pb2.GetOperationResponse,
+) -> operations_pb2.Operation:
+    return response.operation

@@ -1,0 +1,37 @@
+"""Resource names: what users write for short, and what the contract wants."""
+
+import urllib.parse
+
+
+def project_name(project: str) -> str:
+    """Returns "projects/spam" for "spam" as for itself."""
+    name = project.removeprefix("projects/")
+    if not name or "/" in name:
+        raise ValueError(f'project: "{project}" is neither a project id nor "projects/ID"')
+    return f"projects/{name}"
+
+
+def model_name(project: str, model: str | None) -> str:
+    """Returns "projects/spam/models/m1" for "m1" as for itself; None is the newest."""
+    parent = project_name(project)
+    if model is None:
+        return f"{parent}/models/latest"
+    name = model.removeprefix(f"{parent}/models/")
+    if not name or "/" in name:
+        raise ValueError(f'model: "{model}" is neither a model id nor "{parent}/models/ID"')
+    return f"{parent}/models/{name}"
+
+
+def source_name(project: str, source: str) -> str:
+    """Returns "projects/spam/sources/NAME" for the name that the uploader gave, percent-encoded."""
+    if not source:
+        raise ValueError("source: the name is empty")
+    return f"{project_name(project)}/sources/{urllib.parse.quote(source, safe='')}"
+
+
+def operation_name(name: str) -> str:
+    """Checks "projects/spam/operations/ID"."""
+    match name.split("/"):
+        case ["projects", project, "operations", operation] if project and operation:
+            return name
+    raise ValueError(f'operation: "{name}" is not "projects/PROJECT/operations/ID"')

@@ -1,0 +1,73 @@
+"""The codec between numpy arrays and weaklabel.v1.Tensor. Shared by the client and the server."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weaklabel_client._gen import tensor_pb2
+
+_DTYPES: dict[tensor_pb2.DataType, np.dtype[Any]] = {
+    tensor_pb2.DATA_TYPE_INT8: np.dtype("i1"),
+    tensor_pb2.DATA_TYPE_INT16: np.dtype("<i2"),
+    tensor_pb2.DATA_TYPE_INT32: np.dtype("<i4"),
+    tensor_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),
+}
+_DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
+_INTEGERS = (np.dtype("i1"), np.dtype("<i2"), np.dtype("<i4"))
+
+
+def smallest_dtype(array: npt.NDArray[np.integer[Any]]) -> np.dtype[Any]:
+    """Returns the smallest integer type of the contract that holds every element of an integer array.
+
+    Raises:
+        ValueError: An element does not fit into 32 bits.
+    """
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    for dtype in _INTEGERS:
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return dtype
+    raise ValueError(f"integers from {low} to {high} do not fit into 32 bits")
+
+
+def to_tensor(array: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> tensor_pb2.Tensor:
+    """Encodes a matrix of any memory layout and byte order.
+
+    Args:
+        array: Integers or floating point numbers, [rows, columns].
+        dtype: int8, int16, int32 or float32. By default the smallest integer type that holds every element, or float32.
+
+    Raises:
+        ValueError: The array has not two dimensions, or its elements cannot be sent.
+    """
+    if array.ndim != 2:
+        raise ValueError(f"a tensor has two dimensions, this array has {array.ndim}")
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"a tensor holds integers or floating point numbers, not {array.dtype}")
+    if dtype is not None:
+        target = np.dtype(dtype).newbyteorder("<")
+    else:
+        target = np.dtype("<f4") if array.dtype.kind == "f" else smallest_dtype(array)
+    if target not in _DATA_TYPES:
+        raise ValueError(f"a tensor holds int8, int16, int32 or float32, not {np.dtype(dtype)}")
+    rows, columns = array.shape
+    data = np.ascontiguousarray(array, dtype=target).tobytes()
+    return tensor_pb2.Tensor(data_type=_DATA_TYPES[target], rows=rows, columns=columns, data=data)
+
+
+def from_tensor(tensor: tensor_pb2.Tensor) -> npt.NDArray[Any]:
+    """Decodes a tensor without copying: a read-only array [rows, columns].
+
+    Raises:
+        ValueError: The data type is not known, or the length of the data is not that of the shape.
+    """
+    dtype = _DTYPES.get(tensor.data_type)
+    if dtype is None:
+        raise ValueError(f"data_type {tensor.data_type} is none of int8, int16, int32, float32")
+    expected = tensor.rows * tensor.columns * dtype.itemsize
+    if len(tensor.data) != expected:
+        raise ValueError(
+            f"data has {len(tensor.data)} bytes; {tensor.rows} rows x {tensor.columns} columns of {dtype.name} "
+            f"take {expected}"
+        )
+    return np.frombuffer(tensor.data, dtype=dtype).reshape(tensor.rows, tensor.columns)

@@ -1,0 +1,264 @@
+"""What the client gives back: plain frozen data classes, with numpy arrays where there are many numbers."""
+
+import datetime
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from weaklabel_client._gen import models_pb2, operations_pb2, projects_pb2, sources_pb2
+
+
+def _time(stamp: Timestamp) -> datetime.datetime:
+    return stamp.ToDatetime(tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A labeling task.
+
+    Attributes:
+        name: "projects/ID".
+        classes: Names of the K classes, in the order of their indices.
+        n_items: Number of items that votes have been uploaded for.
+        n_sources: Number of sources that have voted.
+        votes_version: 0 before the first upload, one more with each change of the votes.
+        create_time: When it was created, in UTC.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    n_items: int
+    n_sources: int
+    votes_version: int
+    create_time: datetime.datetime
+
+    @classmethod
+    def from_message(cls, message: projects_pb2.Project) -> "Project":
+        """Reads the contract's message."""
+        return cls(
+            name=message.name,
+            classes=tuple(message.classes),
+            n_items=message.item_count,
+            n_sources=message.source_count,
+            votes_version=message.votes_version,
+            create_time=_time(message.create_time),
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A labeling function, a prompt or an annotator.
+
+    Attributes:
+        name: "projects/ID/sources/NAME", percent-encoded.
+        display_name: The name that the uploader gave.
+        votes_version: The last version of the votes that it took part in.
+        create_time: When it first voted, in UTC.
+    """
+
+    name: str
+    display_name: str
+    votes_version: int
+    create_time: datetime.datetime
+
+    @classmethod
+    def from_message(cls, message: sources_pb2.Source) -> "Source":
+        """Reads the contract's message."""
+        return cls(message.name, message.display_name, message.votes_version, _time(message.create_time))
+
+
+@dataclass(frozen=True)
+class SourceEstimate:
+    """What a model thinks of one source.
+
+    Attributes:
+        source: Name of the source.
+        coverage: Share of the items on which it voted.
+        accuracy: Estimated share of its votes that are right.
+    """
+
+    source: str
+    coverage: float
+    accuracy: float
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted label model.
+
+    Attributes:
+        name: "projects/ID/models/ID".
+        votes_version: The version of the votes that it was fitted on.
+        n_items: Number of items N, for each of which there is a soft label.
+        n_iter: Number of EM iterations.
+        converged: Whether EM came to rest before the limit of iterations.
+        objective: The objective after each iteration, float64 [n_iter].
+        class_balance: Estimated share of each class, float64 [K].
+        sources: One estimate for each of the M sources.
+        warnings: What is doubtful about the fit, in plain words.
+        create_time: When the fit ended, in UTC.
+    """
+
+    name: str
+    votes_version: int
+    n_items: int
+    n_iter: int
+    converged: bool
+    objective: npt.NDArray[np.float64]
+    class_balance: npt.NDArray[np.float64]
+    sources: tuple[SourceEstimate, ...]
+    warnings: tuple[str, ...]
+    create_time: datetime.datetime
+
+    @classmethod
+    def from_message(cls, message: models_pb2.Model) -> "Model":
+        """Reads the contract's message."""
+        return cls(
+            name=message.name,
+            votes_version=message.votes_version,
+            n_items=message.item_count,
+            n_iter=message.iteration_count,
+            converged=message.converged,
+            objective=np.array(message.objective, dtype=np.float64),
+            class_balance=np.array(message.class_balance, dtype=np.float64),
+            sources=tuple(SourceEstimate(one.source, one.coverage, one.accuracy) for one in message.sources),
+            warnings=tuple(message.warnings),
+            create_time=_time(message.create_time),
+        )
+
+
+class FitStage(enum.Enum):
+    """What a fit is doing."""
+
+    UNKNOWN = operations_pb2.FIT_STAGE_UNSPECIFIED
+    QUEUED = operations_pb2.FIT_STAGE_QUEUED
+    READING = operations_pb2.FIT_STAGE_READING
+    FITTING = operations_pb2.FIT_STAGE_FITTING
+    LABELING = operations_pb2.FIT_STAGE_LABELING
+    DONE = operations_pb2.FIT_STAGE_DONE
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "FitStage":
+        return cls.UNKNOWN  # of a newer server
+
+
+@dataclass(frozen=True)
+class FitProgress:
+    """How far a fit is.
+
+    Attributes:
+        stage: What it is doing.
+        iteration: EM iterations done.
+        max_iter: At most so many.
+        objective: The objective after the last iteration.
+        change: Largest change of a soft label in the last iteration; EM stops when it is under the tolerance.
+    """
+
+    stage: FitStage
+    iteration: int
+    max_iter: int
+    objective: float
+    change: float
+
+    @classmethod
+    def from_message(cls, message: operations_pb2.FitProgress) -> "FitProgress":
+        """Reads the contract's message."""
+        return cls(
+            stage=FitStage(message.stage),
+            iteration=message.iteration,
+            max_iter=message.max_iterations,
+            objective=message.objective,
+            change=message.change,
+        )
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the work that is done, from 0 to 1. A fit may come to rest long before its limit."""
+        if self.stage is FitStage.DONE:
+            return 1.0
+        return self.iteration / self.max_iter if self.max_iter else None
+
+    def __str__(self) -> str:
+        text = self.stage.name.lower()
+        return f"{text}, iteration {self.iteration}, change {self.change:.1e}" if self.iteration else text
+
+
+@dataclass(frozen=True)
+class UploadProgress:
+    """How far an upload is.
+
+    Attributes:
+        committed_rows: So many rows are on the server's disk.
+        total_rows: Of so many; None where the votes come from an iterable.
+    """
+
+    committed_rows: int
+    total_rows: int | None
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the rows that are on the server's disk, from 0 to 1; None where the total is not known."""
+        return self.committed_rows / self.total_rows if self.total_rows else None
+
+    def __str__(self) -> str:
+        return f"{self.committed_rows:,}" + (f" of {self.total_rows:,} rows" if self.total_rows else " rows")
+
+
+@dataclass(frozen=True)
+class UploadResult:
+    """A finished upload.
+
+    Attributes:
+        upload_id: The id under which the server knows it.
+        n_rows: Number of rows of the upload.
+        votes_version: The version of the votes that it made.
+        added: False where the server had the very same votes already, so that nothing was added.
+    """
+
+    upload_id: str
+    n_rows: int
+    votes_version: int
+    added: bool
+
+
+@dataclass(frozen=True, eq=False)
+class VoteMatrix:
+    """Votes as the server holds them.
+
+    Attributes:
+        votes_version: The version read.
+        row_offset: Index of the first row among the items of the project.
+        sources: Names of the M columns.
+        items: Ids of the N rows; None where the project names items by position.
+        votes: Class index, -1 abstain, -2 error; an integer array [N, M].
+    """
+
+    votes_version: int
+    row_offset: int
+    sources: tuple[str, ...]
+    items: tuple[str, ...] | None
+    votes: npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """Probabilities of the K classes for N items.
+
+    Attributes:
+        model: "projects/ID/models/ID" of the model that they are from.
+        row_offset: Index of the first row among the items of the project, or of the votes sent.
+        items: Ids of the items; None where the project names items by position, and for new votes.
+        probabilities: float32 [N, K]; rows sum to one.
+        labels: The class that the model calls, int32 [N]; -1 where it cannot tell. It may differ from the most
+            probable class, where classes are rare.
+    """
+
+    model: str
+    row_offset: int
+    items: tuple[str, ...] | None
+    probabilities: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]

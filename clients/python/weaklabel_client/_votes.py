@@ -1,0 +1,260 @@
+"""What users pass as votes, checked and cut into pieces that fit into a message. No I/O.
+
+N items, M sources.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from weaklabel_client._gen import votes_pb2
+from weaklabel_client._tensors import smallest_dtype, to_tensor
+
+ERROR = -2
+MAX_ROWS = 65_536
+MAX_BYTES = 3_500_000  # of a chunk; a message of gRPC has at most 4 MiB by default
+FEW_ROWS = 4096  # answers of so many rows fit into a message before the number of classes is known
+MAX_NAME = 255
+_STRING_OVERHEAD = 3  # bytes that protobuf adds to a string of up to 16 KiB
+
+IntArray = npt.NDArray[np.integer[Any]]
+
+
+class Block(Protocol):
+    """Votes of some items, from which chunks are cut."""
+
+    n_rows: int
+    n_sources: int
+
+    def row_bytes(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        """Bytes that each of these rows takes in a chunk, [stop - start]."""
+        ...
+
+    def chunk(self, start: int, stop: int, row_offset: int) -> votes_pb2.UploadVotesChunk:
+        """Makes the chunk of these rows; row_offset is the place of the first in the upload."""
+        ...
+
+    def digest(self, sources: Sequence[str]) -> bytes:
+        """A digest of everything that the server would store."""
+        ...
+
+
+class DenseBlock:
+    """Votes [N, M], every cell."""
+
+    def __init__(self, votes: IntArray, items: tuple[str, ...] | None) -> None:
+        self.n_rows, self.n_sources = votes.shape
+        self.votes = votes
+        self.items = items
+
+    def row_bytes(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        vote_bytes = np.full(stop - start, self.n_sources * self.votes.itemsize, dtype=np.int64)
+        return vote_bytes + _id_bytes(self.items, start, stop)
+
+    def chunk(self, start: int, stop: int, row_offset: int) -> votes_pb2.UploadVotesChunk:
+        dense = votes_pb2.DenseVotes(votes=to_tensor(self.votes[start:stop], self.votes.dtype))
+        items = self.items[start:stop] if self.items else ()
+        return votes_pb2.UploadVotesChunk(row_offset=row_offset, rows=stop - start, item_ids=items, dense=dense)
+
+    def digest(self, sources: Sequence[str]) -> bytes:
+        head = ["dense", str(self.n_rows), str(self.n_sources), self.votes.dtype.str]
+        digest = _digest(head, sources, self.items)
+        for start in range(0, self.n_rows, MAX_ROWS):
+            digest.update(np.ascontiguousarray(self.votes[start : start + MAX_ROWS]).data)
+        return digest.digest()
+
+
+class SparseBlock:
+    """Votes as triples (row, column, label), sorted by row."""
+
+    def __init__(self, triples: npt.NDArray[np.int32], n_rows: int, n_sources: int, items: tuple[str, ...] | None):
+        self.n_rows, self.n_sources = n_rows, n_sources
+        self.triples = triples
+        self.items = items
+        # bounds[r] : bounds[r + 1] are the triples of row r.
+        self._bounds = np.searchsorted(triples[:, 0], np.arange(n_rows + 1))
+
+    def row_bytes(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        triple_bytes = np.diff(self._bounds[start : stop + 1]).astype(np.int64) * 3 * self.triples.itemsize
+        return triple_bytes + _id_bytes(self.items, start, stop)
+
+    def chunk(self, start: int, stop: int, row_offset: int) -> votes_pb2.UploadVotesChunk:
+        triples = self.triples[self._bounds[start] : self._bounds[stop]] - np.array([start, 0, 0], dtype=np.int32)
+        sparse = votes_pb2.SparseVotes(triples=to_tensor(triples, np.int32))
+        items = self.items[start:stop] if self.items else ()
+        return votes_pb2.UploadVotesChunk(row_offset=row_offset, rows=stop - start, item_ids=items, sparse=sparse)
+
+    def digest(self, sources: Sequence[str]) -> bytes:
+        digest = _digest(["sparse", str(self.n_rows), str(self.n_sources)], sources, self.items)
+        digest.update(np.ascontiguousarray(self.triples).data)
+        return digest.digest()
+
+
+def fits_one_call(votes: IntArray) -> bool:
+    """Whether votes are few enough to be predicted in a unary call, whatever the number of classes."""
+    return len(votes) <= FEW_ROWS and votes.nbytes <= MAX_BYTES
+
+
+def rows_that_fit(row_bytes: npt.NDArray[np.int64], limit: int) -> int:
+    """How many of the first rows fit into so many bytes.
+
+    Raises:
+        ValueError: Not even one does.
+    """
+    count = int(np.searchsorted(np.cumsum(row_bytes), limit, side="right"))
+    if count == 0:
+        size = f"{int(row_bytes[0]):,} bytes, and a message holds {limit:,}"
+        raise ValueError(f"votes: one item takes {size}: upload fewer sources at a time")
+    return count
+
+
+def is_array(votes: object) -> bool:
+    """Whether an argument is one array, or else an iterable of chunks."""
+    return isinstance(votes, Sequence) or hasattr(votes, "__array__")
+
+
+def dense_block(votes: Any, items: Any = None) -> DenseBlock:
+    """Checks an array [N, M] and the ids of its rows.
+
+    Raises:
+        ValueError: It is not a matrix of integers from -2 up; the message names the place.
+    """
+    array = integer_matrix(votes)
+    return DenseBlock(array, None if items is None else names(items, array.shape[0], "items"))
+
+
+def chunk_block(chunk: Any) -> DenseBlock:
+    """Reads one element of an iterable of chunks: an array [n, M], or a pair of that and n item ids."""
+    if isinstance(chunk, tuple) and len(chunk) == 2:
+        return dense_block(*chunk)
+    return dense_block(chunk)
+
+
+def sparse_block(items: Any, sources: Any, labels: Any, n_items: int | None, n_sources: int | None, ids: Any) -> Block:
+    """Checks three index arrays of one length.
+
+    Raises:
+        ValueError: They are not, or an index is out of range; the message names the place.
+    """
+    rows, columns, values = (
+        _integers(array, name) for name, array in (("items", items), ("sources", sources), ("labels", labels))
+    )
+    if not rows.size == columns.size == values.size:
+        raise ValueError(f"items, sources and labels have {rows.size}, {columns.size} and {values.size} elements")
+    item_ids = None if ids is None else names(ids, n_items, "item_ids")
+    if n_items is None:
+        n_items = len(item_ids) if item_ids is not None else int(rows.max(initial=-1)) + 1
+    if n_sources is None:
+        n_sources = int(columns.max(initial=-1)) + 1
+    if n_items < 1 or n_sources < 1:
+        raise ValueError("votes: there are no items or no sources")
+    for name, array, low, high in (
+        ("items", rows, 0, n_items - 1),
+        ("sources", columns, 0, n_sources - 1),
+        ("labels", values, ERROR, np.iinfo(np.int32).max),
+    ):
+        wrong = np.flatnonzero((array < low) | (array > high))
+        if wrong.size:
+            raise ValueError(f"{name}: element {wrong[0]} is {array[wrong[0]]}: allowed are {low} to {high}")
+    order = np.argsort(rows, kind="stable")  # stable: of repeated votes the last one counts
+    triples = np.stack([rows[order], columns[order], values[order]], axis=1).astype(np.int32)
+    return SparseBlock(triples, n_items, n_sources, item_ids)
+
+
+def integer_matrix(votes: Any) -> IntArray:
+    """Returns votes as the smallest integer type, [N, M], after checking them.
+
+    Raises:
+        ValueError: It is not a matrix of integers from -2 up; the message names the place.
+    """
+    try:
+        array = np.asarray(votes)
+    except ValueError as error:
+        raise ValueError(f"votes: {_ragged(votes) or error}") from None
+    if array.ndim != 2:
+        raise ValueError(f"votes: the shape is {list(array.shape)}: expected are two dimensions, [items, sources]")
+    if 0 in array.shape:
+        raise ValueError(f"votes: there are {array.shape[0]} items and {array.shape[1]} sources")
+    wrong: npt.NDArray[np.bool_]
+    if array.dtype.kind == "O":
+        wrong = np.vectorize(lambda value: not isinstance(value, int | np.integer) or isinstance(value, bool))(array)
+    elif array.dtype.kind == "f":
+        wrong = ~(np.isfinite(array) & (np.trunc(array) == array))
+    elif array.dtype.kind in "iu":
+        wrong = np.zeros_like(array, dtype=bool)
+    else:
+        raise ValueError(f"votes: the type is {array.dtype}: expected are integers, -1 where a source abstains")
+    _refuse(array, wrong, "an integer is expected, -1 where a source abstains")
+    _refuse(array, (array < ERROR) | (array > np.iinfo(np.int32).max), "a class index, -1 or -2 is expected")
+    integers = array if array.dtype.kind in "iu" else array.astype(np.int32)
+    return integers.astype(smallest_dtype(integers), copy=False)
+
+
+def names(values: Any, count: int | None, what: str) -> tuple[str, ...]:
+    """Returns names as distinct strings; integers are written out.
+
+    Raises:
+        ValueError: Not as many as expected, not distinct, empty or too long; the message names the place.
+    """
+    if isinstance(values, str):
+        raise ValueError(f'{what}: "{values}" is one string, a sequence of names is expected')
+    listed = list(values.tolist() if hasattr(values, "tolist") else values)
+    if count is not None and len(listed) != count:
+        raise ValueError(f"{what}: there are {len(listed)} names for {count} in votes")
+    for place, value in enumerate(listed):
+        if isinstance(value, int) and not isinstance(value, bool):
+            listed[place] = str(value)
+        elif not isinstance(value, str) or not 1 <= len(value) <= MAX_NAME:
+            raise ValueError(f"{what}: name {place} is {value!r}: a string of 1 to {MAX_NAME} characters is expected")
+    if len(set(listed)) != len(listed):
+        seen: dict[str, int] = {}
+        for place, value in enumerate(listed):
+            if seen.setdefault(value, place) != place:
+                raise ValueError(f'{what}: names {seen[value]} and {place} are both "{value}"')
+    return tuple(listed)
+
+
+def default_sources(count: int) -> tuple[str, ...]:
+    """Names for sources that have none."""
+    return tuple(f"source_{place}" for place in range(count))
+
+
+def _integers(values: Any, name: str) -> IntArray:
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise ValueError(f"{name}: one dimension of integers is expected, this is {array.dtype} {list(array.shape)}")
+    return array.astype(np.int64)
+
+
+def _refuse(array: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], expected: str) -> None:
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(f"votes: row {row}, column {column} is {array[row, column]}: {expected}")
+
+
+def _ragged(votes: Any) -> str | None:
+    lengths = [len(row) for row in votes if hasattr(row, "__len__")]
+    for place, length in enumerate(lengths):
+        if length != lengths[0]:
+            return f"row {place} has {length} values, row 0 has {lengths[0]}"
+    return None
+
+
+def _id_bytes(items: tuple[str, ...] | None, start: int, stop: int) -> npt.NDArray[np.int64]:
+    if items is None:
+        return np.zeros(stop - start, dtype=np.int64)
+    lengths = (len(item.encode()) + _STRING_OVERHEAD for item in items[start:stop])
+    return np.fromiter(lengths, dtype=np.int64, count=stop - start)
+
+
+def _digest(head: Iterable[str], sources: Sequence[str], items: tuple[str, ...] | None) -> "hashlib.blake2b":
+    digest = hashlib.blake2b(digest_size=32)
+    for strings in (head, sources, items or ()):
+        encoded = [string.encode() for string in strings]
+        # The lengths make the joined text unambiguous.
+        digest.update(np.array([len(encoded), *map(len, encoded)], dtype="<i8").data)
+        digest.update(b"".join(encoded))
+    return digest

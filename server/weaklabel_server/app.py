@@ -1,0 +1,209 @@
+"""The composition root: everything that the server consists of is put together here, started, and drained."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import grpc
+from alembic.util import CommandError
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from sqlalchemy.exc import SQLAlchemyError
+
+from weaklabel_client._gen import (
+    labels_pb2,
+    labels_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    operations_pb2,
+    operations_pb2_grpc,
+    projects_pb2,
+    projects_pb2_grpc,
+    sources_pb2,
+    sources_pb2_grpc,
+    votes_pb2,
+    votes_pb2_grpc,
+)
+from weaklabel_server.clock import MICROS_PER_DAY, now_micros
+from weaklabel_server.config import ServerConfig
+from weaklabel_server.engine import Engine
+from weaklabel_server.interceptors import CallInterceptor
+from weaklabel_server.operations import OperationRunner
+from weaklabel_server.services.labels import LabelService
+from weaklabel_server.services.models import ModelService
+from weaklabel_server.services.operations import OperationService
+from weaklabel_server.services.projects import ProjectService
+from weaklabel_server.services.sources import SourceService
+from weaklabel_server.services.votes import VoteService
+from weaklabel_server.store import requests, uploads
+from weaklabel_server.store.database import Database, sqlite_url
+
+LOCK_FILE = "weaklabel.lock"
+
+SERVICES = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (projects_pb2, "ProjectService"),
+        (sources_pb2, "SourceService"),
+        (votes_pb2, "VoteService"),
+        (models_pb2, "ModelService"),
+        (operations_pb2, "OperationService"),
+        (labels_pb2, "LabelService"),
+    )
+)
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+class App:
+    """One server. Start it once, stop it once."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._health = health.aio.HealthServicer()
+        self._stack = AsyncExitStack()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Opens the store, takes on unfinished operations and serves.
+
+        Raises:
+            StartError: It cannot; nothing is left behind.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Drains: says NOT_SERVING, waits a little, lets calls in flight end, then closes the rest."""
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._config.drain_seconds)
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        """Puts the parts together; what is pushed on the stack is closed in reverse order."""
+        config = self._config
+        if not (config.is_loopback or config.insecure):
+            raise StartError(
+                f"{config.listen} can be reached from other machines, and there is no authentication: "
+                "listen on 127.0.0.1, or allow it with --insecure"
+            )
+        lock = lock_data_dir(config.data_dir)
+        self._stack.callback(os.close, lock)
+        database = await asyncio.to_thread(_open_database, config)
+        self._stack.push_async_callback(asyncio.to_thread, database.close)
+        before = now_micros() - int(config.keep_days * MICROS_PER_DAY)
+        await database.run_write(uploads.remove_abandoned, before)
+        await database.run_write(requests.remove_old, before)
+
+        engine = Engine(database, prediction_threads=config.prediction_threads, cached_models=config.cached_models)
+        self._stack.push_async_callback(asyncio.to_thread, engine.close)
+        runner = OperationRunner(database, engine, max_fits=config.max_fits)
+        server = self._build(database, engine, runner)
+        self._stack.push_async_callback(runner.stop)
+        self._stack.push_async_callback(server.stop, config.grace_seconds)
+        self._stack.callback(runner.stop_soon)
+        try:
+            self.port = server.add_insecure_port(config.listen)
+        except RuntimeError:
+            raise StartError(
+                f"cannot listen on {config.listen}: the port is in use, or the address is not ours"
+            ) from None
+        await server.start()
+        await runner.start()
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        engine.warm_up()
+
+    def _build(self, database: Database, engine: Engine, runner: OperationRunner) -> grpc.aio.Server:
+        config = self._config
+        server = grpc.aio.server(
+            interceptors=[CallInterceptor()],
+            maximum_concurrent_rpcs=config.max_concurrent_rpcs,
+            options=[
+                ("grpc.max_receive_message_length", config.max_message_bytes),
+                ("grpc.max_send_message_length", config.max_message_bytes),
+                # Otherwise a second server shares the port in silence, and each gets some of the calls.
+                ("grpc.so_reuseport", 0),
+                # Clients may ping every 20 s, with no call in flight too; dead connections are found within a minute.
+                ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.keepalive_time_ms", 30_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
+            ],
+        )
+        limit = config.max_message_bytes
+        projects_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectService(database), server)
+        sources_pb2_grpc.add_SourceServiceServicer_to_server(SourceService(database), server)
+        votes_pb2_grpc.add_VoteServiceServicer_to_server(
+            VoteService(database, max_cells=config.max_votes_cells, max_message_bytes=limit), server
+        )
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(database, runner), server)
+        operations_pb2_grpc.add_OperationServiceServicer_to_server(OperationService(database, runner), server)
+        labels_pb2_grpc.add_LabelServiceServicer_to_server(
+            LabelService(database, engine, max_message_bytes=limit), server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        return server
+
+
+async def serve(config: ServerConfig, ready: Callable[[int], None]) -> None:
+    """Serves until SIGTERM or SIGINT, then drains.
+
+    Args:
+        config: The settings.
+        ready: Called with the port once calls are answered.
+
+    Raises:
+        StartError: The server cannot start.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    app = App(config)
+    await app.start()
+    ready(app.port)
+    await stopped.wait()
+    log.info("draining")
+    await app.stop()
+    log.info("stopped")
+
+
+def lock_data_dir(data_dir: Path) -> int:
+    """Makes the folder and keeps other servers out of it, until the file descriptor returned is closed.
+
+    Raises:
+        StartError: It cannot be written, or another server has it.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StartError(f"cannot write to the data directory {data_dir}: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StartError(f"another server has the data directory {data_dir}") from None
+    return descriptor
+
+
+def _open_database(config: ServerConfig) -> Database:
+    try:
+        return Database(config.database_url or sqlite_url(config.data_dir))
+    except (SQLAlchemyError, CommandError) as error:
+        where = "the database of WEAKLABEL_DATABASE_URL" if config.database_url else str(config.data_dir)
+        raise StartError(f"cannot open {where}: {error}") from None

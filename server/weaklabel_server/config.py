@@ -1,0 +1,64 @@
+"""Settings of the server: from arguments, else from environment variables WEAKLABEL_*, else the defaults."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+def _check_listen(value: str) -> str:
+    host, separator, port = value.rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'"{value}" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051')
+    return value
+
+
+class ServerConfig(BaseSettings):
+    """Settings of one server. Sizes are in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="WEAKLABEL_", frozen=True)
+
+    listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:50051"
+    """HOST:PORT; port 0 picks a free one."""
+    insecure: bool = False
+    """Allows listening on an address that other machines reach, although there is no authentication."""
+    data_dir: Path = Path("weaklabel-data")
+    """Folder of the database and of the lock that keeps a second server out. Made where it is missing."""
+    database_url: str | None = None
+    """SQLAlchemy URL of another database than the SQLite file in data_dir."""
+
+    max_message_bytes: int = Field(default=4 * MIB, ge=64 * 1024, le=256 * MIB)
+    """Largest message that is received or sent."""
+    max_concurrent_rpcs: int = Field(default=256, ge=1)
+    """Calls and streams in flight; more are answered with RESOURCE_EXHAUSTED."""
+    max_votes_cells: int = Field(default=20_000_000_000, ge=1)
+    """Items times sources of one project."""
+    max_fits: int = Field(default=1, ge=1)
+    """Fits that run at the same time; more wait in the queue."""
+    prediction_threads: int = Field(default=2, ge=1)
+    """Predictions that run at the same time."""
+    cached_models: int = Field(default=16, ge=1)
+    """Fitted models kept ready in memory."""
+    keep_days: float = Field(default=7.0, gt=0)
+    """Broken uploads and answers to request ids are forgotten after so many days."""
+
+    drain_seconds: float = Field(default=0.5, ge=0)
+    """From NOT_SERVING until new calls are refused, so that load balancers notice."""
+    grace_seconds: float = Field(default=10.0, ge=0)
+    """From then until calls in flight are cut off."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        host = self.listen.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"

@@ -1,0 +1,149 @@
+"""What happens around every call: malformed messages, errors as rich statuses, and one line in the access log."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from weaklabel_server.errors import Reason, ServiceError, unexpected
+
+access_log = logging.getLogger("weaklabel_server.access")
+log = logging.getLogger(__name__)
+
+_REQUEST_ID = "x-request-id"
+_MAX_REQUEST_ID = 128
+
+# These classes take parameters in their stubs only.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every method of every service.
+
+    Messages are parsed here and not by gRPC, which answers bytes that are no message with UNKNOWN and a traceback.
+    """
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Wraps the handler of a method."""
+        handler = await continuation(handler_call_details)
+        if handler is None:  # an unknown method: gRPC answers UNIMPLEMENTED
+            return handler
+        call = _Call(handler, handler_call_details.method)
+        kind = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[handler.request_streaming, handler.response_streaming]
+        behavior = call.stream if handler.response_streaming else call.unary
+        return kind(behavior, request_deserializer=None, response_serializer=handler.response_serializer)
+
+
+class _Call:
+    """One call of a method."""
+
+    def __init__(self, handler: Handler, method: str) -> None:
+        # One of its four behaviors is set; their stubs speak of the synchronous server.
+        self._handler: Any = handler
+        self._method = method
+
+    async def unary(self, request: Any, context: Context) -> Any:
+        behavior = self._handler.stream_unary if self._handler.request_streaming else self._handler.unary_unary
+        async with _Ended(self._method, context):
+            return await behavior(self._parsed(request), context)
+
+    async def stream(self, request: Any, context: Context) -> AsyncIterator[Any]:
+        behavior = self._handler.stream_stream if self._handler.request_streaming else self._handler.unary_stream
+        async with _Ended(self._method, context):
+            answers = behavior(self._parsed(request), context)
+            if inspect.isawaitable(answers):  # it writes to the context itself, as grpc_health does
+                await answers
+                return
+            async for answer in answers:
+                yield answer
+
+    def _parsed(self, request: Any) -> Any:
+        return self._parse_each(request) if self._handler.request_streaming else self._parse(request)
+
+    async def _parse_each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield self._parse(request)
+
+    def _parse(self, data: bytes) -> Any:
+        try:
+            return self._handler.request_deserializer(data)
+        except DecodeError:
+            raise ServiceError(
+                Reason.MALFORMED_MESSAGE, f"a message of {len(data)} bytes is not a request of {self._method}"
+            ) from None
+
+
+class _Ended:
+    """Ends a call: turns an exception into a status, and logs the call."""
+
+    def __init__(self, method: str, context: Context) -> None:
+        self._method = method
+        self._context = context
+        self._start = time.perf_counter()
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> bool:
+        if error is None:
+            self._log("OK")
+        elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            self._log("CANCELLED")
+        elif isinstance(error, grpc.aio.AbortError):
+            self._log(_code_name(self._context.code()))
+        elif isinstance(error, ServiceError):
+            self._log(error.code.name, error.reason)
+            await _abort(self._context, error)
+        elif isinstance(error, Exception):
+            internal = unexpected(log, f"answering {self._method}")
+            self._log(internal.code.name, internal.metadata["error_id"])
+            await _abort(self._context, internal)
+        return False
+
+    def _log(self, code: str, reason: str = "") -> None:
+        access_log.info(
+            "call",
+            extra={
+                "method": self._method,
+                "code": code,
+                "reason": reason,
+                "milliseconds": round(1000 * (time.perf_counter() - self._start), 2),
+                "peer": self._context.peer(),
+                "request_id": _request_id(self._context),
+            },
+        )
+
+
+async def _abort(context: Context, error: ServiceError) -> None:
+    details = ("grpc-status-details-bin", error.to_status().SerializeToString())
+    await context.abort(error.code, error.message, (details,))
+
+
+def _code_name(code: Any) -> str:
+    return code.name if isinstance(code, grpc.StatusCode) else str(code)
+
+
+def _request_id(context: Context) -> str:
+    """The caller's x-request-id, for finding its calls in the log, or a fresh one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == _REQUEST_ID:
+            return str(value)[:_MAX_REQUEST_ID]
+    return uuid.uuid4().hex[:16]

@@ -1,0 +1,58 @@
+"""Checks of request fields that several services share."""
+
+import uuid
+from collections.abc import Sequence
+
+from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
+
+MAX_NAME = 255
+
+
+class Faults:
+    """Collects faults, so that a caller is told of all of them at once."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+
+    def add(self, field: str, description: str) -> None:
+        """Notes one fault."""
+        self._violations.append(FieldViolation(field, description))
+
+    def raise_if_any(self) -> None:
+        """Raises:
+        ServiceError: INVALID_FIELD with all faults noted.
+        """
+        if self._violations:
+            message = "; ".join(f"{fault.field}: {fault.description}" for fault in self._violations)
+            raise ServiceError(Reason.INVALID_FIELD, message, violations=self._violations)
+
+
+def check_request_id(request_id: str) -> None:
+    """Refuses a request id that is no UUID4; an empty one is none at all."""
+    if request_id:
+        check_uuid(request_id, field="request_id", version=4)
+
+
+def check_uuid(value: str, *, field: str, version: int | None = None) -> None:
+    """Refuses what is no UUID in its usual form, such as 0f8fad5b-d9cb-469f-a165-70867728950e."""
+    try:
+        parsed = uuid.UUID(value)
+    except ValueError:
+        parsed = None
+    kind = "UUID" if version is None else f"UUID{version}"
+    if parsed is None or str(parsed) != value.lower() or version not in (None, parsed.version):
+        raise invalid(field, f'"{value}" is not a {kind} such as {uuid.uuid4()}')
+
+
+def check_names(names: Sequence[str], *, field: str, what: str, limit: int) -> None:
+    """Refuses names that are empty, too long or not distinct, and more than `limit` of them."""
+    if len(names) > limit:
+        raise invalid(field, f"at most {limit} {what}, got {len(names)}")
+    faults = Faults()
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if not 1 <= len(name) <= MAX_NAME or "\0" in name:
+            faults.add(f"{field}[{index}]", f"1 to {MAX_NAME} characters without NUL, got {len(name)} characters")
+        elif seen.setdefault(name, index) != index:
+            faults.add(f"{field}[{index}]", f'"{name}" stands at index {seen[name]} already')
+    faults.raise_if_any()

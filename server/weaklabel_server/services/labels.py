@@ -1,0 +1,172 @@
+"""weaklabel.v1.LabelService."""
+
+# Methods have the names, arguments and documentation of the contract.
+# ruff: noqa: ARG002, D102, N802
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from weaklabel.votes import ABSTAIN
+from weaklabel_client._gen import labels_pb2, labels_pb2_grpc, tensor_pb2
+from weaklabel_client._tensors import to_tensor
+from weaklabel_server import names
+from weaklabel_server.engine import Engine
+from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
+from weaklabel_server.interceptors import Context
+from weaklabel_server.services.checks import check_names
+from weaklabel_server.services.messages import model_name
+from weaklabel_server.services.spans import rows_per_message, spans
+from weaklabel_server.services.tensors import read_codes
+from weaklabel_server.services.votes import MAX_SOURCES, row_range
+from weaklabel_server.store import items, models, projects
+from weaklabel_server.store.chunks import Codes
+from weaklabel_server.store.database import Database
+from weaklabel_server.store.models import Model
+from weaklabel_server.store.projects import Project
+
+
+@dataclass(frozen=True)
+class _Predictor:
+    """A model, and which of its sources the columns of the votes are."""
+
+    project: Project
+    model: Model
+    sources: tuple[str, ...]
+    columns: NDArray[np.int64]  # of the model, one for each of `sources`
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of an answer."""
+        return 4 * (len(self.project.classes) + 1)
+
+
+class LabelService(labels_pb2_grpc.LabelServiceServicer):
+    """Soft labels."""
+
+    def __init__(self, database: Database, engine: Engine, *, max_message_bytes: int) -> None:
+        self._database = database
+        self._engine = engine
+        self._max_message_bytes = max_message_bytes
+
+    async def ReadSoftLabels(
+        self, request: labels_pb2.ReadSoftLabelsRequest, context: Context
+    ) -> AsyncIterator[labels_pb2.ReadSoftLabelsResponse]:
+        project, model = await self._database.run_read(_find, request.model)
+        start, stop = row_range(request.row_offset, request.row_limit, model.item_count)
+        row_bytes = 4 * (len(project.classes) + 1)
+
+        def read(tx: Connection, row: int) -> tuple[NDArray[np.float32], NDArray[np.int32], list[str]]:
+            """Rows from `row` to the end of the stored chunk or of what is asked for."""
+            first, probabilities, labels = models.soft_labels(tx, model, row)
+            part = slice(row - first, stop - first)
+            probabilities, labels = probabilities[part], labels[part]
+            return probabilities, labels, items.ids(tx, project, row, row + len(labels))
+
+        row = start
+        while True:
+            # A request for no rows is answered too, with the name of the model.
+            probabilities, labels, item_ids = await self._database.run_read(read, min(row, model.item_count - 1))
+            pieces = list(spans(len(labels), row_bytes, item_ids, self._max_message_bytes))
+            for low, high in pieces or [(0, 0)]:
+                yield labels_pb2.ReadSoftLabelsResponse(
+                    model=model_name(project, model) if row + low == start else "",
+                    row_offset=row + low,
+                    item_ids=item_ids[low:high],
+                    probabilities=to_tensor(probabilities[low:high]),
+                    labels=_column(labels[low:high]),
+                )
+            row += len(labels)
+            if row >= stop:
+                return
+
+    async def Predict(self, request: labels_pb2.PredictRequest, context: Context) -> labels_pb2.PredictResponse:
+        def predict(tx: Connection) -> labels_pb2.PredictResponse:
+            predictor = _predictor(tx, request.model, request.sources)
+            probabilities, labels = self._predict(tx, predictor, request.votes)
+            return labels_pb2.PredictResponse(
+                model=model_name(predictor.project, predictor.model), probabilities=probabilities, labels=labels
+            )
+
+        return await self._engine.run(predict)
+
+    async def PredictStream(
+        self, request_iterator: AsyncIterator[labels_pb2.PredictStreamRequest], context: Context
+    ) -> AsyncIterator[labels_pb2.PredictStreamResponse]:
+        predictor: _Predictor | None = None
+        asked: tuple[str, tuple[str, ...]] = ("", ())
+        async for request in request_iterator:
+            name = ""
+            if predictor is None:
+                predictor = await self._engine.run(_predictor, request.model, request.sources)
+                asked = request.model, tuple(request.sources)
+                name = model_name(predictor.project, predictor.model)
+            else:
+                _check_same(request, *asked)
+            probabilities, labels = await self._engine.run(self._predict, predictor, request.votes)
+            yield labels_pb2.PredictStreamResponse(model=name, probabilities=probabilities, labels=labels)
+
+    def _predict(
+        self, tx: Connection, predictor: _Predictor, tensor: tensor_pb2.Tensor
+    ) -> tuple[tensor_pb2.Tensor, tensor_pb2.Tensor]:
+        most = rows_per_message(predictor.row_bytes, self._max_message_bytes)
+        if tensor.rows > most:
+            raise invalid(
+                "votes.rows", f"at most {most} rows, so that the answer fits into a message, got {tensor.rows}"
+            )
+        given = read_codes(
+            tensor,
+            field="votes",
+            sources=predictor.sources,
+            n_classes=len(predictor.project.classes),
+            lowest=ABSTAIN,
+        )
+        probabilities, labels = self._engine.label(tx, predictor.model, _aligned(given, predictor))
+        return to_tensor(probabilities), _column(labels)
+
+
+def _find(tx: Connection, name: str) -> tuple[Project, Model]:
+    project_id, model_id = names.parse_model(name, field="model")
+    project = projects.get(tx, project_id)
+    return project, models.get(tx, project, model_id)
+
+
+def _predictor(tx: Connection, name: str, sources: Sequence[str]) -> _Predictor:
+    project, model = _find(tx, name)
+    column_of = {estimate.source: column for column, estimate in enumerate(model.summary.sources)}
+    check_names(sources, field="sources", what="sources", limit=MAX_SOURCES)
+    unknown = [
+        FieldViolation(f"sources[{index}]", f'the model does not know a source "{source}"')
+        for index, source in enumerate(sources)
+        if source not in column_of
+    ]
+    if unknown:
+        raise ServiceError(
+            Reason.MODEL_SOURCES_UNKNOWN,
+            "; ".join(f"{fault.field}: {fault.description}" for fault in unknown),
+            metadata={"model": model_name(project, model)},
+            violations=unknown,
+        )
+    columns = np.array([column_of[source] for source in sources or column_of], np.int64)
+    return _Predictor(project, model, tuple(sources or column_of), columns)
+
+
+def _aligned(given: Codes, predictor: _Predictor) -> Codes:
+    """Votes in the order of the model's sources; those that are not given abstain."""
+    codes = np.full((len(given), len(predictor.model.summary.sources)), ABSTAIN, given.dtype)
+    codes[:, predictor.columns] = given
+    return codes
+
+
+def _check_same(request: labels_pb2.PredictStreamRequest, model: str, sources: tuple[str, ...]) -> None:
+    if request.model not in ("", model):
+        raise invalid("model", f'the model of a stream is that of its first message, "{model}"')
+    if tuple(request.sources) not in ((), sources):
+        raise invalid("sources", "the sources of a stream are those of its first message")
+
+
+def _column(labels: NDArray[np.int32]) -> tensor_pb2.Tensor:
+    return to_tensor(labels.reshape(-1, 1), np.int32)

@@ -1,0 +1,92 @@
+"""weaklabel.v1.ModelService."""
+
+# Methods have the names, arguments and documentation of the contract.
+# ruff: noqa: ARG002, D102, N802
+
+import asyncio
+
+from sqlalchemy import Connection
+
+from weaklabel_client._gen import models_pb2, models_pb2_grpc
+from weaklabel_server import names, pages
+from weaklabel_server.errors import invalid
+from weaklabel_server.interceptors import Context
+from weaklabel_server.operations import OperationRunner
+from weaklabel_server.services.checks import check_request_id
+from weaklabel_server.services.messages import model_message, operation_message
+from weaklabel_server.store import models, operations, projects, votes
+from weaklabel_server.store.database import Database
+from weaklabel_server.store.operations import FitSettings, Operation
+from weaklabel_server.store.requests import once
+
+MAX_ITERATIONS = 100_000
+
+
+class ModelService(models_pb2_grpc.ModelServiceServicer):
+    """Label models."""
+
+    def __init__(self, database: Database, runner: OperationRunner) -> None:
+        self._database = database
+        self._runner = runner
+
+    async def FitModel(self, request: models_pb2.FitModelRequest, context: Context) -> models_pb2.FitModelResponse:
+        check_request_id(request.request_id)
+        project_id = names.parse_project(request.parent, field="parent")
+        if request.options.max_iterations > MAX_ITERATIONS:
+            raise invalid("options.max_iterations", f"at most {MAX_ITERATIONS}, got {request.options.max_iterations}")
+        settings = FitSettings(request.options.seed, request.options.max_iterations)
+        created: list[Operation] = []
+
+        def create(tx: Connection) -> models_pb2.FitModelResponse:
+            view = votes.view(tx, project_id, request.votes_version)
+            votes.check_not_empty(view)
+            operation = operations.create(tx, view.project, view.version, settings)
+            created.append(operation)
+            return models_pb2.FitModelResponse(operation=operation_message(operation))
+
+        async def create_and_submit() -> models_pb2.FitModelResponse:
+            response = await self._database.run_write(once, request, models_pb2.FitModelResponse, create)
+            for operation in created:
+                self._runner.submit(operation)
+            return response
+
+        # A caller that hangs up must not leave an operation in the store that nobody runs.
+        return await asyncio.shield(create_and_submit())
+
+    async def GetModel(self, request: models_pb2.GetModelRequest, context: Context) -> models_pb2.GetModelResponse:
+        project_id, model_id = names.parse_model(request.name, field="name")
+
+        def get(tx: Connection) -> models_pb2.Model:
+            project = projects.get(tx, project_id)
+            return model_message(project, models.get(tx, project, model_id))
+
+        return models_pb2.GetModelResponse(model=await self._database.run_read(get))
+
+    async def ListModels(
+        self, request: models_pb2.ListModelsRequest, context: Context
+    ) -> models_pb2.ListModelsResponse:
+        project_id = names.parse_project(request.parent, field="parent")
+        page = pages.parse(f"{request.parent}/models", request.page_size, request.page_token, int)
+
+        def list_page(tx: Connection) -> models_pb2.ListModelsResponse:
+            project = projects.get(tx, project_id)
+            rows, token = pages.cut(page, models.list_page(tx, project, page), lambda model: model.key)
+            return models_pb2.ListModelsResponse(
+                models=[model_message(project, model) for model in rows], next_page_token=token
+            )
+
+        return await self._database.run_read(list_page)
+
+    async def DeleteModel(
+        self, request: models_pb2.DeleteModelRequest, context: Context
+    ) -> models_pb2.DeleteModelResponse:
+        check_request_id(request.request_id)
+        project_id, model_id = names.parse_model(request.name, field="name")
+        if model_id == names.LATEST:
+            raise invalid("name", f'a model is deleted by its own id, not as "{names.LATEST}"')
+
+        def delete(tx: Connection) -> models_pb2.DeleteModelResponse:
+            models.remove(tx, projects.get(tx, project_id), model_id)
+            return models_pb2.DeleteModelResponse()
+
+        return await self._database.run_write(once, request, models_pb2.DeleteModelResponse, delete)

@@ -1,0 +1,31 @@
+"""How many rows fit into one message."""
+
+from collections.abc import Iterator, Sequence
+
+from weaklabel_server.services.tensors import MAX_ROWS
+
+# For what a message holds beside its rows: names, numbers, tags.
+_OVERHEAD = 4096
+# For the tag and the length of an item id.
+_ID_OVERHEAD = 4
+
+
+def rows_per_message(row_bytes: int, max_bytes: int) -> int:
+    """At least 1, at most MAX_ROWS."""
+    return max(1, min(MAX_ROWS, (max_bytes - _OVERHEAD) // max(row_bytes, 1)))
+
+
+def spans(rows: int, row_bytes: int, item_ids: Sequence[str], max_bytes: int) -> Iterator[tuple[int, int]]:
+    """Cuts rows 0..rows-1, with their item ids or with none, into pieces (start, stop) that fit into messages."""
+    if not item_ids:
+        step = rows_per_message(row_bytes, max_bytes)
+        yield from ((start, min(start + step, rows)) for start in range(0, rows, step))
+        return
+    start, used = 0, _OVERHEAD
+    for row, item_id in enumerate(item_ids):
+        size = row_bytes + len(item_id.encode()) + _ID_OVERHEAD
+        if row > start and (used + size > max_bytes or row - start == MAX_ROWS):
+            yield start, row
+            start, used = row, _OVERHEAD
+        used += size
+    yield start, rows

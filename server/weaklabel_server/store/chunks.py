@@ -1,0 +1,105 @@
+"""How a chunk of votes lies in a blob: immutable, compressed, a column at a time, because columns compress well."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.votes import ABSTAIN
+
+Codes = NDArray[np.signedinteger[Any]]
+
+# Level 1 is the fastest; higher levels gain little on columns of small integers.
+_LEVEL = 1
+_POSITION = np.dtype("<i8")
+
+
+@dataclass(frozen=True)
+class PackedChunk:
+    """A chunk as it is stored."""
+
+    rows: int
+    vote_count: int
+    sparse: bool
+    dtype: str
+    votes: bytes
+    item_ids: bytes | None
+
+
+def pack_dense(codes: Codes, item_ids: list[str] | None) -> PackedChunk:
+    """Packs [rows, columns] of class indices, ABSTAIN and ERROR."""
+    return PackedChunk(
+        rows=len(codes),
+        vote_count=int(np.count_nonzero(codes != ABSTAIN)),
+        sparse=False,
+        dtype=codes.dtype.name,
+        votes=_pack_columns(codes),
+        item_ids=None if item_ids is None else pack_ids(item_ids),
+    )
+
+
+def pack_sparse(triples: NDArray[np.int32], rows: int, item_ids: list[str] | None) -> PackedChunk:
+    """Packs triples [votes, 3] of (row, column, label); of a cell given twice the later counts, others abstain."""
+    order = np.lexsort((triples[:, 1], triples[:, 0]))
+    triples = triples[order]
+    last = np.ones(len(triples), bool)
+    last[:-1] = (triples[1:, :2] != triples[:-1, :2]).any(axis=1)
+    triples = triples[last & (triples[:, 2] != ABSTAIN)]
+    return PackedChunk(
+        rows=rows,
+        vote_count=len(triples),
+        sparse=True,
+        dtype=triples.dtype.name,
+        votes=_pack_columns(triples),
+        item_ids=None if item_ids is None else pack_ids(item_ids),
+    )
+
+
+def unpack_dense(blob: bytes, dtype: str, rows: int, columns: int) -> Codes:
+    """The codes of a dense chunk, [rows, columns]."""
+    return _unpack_columns(blob, dtype, columns).reshape(columns, rows).T
+
+
+def unpack_sparse(blob: bytes, dtype: str) -> NDArray[np.int32]:
+    """The triples of a sparse chunk, [votes, 3]."""
+    return _unpack_columns(blob, dtype, 3).T
+
+
+def pack_ids(item_ids: list[str]) -> bytes:
+    """Packs item ids; the service lets no NUL into one."""
+    return zlib.compress("\0".join(item_ids).encode(), _LEVEL)
+
+
+def unpack_ids(blob: bytes) -> list[str]:
+    """The item ids of a chunk."""
+    return zlib.decompress(blob).decode().split("\0")
+
+
+def pack_positions(positions: NDArray[np.int64]) -> bytes:
+    """Packs item positions, [rows]."""
+    return zlib.compress(positions.astype(_POSITION).tobytes(), _LEVEL)
+
+
+def unpack_positions(blob: bytes) -> NDArray[np.int64]:
+    """The item positions of a chunk, [rows]."""
+    return np.frombuffer(zlib.decompress(blob), _POSITION).astype(np.int64)
+
+
+def pack_array(array: NDArray[Any]) -> bytes:
+    """Packs any array, row by row, little-endian."""
+    return zlib.compress(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(), _LEVEL)
+
+
+def unpack_array(blob: bytes, dtype: str) -> NDArray[Any]:
+    """The elements of pack_array, in one dimension."""
+    return np.frombuffer(zlib.decompress(blob), np.dtype(dtype).newbyteorder("<"))
+
+
+def _pack_columns(matrix: NDArray[Any]) -> bytes:
+    return pack_array(np.ascontiguousarray(matrix.T))
+
+
+def _unpack_columns(blob: bytes, dtype: str, columns: int) -> NDArray[Any]:
+    return unpack_array(blob, dtype).reshape(columns, -1)

@@ -1,0 +1,47 @@
+"""Items of projects that name them: ids and their positions, which are the rows of the votes."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select
+
+from weaklabel_server.store import schema
+from weaklabel_server.store.database import insert_rows
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.sources import batches
+
+_columns = schema.items.c
+
+
+def add_missing(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
+    """The positions of items by id; those that are new get the next positions, in order. Ids must be distinct."""
+    positions = _positions(tx, project, item_ids)
+    new = [one for one in item_ids if one not in positions]
+    added = dict(zip(new, range(project.item_count, project.item_count + len(new)), strict=True))
+    insert_rows(tx, schema.items, ((project.key, at, one) for one, at in added.items()))
+    return positions | added
+
+
+def ids(tx: Connection, project: Project, start: int, stop: int) -> list[str]:
+    """The ids of the items at positions start..stop-1; empty where the project does not name items."""
+    if not project.named_items:
+        return []
+    query = (
+        select(_columns.item_id)
+        .where(_columns.project_key == project.key, _columns.position >= start, _columns.position < stop)
+        .order_by(_columns.position)
+    )
+    return list(tx.execute(query).scalars())
+
+
+def _positions(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
+    query = select(_columns.item_id, _columns.position).where(_columns.project_key == project.key)
+    if project.item_count == 0:
+        return {}
+    if len(item_ids) * 4 > project.item_count:
+        # One pass over all items is cheaper than many lookups.
+        wanted = set(item_ids)
+        return {row.item_id: row.position for row in tx.execute(query) if row.item_id in wanted}
+    found = {}
+    for some in batches(item_ids):
+        found.update({row.item_id: row.position for row in tx.execute(query.where(_columns.item_id.in_(some)))})
+    return found

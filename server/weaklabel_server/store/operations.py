@@ -1,0 +1,205 @@
+"""Operations: fits that were asked for, until long after they are done."""
+
+import secrets
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select, update
+
+from weaklabel_server.clock import now_micros
+from weaklabel_server.errors import Reason, ServiceError
+from weaklabel_server.pages import Page
+from weaklabel_server.store import models, schema
+from weaklabel_server.store.models import FittedModel
+from weaklabel_server.store.projects import Project
+
+_operations = schema.operations.c
+
+
+class Stage(StrEnum):
+    """What a fit is doing."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    FITTING = "fitting"
+    LABELING = "labeling"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fit is."""
+
+    stage: Stage
+    iteration: int = 0
+    max_iterations: int = 0
+    objective: float = 0.0
+    change: float = 0.0
+
+    def at(self, stage: Stage) -> "Progress":
+        """The same at another stage."""
+        return replace(self, stage=stage)
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of a fit; max_iterations 0 means the default of the label model."""
+
+    seed: int = 0
+    max_iterations: int = 0
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation as it stands in one transaction. Once done, either error or model_id is set."""
+
+    key: int
+    project_key: int
+    project_id: str
+    operation_id: str
+    votes_version: int
+    settings: FitSettings
+    progress: Progress
+    cancel_requested: bool
+    done: bool
+    error: bytes | None
+    model_id: str | None
+    create_time: int
+    end_time: int | None
+
+
+def create(tx: Connection, project: Project, votes_version: int, settings: FitSettings) -> Operation:
+    """Adds a fit to the queue."""
+    operation_id = secrets.token_hex(8)
+    tx.execute(
+        insert(schema.operations).values(
+            project_key=project.key,
+            operation_id=operation_id,
+            votes_version=votes_version,
+            # As text: JSON numbers lose digits in some databases.
+            options={"seed": str(settings.seed), "max_iterations": settings.max_iterations},
+            stage=Stage.QUEUED,
+            create_time=now_micros(),
+        )
+    )
+    return get(tx, project.project_id, operation_id)
+
+
+def get(tx: Connection, project_id: str, operation_id: str) -> Operation:
+    """One operation.
+
+    Raises:
+        ServiceError: OPERATION_NOT_FOUND.
+    """
+    query = _select().where(schema.projects.c.project_id == project_id, _operations.operation_id == operation_id)
+    row = tx.execute(query).first()
+    if row is None:
+        raise ServiceError(
+            Reason.OPERATION_NOT_FOUND,
+            f'project "{project_id}" has no operation "{operation_id}"',
+            metadata={"project": project_id, "operation": operation_id},
+        )
+    return _operation(row)
+
+
+def list_page(tx: Connection, project: Project, page: Page[int]) -> list[Operation]:
+    """Up to size + 1 operations, newest first."""
+    query = (
+        _select().where(_operations.project_key == project.key).order_by(_operations.key.desc()).limit(page.size + 1)
+    )
+    if page.after is not None:
+        query = query.where(_operations.key < page.after)
+    return [_operation(row) for row in tx.execute(query)]
+
+
+def list_unfinished(tx: Connection) -> list[Operation]:
+    """All operations that are not done, the oldest first."""
+    query = _select().where(_operations.done.is_(False)).order_by(_operations.key)
+    return [_operation(row) for row in tx.execute(query)]
+
+
+def save_progress(tx: Connection, operation: Operation, progress: Progress) -> None:
+    """Notes how far an operation is."""
+    tx.execute(update(schema.operations).where(_operations.key == operation.key).values(**_progress_values(progress)))
+
+
+def request_cancel(tx: Connection, project_id: str, operation_id: str) -> Operation:
+    """Notes that an operation is to stop, so that a restart does not run it again.
+
+    Raises:
+        ServiceError: OPERATION_NOT_FOUND.
+    """
+    operation = get(tx, project_id, operation_id)
+    if not operation.done:
+        tx.execute(update(schema.operations).where(_operations.key == operation.key).values(cancel_requested=True))
+    return operation
+
+
+def succeed(tx: Connection, operation: Operation, fitted: FittedModel, progress: Progress) -> bool:
+    """Stores the model and ends the operation with it, unless a cancellation came first; says whether it did."""
+    if get(tx, operation.project_id, operation.operation_id).cancel_requested:
+        return False
+    models.add(tx, operation.project_key, fitted)
+    _end(tx, operation, progress, model_id=fitted.model_id)
+    return True
+
+
+def fail(tx: Connection, operation: Operation, error: bytes, progress: Progress) -> None:
+    """Ends the operation with a serialized weaklabel.v1.Status."""
+    _end(tx, operation, progress, error=error)
+
+
+def _end(
+    tx: Connection,
+    operation: Operation,
+    progress: Progress,
+    *,
+    error: bytes | None = None,
+    model_id: str | None = None,
+) -> None:
+    tx.execute(
+        update(schema.operations)
+        .where(_operations.key == operation.key)
+        .values(
+            done=True,
+            error=error,
+            model_id=model_id,
+            end_time=now_micros(),
+            **_progress_values(progress.at(Stage.DONE)),
+        )
+    )
+
+
+def _progress_values(progress: Progress) -> dict[str, Any]:
+    return {
+        "stage": progress.stage,
+        "iteration": progress.iteration,
+        "max_iterations": progress.max_iterations,
+        "objective": progress.objective,
+        "change": progress.change,
+    }
+
+
+def _select() -> Select[Any]:
+    return select(schema.operations, schema.projects.c.project_id).join(
+        schema.projects, schema.projects.c.key == _operations.project_key
+    )
+
+
+def _operation(row: Row[Any]) -> Operation:
+    return Operation(
+        key=row.key,
+        project_key=row.project_key,
+        project_id=row.project_id,
+        operation_id=row.operation_id,
+        votes_version=row.votes_version,
+        settings=FitSettings(int(row.options["seed"]), row.options["max_iterations"]),
+        progress=Progress(Stage(row.stage), row.iteration, row.max_iterations, row.objective, row.change),
+        cancel_requested=row.cancel_requested,
+        done=row.done,
+        error=row.error,
+        model_id=row.model_id,
+        create_time=row.create_time,
+        end_time=row.end_time,
+    )

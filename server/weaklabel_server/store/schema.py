@@ -1,0 +1,197 @@
+"""The tables. A change here needs a migration in migrations/versions; a test compares the two.
+
+Times are microseconds since 1970, UTC. Everything that belongs to a project goes when the project goes.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite knows an automatic key only as INTEGER; keys are never used twice, so that a listing can go by them.
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _key() -> Column[int]:
+    return Column("key", _Key, primary_key=True, autoincrement=True)
+
+
+def _owner(table: str, *, primary_key: bool = False) -> Column[int]:
+    return Column(
+        f"{table}_key", _Key, ForeignKey(f"{table}s.key", ondelete="CASCADE"), nullable=False, primary_key=primary_key
+    )
+
+
+projects = Table(
+    "projects",
+    metadata,
+    _key(),
+    Column("project_id", String(63), nullable=False, unique=True),
+    Column("classes", JSON, nullable=False),
+    # Whether items have ids; not set before the first upload decides it.
+    Column("named_items", Boolean),
+    Column("item_count", BigInteger, nullable=False, default=0),
+    Column("votes_version", BigInteger, nullable=False, default=0),
+    Column("create_time", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# The log of the votes: each version is a finished upload or a source deleted.
+versions = Table(
+    "versions",
+    metadata,
+    _owner("project", primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("item_count", BigInteger, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+)
+
+# One row for each life of a source: a source that is deleted and uploaded again begins anew.
+sources = Table(
+    "sources",
+    metadata,
+    _key(),
+    _owner("project"),
+    Column("display_name", String(255), nullable=False),
+    Column("first_version", BigInteger, nullable=False),
+    Column("last_version", BigInteger, nullable=False),
+    # 0 while it lives, so that the constraint below forbids two living sources of one name.
+    Column("deleted_version", BigInteger, nullable=False, default=0),
+    Column("create_time", BigInteger, nullable=False),
+    UniqueConstraint("project_key", "display_name", "deleted_version"),
+    sqlite_autoincrement=True,
+)
+
+items = Table(
+    "items",
+    metadata,
+    _owner("project", primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("item_id", String(255), nullable=False),
+    UniqueConstraint("project_key", "item_id"),
+    sqlite_with_rowid=False,
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    _key(),
+    _owner("project"),
+    Column("upload_id", String(36), nullable=False),
+    Column("source_names", JSON, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    # The stream that may write: opening the upload again takes it over.
+    Column("writer", String(32), nullable=False),
+    # Not set before the first chunk decides it.
+    Column("named_items", Boolean),
+    Column("committed_rows", BigInteger, nullable=False, default=0),
+    # 0 while it is not finished. Then source_keys holds the columns of its chunks.
+    Column("version", BigInteger, nullable=False, default=0),
+    Column("source_keys", JSON, nullable=False, default=list),
+    Column("update_time", BigInteger, nullable=False),
+    UniqueConstraint("project_key", "upload_id"),
+    Index(None, "project_key", "version"),
+    sqlite_autoincrement=True,
+)
+
+# Written once. Positions are set when the upload is finished: that is when its items get theirs.
+chunks = Table(
+    "chunks",
+    metadata,
+    _owner("upload", primary_key=True),
+    Column("row_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    Column("vote_count", BigInteger, nullable=False),
+    Column("sparse", Boolean, nullable=False),
+    Column("dtype", String(8), nullable=False),
+    Column("first_position", BigInteger),
+    Column("last_position", BigInteger),
+    # The positions of its rows, where they do not run from first to last.
+    Column("positions", LargeBinary),
+    # The item ids, until the upload is finished.
+    Column("item_ids", LargeBinary),
+    Column("votes", LargeBinary, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    _key(),
+    _owner("project"),
+    Column("model_id", String(32), nullable=False),
+    Column("votes_version", BigInteger, nullable=False),
+    Column("item_count", BigInteger, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    UniqueConstraint("project_key", "model_id"),
+    sqlite_autoincrement=True,
+)
+
+soft_labels = Table(
+    "soft_labels",
+    metadata,
+    _owner("model", primary_key=True),
+    Column("row_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    Column("probabilities", LargeBinary, nullable=False),
+    Column("labels", LargeBinary, nullable=False),
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    _key(),
+    _owner("project"),
+    Column("operation_id", String(32), nullable=False),
+    Column("votes_version", BigInteger, nullable=False),
+    # JSON, because a seed may be any unsigned number of 64 bits.
+    Column("options", JSON, nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("iteration", Integer, nullable=False, default=0),
+    Column("max_iterations", Integer, nullable=False, default=0),
+    Column("objective", Float, nullable=False, default=0.0),
+    Column("change", Float, nullable=False, default=0.0),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("done", Boolean, nullable=False, default=False),
+    # A serialized weaklabel.v1.Status, or the id of the model made.
+    Column("error", LargeBinary),
+    Column("model_id", String(32)),
+    Column("create_time", BigInteger, nullable=False),
+    Column("end_time", BigInteger),
+    UniqueConstraint("project_key", "operation_id"),
+    Index(None, "done"),
+    sqlite_autoincrement=True,
+)
+
+# The first answers to calls with a request id.
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("method", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("response", LargeBinary, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+)

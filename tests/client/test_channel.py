@@ -1,0 +1,51 @@
+import json
+
+import grpc
+import pytest
+
+import weaklabel_client
+import weaklabel_client.aio
+from weaklabel_client import _channel
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["127.0.0.1:50051", "localhost:1", "[::1]:50051", "dns:///localhost:1", "ipv4:127.0.0.1:1", "unix:/run/w.sock"],
+)
+def test_a_token_may_go_in_clear_text_to_this_machine(target: str) -> None:
+    assert _channel.metadata(target, None, "s3cret") == (("authorization", "Bearer s3cret"),)
+
+
+@pytest.mark.parametrize(
+    "target", ["10.0.0.7:50051", "example.com:1", "dns:///labels:1", "ipv4:127.0.0.1:1,10.0.0.7:1", "127.0.0.1.evil:1"]
+)
+def test_a_token_goes_nowhere_else_without_tls(target: str) -> None:
+    with pytest.raises(ValueError, match="clear text") as caught:
+        weaklabel_client.Client(target, token="s3cret")
+    assert "s3cret" not in str(caught.value)
+    assert _channel.metadata(target, grpc.ssl_channel_credentials(), "s3cret")
+
+
+async def test_neither_twin_shows_the_token() -> None:
+    with weaklabel_client.Client("127.0.0.1:1", token="s3cret") as waiting:
+        assert repr(waiting) == "<Client of 127.0.0.1:1>"
+    async with weaklabel_client.aio.Client("127.0.0.1:1", token="s3cret") as asynchronous:
+        assert repr(asynchronous) == "<Client of 127.0.0.1:1>"
+
+
+def test_messages_are_finite_and_streams_are_not_retried_by_grpc() -> None:
+    options = dict(_channel.options())
+    assert 0 < options["grpc.max_receive_message_length"] <= 2**26
+    assert 0 < options["grpc.max_send_message_length"] <= 2**26
+    (config,) = json.loads(options["grpc.service_config"])["methodConfig"]
+    methods = {name["method"] for name in config["name"]}
+    assert "Predict" in methods
+    assert not methods & {"UploadVotes", "PredictStream", "ReadVotes", "ReadSoftLabels", "WatchOperation"}
+    assert config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+
+
+async def test_asyncio_client_outside_an_event_loop_is_refused() -> None:
+    import asyncio
+
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        await asyncio.to_thread(weaklabel_client.aio.Client, "127.0.0.1:1")

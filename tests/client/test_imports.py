@@ -1,0 +1,34 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "clients" / "python" / "weaklabel_client"
+PROBE = "import json, sys, weaklabel_client, weaklabel_client.aio; print(json.dumps(sorted(sys.modules)))"
+
+
+def test_the_client_imports_numpy_grpc_and_protobuf_only(tmp_path: Path) -> None:
+    probe = subprocess.run([sys.executable, "-c", PROBE], cwd=tmp_path, capture_output=True, text=True, check=True)
+    before = subprocess.run(
+        [sys.executable, "-c", "import json, sys; print(json.dumps(sorted(sys.modules)))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in set(json.loads(probe.stdout)) - set(json.loads(before.stdout))}
+    foreign = loaded - sys.stdlib_module_names
+    assert foreign >= {"weaklabel_client", "numpy", "grpc", "google"}
+    # grpc itself looks for its satellites, and for typing_extensions.
+    by_grpc = {"grpc_health", "grpc_reflection", "grpc_status", "grpc_tools", "typing_extensions"}
+    assert {name for name in foreign - by_grpc if "cython" not in name} == {
+        "weaklabel_client",
+        "numpy",
+        "grpc",
+        "google",
+    }
+
+
+def test_the_stubs_are_the_only_generated_code_and_nothing_of_it_is_public() -> None:
+    generated = {path.parent for path in PACKAGE.rglob("*_pb2.py")}
+    assert generated == {PACKAGE / "_gen"}

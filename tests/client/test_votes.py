@@ -1,0 +1,121 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from weaklabel_client import _votes
+from weaklabel_client._tensors import from_tensor
+
+
+@pytest.mark.parametrize(
+    ("votes", "message"),
+    [
+        ([[0, 1], [1, float("nan")]], "row 1, column 1 is nan"),
+        ([[0, 1], [0.5, 1]], "row 1, column 0 is 0.5"),
+        ([[0, float("inf")]], "row 0, column 1 is inf"),
+        ([[0, 1], [1, -3]], "row 1, column 1 is -3"),
+        ([[0, 2**31]], "row 0, column 1 is 2147483648"),
+        ([[0, 1], [1]], "row 1 has 1 values, row 0 has 2"),
+        ([[0, None]], "row 0, column 1 is None"),
+        ([["spam", "ham"]], "the type is <U4"),
+        ([[True, False]], "the type is bool"),
+        ([0, 1], r"the shape is \[2\]"),
+        (np.zeros((3, 0), dtype=int), "3 items and 0 sources"),
+    ],
+)
+def test_what_is_no_matrix_of_votes_is_refused_with_the_place(votes: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _votes.integer_matrix(votes)
+
+
+@pytest.mark.parametrize(
+    "votes",
+    [
+        np.array([[0, -1], [2, -2]]),
+        np.array([[0, -1], [2, -2]], dtype=">i4"),
+        np.array([[0.0, -1.0], [2.0, -2.0]]),
+        [[0, -1], [2, -2]],
+        pd.DataFrame({"a": [0, 2], "b": [-1, -2]}),
+        pd.DataFrame({"a": [0, 2], "b": [-1, -2]}, dtype=object),
+    ],
+)
+def test_whole_numbers_of_any_kind_become_the_smallest_type(votes: object) -> None:
+    matrix = _votes.integer_matrix(votes)
+    assert matrix.dtype == np.int8
+    assert matrix.tolist() == [[0, -1], [2, -2]]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["a", "b", "a"], 'names 0 and 2 are both "a"'),
+        (["a", ""], "name 1 is ''"),
+        (["a", None], "name 1 is None"),
+        (["a", "x" * 256], "name 1 is 'xx"),
+        (["a"], "there are 1 names for 2"),
+        ("ab", "is one string"),
+    ],
+)
+def test_names_that_are_not_distinct_strings_are_refused(values: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _votes.names(values, 3 if len(values) == 3 else 2, "sources")  # type: ignore[arg-type]  # all have a length
+
+
+def test_index_and_columns_of_a_data_frame_are_names() -> None:
+    frame = pd.DataFrame({"a": [0], "b": [1]}, index=[17])
+    assert _votes.names(frame.columns, 2, "sources") == ("a", "b")
+    assert _votes.names(frame.index, 1, "items") == ("17",)
+
+
+@pytest.mark.parametrize(
+    ("items", "sources", "labels", "message"),
+    [
+        ([0, 1], [0], [0, 0], "have 2, 1 and 2 elements"),
+        ([0, 5], [0, 0], [0, 0], "items: element 1 is 5"),
+        ([0, -1], [0, 0], [0, 0], "items: element 1 is -1"),
+        ([0, 1], [0, 2], [0, 0], "sources: element 1 is 2"),
+        ([0, 1], [0, 1], [0, -3], "labels: element 1 is -3"),
+        ([0.5], [0], [0], "items: one dimension of integers"),
+    ],
+)
+def test_triples_out_of_range_are_refused_with_the_place(
+    items: list[int], sources: list[int], labels: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        _votes.sparse_block(items, sources, labels, 5, 2, None)
+
+
+def test_sparse_chunks_hold_the_triples_of_their_rows_in_the_order_given() -> None:
+    block = _votes.sparse_block([3, 0, 3, 2], [1, 0, 1, 0], [0, 1, 2, 1], 5, 2, None)
+    chunk = block.chunk(2, 5, 2)
+    assert (chunk.row_offset, chunk.rows) == (2, 3)
+    # Row 3 is row 1 of the chunk; of its two votes by source 1 the later one, 2, comes last.
+    assert from_tensor(chunk.sparse.triples).tolist() == [[0, 0, 1], [1, 1, 0], [1, 1, 2]]
+    assert block.row_bytes(2, 5).tolist() == [12, 24, 0]
+
+
+def test_a_chunk_of_long_ids_stays_within_the_limit() -> None:
+    ids = [f"{row:05}{'é' * 250}" for row in range(20_000)]
+    block = _votes.dense_block(np.zeros((20_000, 3), dtype=int), ids)
+    rows = _votes.rows_that_fit(block.row_bytes(0, 20_000), _votes.MAX_BYTES)
+    size = block.chunk(0, rows, 0).ByteSize()
+    assert 0.99 * _votes.MAX_BYTES < size < 1.01 * _votes.MAX_BYTES
+
+
+def test_one_item_that_fits_no_message_is_refused() -> None:
+    with pytest.raises(ValueError, match="one item takes 4,000,000 bytes"):
+        _votes.rows_that_fit(np.array([4_000_000]), _votes.MAX_BYTES)
+
+
+def test_the_digest_is_that_of_the_content() -> None:
+    votes = np.array([[0, 1], [-1, 0]])
+    digest = _votes.dense_block(votes).digest(("a", "b"))
+    assert digest == _votes.dense_block(np.asfortranarray(votes.astype(float))).digest(("a", "b"))
+    others = [
+        _votes.dense_block(votes).digest(("ab", "c")),
+        _votes.dense_block(votes, ["x", "y"]).digest(("a", "b")),
+        _votes.dense_block(votes[::-1]).digest(("a", "b")),
+        _votes.dense_block(votes.reshape(1, 4)).digest(("a", "b")),
+        _votes.sparse_block([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, -1, 0], 2, 2, None).digest(("a", "b")),
+    ]
+    assert len({digest, *others}) == 6
+    assert len(digest) <= 64

@@ -1,0 +1,259 @@
+"""A real server in a process of its own, and a channel to it with the stubs: nothing of the server is imported."""
+
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import grpc
+import numpy as np
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from numpy.typing import NDArray
+
+from weaklabel_client._gen import (
+    labels_pb2,
+    labels_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    operations_pb2,
+    operations_pb2_grpc,
+    projects_pb2,
+    projects_pb2_grpc,
+    sources_pb2_grpc,
+    tensor_pb2,
+    votes_pb2,
+    votes_pb2_grpc,
+)
+
+SECONDS = 60
+
+
+class Server:
+    """A `weaklabel serve` process on a free port, and the stubs to call it."""
+
+    def __init__(self, data_dir: Path, *options: str) -> None:
+        self.data_dir = data_dir
+        self.log_file: IO[str] = (data_dir.parent / f"log-{uuid.uuid4().hex}.txt").open("w+")
+        command = [str(Path(sys.executable).with_name("weaklabel")), "serve", "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(
+            [*command, "--data-dir", str(data_dir), *options], stdout=subprocess.PIPE, stderr=self.log_file, text=True
+        )
+        assert self.process.stdout is not None
+        self.ready_line = self.process.stdout.readline()
+        assert "listening on" in self.ready_line, self.log()
+        self.target = self.ready_line.split(",")[0].split()[-1]
+        self.channel = grpc.insecure_channel(self.target)
+        self.projects = projects_pb2_grpc.ProjectServiceStub(self.channel)
+        self.sources = sources_pb2_grpc.SourceServiceStub(self.channel)
+        self.votes = votes_pb2_grpc.VoteServiceStub(self.channel)
+        self.models = models_pb2_grpc.ModelServiceStub(self.channel)
+        self.operations = operations_pb2_grpc.OperationServiceStub(self.channel)
+        self.labels = labels_pb2_grpc.LabelServiceStub(self.channel)
+
+    def log(self) -> str:
+        self.log_file.seek(0)
+        return self.log_file.read()
+
+    def kill(self) -> None:
+        """As when the machine's memory runs out: no chance to tidy up."""
+        self.process.kill()
+        self._ended()
+
+    def terminate(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self._ended()
+
+    def _ended(self) -> int:
+        status = self.process.wait(SECONDS)
+        self.channel.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+    # ----------------------------------------------------------- short forms
+
+    def create_project(self, classes: Sequence[str] = ("ham", "spam")) -> str:
+        project_id = f"p{uuid.uuid4().hex[:12]}"
+        request = projects_pb2.CreateProjectRequest(project_id=project_id, classes=classes)
+        project: projects_pb2.Project = self.projects.CreateProject(request, timeout=SECONDS).project
+        return project.name
+
+    def upload(self, parent: str, codes: NDArray[Any], **options: Any) -> list[votes_pb2.UploadVotesResponse]:
+        return list(self.votes.UploadVotes(iter(upload_messages(parent, codes, **options)), timeout=SECONDS))
+
+    def fit(self, parent: str, **fields: Any) -> operations_pb2.Operation:
+        """Fits and waits for the end."""
+        request = models_pb2.FitModelRequest(parent=parent, **fields)
+        return self.wait(self.models.FitModel(request, timeout=SECONDS).operation.name)
+
+    def wait(self, name: str) -> operations_pb2.Operation:
+        request = operations_pb2.WaitOperationRequest(name=name)
+        operation: operations_pb2.Operation = self.operations.WaitOperation(request, timeout=SECONDS).operation
+        assert operation.done, operation
+        return operation
+
+    def read_votes(self, parent: str, **fields: Any) -> NDArray[Any]:
+        answers = list(self.votes.ReadVotes(votes_pb2.ReadVotesRequest(parent=parent, **fields), timeout=SECONDS))
+        return np.concatenate([matrix(answer.votes) for answer in answers])
+
+    def read_soft_labels(self, model: str, **fields: Any) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
+        """Probabilities, labels, item ids."""
+        request = labels_pb2.ReadSoftLabelsRequest(model=model, **fields)
+        answers = list(self.labels.ReadSoftLabels(request, timeout=SECONDS))
+        return (
+            np.concatenate([matrix(answer.probabilities) for answer in answers]),
+            np.concatenate([matrix(answer.labels) for answer in answers]),
+            [one for answer in answers for one in answer.item_ids],
+        )
+
+
+_NUMPY = {
+    tensor_pb2.DATA_TYPE_INT8: "<i1",
+    tensor_pb2.DATA_TYPE_INT16: "<i2",
+    tensor_pb2.DATA_TYPE_INT32: "<i4",
+    tensor_pb2.DATA_TYPE_FLOAT32: "<f4",
+}
+
+
+def tensor(array: Any, dtype: str = "<i1") -> tensor_pb2.Tensor:
+    """A tensor as the contract describes it, written without the product's codec."""
+    made = np.ascontiguousarray(array, dtype)
+    data_type = next(key for key, value in _NUMPY.items() if value == dtype)
+    return tensor_pb2.Tensor(data_type=data_type, rows=made.shape[0], columns=made.shape[1], data=made.tobytes())
+
+
+def matrix(message: tensor_pb2.Tensor) -> NDArray[Any]:
+    """The other way round."""
+    return np.frombuffer(message.data, _NUMPY[message.data_type]).reshape(message.rows, message.columns)
+
+
+def upload_messages(
+    parent: str,
+    codes: NDArray[Any],
+    *,
+    sources: Sequence[str] | None = None,
+    items: Sequence[str] | None = None,
+    upload_id: str | None = None,
+    digest: bytes = b"",
+    chunk_rows: int = 65_536,
+    sparse: bool = False,
+    finish: bool = True,
+) -> Iterator[votes_pb2.UploadVotesRequest]:
+    """What a client sends to upload codes [N, M]."""
+    names = sources or [f"source {column}" for column in range(codes.shape[1])]
+    opening = votes_pb2.UploadVotesOpen(
+        parent=parent, upload_id=upload_id or str(uuid.uuid4()), sources=names, content_digest=digest
+    )
+    yield votes_pb2.UploadVotesRequest(open=opening)
+    for start in range(0, len(codes), chunk_rows):
+        part = codes[start : start + chunk_rows]
+        chunk = votes_pb2.UploadVotesChunk(
+            row_offset=start, rows=len(part), item_ids=items[start : start + chunk_rows] if items else ()
+        )
+        if sparse:
+            row, column = np.nonzero(part != -1)
+            triples = np.stack([row, column, part[row, column]], axis=1)
+            chunk.sparse.triples.CopyFrom(tensor(triples, "<i4"))
+        else:
+            chunk.dense.votes.CopyFrom(tensor(part))
+        yield votes_pb2.UploadVotesRequest(chunk=chunk)
+    if finish:
+        yield votes_pb2.UploadVotesRequest(finish=votes_pb2.UploadVotesFinish(total_rows=len(codes)))
+
+
+class Failure:
+    """A failed call as Google's own decoder of rich errors reads it."""
+
+    def __init__(self, error: grpc.RpcError) -> None:
+        call: Any = error
+        self.code: grpc.StatusCode = call.code()
+        self.message: str = call.details()
+        status = rpc_status.from_call(call)
+        assert status is not None, call
+        assert status.code == self.code.value[0]
+        assert status.message == self.message
+        self.info = error_details_pb2.ErrorInfo()
+        assert status.details[0].Unpack(self.info)
+        assert self.info.domain == "weaklabel"
+        self.violations: dict[str, str] = {}
+        for detail in status.details[1:]:
+            faults = error_details_pb2.BadRequest()
+            assert detail.Unpack(faults)
+            self.violations |= {fault.field: fault.description for fault in faults.field_violations}
+
+
+def failure_of(call: Callable[[], Any]) -> Failure:
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return Failure(caught.value)
+
+
+class Harness:
+    """What tests use of this file: importlib mode lets them not import it."""
+
+    Server = Server
+    tensor = staticmethod(tensor)
+    matrix = staticmethod(matrix)
+    upload_messages = staticmethod(upload_messages)
+    failure_of = staticmethod(failure_of)
+
+    @staticmethod
+    def until(condition: Callable[[], Any]) -> Any:
+        """Polls until the condition holds."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            time.sleep(0.01)
+        raise TimeoutError
+
+
+@pytest.fixture(scope="session")
+def harness() -> type[Harness]:
+    return Harness
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that need no server of their own; each makes its own project."""
+    running = Server(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    assert running.terminate() == 0
+    assert "Traceback" not in running.log()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts a server on the data directory of this test; called again after a kill, it is the same directory."""
+    started: list[Server] = []
+
+    def start_one(*options: str) -> Server:
+        started.append(Server(tmp_path / "data", *options))
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()
+        one.log_file.close()
+
+
+def _simulated(items: int = 400, sources: int = 5, seed: int = 0) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, items)
+    right = rng.random((items, sources)) < 0.8
+    votes = np.where(right, truth[:, None], 1 - truth[:, None])
+    return np.where(rng.random((items, sources)) < 0.3, -1, votes).astype(np.int8), truth.astype(np.int8)
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Callable[..., tuple[NDArray[np.int8], NDArray[np.int8]]]:
+    """Makes votes [N, M] of sources that are right in 80 % of their votes, and the truth [N]."""
+    return _simulated

@@ -1,0 +1,231 @@
+"""From the start to the end of the process: health, reflection, cancellation, draining, and what keeps it from starting."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from weaklabel_client._gen import models_pb2, operations_pb2, votes_pb2
+
+SERVICES = ["Label", "Model", "Operation", "Project", "Source", "Vote"]
+WEAKLABEL = Path(sys.executable).with_name("weaklabel")
+
+
+def run_serve(*options: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a server that is expected not to start."""
+    return subprocess.run([WEAKLABEL, "serve", *options], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_health_of_each_service(server: Any) -> None:
+    health = health_pb2_grpc.HealthStub(server.channel)
+    for service in ["", *(f"weaklabel.v1.{name}Service" for name in SERVICES)]:
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(grpc.RpcError) as caught:
+        health.Check(health_pb2.HealthCheckRequest(service="other"))
+    call: Any = caught.value
+    assert call.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_reflection_describes_the_contract(server: Any) -> None:
+    """Enough for a client in any language to be made of: each service, its file, and the files that it needs."""
+    ask = reflection_pb2_grpc.ServerReflectionStub(server.channel).ServerReflectionInfo
+    listed = next(ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")])))
+    names = [service.name for service in listed.list_services_response.service]
+    assert [name for name in sorted(names) if name.startswith("weaklabel.")] == [
+        f"weaklabel.v1.{name}Service" for name in SERVICES
+    ]
+    request = reflection_pb2.ServerReflectionRequest(file_containing_symbol="weaklabel.v1.VoteService")
+    content = next(ask(iter([request]))).file_descriptor_response.file_descriptor_proto[0]
+    file = descriptor_pb2.FileDescriptorProto.FromString(content)
+    assert [method.name for method in file.service[0].method] == ["UploadVotes", "ReadVotes"]
+    assert list(file.dependency) == ["weaklabel/v1/tensor.proto"]
+
+
+def test_serves_soon_and_says_where(start: Any) -> None:
+    begin = time.monotonic()
+    server = start("--log-format", "json")
+    health = health_pb2_grpc.HealthStub(server.channel)
+    assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+    # It takes about a second; loading JAX first would take several.
+    assert time.monotonic() - begin < 10
+    port = server.target.rpartition(":")[2]
+    assert server.ready_line == f"weaklabel 0.1.0 listening on 127.0.0.1:{port}, data in {server.data_dir}\n"
+    assert int(port) > 0
+    assert server.terminate() == 0
+    lines = [json.loads(line) for line in server.log().splitlines()]
+    assert any(line.get("method") == "/grpc.health.v1.Health/Check" and line["code"] == "OK" for line in lines)
+
+
+def test_drains_on_sigterm(start: Any, harness: Any, simulated: Any) -> None:
+    codes, _ = simulated()
+    server = start()
+    parent = server.create_project()
+    statuses: list[int] = []
+    watching = threading.Thread(
+        target=lambda: statuses.extend(
+            answer.status
+            for answer in health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest(), timeout=20)
+        )
+    )
+    messages = SimpleQueue[Any]()
+    upload_id = str(uuid.uuid4())
+    parts = list(harness.upload_messages(parent, codes, upload_id=upload_id, chunk_rows=100))
+    responses = server.votes.UploadVotes(iter(messages.get, None))
+    for part in parts[:2]:
+        messages.put(part)
+        answer = next(responses)
+    assert answer.committed_rows == 100
+
+    server.process.send_signal(signal.SIGTERM)
+    # A call in flight may end: the upload goes on and is acknowledged.
+    for part in parts[2:]:
+        messages.put(part)
+        answer = next(responses)
+    assert answer.finished
+    messages.put(None)
+    assert list(responses) == []
+    assert server.terminate() == 0
+    assert "Traceback" not in server.log()
+    assert not watching.is_alive()
+    server = start()
+    assert server.read_votes(parent).shape == codes.shape
+
+
+def test_an_idle_stream_does_not_keep_the_server(start: Any, harness: Any, simulated: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("WEAKLABEL_GRACE_SECONDS", "0.5")
+    server = start()
+    parent = server.create_project()
+    messages = SimpleQueue[Any]()
+    responses = server.votes.UploadVotes(iter(messages.get, None))
+    messages.put(next(harness.upload_messages(parent, simulated()[0])))
+    next(responses)
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises(grpc.RpcError) as caught:
+        next(responses)
+    call: Any = caught.value
+    assert call.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    messages.put(None)
+    assert server.terminate() == 0
+    assert "Traceback" not in server.log()
+
+
+def test_a_fit_that_a_drain_interrupts_is_run_again(start: Any, simulated: Any) -> None:
+    server = start()
+    parent = server.create_project()
+    server.upload(parent, simulated()[0])
+    name = server.models.FitModel(models_pb2.FitModelRequest(parent=parent)).operation.name
+    watched = server.operations.WatchOperation(operations_pb2.WatchOperationRequest(name=name))
+    next(watched)
+    assert server.terminate() == 0
+    assert "Traceback" not in server.log()
+    server = start()
+    assert server.wait(name).model
+
+
+def test_cancel(start: Any, harness: Any, simulated: Any) -> None:
+    server = start()
+    parent = server.create_project()
+    server.upload(parent, simulated()[0])
+    # JAX is not loaded yet, so the first fit takes seconds and the second waits for its turn.
+    running, queued = (
+        server.models.FitModel(models_pb2.FitModelRequest(parent=parent)).operation.name for _ in range(2)
+    )
+    for name in (queued, running):
+        server.operations.CancelOperation(operations_pb2.CancelOperationRequest(name=name))
+        server.operations.CancelOperation(operations_pb2.CancelOperationRequest(name=name))
+    get = server.operations.GetOperation(operations_pb2.GetOperationRequest(name=queued)).operation
+    assert get.done  # at once, although the one before it still runs
+    for name in (queued, running):
+        operation = server.wait(name)
+        assert operation.WhichOneof("result") == "error"
+        assert operation.error.code == grpc.StatusCode.CANCELLED.value[0]
+        assert operation.error.details[0].type_url == "type.googleapis.com/google.rpc.ErrorInfo"
+    assert not server.models.ListModels(models_pb2.ListModelsRequest(parent=parent)).models
+    assert server.fit(parent).model  # and the next is not hindered
+    assert server.terminate() == 0
+
+
+def test_wait_ends_with_its_timeout(start: Any, simulated: Any) -> None:
+    server = start()
+    parent = server.create_project()
+    server.upload(parent, simulated()[0])
+    name = server.models.FitModel(models_pb2.FitModelRequest(parent=parent)).operation.name
+    request = operations_pb2.WaitOperationRequest(name=name)
+    request.timeout.FromMilliseconds(1)
+    assert not server.operations.WaitOperation(request).operation.done
+    # A deadline of the call ends the waiting in time for an answer.
+    assert not server.operations.WaitOperation(
+        operations_pb2.WaitOperationRequest(name=name), timeout=0.3
+    ).operation.done
+
+
+def test_one_server_a_data_directory(start: Any) -> None:
+    server = start()
+    second = run_serve("--listen", "127.0.0.1:0", "--data-dir", str(server.data_dir))
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr == f"weaklabel serve: another server has the data directory {server.data_dir}\n"
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = run_serve("--listen", listen, "--data-dir", str(tmp_path))
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"weaklabel serve: cannot listen on {listen}:")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run_serve("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "file" / "data"))
+    assert result.returncode == 1
+    assert result.stderr.startswith("weaklabel serve: cannot write to the data directory")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "weaklabel.db").write_bytes(b"no database at all" * 1000)
+    result = run_serve("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(f"weaklabel serve: cannot open {tmp_path}:")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "example.org:0"])
+def test_other_machines_are_kept_out_by_default(tmp_path: Path, listen: str) -> None:
+    result = run_serve("--listen", listen, "--data-dir", str(tmp_path))
+    assert result.returncode == 1
+    assert "there is no authentication" in result.stderr
+    assert "--insecure" in result.stderr
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "127.0.0.1:", ":1", "127.0.0.1:x", "127.0.0.1:70000"])
+def test_addresses_that_are_none(tmp_path: Path, listen: str) -> None:
+    result = run_serve("--listen", listen, "--data-dir", str(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.startswith("weaklabel serve: listen:")
+    assert "HOST:PORT" in result.stderr
+
+
+def test_votes_pb2_is_what_reflection_serves(server: Any) -> None:
+    ask = reflection_pb2_grpc.ServerReflectionStub(server.channel).ServerReflectionInfo
+    request = reflection_pb2.ServerReflectionRequest(file_by_filename="weaklabel/v1/votes.proto")
+    content = next(ask(iter([request]))).file_descriptor_response.file_descriptor_proto[0]
+    assert content == votes_pb2.DESCRIPTOR.serialized_pb

@@ -1,0 +1,32 @@
+"""The command line. Commands load what they need when they run, so that --help is quick."""
+
+from typing import Annotated
+
+import typer
+
+from weaklabel._version import __version__
+from weaklabel.cli.serve import serve
+
+app = typer.Typer(
+    name="weaklabel",
+    help="Weak supervision: votes of labeling functions, prompts and people in, calibrated soft labels out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"weaklabel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of every command."""
