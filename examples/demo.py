@@ -12,6 +12,7 @@ Run it by `make demo`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import signal
@@ -22,18 +23,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from weaklabel import ABSTAIN, MajorityVote, Votes, apply, labeling_function, source_summary
+from weaklabel.analysis import evaluate
 from weaklabel_client import Client
 
 mpl.use("Agg")
@@ -203,31 +204,7 @@ def server(data_dir: Path) -> Iterator[str]:
         raise RuntimeError(f"the server ended with status {status}:\n{log.read_text()}")
 
 
-# ------------------------------------------------------------ scoring
-
-
-class Scores(NamedTuple):
-    """How good probabilities are on biopsies with known diagnosis."""
-
-    accuracy: float
-    f1: float
-    nll: float
-    ece: float
-
-
-def score(probabilities: NDArray[Any], truth: NDArray[Any]) -> Scores:
-    """Accuracy and F1 (malignant) of the likelier class; negative log-likelihood; calibration error in 15 bins."""
-    called = probabilities.argmax(1)
-    confidence = probabilities.max(1)
-    bins = np.minimum((confidence * 15).astype(int), 14)
-    gap = np.bincount(bins, confidence, 15) - np.bincount(bins, called == truth, 15)
-    likelihood = np.clip(probabilities[np.arange(len(truth)), truth], 1e-6, 1)
-    return Scores(
-        float((called == truth).mean()),
-        float(f1_score(truth, called)),
-        float(-np.log(likelihood).mean()),
-        float(np.abs(gap).sum() / len(truth)),
-    )
+# ------------------------------------------------- end model, picture
 
 
 def train_on_soft_labels(soft: NDArray[Any]) -> Any:
@@ -244,33 +221,36 @@ def train_on_gold() -> Any:
 
 
 def draw(path: Path, votes: Votes, estimated: NDArray[Any], soft: NDArray[Any]) -> None:
-    """Draws estimated against empirical accuracies of the sources, and how often a soft label is right."""
+    """Draws estimated beside empirical accuracies of the sources, and how often a soft label is right."""
     truth = DIAGNOSIS[TRAIN]
-    codes = votes.to_dense()
-    empirical = np.array([(codes[voted, j] == truth[voted]).mean() for j, voted in enumerate((codes >= 0).T)])
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    empirical = source_summary(votes, gold=truth).empirical_accuracy
+    assert empirical is not None
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
 
-    low = min(empirical.min(), estimated.min()) - 0.03
-    left.plot([low, 1], [low, 1], color="0.7", zorder=0)
-    left.scatter(estimated, empirical, 300 * votes.coverage, color="tab:blue", alpha=0.7)
-    for j, name in enumerate(votes.source_names):
-        left.annotate(name, (estimated[j], empirical[j]), xytext=(6, -3), textcoords="offset points", fontsize=7)
-    left.set(xlabel="accuracy estimated by the label model", ylabel="accuracy against the diagnoses")
-    left.set(title="Labeling functions (area: coverage)", xlim=(low, 1.01), ylim=(low, 1.01))
+    order = np.argsort(estimated)
+    height = np.arange(len(order))
+    left.hlines(height, estimated[order], empirical[order], color="0.8", lw=4, zorder=0)
+    left.plot(estimated[order], height, "o", color="tab:blue", label="estimated from votes alone")
+    left.plot(empirical[order], height, "D", color="tab:orange", label="against the diagnoses")
+    left.set_yticks(height, [f"{votes.source_names[j]} ({100 * votes.coverage[j]:.0f} %)" for j in order])
+    left.set(xlabel="accuracy", title="Labeling functions (coverage)")
+    left.legend(loc="upper left")
 
     malignant = soft[:, MALIGNANT]
-    edges = np.linspace(0, 1, 11)
-    bins = np.clip(np.digitize(malignant, edges) - 1, 0, 9)
-    filled = [b for b in range(10) if (bins == b).any()]
+    edges = [0, 0.05, 0.2, 0.5, 0.8, 0.95, 1]
     right.plot([0, 1], [0, 1], color="0.7", zorder=0)
-    right.plot(
-        [malignant[bins == b].mean() for b in filled], [truth[bins == b].mean() for b in filled], "o-", color="tab:red"
-    )
-    for b in filled:
-        at = (malignant[bins == b].mean(), truth[bins == b].mean())
-        right.annotate(f"{(bins == b).sum()}", at, xytext=(5, -11), textcoords="offset points", fontsize=8)
-    right.set(xlabel="soft label: probability of malignant", ylabel="share that is malignant")
-    right.set(title="Reliability of the soft labels (numbers: biopsies)", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for low, high in itertools.pairwise(edges):
+        chosen = (malignant >= low) & ((malignant < high) | (high == 1))
+        n = int(chosen.sum())
+        if n:
+            at, share = malignant[chosen].mean(), truth[chosen].mean()
+            centre = (share + 1.92 / n) / (1 + 3.84 / n)  # Wilson's interval, 95 %
+            half = 1.96 * np.sqrt(share * (1 - share) / n + 0.96 / n**2) / (1 + 3.84 / n)
+            right.vlines(at, centre - half, centre + half, color="tab:red", alpha=0.4, lw=3)
+            right.plot(at, share, "o", color="tab:red")
+            right.annotate(f"{n} biopsies", (at, share), xytext=(9, -4), textcoords="offset points", fontsize=8)
+    right.set(xlabel="soft label: probability of malignant", ylabel="share that is malignant, with 95 % interval")
+    right.set(title="Reliability of the soft labels", xlim=(-0.02, 1.14), ylim=(-0.02, 1.02))
     figure.savefig(path, dpi=130)
 
 
@@ -310,7 +290,7 @@ def main() -> None:
     print(f"\nHeld out: {len(TEST)} biopsies that no model has seen\n")
     print(f"{'':36}{'accuracy':>9}{'F1':>8}{'NLL':>8}{'ECE':>8}")
     for name, probabilities in table.items():
-        scores = score(probabilities, DIAGNOSIS[TEST])
+        scores = evaluate(probabilities, DIAGNOSIS[TEST], positive=MALIGNANT)
         print(f"{name:36}{scores.accuracy:9.3f}{scores.f1:8.3f}{scores.nll:8.3f}{scores.ece:8.3f}")
 
     picture = output / "demo.png"

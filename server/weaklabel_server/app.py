@@ -13,7 +13,7 @@ import grpc
 from alembic.util import CommandError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from weaklabel_client._gen import (
     labels_pb2,
@@ -205,5 +205,6 @@ def _open_database(config: ServerConfig) -> Database:
     try:
         return Database(config.database_url or sqlite_url(config.data_dir))
     except (SQLAlchemyError, CommandError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
         where = "the database of WEAKLABEL_DATABASE_URL" if config.database_url else str(config.data_dir)
-        raise StartError(f"cannot open {where}: {error}") from None
+        raise StartError(f"cannot open {where}: {reason}") from None

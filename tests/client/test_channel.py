@@ -1,4 +1,8 @@
+import asyncio
 import json
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
 
 import grpc
 import pytest
@@ -45,7 +49,27 @@ def test_messages_are_finite_and_streams_are_not_retried_by_grpc() -> None:
 
 
 async def test_asyncio_client_outside_an_event_loop_is_refused() -> None:
-    import asyncio
-
     with pytest.raises(RuntimeError, match="no running event loop"):
         await asyncio.to_thread(weaklabel_client.aio.Client, "127.0.0.1:1")
+
+
+async def test_the_token_travels_as_bearer_metadata(connect: Callable[..., Any]) -> None:
+    """Against a bare gRPC server that keeps what it is sent."""
+    seen: list[dict[str, Any]] = []
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, call: Any) -> None:
+            seen.append(dict(call.invocation_metadata))
+
+    server = grpc.server(futures.ThreadPoolExecutor(1), handlers=[Handler()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        client = connect(f"127.0.0.1:{port}", token="s3cret")
+        with pytest.raises(weaklabel_client.Unimplemented):
+            await client.get_project("spam")
+        with pytest.raises(weaklabel_client.Unimplemented):
+            await client.read_votes("spam")
+    finally:
+        server.stop(None).wait()
+    assert [metadata["authorization"] for metadata in seen] == ["Bearer s3cret"] * 2

@@ -7,7 +7,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2
 from google.rpc import status_pb2 as google_status_pb2
-from grpc_status import rpc_status  # type: ignore[import-untyped]  # ships no types
+from grpc_status import rpc_status
 
 import weaklabel_client
 from weaklabel_client import _exceptions
@@ -17,7 +17,7 @@ from weaklabel_client._gen import status_pb2
 class FailedCall(grpc.RpcError):
     """What grpc raises, with a given trailer."""
 
-    def __init__(self, code: grpc.StatusCode, details: str, trailer: tuple[tuple[str, bytes], ...]) -> None:
+    def __init__(self, code: grpc.StatusCode, details: str, trailer: tuple[tuple[str, str | bytes], ...]) -> None:
         super().__init__()
         self._code, self._details, self._trailer = code, details, trailer
 

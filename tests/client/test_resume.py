@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import weaklabel_client.aio
 from weaklabel_client import DeadlineExceeded, UploadInterrupted, UploadProgress
 
 
@@ -46,30 +47,35 @@ async def test_the_largest_chunks(client: Any, project: str) -> None:
     assert max(len(part.votes) for part in parts) <= 65_536
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-async def test_an_iterable_of_chunks_of_any_size(
-    client: Any, project: str, small_chunks: int, asynchronous: bool
-) -> None:
+def pairs_of_chunks(votes: npt.NDArray[np.int8], items: list[str]) -> Iterator[tuple[npt.NDArray[np.int8], list[str]]]:
+    for start, stop in itertools.pairwise([0, 1, 700, 3300, 3301, len(votes)]):
+        yield votes[start:stop], items[start:stop]
+
+
+async def test_an_iterable_of_chunks_of_any_size(client: Any, project: str, small_chunks: int) -> None:
     votes = random_votes(5000)
     items = [f"i{row}" for row in range(5000)]
-    bounds = [0, 1, 700, 3300, 3301, 5000]
-
-    def pairs() -> Iterator[tuple[npt.NDArray[np.int8], list[str]]]:
-        for start, stop in itertools.pairwise(bounds):
-            yield votes[start:stop], items[start:stop]
-
-    async def async_pairs() -> AsyncIterator[tuple[npt.NDArray[np.int8], list[str]]]:
-        for pair in pairs():
-            yield pair
-
-    if asynchronous and type(client).__name__ == "Twin":
-        pytest.skip("the waiting client takes no asynchronous iterables")
     await client.create_project(project, classes=["a", "b"])
-    upload = await client.upload_votes(project, async_pairs() if asynchronous else pairs())
+    upload = await client.upload_votes(project, pairs_of_chunks(votes, items))
     assert upload.n_rows == 5000
     read = await client.read_votes(project)
     np.testing.assert_array_equal(read.votes, votes)
     assert read.items == tuple(items)
+
+
+async def test_an_asynchronous_iterable_of_chunks(shared_server: Any, project: str, small_chunks: int) -> None:
+    votes = random_votes(5000)
+    items = [f"i{row}" for row in range(5000)]
+
+    async def chunks() -> AsyncIterator[tuple[npt.NDArray[np.int8], list[str]]]:
+        for pair in pairs_of_chunks(votes, items):
+            await asyncio.sleep(0)
+            yield pair
+
+    async with weaklabel_client.aio.Client(shared_server.address) as client:
+        await client.create_project(project, classes=["a", "b"])
+        await client.upload_votes(project, chunks())
+        np.testing.assert_array_equal((await client.read_votes(project)).votes, votes)
 
 
 async def test_a_repeated_upload_adds_nothing(client: Any, project: str) -> None:
@@ -283,3 +289,15 @@ async def test_waiting_has_an_end(connect: Callable[..., Any], shared_server: An
     with pytest.raises(DeadlineExceeded):
         await fit.result(timeout=0.001)
     assert await fit.wait(timeout=90)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 150, 300, 450])
+async def test_a_repeated_call_is_done_once(
+    connect: Callable[..., Any], shared_server: Any, make_proxy: Callable[[str], Any], project: str, n_bytes: int
+) -> None:
+    """The connection is cut before, within and after the request: with its request id it is the same call again."""
+    proxy = make_proxy(shared_server.address)
+    proxy.cut_after(n_bytes)
+    client = connect(proxy.address)
+    created = await client.create_project(project, classes=["a", "b"])
+    assert created.name == f"projects/{project}"

@@ -1,13 +1,9 @@
-"""A real server in a process of its own, and a channel to it with the stubs: nothing of the server is imported."""
+"""A channel to a real server with the stubs, and what a client in another language would write itself."""
 
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import grpc
 import numpy as np
@@ -35,20 +31,11 @@ SECONDS = 60
 
 
 class Server:
-    """A `weaklabel serve` process on a free port, and the stubs to call it."""
+    """A server process, and the stubs to call it."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
-        self.data_dir = data_dir
-        self.log_file: IO[str] = (data_dir.parent / f"log-{uuid.uuid4().hex}.txt").open("w+")
-        command = [str(Path(sys.executable).with_name("weaklabel")), "serve", "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(
-            [*command, "--data-dir", str(data_dir), *options], stdout=subprocess.PIPE, stderr=self.log_file, text=True
-        )
-        assert self.process.stdout is not None
-        self.ready_line = self.process.stdout.readline()
-        assert "listening on" in self.ready_line, self.log()
-        self.target = self.ready_line.split(",")[0].split()[-1]
-        self.channel = grpc.insecure_channel(self.target)
+    def __init__(self, process: Any) -> None:
+        self.process = process  # a ServerProcess of tests/conftest.py
+        self.channel = grpc.insecure_channel(process.address)
         self.projects = projects_pb2_grpc.ProjectServiceStub(self.channel)
         self.sources = sources_pb2_grpc.SourceServiceStub(self.channel)
         self.votes = votes_pb2_grpc.VoteServiceStub(self.channel)
@@ -56,25 +43,15 @@ class Server:
         self.operations = operations_pb2_grpc.OperationServiceStub(self.channel)
         self.labels = labels_pb2_grpc.LabelServiceStub(self.channel)
 
-    def log(self) -> str:
-        self.log_file.seek(0)
-        return self.log_file.read()
-
     def kill(self) -> None:
         """As when the machine's memory runs out: no chance to tidy up."""
         self.process.kill()
-        self._ended()
+        self.channel.close()
 
     def terminate(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self._ended()
-
-    def _ended(self) -> int:
-        status = self.process.wait(SECONDS)
+        """SIGTERM; returns the exit status."""
+        status: int = self.process.terminate()
         self.channel.close()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
         return status
 
     # ----------------------------------------------------------- short forms
@@ -198,7 +175,6 @@ def failure_of(call: Callable[[], Any]) -> Failure:
 class Harness:
     """What tests use of this file: importlib mode lets them not import it."""
 
-    Server = Server
     tensor = staticmethod(tensor)
     matrix = staticmethod(matrix)
     upload_messages = staticmethod(upload_messages)
@@ -221,28 +197,27 @@ def harness() -> type[Harness]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(shared_server: Any) -> Iterator[Server]:
     """One server for all tests that need no server of their own; each makes its own project."""
-    running = Server(tmp_path_factory.mktemp("server") / "data")
-    yield running
-    assert running.terminate() == 0
-    assert "Traceback" not in running.log()
+    shared = Server(shared_server)
+    yield shared
+    shared.channel.close()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts a server on the data directory of this test; called again after a kill, it is the same directory."""
+def start(start_server: Callable[..., Any]) -> Iterator[Callable[..., Server]]:
+    """Starts a server; called again after its end, it starts on the same data."""
     started: list[Server] = []
 
     def start_one(*options: str) -> Server:
-        started.append(Server(tmp_path / "data", *options))
+        if started:
+            started[0].process.start()
+        started.append(Server(started[0].process if started else start_server(*options)))
         return started[-1]
 
     yield start_one
     for one in started:
-        if one.process.poll() is None:
-            one.kill()
-        one.log_file.close()
+        one.channel.close()
 
 
 def _simulated(items: int = 400, sources: int = 5, seed: int = 0) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

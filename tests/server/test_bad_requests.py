@@ -100,7 +100,7 @@ def test_bad_chunks(server: Any, harness: Any, parent: str, case: str) -> None:
     assert list(failure.violations) == [field]
     assert fragment in failure.violations[field]
     # Nothing of it was kept.
-    assert list(server.votes.UploadVotes(iter([opening])))[0].committed_rows == 0
+    assert next(server.votes.UploadVotes(iter([opening]))).committed_rows == 0
 
 
 def opened(**fields: Any) -> list[votes_pb2.UploadVotesRequest]:
@@ -352,6 +352,6 @@ def test_the_log_tells_of_bad_requests_without_tracebacks(server: Any, harness: 
     metadata = (("x-request-id", "find-me"),)
     request = projects_pb2.GetProjectRequest(name="projects/none")
     harness.failure_of(lambda: server.projects.GetProject(request, metadata=metadata))
-    line = harness.until(lambda: next((line for line in server.log().splitlines() if "find-me" in line), None))
+    line = harness.until(lambda: next((line for line in server.process.log().splitlines() if "find-me" in line), None))
     assert "method=/weaklabel.v1.ProjectService/GetProject code=NOT_FOUND reason=PROJECT_NOT_FOUND" in line
-    assert "Traceback" not in server.log()
+    assert "Traceback" not in server.process.log()

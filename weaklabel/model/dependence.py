@@ -12,7 +12,11 @@ from scipy.special import softmax
 
 from weaklabel.votes import ABSTAIN, Votes
 
-SAMPLED_ROWS = 3000
+MOST_ROWS = 4000
+"""More distinct rows than this are sampled."""
+SIMULATED_PAIRS = 1_000_000
+"""Pairs of votes in the twins: the standard error of a correlation is about one over the root."""
+MOST_TWINS = 400
 MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
 FEWEST_ROWS = 50
@@ -38,14 +42,17 @@ def excess_correlation(
         About 0 for independent sources; 0 where there is too little to tell.
     """
     n_sources, n_classes = votes.n_sources, votes.n_classes
-    n_sampled = min(SAMPLED_ROWS, MOST_CELLS // max(n_sources * n_classes, 1))
-    total = float(weight.sum())
-    if n_sources < 3 or n_sampled < FEWEST_ROWS or total <= 0:
+    most = min(MOST_ROWS, MOST_CELLS // max(n_sources * n_classes, 1))
+    if n_sources < 3 or most < FEWEST_ROWS or weight.sum() <= 0:
         return 0.0
     rng = np.random.default_rng(seed)
-    sampled = rng.choice(votes.n_items, n_sampled, p=weight / total)
-    codes = votes.select_items(sampled).to_dense().astype(np.int64)
+    kept = np.flatnonzero(weight)
+    if len(kept) > most:
+        kept = np.sort(rng.choice(votes.n_items, most, replace=False, p=weight / weight.sum()))
+        weight = np.ones(votes.n_items)
+    codes, weight = votes.select_items(kept).to_dense().astype(np.int64), weight[kept]
     voted = codes >= 0
+    n_voted = voted.sum(1)
     log_confusion = np.log(confusion)
     every = np.arange(n_sources)[None]
 
@@ -53,20 +60,23 @@ def excess_correlation(
         evidence = log_confusion[every, np.maximum(codes, 0)] * voted[:, :, None]
         return np.asarray(softmax(log_prior + evidence.sum(1), axis=1))
 
-    def correlation(codes: NDArray[np.int64], labels: NDArray[np.float64]) -> tuple[float, float]:
+    def correlation(codes: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum over pairs of the products of residuals, and of their standard deviations."""
         called = labels.argmax(1)[:, None]
         right = confusion[every, called, called]
         residual = ((codes == called) - right) * voted
         deviation = np.sqrt(np.maximum(right * (1 - right), 1e-9)) * voted
-        products, scale = ((part.sum(1) ** 2 - (part**2).sum(1)).sum() for part in (residual, deviation))
-        return float(products), float(scale)
+        return np.array([(weight * (x.sum(1) ** 2 - (x**2).sum(1))).sum() for x in (residual, deviation)])
 
     labels = posterior(codes)
-    truth = (labels.cumsum(1) > rng.random((n_sampled, 1))).argmax(1)
-    below = confusion.cumsum(1)[every, :, truth[:, None]] < rng.random((n_sampled, n_sources, 1))
-    twin = np.where(voted, np.minimum(below.sum(2), n_classes - 1), ABSTAIN)
-    real, twin_found = correlation(codes, labels), correlation(twin, posterior(twin))
-    if min(real[1], twin_found[1]) <= 1e-6:
+    real = correlation(codes, labels)
+    twins = np.zeros(2)
+    n_pairs = max(int((n_voted * (n_voted - 1) // 2).sum()), 1)
+    for _ in range(min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS)):
+        truth = (labels.cumsum(1) > rng.random((len(kept), 1))).argmax(1)
+        below = confusion.cumsum(1)[every, :, truth[:, None]] < rng.random((len(kept), n_sources, 1))
+        twin = np.where(voted, np.minimum(below.sum(2), n_classes - 1), ABSTAIN)
+        twins += correlation(twin, posterior(twin))
+    if min(real[1], twins[1]) <= 1e-6:
         return 0.0
-    return real[0] / real[1] - twin_found[0] / twin_found[1]
+    return float(real[0] / real[1] - twins[0] / twins[1])

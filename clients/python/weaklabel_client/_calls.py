@@ -15,6 +15,7 @@ from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projec
 from weaklabel_client._names import model_name, operation_name, project_name, source_name
 from weaklabel_client._tensors import from_tensor, to_tensor
 from weaklabel_client._types import Model, Project, Source
+from weaklabel_client._votes import names
 
 Result = TypeVar("Result")
 _PAGE_SIZE = 1000
@@ -184,7 +185,8 @@ def predict(
     project: str, votes: npt.NDArray[np.integer[Any]], model: str | None, sources: Iterable[str] | None
 ) -> Call[npt.NDArray[np.float32]]:
     """Soft labels of few new votes."""
-    request = labels_pb2.PredictRequest(model=model_name(project, model), sources=sources, votes=to_tensor(votes))
+    columns = () if sources is None else names(sources, votes.shape[1], "sources")
+    request = labels_pb2.PredictRequest(model=model_name(project, model), sources=columns, votes=to_tensor(votes))
     return Call(_rpcs.PREDICT, request, lambda response: from_tensor(response.probabilities).copy())
 
 

@@ -416,7 +416,7 @@ class Client:
         while True:
             self._check_open()
             job.connected()
-            while job.hungry:
+            while job.is_hungry():
                 job.feed(next(pending, None))
             if job.is_done():
                 return
@@ -454,7 +454,7 @@ def _send(job: _streams.Job[Any, Any, Any], pending: Iterator[Any], outbox: _Out
     while True:
         for request in job.requests():
             outbox.put(request)
-        if not job.hungry:
+        if not job.is_hungry():
             break
         job.feed(next(pending, None))
     if job.sent_all:

@@ -48,8 +48,7 @@ class Job(ABC, Generic[Request, Response, Output]):
     """Whether nothing is left to send over this connection."""
     _done = False
 
-    @property
-    def hungry(self) -> bool:
+    def is_hungry(self) -> bool:
         """Whether a block of the user's input is wanted."""
         return False
 
@@ -112,8 +111,7 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
         self._added: bool | None = None
         self._votes_version = 0
 
-    @property
-    def hungry(self) -> bool:
+    def is_hungry(self) -> bool:
         wanted = self._sources is None or (self._answered and len(self._in_flight) < WINDOW)
         return wanted and self._block is None and not self._input_ended and not self._done
 
@@ -231,8 +229,7 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
         self._answer_bytes_per_row = 0
         self._n_rows = 0
 
-    @property
-    def hungry(self) -> bool:
+    def is_hungry(self) -> bool:
         return self._block is None and not self._input_ended and len(self._in_flight) < WINDOW
 
     def feed(self, block: Any) -> None:

@@ -332,7 +332,7 @@ class Client:
         while True:
             self._check_open()
             job.connected()
-            while job.hungry:
+            while job.is_hungry():
                 job.feed(await anext(pending, None))
             if job.is_done():
                 return
@@ -368,7 +368,7 @@ async def _send(job: _streams.Job[Any, Any, Any], pending: AsyncIterator[Any], o
     while True:
         for request in job.requests():
             outbox.put_nowait(request)
-        if not job.hungry:
+        if not job.is_hungry():
             break
         job.feed(await anext(pending, None))
     if job.sent_all:

@@ -1,0 +1,166 @@
+"""The state machines behind the streams, one message at a time: what no server can be made to show at will."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weaklabel_client import InternalError, Unavailable, UploadInterrupted, _streams, _votes
+from weaklabel_client._backoff import Backoff
+from weaklabel_client._gen import labels_pb2, votes_pb2
+from weaklabel_client._tensors import from_tensor, to_tensor
+
+UPLOAD_ID = "5d1d4c5e-5f5b-4a58-9c39-2b7c1a4f9e11"
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> _streams.UploadJob:
+    """An upload of 100 rows in chunks of 10, ready to connect."""
+    monkeypatch.setattr(_votes, "MAX_ROWS", 10)
+    votes = np.arange(100).reshape(100, 1)
+    upload, (block,) = _streams.upload_votes("spam", votes, ["a"], None, UPLOAD_ID)
+    upload.connected()
+    assert not upload.is_hungry()
+    (opening,) = upload.requests()
+    assert opening.open.upload_id == UPLOAD_ID
+    assert opening.open.content_digest == block.digest(["a"])
+    list(upload.received(_acknowledged(0)))
+    assert upload.is_hungry()
+    upload.feed(block)
+    return upload
+
+
+def _acknowledged(rows: int, **rest: Any) -> votes_pb2.UploadVotesResponse:
+    return votes_pb2.UploadVotesResponse(upload_id=UPLOAD_ID, committed_rows=rows, **rest)
+
+
+def _offsets(job: _streams.UploadJob) -> list[int | str]:
+    return [
+        request.chunk.row_offset if request.HasField("chunk") else str(request.WhichOneof("message"))
+        for request in job.requests()
+    ]
+
+
+def test_no_more_chunks_go_ahead_than_the_window_holds(job: _streams.UploadJob) -> None:
+    assert _offsets(job) == [0, 10, 20, 30, 40, 50]
+    assert _offsets(job) == []  # however slow the server is
+    assert not job.is_hungry()
+    (progress,) = job.received(_acknowledged(10))
+    assert (progress.committed_rows, progress.total_rows) == (10, 100)
+    assert _offsets(job) == [60]
+    list(job.received(_acknowledged(40)))
+    assert _offsets(job) == [70, 80, 90]
+    assert not job.is_hungry()
+    list(job.received(_acknowledged(50)))
+    assert job.is_hungry()
+    job.feed(None)
+    assert _offsets(job) == ["finish"]
+    assert job.sent_all
+    assert not job.is_done()
+    list(job.received(_acknowledged(100)))
+    list(job.received(_acknowledged(100, finished=True, votes_version=7)))
+    assert job.is_done()
+    assert (job.result().votes_version, job.result().added) == (7, True)
+
+
+def test_a_new_connection_goes_on_with_what_is_not_on_disk(job: _streams.UploadJob) -> None:
+    _offsets(job)
+    list(job.received(_acknowledged(20)))
+    _offsets(job)
+    job.connected()
+    assert _offsets(job) == ["open"]
+    # Two more chunks had arrived, whose answers were lost.
+    list(job.received(_acknowledged(40)))
+    assert _offsets(job) == [40, 50, 60, 70, 80, 90]
+
+
+def test_an_upload_taken_up_begins_in_the_middle_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_votes, "MAX_ROWS", 10)
+    job = _streams.UploadJob("spam", sources=["a"], upload_id=None)
+    job.connected()
+    list(job.requests())
+    list(job.received(_acknowledged(25)))
+    assert job.upload_id == UPLOAD_ID
+    job.feed(np.zeros((20, 1), dtype=int))
+    assert _offsets(job) == []
+    assert job.is_hungry()
+    job.feed(np.arange(20).reshape(20, 1))
+    first, second = job.requests()
+    assert (first.chunk.row_offset, first.chunk.rows) == (25, 10)
+    assert from_tensor(first.chunk.dense.votes)[:, 0].tolist() == list(range(5, 15))
+    assert (second.chunk.row_offset, second.chunk.rows) == (35, 5)
+
+
+def test_rows_that_vanish_are_an_error(job: _streams.UploadJob) -> None:
+    _offsets(job)
+    list(job.received(_acknowledged(20)))
+    with pytest.raises(InternalError, match="had 20 rows of the upload and now has 10"):
+        list(job.received(_acknowledged(10)))
+
+
+def test_a_finished_upload_sends_nothing(job: _streams.UploadJob) -> None:
+    job.connected()
+    assert _offsets(job) == ["open"]
+    list(job.received(_acknowledged(100, finished=True, votes_version=3)))
+    assert _offsets(job) == []
+    assert job.is_done()
+    assert job.sent_all
+    assert not job.is_hungry()
+
+
+def test_only_a_lost_server_and_a_timeout_interrupt_an_upload(job: _streams.UploadJob) -> None:
+    fault = InternalError("a fault", reason="BUG")
+    assert job.gave_up(fault) is fault
+    assert isinstance(job.gave_up(Unavailable("gone")), UploadInterrupted)
+
+
+def test_a_gap_in_what_the_server_sends_is_an_error() -> None:
+    job = _streams.ReadVotesJob("spam", None, 5, None)
+    job.connected()
+    (request,) = job.requests()
+    assert (request.row_offset, request.row_limit) == (5, 0)
+    chunk = to_tensor(np.zeros((3, 2), dtype=int))
+    list(job.received(votes_pb2.ReadVotesResponse(votes_version=4, row_offset=5, sources=["a", "b"], votes=chunk)))
+    job.connected()
+    (request,) = job.requests()
+    assert (request.row_offset, request.votes_version) == (8, 4)
+    with pytest.raises(InternalError, match="row 9 where row 8 was due"):
+        list(job.received(votes_pb2.ReadVotesResponse(votes_version=4, row_offset=9, votes=chunk)))
+
+
+def test_predictions_of_many_classes_are_asked_for_in_small_chunks() -> None:
+    job = _streams.PredictJob("spam", None, None)
+    job.connected()
+    job.feed(np.zeros((100_000, 2), dtype=int))
+    requests = list(job.requests())
+    assert [request.votes.rows for request in requests] == [_votes.FEW_ROWS] * _streams.WINDOW
+    assert [request.model for request in requests] == ["projects/spam/models/latest"] + [""] * 5
+    answer = labels_pb2.PredictStreamResponse(
+        model="projects/spam/models/m1",
+        probabilities=to_tensor(np.full((_votes.FEW_ROWS, 1000), 1e-3)),
+        labels=to_tensor(np.zeros((_votes.FEW_ROWS, 1), dtype=int), np.int32),
+    )
+    assert list(job.received(answer)) == []  # the block is not complete
+    (request,) = job.requests()
+    # An answer of so many rows and 1000 classes stays under 4 MiB.
+    assert request.votes.rows == _votes.MAX_BYTES // 4004
+    job.connected()
+    again = list(job.requests())
+    assert len(again) == _streams.WINDOW
+    assert again[0].model == "projects/spam/models/m1"
+
+
+def test_waits_grow_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("weaklabel_client._backoff.time.monotonic", lambda: now)
+    backoff = Backoff(None, reconnect_timeout=10)
+    lost = Unavailable("lost")
+    waits = []
+    while (wait := backoff.wait(lost)) is not None:
+        waits.append(wait)
+        now += wait
+    assert now - 1000 <= 10
+    assert all(low / 2 <= wait <= low for wait, low in zip(waits, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5], strict=False))
+    backoff.progressed()
+    assert backoff.wait(lost) is not None
+    assert backoff.wait(InternalError("a fault", reason="BUG")) is None

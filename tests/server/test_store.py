@@ -1,0 +1,214 @@
+"""The store on a real SQLite file, held against a small oracle written in numpy alone."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from weaklabel_server.errors import ServiceError
+from weaklabel_server.store import items, projects, schema, sources, uploads, votes
+from weaklabel_server.store.chunks import pack_dense, pack_sparse
+from weaklabel_server.store.database import Database, sqlite_url
+
+MAX_CELLS = 10**9
+NAMES = ["a", "b", "c", "d"]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    opened = Database(sqlite_url(tmp_path_factory.mktemp("store")))
+    yield opened
+    opened.close()
+
+
+def test_migrations_make_the_schema(database: Database) -> None:
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx), schema.metadata) == []
+
+
+def test_sqlite_is_set_to_keep_what_it_acknowledges(database: Database) -> None:
+    with database.read() as tx:
+        pragmas = [tx.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+        assert pragmas == ["wal", 2]
+        assert tx.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    def create_twice() -> None:
+        with database.write() as tx:
+            projects.create(tx, "half", ["a", "b"])
+            projects.create(tx, "half", ["a", "b"])
+
+    with pytest.raises(ServiceError, match="exists already"):
+        create_twice()
+    with pytest.raises(ServiceError, match="there is no project"), database.read() as tx:
+        projects.get(tx, "half")
+
+
+def put(
+    database: Database, project_id: str, names: list[str], codes: Any, ids: list[str] | None, *, as_sparse: bool
+) -> None:
+    """One upload, in chunks of 3 rows."""
+    with database.write() as tx:
+        _, upload = uploads.open_upload(tx, project_id, str(uuid.uuid4()), tuple(names), b"")
+    for start in range(0, len(codes), 3):
+        part = codes[start : start + 3]
+        part_ids = ids[start : start + 3] if ids is not None else None
+        if as_sparse:
+            row, column = np.nonzero(part != -1)
+            triples = np.stack([row, column, part[row, column]], axis=1).astype(np.int32)
+            # Said twice: the later counts.
+            twice = np.concatenate([triples * [1, 1, 0], triples]).astype(np.int32)
+            chunk = pack_sparse(twice, len(part), part_ids)
+        else:
+            chunk = pack_dense(part, part_ids)
+        with database.write() as tx:
+            uploads.append(tx, upload, start, chunk)
+    with database.write() as tx:
+        uploads.finish(tx, upload, len(codes), max_cells=MAX_CELLS)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[bool, list[Any]]:
+    """Whether items have names, and a list of steps: a source's name to delete it, or an upload."""
+    named = draw(st.booleans())
+    steps: list[Any] = []
+    for _ in range(draw(st.integers(1, 5))):
+        if steps and draw(st.integers(0, 3)) == 0:
+            steps.append(draw(st.sampled_from(NAMES)))
+            continue
+        names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+        positions = draw(st.lists(st.integers(0, 9), min_size=1, unique=True))
+        rows = positions if named else list(range(len(positions)))
+        cells = draw(st.lists(st.integers(-2, 2), min_size=len(rows) * len(names), max_size=len(rows) * len(names)))
+        steps.append((names, rows, np.array(cells, np.int8).reshape(len(rows), len(names)), draw(st.booleans())))
+    return named, steps
+
+
+class Oracle:
+    """The votes as a dictionary of cells."""
+
+    def __init__(self) -> None:
+        self.items: list[int] = []
+        self.sources: list[str] = []
+        self.cells: dict[tuple[int, str], int] = {}
+
+    def upload(self, names: list[str], rows: list[int], codes: Any) -> None:
+        self.items += [row for row in rows if row not in self.items]
+        self.sources += [name for name in names if name not in self.sources]
+        for at, row in enumerate(rows):
+            for column, name in enumerate(names):
+                self.cells[row, name] = int(codes[at, column])
+
+    def delete(self, name: str) -> None:
+        self.sources.remove(name)
+        self.cells = {key: code for key, code in self.cells.items() if key[1] != name}
+
+    def matrix(self) -> Any:
+        dense = [[self.cells.get((item, name), -1) for name in self.sources] for item in self.items]
+        return np.array(dense, np.int8).reshape(len(self.items), len(self.sources))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories())
+def test_every_version_is_what_its_uploads_say(database: Database, history: tuple[bool, list[Any]]) -> None:
+    named, steps = history
+    project_id = uuid.uuid4().hex
+    with database.write() as tx:
+        projects.create(tx, project_id, ["x", "y", "z"])
+    oracle, versions = Oracle(), []
+    for step in steps:
+        if isinstance(step, str):
+            if step not in oracle.sources:
+                continue
+            oracle.delete(step)
+            with database.write() as tx:
+                sources.remove(tx, projects.get(tx, project_id), step)
+        else:
+            names, rows, codes, as_sparse = step
+            # A source that begins anew stands at the end; the oracle lists new names in the order of the upload.
+            oracle.upload(names, rows, codes)
+            ids = [f"item {row}" for row in rows] if named else None
+            put(database, project_id, names, codes, ids, as_sparse=as_sparse)
+        versions.append((list(oracle.sources), list(oracle.items), oracle.matrix()))
+
+    with database.read() as tx:
+        for version, (names, rows, expected) in enumerate(versions, start=1):
+            view = votes.view(tx, project_id, version)
+            assert list(view.source_names) == names
+            assert view.item_count == len(rows)
+            np.testing.assert_array_equal(votes.read_rows(tx, view, 0, view.item_count), expected)
+            middle = view.item_count // 2
+            np.testing.assert_array_equal(votes.read_rows(tx, view, middle, view.item_count), expected[middle:])
+            at, column, label = votes.read_triples(tx, view)
+            from_triples = np.full(expected.shape, -1)
+            from_triples[at, column] = label
+            np.testing.assert_array_equal(from_triples, np.maximum(expected, -1))
+            assert len(at) == np.count_nonzero(expected >= 0)
+        if named:
+            project = projects.get(tx, project_id)
+            assert items.ids(tx, project, 0, project.item_count) == [f"item {row}" for row in versions[-1][1]]
+
+
+def test_sparse_votes_are_read_sparse(database: Database) -> None:
+    """30,000 annotators x 30,000 items with two votes an item: dense they would take 900 MB."""
+    count = 30_000
+    rng = np.random.default_rng(0)
+    with database.write() as tx:
+        projects.create(tx, "crowd", ["x", "y"])
+    names = [f"annotator {index}" for index in range(count)]
+    row = np.repeat(np.arange(count), 2)
+    triples = np.stack([row, rng.integers(0, count, 2 * count), rng.integers(0, 2, 2 * count)], axis=1).astype(np.int32)
+    with database.write() as tx:
+        _, upload = uploads.open_upload(tx, "crowd", str(uuid.uuid4()), tuple(names), b"")
+        uploads.append(tx, upload, 0, pack_sparse(triples, count, None))
+        uploads.finish(tx, upload, count, max_cells=MAX_CELLS)
+    with database.read() as tx:
+        read = votes.read(tx, votes.view(tx, "crowd", 0))
+    assert read.is_sparse
+    assert read.shape == (count, count)
+    expected = {(int(item), int(source)): int(label) for item, source, label in triples}
+    got = {(int(item), int(source)): int(label) for item, source, label in zip(*read.triples(), strict=True)}
+    assert got == expected
+
+
+def test_a_project_too_large(database: Database) -> None:
+    with database.write() as tx:
+        projects.create(tx, "large", ["x", "y"])
+        _, upload = uploads.open_upload(tx, "large", str(uuid.uuid4()), ("a", "b"), b"")
+        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 2), np.int8), None))
+    with pytest.raises(ServiceError, match="more than the 11 cells"), database.write() as tx:
+        uploads.finish(tx, upload, 6, max_cells=11)
+    with database.read() as tx:
+        assert projects.get(tx, "large").votes_version == 0
+    with database.write() as tx:
+        assert uploads.finish(tx, upload, 6, max_cells=12) == 1
+
+
+def test_abandoned_uploads_are_forgotten(database: Database) -> None:
+    with database.write() as tx:
+        projects.create(tx, "abandoned", ["x", "y"])
+        upload_id = str(uuid.uuid4())
+        _, upload = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
+        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 1), np.int8), None))
+        uploads.remove_abandoned(tx, before=0)
+        _, kept = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
+        uploads.remove_abandoned(tx, before=2**62)
+        _, fresh = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
+    assert (kept.committed_rows, fresh.committed_rows) == (6, 0)
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    opened = Database(sqlite_url(tmp_path))
+    with opened.write() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    opened.close()
+    with pytest.raises(CommandError, match="9999"):
+        Database(sqlite_url(tmp_path))
