@@ -250,7 +250,7 @@ def draw(path: Path, votes: Votes, estimated: NDArray[Any], soft: NDArray[Any]) 
             right.plot(at, share, "o", color="tab:red")
             right.annotate(f"{n} biopsies", (at, share), xytext=(9, -4), textcoords="offset points", fontsize=8)
     right.set(xlabel="soft label: probability of malignant", ylabel="share that is malignant, with 95 % interval")
-    right.set(title="Reliability of the soft labels", xlim=(-0.02, 1.14), ylim=(-0.02, 1.02))
+    right.set(title="Reliability of the soft labels", xlim=(-0.02, 1.24), ylim=(-0.02, 1.02))
     figure.savefig(path, dpi=130)
 
 

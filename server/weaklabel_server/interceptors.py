@@ -104,7 +104,8 @@ class _Ended:
 
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> bool:
         if error is None:
-            self._log("OK")
+            # A stream whose client hung up may end in good order, as if it had had no more to say.
+            self._log("CANCELLED" if self._context.cancelled() else "OK")
         elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             self._log("CANCELLED")
         elif isinstance(error, grpc.aio.AbortError):
