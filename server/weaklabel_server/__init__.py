@@ -9,4 +9,5 @@ services/   one file a gRPC service: checks the request, calls the store or the 
 store/      the database: schema, migrations and queries
 engine      fits and predictions, off the event loop
 operations  the life of a fit: queue, progress, cancel, restart
+logs, clock  the log on stderr, and the time as the store keeps it
 """

@@ -52,6 +52,7 @@ class Reason(StrEnum):
 
     UPLOAD_TAKEN_OVER = auto()
     OPERATION_CANCELLED = auto()
+    OPERATION_CRASHES = auto()
     PROJECT_TOO_LARGE = auto()
     SHUTTING_DOWN = auto()
     INTERNAL = auto()
@@ -79,6 +80,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.UPLOAD_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.UPLOAD_TAKEN_OVER: grpc.StatusCode.ABORTED,
         Reason.OPERATION_CANCELLED: grpc.StatusCode.CANCELLED,
+        Reason.OPERATION_CRASHES: grpc.StatusCode.INTERNAL,
         Reason.PROJECT_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
         Reason.INTERNAL: grpc.StatusCode.INTERNAL,

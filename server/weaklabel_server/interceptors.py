@@ -97,6 +97,9 @@ class _Ended:
     def __init__(self, method: str, context: Context) -> None:
         self._method = method
         self._context = context
+        # Read now: once the client has hung up, gRPC core has freed the call, and asking for its peer crashes.
+        self._peer = context.peer()
+        self._request_id = _request_id(context)
         self._start = time.perf_counter()
 
     async def __aenter__(self) -> None:
@@ -127,8 +130,8 @@ class _Ended:
                 "code": code,
                 "reason": reason,
                 "milliseconds": round(1000 * (time.perf_counter() - self._start), 2),
-                "peer": self._context.peer(),
-                "request_id": _request_id(self._context),
+                "peer": self._peer,
+                "request_id": self._request_id,
             },
         )
 

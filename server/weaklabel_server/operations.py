@@ -16,6 +16,9 @@ from weaklabel_server.store import operations
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.operations import Operation, Progress, Stage
 
+MAX_STARTS = 3
+"""An operation that the server died in so often is not begun again: it may well be what kills the server."""
+
 log = logging.getLogger(__name__)
 
 
@@ -163,11 +166,17 @@ class OperationRunner:
             loop.call_soon_threadsafe(self._announce)
 
         try:
+            with self._database.write() as tx:
+                starts = operations.begin(tx, operation)
+            if starts > MAX_STARTS:
+                raise _crashes(operation)
             fitted = self._engine.fit(operation, report)
             with self._database.write() as tx:
                 if not operations.succeed(tx, operation, fitted, fit.progress):
                     raise _cancelled(operation)
         except _InterruptedError:
+            with self._database.write() as tx:
+                operations.interrupt(tx, operation)
             log.info("operation %s is interrupted; it is run again at the next start", operation.operation_id)
         except ServiceError as error:
             self._fail(fit, error)
@@ -188,5 +197,13 @@ def _cancelled(operation: Operation) -> ServiceError:
     return ServiceError(
         Reason.OPERATION_CANCELLED,
         "the operation was cancelled",
+        metadata={"operation": operation.operation_id},
+    )
+
+
+def _crashes(operation: Operation) -> ServiceError:
+    return ServiceError(
+        Reason.OPERATION_CRASHES,
+        f"the server ended {MAX_STARTS} times during this operation; its votes may need more memory than there is",
         metadata={"operation": operation.operation_id},
     )

@@ -171,10 +171,10 @@ def test_responsibilities_match_the_parameters() -> None:
 
 
 def test_jit_changes_nothing() -> None:
-    matrix, _ = sample(60, 4, 3)
-    rows, sources, compiled = fitted(matrix, 3, Settings(), 4)
+    matrix, _ = sample(20, 4, 3)
+    rows, sources, compiled = fitted(matrix, 3, Settings(), 2)
     with jax.disable_jit():
-        plain = run(rows, sources, start(rows, 4, 4), Settings(), jnp.int32(4), jnp.float32(1e-6))
+        plain = run(rows, sources, start(rows, 4, 2), Settings(), jnp.int32(2), jnp.float32(1e-6))
     np.testing.assert_allclose(plain.responsibilities, compiled.responsibilities, atol=1e-5)
 
 

@@ -1,5 +1,7 @@
 """kill -9 at the worst moments: what was acknowledged is there after a restart, what was not is not half there."""
 
+import contextlib
+import sqlite3
 import uuid
 from queue import SimpleQueue
 from typing import Any
@@ -95,6 +97,9 @@ def test_killed_during_a_fit(start: Any, harness: Any, simulated: Any) -> None:
     server.upload(parent, codes)
     name = server.models.FitModel(models_pb2.FitModelRequest(parent=parent)).operation.name
     # The first fit of a process loads JAX, which takes long enough to be killed in.
+    watched = server.operations.WatchOperation(operations_pb2.WatchOperationRequest(name=name))
+    reading = operations_pb2.FIT_STAGE_READING
+    assert not next(one.operation for one in watched if one.operation.progress.stage >= reading).done
     server.kill()
 
     server = start()
@@ -104,6 +109,26 @@ def test_killed_during_a_fit(start: Any, harness: Any, simulated: Any) -> None:
     assert probabilities.shape == (400, 2)
     listed = server.models.ListModels(models_pb2.ListModelsRequest(parent=parent)).models
     assert [model.name for model in listed] == [operation.model]
+
+
+def test_a_fit_that_kills_the_server_is_given_up(start: Any, simulated: Any) -> None:
+    server = start()
+    parent = server.create_project()
+    server.upload(parent, simulated()[0])
+    name = server.models.FitModel(models_pb2.FitModelRequest(parent=parent)).operation.name
+    watched = server.operations.WatchOperation(operations_pb2.WatchOperationRequest(name=name))
+    next(one for one in watched if one.operation.progress.stage >= operations_pb2.FIT_STAGE_READING)
+    server.kill()
+    # As after two more such ends; otherwise the server would never come to other work again.
+    database = sqlite3.connect(server.process.data_dir / "weaklabel.db")
+    with contextlib.closing(database), database:
+        database.execute("UPDATE operations SET starts = 3 WHERE starts = 1")
+        assert database.total_changes == 1
+    server = start()
+    operation = server.wait(name)
+    assert operation.error.code == 13, operation
+    assert "ended 3 times" in operation.error.message
+    assert server.fit(parent).model
 
 
 def test_cancelled_before_a_kill_stays_cancelled(start: Any, simulated: Any) -> None:

@@ -137,6 +137,13 @@ def test_items_by_name_in_any_order(server: Any) -> None:
     np.testing.assert_array_equal(server.read_votes(parent), [[0, 0], [1, -1], [0, 1], [-1, 1]])
 
 
+def test_silence_takes_a_vote_back(server: Any) -> None:
+    parent = server.create_project()
+    server.upload(parent, np.ones((4, 2), np.int8))
+    server.upload(parent, np.full((3, 2), -1), sparse=True)
+    np.testing.assert_array_equal(server.read_votes(parent), [[-1, -1]] * 3 + [[1, 1]])
+
+
 def test_progress_is_watched(server: Any, simulated: Any) -> None:
     parent = server.create_project()
     server.upload(parent, simulated()[0])

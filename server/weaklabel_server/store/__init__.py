@@ -2,6 +2,7 @@
 
 schema      the tables; migrations/ brings a database to them
 database    connections, transactions, threads
-projects, uploads, votes, models, operations, requests  queries, each a function of an open transaction
+projects, sources, items, uploads, votes, models, operations, requests
+            queries, each a function of an open transaction: uploads writes votes, votes reads them
 chunks      how votes lie in a blob
 """

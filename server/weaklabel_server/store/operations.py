@@ -119,6 +119,18 @@ def list_unfinished(tx: Connection) -> list[Operation]:
     return [_operation(row) for row in tx.execute(query)]
 
 
+def begin(tx: Connection, operation: Operation) -> int:
+    """Counts a start of an operation; returns the number of starts that came to no end, this one included."""
+    _add_starts(tx, operation, 1)
+    starts: int = tx.execute(select(_operations.starts).where(_operations.key == operation.key)).scalar_one()
+    return starts
+
+
+def interrupt(tx: Connection, operation: Operation) -> None:
+    """Takes back the count of a start that was ended in good order, to be made again."""
+    _add_starts(tx, operation, -1)
+
+
 def save_progress(tx: Connection, operation: Operation, progress: Progress) -> None:
     """Notes how far an operation is."""
     tx.execute(update(schema.operations).where(_operations.key == operation.key).values(**_progress_values(progress)))
@@ -148,6 +160,12 @@ def succeed(tx: Connection, operation: Operation, fitted: FittedModel, progress:
 def fail(tx: Connection, operation: Operation, error: bytes, progress: Progress) -> None:
     """Ends the operation with a serialized weaklabel.v1.Status."""
     _end(tx, operation, progress, error=error)
+
+
+def _add_starts(tx: Connection, operation: Operation, change: int) -> None:
+    tx.execute(
+        update(schema.operations).where(_operations.key == operation.key).values(starts=_operations.starts + change)
+    )
 
 
 def _end(

@@ -173,6 +173,8 @@ operations = Table(
     Column("max_iterations", Integer, nullable=False, default=0),
     Column("objective", Float, nullable=False, default=0.0),
     Column("change", Float, nullable=False, default=0.0),
+    # How often it was begun and neither ended nor was interrupted in good order.
+    Column("starts", Integer, nullable=False, default=0),
     Column("cancel_requested", Boolean, nullable=False, default=False),
     Column("done", Boolean, nullable=False, default=False),
     # A serialized weaklabel.v1.Status, or the id of the model made.

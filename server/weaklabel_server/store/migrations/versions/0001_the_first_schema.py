@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("max_iterations", sa.Integer(), nullable=False),
         sa.Column("objective", sa.Float(), nullable=False),
         sa.Column("change", sa.Float(), nullable=False),
+        sa.Column("starts", sa.Integer(), nullable=False),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
         sa.Column("done", sa.Boolean(), nullable=False),
         sa.Column("error", sa.LargeBinary(), nullable=True),
