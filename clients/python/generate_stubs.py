@@ -30,7 +30,10 @@ def generate() -> dict[str, str]:
         generated = Path(folder) / "weaklabel" / "v1"
         files = {path.name: path.read_text() for path in generated.iterdir()}
     files = {name: text for name, text in files.items() if not name.endswith("_grpc.py") or "class " in text}
-    files = {name: text.replace("from weaklabel.v1 import", "from weaklabel_client._gen import") for name, text in files.items()}
+    files = {
+        name: text.replace("from weaklabel.v1 import", "from weaklabel_client._gen import")
+        for name, text in files.items()
+    }
     return files | {"__init__.py": MARK}
 
 

@@ -15,7 +15,6 @@ from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileE
 from weaklabel.model import FitProgress
 from weaklabel.model.copies import copy_scores
 
-
 TWIN_NOISE = 0.02
 """Dependence is measured against simulated votes; in another order of the votes, others are drawn."""
 
