@@ -1,0 +1,34 @@
+"""What the README tells is run as it stands."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+IN_PROCESS, THROUGH_THE_SERVICE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_of_the_readme_runs(start_server: Callable[..., Any], capsys: Any) -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(IN_PROCESS, names)
+    assert "asks_to_subscribe" in capsys.readouterr().out
+    assert names["soft_labels"].shape == (4, 2)
+    assert names["labels"].tolist()[:3] == [0, 1, 0]
+
+    in_process = names["soft_labels"]
+    address = start_server().address
+    assert "127.0.0.1:50051" in THROUGH_THE_SERVICE
+    exec(THROUGH_THE_SERVICE.replace("127.0.0.1:50051", address), names)
+    np.testing.assert_array_equal(names["soft_labels"], in_process)
+
+
+def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    for part in ("--require-hashes -r requirements.lock", "--no-build-isolation --no-deps -e clients/python -e ."):
+        assert part in README
+        assert part in makefile
+    for target in re.findall(r"^make ([a-z-]+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
