@@ -21,7 +21,7 @@ from weaklabel_server.store.models import FittedModel, Model, ModelSummary, Sour
 from weaklabel_server.store.operations import Operation, Progress, Stage
 
 if TYPE_CHECKING:
-    from weaklabel.model.label_model import FitProgress, LabelModel
+    from weaklabel.model import FitProgress, LabelModel
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class Engine:
 
 def _label_model_class() -> "type[LabelModel]":
     # JAX takes seconds to load: the server serves before that.
-    from weaklabel.model.label_model import LabelModel
+    from weaklabel.model import LabelModel
 
     return LabelModel
 

@@ -52,7 +52,7 @@ def independent(n_sources: int) -> sp.csr_array[np.float64]:
 def fitted(matrix: NDArray[Any], n_classes: int, settings: Settings, n_iter: int) -> tuple[Rows, Sources, State]:
     votes = Votes.from_dense(matrix, n_classes)
     merged = merge_rows(votes)
-    rows, sources, _ = prepare(merged, settings)
+    rows, sources, *_ = prepare(merged, settings)
     state = start(rows, votes.n_sources, n_iter)
     return rows, sources, run(rows, sources, state, settings, jnp.int32(n_iter), jnp.float32(1e-6))
 
@@ -94,7 +94,7 @@ def test_e_step_and_counts_equal_the_sum_over_all_labelings(n_classes: int) -> N
                     counts[m, s, y] += p
 
     merged = merge_rows(Votes.from_dense(matrix, n_classes))
-    rows = make_rows(merged, independent(3), PLAIN)
+    rows = make_rows(merged, independent(3), PLAIN.anchor_mass)
     expected = e_step(rows, params)
     covered = (matrix >= 0).any(1)
     assert merged.inverse is not None
@@ -127,7 +127,7 @@ def test_without_priors_em_is_dawid_skene(n_classes: int) -> None:
     expected, trace = dawid_skene(matrix, n_classes, 15)
     votes = Votes.from_dense(matrix, n_classes)
     merged = merge_rows(votes)
-    rows, sources, _ = prepare(merged, PLAIN)
+    rows, sources, *_ = prepare(merged, PLAIN)
     sources = sources._replace(precision=jnp.zeros(6))
     state = run(rows, sources, start(rows, 6, 15), PLAIN, jnp.int32(15), jnp.float32(0))
     found = np.asarray(state.responsibilities)
@@ -141,7 +141,7 @@ def test_without_priors_em_is_dawid_skene(n_classes: int) -> None:
 def test_the_objective_never_falls(seed: int, settings: Settings) -> None:
     matrix, _ = sample(300, 8, 3, seed=seed)
     votes = Votes.from_dense(matrix, 3)
-    rows, sources, _ = prepare(merge_rows(votes), settings)
+    rows, sources, *_ = prepare(merge_rows(votes), settings)
     sources = sources._replace(precision=jnp.zeros(8))
     state = run(rows, sources, start(rows, 8, 40), settings, jnp.int32(40), jnp.float32(0))
     trace = np.asarray(state.objective)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, NotFittedError
-from weaklabel.votes import ABSTAIN, Votes
+from weaklabel.votes import ABSTAIN, Votes, as_gold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ def source_summary(votes: Votes, gold: ArrayLike | None = None, model: FittedMod
 
     correct = incorrect = empirical = learned = None
     if gold is not None:
-        truth = _check_gold(gold, votes)[items]
+        truth = as_gold(gold, votes)[items]
         correct = _count(sources[labels == truth], votes)
         incorrect = _count(sources[(labels != truth) & (truth != ABSTAIN)], votes)
         judged = correct + incorrect
@@ -197,20 +197,3 @@ def _learned(model: FittedModel, votes: Votes) -> NDArray[np.float64]:
     if unknown:
         raise InvalidArgumentError(f"the model was not fitted on source {unknown[0]!r}", field="model")
     return np.array([accuracy[name] for name in votes.source_names], np.float64)
-
-
-def _check_gold(gold: ArrayLike, votes: Votes) -> NDArray[np.int64]:
-    truth = np.asarray(gold)
-    if truth.shape != (votes.n_items,):
-        raise InvalidArgumentError(
-            f"gold must hold a class for each of the {votes.n_items} items, got shape {truth.shape}", field="gold"
-        )
-    if truth.dtype.kind not in "iu" and truth.size:
-        raise InvalidArgumentError(f"gold must be class indices, got dtype {truth.dtype}", field="gold")
-    wrong = (truth < ABSTAIN) | (truth >= votes.n_classes)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise InvalidArgumentError(
-            f"gold of item {at} is {truth[at]}, outside 0..{votes.n_classes - 1}, and not -1 for unknown", field="gold"
-        )
-    return truth.astype(np.int64)

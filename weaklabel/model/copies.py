@@ -26,6 +26,8 @@ IDENTICAL_LOG_ODDS = 12.0
 """... if that is less likely by chance than exp(-12)."""
 MOST_SOURCES = 3000
 """Above, the [M, M] tables are not worth their memory."""
+MOST_ROWS = 50_000
+"""More distinct rows than this are sampled."""
 
 
 def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np.float64]) -> sp.csr_array[np.float64]:
@@ -40,9 +42,11 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
         [M, M], symmetric, in [0, 1], zero on the diagonal.
     """
     n_rows, n_sources, n_classes = votes.n_items, votes.n_sources, votes.n_classes
-    nothing = sp.csr_array((n_sources, n_sources))
     if not 3 <= n_sources <= MOST_SOURCES or votes.n_votes == 0:
-        return nothing
+        return sp.csr_array((n_sources, n_sources))
+    if n_rows > MOST_ROWS:
+        sampled = np.sort(np.random.default_rng(0).choice(n_rows, MOST_ROWS, replace=False))
+        return copy_scores(votes.select_items(sampled), weight[sampled], precision)
     rows, sources, labels = votes.triples()
     tally = votes.counts().astype(float)
     judged = (tally.sum(1) >= JUDGED_VOTES).astype(float)
@@ -109,12 +113,12 @@ def vote_shares(votes: Votes, scores: sp.csr_array[np.float64]) -> NDArray[np.fl
 
     None where no source has copies.
     """
-    if scores.nnz == 0:
-        return None
     rows, sources, labels = votes.triples()
+    if scores.nnz == 0 or len(rows) == 0:
+        return None
     place = rows.astype(np.int64) * votes.n_classes + labels
     one_hot = sp.csr_array(
         (np.ones(len(rows)), (place, sources)), shape=(votes.n_items * votes.n_classes, votes.n_sources)
     )
-    copies = (one_hot @ scores).tocsr()
-    return np.asarray(1 / (1 + np.asarray(copies[place, sources]).ravel()), np.float32)
+    copies = np.asarray((one_hot @ scores).tocsr()[place, sources])
+    return np.asarray(1 / (1 + copies), np.float32)

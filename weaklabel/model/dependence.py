@@ -29,7 +29,7 @@ def excess_correlation(
     log_prior: NDArray[np.float64],
     seed: int,
 ) -> float:
-    """Correlation of the errors of two sources on one item, less that of a simulated twin.
+    """Correlation of the errors of two sources on one item, less that of simulated twins.
 
     Args:
         votes: U distinct rows; one source out of each group of copies.
@@ -60,8 +60,8 @@ def excess_correlation(
         evidence = log_confusion[every, np.maximum(codes, 0)] * voted[:, :, None]
         return np.asarray(softmax(log_prior + evidence.sum(1), axis=1))
 
-    def correlation(codes: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum over pairs of the products of residuals, and of their standard deviations."""
+    def pair_sums(codes: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over pairs of votes: of the products of residuals, and of their standard deviations."""
         called = labels.argmax(1)[:, None]
         right = confusion[every, called, called]
         residual = ((codes == called) - right) * voted
@@ -69,14 +69,13 @@ def excess_correlation(
         return np.array([(weight * (x.sum(1) ** 2 - (x**2).sum(1))).sum() for x in (residual, deviation)])
 
     labels = posterior(codes)
-    real = correlation(codes, labels)
-    twins = np.zeros(2)
+    real, twins = pair_sums(codes, labels), np.zeros(2)
     n_pairs = max(int((n_voted * (n_voted - 1) // 2).sum()), 1)
     for _ in range(min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS)):
         truth = (labels.cumsum(1) > rng.random((len(kept), 1))).argmax(1)
         below = confusion.cumsum(1)[every, :, truth[:, None]] < rng.random((len(kept), n_sources, 1))
         twin = np.where(voted, np.minimum(below.sum(2), n_classes - 1), ABSTAIN)
-        twins += correlation(twin, posterior(twin))
+        twins += pair_sums(twin, posterior(twin))
     if min(real[1], twins[1]) <= 1e-6:
         return 0.0
     return float(real[0] / real[1] - twins[0] / twins[1])

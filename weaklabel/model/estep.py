@@ -21,16 +21,22 @@ class Expectation(NamedTuple):
     in the shares in which the responsibilities mix the two."""
 
 
-def row_evidence(rows: Rows, evidence: Float[Array, "M K K"] | Float[Array, "M K"]) -> Float[Array, "U K"]:
-    """Sum of the log-evidence of each row's votes, copies counted once."""
+def row_evidence(rows: Rows, evidence: Float[Array, "M S C"] | Float[Array, "M S"]) -> Float[Array, "U _"]:
+    """Sum of the log-evidence of each row's votes, copies counted once: [U, C], or [U, S] of votes for themselves."""
     return rows.layout.evidence(evidence) if evidence.ndim == 3 else rows.layout.own_evidence(evidence)
+
+
+@jax.jit
+def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
+    """Probability of each class by the model alone: without anchor, untempered."""
+    return jax.nn.softmax(params.log_prior[None, :] + row_evidence(rows, params.evidence), axis=1)
 
 
 def e_step(rows: Rows, params: Params) -> Expectation:
     """Responsibilities of the classes for each row."""
     log_joint = params.log_prior[None, :] + row_evidence(rows, params.evidence)
     log_total = jax.scipy.special.logsumexp(log_joint, axis=1)
-    posterior = jnp.exp(log_joint - log_total[:, None])
-    responsibilities = (1 - rows.hold[:, None]) * posterior + rows.hold[:, None] * rows.anchor
+    model = jnp.exp(log_joint - log_total[:, None])
+    responsibilities = (1 - rows.hold[:, None]) * model + rows.hold[:, None] * rows.anchor
     row_objective = (1 - rows.hold) * log_total + rows.hold * (rows.anchor * log_joint).sum(1)
     return Expectation(responsibilities, (rows.weight * row_objective).sum() / rows.weight.sum().clip(1))

@@ -5,40 +5,109 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.errors import ModelFileError
+from weaklabel.model.diagnostics import Diagnostics
+from weaklabel.model.params import Params, ReadOut
+from weaklabel.model.train import Fitted
 
 FORMAT = "weaklabel label model"
 VERSION = 1
 _HEADER = "header"
 
 
-def pack(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
-    """A header of JSON values, and arrays, as bytes."""
-    text = json.dumps({"format": FORMAT, "version": VERSION} | header, sort_keys=True)
+def pack(header: dict[str, Any], fitted: Fitted) -> bytes:
+    """A header of JSON values, and a fit, as bytes."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "sources": list(fitted.source_names),
+        "n_iter": fitted.n_iter,
+        "converged": fitted.converged,
+        "diagnostics": fitted.diagnostics.to_json(),
+        **header,
+    }
+    pairs = fitted.copies.tocoo()
+    arrays = {
+        _HEADER: np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8),
+        "copies.row": pairs.row,
+        "copies.column": pairs.col,
+        "copies.score": pairs.data,
+        **{name: getattr(fitted, name) for name in _ARRAYS},
+        **{f"params.{name}": np.asarray(value) for name, value in fitted.params._asdict().items()},
+        **{f"read_out.{name}": np.asarray(value) for name, value in fitted.read_out._asdict().items()},
+    }
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **{_HEADER: np.frombuffer(text.encode(), np.uint8)}, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The header and the arrays.
+def unpack(data: bytes) -> tuple[dict[str, Any], Fitted]:
+    """The header and the fit.
 
     Raises:
-        ModelFileError: if the bytes are not a model, or one of a newer version.
+        ModelFileError: if the bytes are not a model, or one of another version, or damaged.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
-    except (ValueError, KeyError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(f"this is not a label model: {error}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ModelFileError("this is not a label model")
     if header.get("version") != VERSION:
         raise ModelFileError(f"the model has format version {header.get('version')}; this library reads {VERSION}")
-    return header, arrays
+    try:
+        names = tuple(str(name) for name in header["sources"])
+        _check(arrays, len(names), len(header["classes"]))
+        pairs = (arrays["copies.row"], arrays["copies.column"])
+        fitted = Fitted(
+            source_names=names,
+            params=Params(*(jnp.asarray(arrays[f"params.{name}"]) for name in Params._fields)),
+            read_out=ReadOut(*(jnp.asarray(arrays[f"read_out.{name}"]) for name in ReadOut._fields)),
+            copies=sp.csr_array((arrays["copies.score"], pairs), shape=(len(names), len(names))),
+            n_iter=int(header["n_iter"]),
+            converged=bool(header["converged"]),
+            diagnostics=Diagnostics.from_json(header["diagnostics"]),
+            **{name: arrays[name] for name in _ARRAYS},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"the model file is damaged: {error!r}") from None
+    return header, fitted
+
+
+_ARRAYS = ("objective", "class_balance", "coverage", "source_accuracy", "source_accuracy_interval")
+
+
+def _check(arrays: dict[str, NDArray[Any]], n_sources: int, n_classes: int) -> None:
+    """Refuses arrays whose shapes do not agree, or that are not finite numbers."""
+    matrices: list[tuple[int, ...]] = [(n_sources, n_classes, n_classes), (n_sources, n_classes)]
+    classwise: list[tuple[int, ...]] = [(n_classes,)]
+    shapes: dict[str, list[tuple[int, ...]]] = {f"read_out.{name}": [()] for name in ReadOut._fields}
+    shapes |= {
+        "params.confusion": [matrices[0], (n_sources,)],
+        "params.evidence": matrices,
+        "params.log_prior": classwise,
+        "params.class_totals": classwise,
+        "read_out.evidence": matrices,
+        "read_out.call_evidence": matrices,
+        "read_out.log_prior": classwise,
+        "read_out.call_log_prior": classwise,
+        "read_out.uncovered_call": classwise,
+        "class_balance": classwise,
+        "coverage": [(n_sources,)],
+        "source_accuracy": [(n_sources,)],
+        "source_accuracy_interval": [(n_sources, 2)],
+    }
+    for name, allowed in shapes.items():
+        array = arrays[name]
+        if array.shape not in allowed or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ModelFileError(f"the model file is damaged: {name} has shape {array.shape}, dtype {array.dtype}")

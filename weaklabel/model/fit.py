@@ -12,7 +12,7 @@ from weaklabel.model.estep import e_step
 from weaklabel.model.mstep import m_step
 from weaklabel.model.params import Params, Rows, Settings, Sources, State
 
-FULL_CELLS = 2**22
+FULL_CELLS = 2**21
 """Above so many cells, confusion matrices give way to one accuracy a source."""
 
 

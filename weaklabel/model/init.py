@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +26,8 @@ class Prepared(NamedTuple):
     sources: Sources
     copies: sp.csr_array[np.float64]
     """[M, M] how surely each pair of sources copies each other."""
+    hold: float
+    """Share of the anchor in the responsibilities of ordinary rows."""
 
 
 def prepare(merged: MergedRows, settings: Settings) -> Prepared:
@@ -38,52 +40,68 @@ def prepare(merged: MergedRows, settings: Settings) -> Prepared:
     votes = merged.votes
     rows, sources, labels = votes.triples()
     n_sources, n_classes = votes.n_sources, votes.n_classes
-    weight = merged.weight[rows]
-    flat = sources.astype(np.int64) * n_classes + labels
-    shown = np.bincount(flat, weight, minlength=n_sources * n_classes).astype(np.float64)
-    vote_counts = shown.reshape(n_sources, n_classes)
+    n_items = merged.weight[rows]
+    vote_counts = _count(sources.astype(np.int64) * n_classes + labels, n_items, (n_sources, n_classes))
     precision = unipolarity(vote_counts)
     copies = copy_scores(votes, merged.weight.astype(np.float64), precision)
     shares = vote_shares(votes, copies)
-    n_votes = vote_counts.sum(1)
+    total = vote_counts.sum(1)
     independence = np.ones(n_sources)
     if shares is not None:
-        shared = np.bincount(sources, weight * shares, minlength=n_sources)
-        independence = np.where(n_votes > 0, shared / np.maximum(n_votes, 1), 1.0)
-    known = Sources(*(jnp.asarray(part, jnp.float32) for part in (vote_counts, precision, independence)))
-    mean_precision = float(known.mean_precision)
+        independence = np.where(total > 0, _count(sources, n_items * shares, (n_sources,)) / np.maximum(total, 1), 1.0)
+    once = total * independence
+    mean_precision = float((precision * once).sum() / max(once.sum(), 1e-9))
     hold = (1 - mean_precision) * settings.hold_recall + mean_precision * settings.hold_precision
-    return Prepared(make_rows(merged, copies, settings, hold), known, copies)
+    prepared_rows = make_rows(merged, copies, settings.anchor_mass, hold=hold, gold_weight=settings.gold_weight)
+    n_votes = _count(sources, np.asarray(prepared_rows.weight)[rows], (n_sources,))
+    known = (vote_counts, n_votes, precision, independence)
+    return Prepared(prepared_rows, Sources(*(jnp.asarray(part, jnp.float32) for part in known)), copies, hold)
 
 
-def make_rows(merged: MergedRows, copies: sp.csr_array[np.float64], settings: Settings, hold: float = 0.0) -> Rows:
+def make_rows(
+    merged: MergedRows,
+    copies: sp.csr_array[np.float64],
+    anchor_mass: float,
+    *,
+    hold: float = 0.0,
+    gold_weight: float = 1.0,
+) -> Rows:
     """Vote rows on the device, padded, with their anchors.
 
     Args:
         merged: U distinct rows, with the label where it is known.
         copies: [M, M] as of `copy_scores`.
-        settings: constants.
+        anchor_mass: pseudo-votes in the anchors.
         hold: share of the anchor in the responsibilities of ordinary rows.
+        gold_weight: weight of an item with a known label.
     """
     votes, gold = merged.votes, merged.gold
     n_rows, n_classes = bucket(votes.n_items), votes.n_classes
     shares = vote_shares(votes, copies)
     rows, _, labels = votes.triples()
-    flat = rows.astype(np.int64) * n_classes + labels
-    tally = np.bincount(flat, shares, minlength=n_rows * n_classes).reshape(n_rows, n_classes)
+    tally = _count(rows.astype(np.int64) * n_classes + labels, shares, (n_rows, n_classes))
     n_votes = tally.sum(1)
-    anchor = (tally + settings.anchor_mass / n_classes) / (n_votes + settings.anchor_mass)[:, None]
+    anchor = (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
     holds = np.where(n_votes > 0, hold, 1.0)
     weight = np.zeros(n_rows)
     weight[: votes.n_items] = merged.weight
-    silent = n_votes == 0
+    weight[n_votes == 0] = 0
     if gold is not None:
         known = np.flatnonzero(gold >= 0)
+        # Gold is often drawn by class: it is weighed back to the balance that the votes show.
+        balance = weight @ anchor + 1
+        drawn = np.bincount(gold[known], merged.weight[known], minlength=n_classes)
+        factor = np.clip(balance / balance.sum() / np.maximum(drawn / drawn.sum(), 1e-9), 0.1, 10)
+        weight[known] = merged.weight[known] * gold_weight * factor[gold[known]]
         anchor[known] = np.eye(n_classes)[gold[known]]
-        holds[known], silent[known] = 1.0, False
-    weight[silent] = 0
+        holds[known] = 1.0
     parts = (weight, n_votes, anchor, holds)
     return Rows(lay_out(votes, shares), *(jnp.asarray(part, jnp.float32) for part in parts))
+
+
+def _count(places: NDArray[Any], weight: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Sum of the weights at each place of an array of some shape, places counted through."""
+    return np.bincount(places, weight, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
 
 
 def unipolarity(vote_counts: NDArray[np.float64]) -> NDArray[np.float64]:

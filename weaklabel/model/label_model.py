@@ -4,45 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
-from weaklabel.model import files
+from weaklabel.model import conformal, files
 from weaklabel.model.classes import class_names
+from weaklabel.model.copies import vote_shares
 from weaklabel.model.decide import TieBreakPolicy, decide
-from weaklabel.model.dependence import excess_correlation
-from weaklabel.model.fit import run, start, votes_by_class
-from weaklabel.model.init import Prepared, make_rows, prepare
+from weaklabel.model.diagnostics import Diagnostics
+from weaklabel.model.explain import Explanation, explain
+from weaklabel.model.init import make_rows
 from weaklabel.model.layout import MergedRows, merge_rows
-from weaklabel.model.params import Params, ReadOut, Settings, State
-from weaklabel.model.readout import make_read_out, read_out
-from weaklabel.votes import Votes, as_votes
-
-ITERATIONS_A_SEGMENT = 10
-"""Between two reports of progress."""
-MOSTLY_UNIPOLAR = 0.95
-"""Above this mean precision all safeguards are in force anyway, and dependence need not be measured."""
-
-_read_out = jax.jit(read_out)
-
-
-class FitProgress(NamedTuple):
-    """How far a fit has come."""
-
-    iteration: int
-    """EM iterations done."""
-    max_iter: int
-    """At most so many."""
-    objective: float
-    """Penalised log-likelihood an item after the last iteration."""
-    change: float
-    """Largest change of a responsibility in the last iteration; EM stops when it is under the tolerance."""
+from weaklabel.model.params import Settings
+from weaklabel.model.readout import read_out
+from weaklabel.model.train import FitProgress, Fitted, train
+from weaklabel.votes import Votes, as_gold, as_votes
 
 
 class LabelModel:
@@ -60,24 +39,8 @@ class LabelModel:
 
     Attributes:
         classes: names of the K classes.
-        n_iter: number of EM iterations.
-        converged: whether EM came to rest before `max_iter`.
-        objective: [n_iter] penalised log-likelihood an item, after each iteration.
-        class_balance: [K] estimated share of each class among the items.
-        source_names: M names.
-        source_accuracy: [M] estimated share of each source's votes that are right.
-        coverage: [M] share of the items on which each source voted.
-        warnings: what is doubtful about the fit, in plain words.
+        seed, max_iter, tol: as given.
     """
-
-    n_iter: int
-    converged: bool
-    objective: NDArray[np.float64]
-    class_balance: NDArray[np.float64]
-    source_names: tuple[str, ...]
-    source_accuracy: NDArray[np.float64]
-    coverage: NDArray[np.float64]
-    warnings: tuple[str, ...]
 
     def __init__(
         self,
@@ -108,52 +71,100 @@ class LabelModel:
             raise InvalidArgumentError(f"tol must be above 0, got {tol}", field="tol")
         self.seed, self.max_iter, self.tol = int(seed), int(max_iter), float(tol)
         self._settings = Settings()
-        self._params: Params | None = None
+        self._state: Fitted | None = None
+        self._training: tuple[Votes, NDArray[np.int32]] | None = None
+        self._sets: tuple[LabelModel, NDArray[np.float32]] | None = None
 
     @property
     def n_classes(self) -> int:
         """K."""
         return len(self.classes)
 
-    def fit(self, votes: Votes | ArrayLike, *, progress: Callable[[FitProgress], None] | None = None) -> Self:
+    def fit(
+        self,
+        votes: Votes | ArrayLike,
+        *,
+        gold: ArrayLike | None = None,
+        progress: Callable[[FitProgress], None] | None = None,
+    ) -> Self:
         """Estimates the sources and the class balance from votes.
 
         Args:
             votes: Votes, or whole numbers [N, M] with -1 for an abstain.
+            gold: [N] known labels, -1 where unknown; any number of them. They enter the likelihood, and set how sure
+                soft labels are. Gold that was drawn by class is weighed back to the balance of the votes.
             progress: called with the state of the fit every few iterations; an exception that it raises ends the fit,
                 and leaves the model as it was.
 
         Raises:
             InvalidVotesError: if the votes cannot be read.
+            InvalidArgumentError: if gold has another length, or holds anything but classes and -1.
         """
         votes = as_votes(votes, self.n_classes)
         if votes.n_sources == 0:
             raise InvalidVotesError("votes of at least one source are needed", field="votes")
-        merged = merge_rows(votes)
-        prepared = prepare(merged, self._settings)
-        rows, sources = prepared.rows, prepared.sources
-        state = start(rows, votes.n_sources, self.max_iter)
-        tol = jnp.asarray(self.tol, jnp.float32)
-        done = 0
-        while done < self.max_iter and (done == 0 or float(state.change) >= self.tol):
-            stop_at = min(done + ITERATIONS_A_SEGMENT, self.max_iter) if progress else self.max_iter
-            state = run(rows, sources, state, self._settings, jnp.asarray(stop_at, jnp.int32), tol)
-            done = int(state.iteration)
-            if progress:
-                progress(
-                    FitProgress(done, self.max_iter, float(np.asarray(state.objective)[done - 1]), float(state.change))
-                )
-        self._params, self._copies = state.params, prepared.copies
-        self._how = self._read_out(prepared, merged, state)
-        self.n_iter, self.converged = done, float(state.change) < self.tol
-        self.objective = np.asarray(state.objective, np.float64)[:done]
-        totals = np.asarray(state.params.class_totals, np.float64)
-        self.class_balance = totals / totals.sum()
-        self.source_names, self.coverage = votes.source_names, votes.coverage
-        probabilities = np.asarray(_read_out(rows, self._how)[0])
-        self.source_accuracy = _accuracy(merged, probabilities)
-        self.warnings = self._doubts()
+        known = None if gold is None else as_gold(gold, votes)
+        known = known if known is not None and (known >= 0).any() else None
+        options = {"seed": self.seed, "max_iter": self.max_iter}
+        self._state = train(votes, known, self._settings, tol=self.tol, progress=progress, **options)
+        self._training, self._sets = None if known is None else (votes, known), None
         return self
+
+    @property
+    def _fitted(self) -> Fitted:
+        if self._state is None:
+            raise NotFittedError("the model is not fitted: call fit(votes) first")
+        return self._state
+
+    @property
+    def n_iter(self) -> int:
+        """Number of EM iterations."""
+        return self._fitted.n_iter
+
+    @property
+    def converged(self) -> bool:
+        """Whether EM came to rest before `max_iter`."""
+        return self._fitted.converged
+
+    @property
+    def objective(self) -> NDArray[np.float64]:
+        """[n_iter] what EM raises, in nats an item, after each iteration."""
+        return self._fitted.objective
+
+    @property
+    def class_balance(self) -> NDArray[np.float64]:
+        """[K] estimated share of each class among the items with votes."""
+        return self._fitted.class_balance
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """M names."""
+        return self._fitted.source_names
+
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """[M] share of the items on which each source voted."""
+        return self._fitted.coverage
+
+    @property
+    def source_accuracy(self) -> NDArray[np.float64]:
+        """[M] estimated share of each source's votes that are right."""
+        return self._fitted.source_accuracy
+
+    @property
+    def source_accuracy_interval(self) -> NDArray[np.float64]:
+        """[M, 2] interval that holds each source's accuracy with 90 % probability, if sources are independent."""
+        return self._fitted.source_accuracy_interval
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """What is doubtful about the fit, as data and, by `print`, in plain words."""
+        return self._fitted.diagnostics
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the fit, in plain words."""
+        return tuple(finding.message for finding in self._fitted.diagnostics.findings)
 
     def predict_proba(self, votes: Votes | ArrayLike) -> NDArray[np.float32]:
         """[N, K] soft labels: calibrated probabilities of the classes; rows sum to one.
@@ -186,12 +197,69 @@ class LabelModel:
         self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain"
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        if self._params is None:
-            raise NotFittedError("the model is not fitted: call fit(votes) first")
+        fitted = self._fitted
         merged = merge_rows(self._aligned(votes))
-        rows = make_rows(merged, self._copies, self._settings)
-        probabilities, scores = (merged.spread(np.asarray(part)) for part in _read_out(rows, self._how))
+        rows = make_rows(merged, fitted.copies, self._settings.anchor_mass)
+        parts = read_out(rows, fitted.read_out, self._settings.anchor_mass)
+        probabilities, scores = (merged.spread(np.asarray(part)) for part in parts)
         return probabilities, decide(scores, tie_break_policy, self.seed)
+
+    def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
+        """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.
+
+        The guarantee is marginal, and for items like those with gold: over draws of gold and items, the true class is
+        in the set with at least that probability, however good the model is. Half of the gold fits a model of its own,
+        the other half calibrates it; with c labels in that half, coverage above c / (c + 1) gives sets of all classes.
+
+        Args:
+            votes: as in `predict_proba`.
+            coverage: in (0, 1).
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: if the model was fitted without gold, or coverage is not in (0, 1).
+        """
+        if not 0 < coverage < 1:
+            raise InvalidArgumentError(f"coverage must be in (0, 1), got {coverage}", field="coverage")
+        model, calibration = self._set_model()
+        limit = conformal.threshold(calibration, coverage)
+        return np.asarray(1 - model.predict_proba(votes) <= limit)
+
+    def _set_model(self) -> tuple[LabelModel, NDArray[np.float32]]:
+        """A model fitted on half of the gold, and 1 - probability of the true class on the other half."""
+        if self._sets is None:
+            self._fitted  # noqa: B018  # raises where the model is not fitted
+            if self._training is None:
+                raise InvalidArgumentError(
+                    "sets need gold to be calibrated on: call fit(votes, gold=...) first", field="gold"
+                )
+            votes, gold = self._training
+            fitting, held = conformal.split(gold, self.seed)
+            model = LabelModel(classes=self.classes, seed=self.seed, max_iter=self.max_iter, tol=self.tol)
+            items = np.flatnonzero(held >= 0)
+            p = model.fit(votes, gold=fitting).predict_proba(votes.select_items(items))
+            self._sets = model, 1 - p[np.arange(len(items)), held[items]]
+        return self._sets
+
+    def explain(self, votes: Votes | ArrayLike, row: int) -> Explanation:
+        """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.
+
+        Args:
+            votes: as in `predict_proba`.
+            row: position of the item.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+            InvalidArgumentError: if there is no such row.
+        """
+        fitted = self._fitted
+        aligned = self._aligned(votes)
+        if not -aligned.n_items <= row < aligned.n_items:
+            raise InvalidArgumentError(f"row {row} is not among the {aligned.n_items} items", field="row")
+        item = aligned.select_items([row % aligned.n_items])
+        rows = make_rows(MergedRows(item, np.ones(1, np.float32), None), fitted.copies, self._settings.anchor_mass)
+        shares = vote_shares(item, fitted.copies)
+        return explain(item, rows, shares, fitted.read_out, self._settings.anchor_mass, self.classes)
 
     def score(self, votes: Votes | ArrayLike, gold: ArrayLike, metric: str = "accuracy") -> float:
         """Share of the items, among those with gold (>= 0), that `predict` calls rightly; ties count as wrong.
@@ -208,28 +276,6 @@ class LabelModel:
         if not known.any():
             raise InvalidArgumentError("gold holds no label", field="gold")
         return float((called[known] == truth[known]).mean())
-
-    def _read_out(self, prepared: Prepared, merged: MergedRows, state: State) -> ReadOut:
-        """How soft labels are read off, by the dependence that the fit shows."""
-        params, sources, correlation, fired = state.params, prepared.sources, 0.0, None
-        if params.confusion.ndim == 3:
-            fired = votes_by_class(prepared.rows, state.responsibilities, merged.votes.n_sources)
-            if float(sources.mean_precision) < MOSTLY_UNIPOLAR:
-                # One source of each group of copies: that copies err together is known already.
-                first = ~(np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1)
-                names = [merged.votes.source_names[source] for source in np.flatnonzero(first)]
-                correlation = excess_correlation(
-                    merged.votes.select_sources(names),
-                    np.asarray(prepared.rows.weight, np.float64)[: merged.votes.n_items],
-                    np.asarray(params.confusion, np.float64)[first],
-                    np.asarray(params.log_prior, np.float64),
-                    self.seed,
-                )
-        covered = np.asarray(prepared.rows.n_votes)[: merged.votes.n_items] > 0
-        n_uncovered = float(merged.weight[~covered].sum())
-        return make_read_out(
-            params, sources, self._settings, correlation=correlation, expected_votes=fired, n_uncovered=n_uncovered
-        )
 
     def _aligned(self, votes: Votes | ArrayLike) -> Votes:
         """The votes with the sources of the model as columns, in its order."""
@@ -261,42 +307,22 @@ class LabelModel:
             )
         return Votes.from_dense(array, self.n_classes, sources=self.source_names)
 
-    def _doubts(self) -> tuple[str, ...]:
-        doubts = []
-        if not self.converged:
-            doubts.append(f"EM did not come to rest within {self.n_iter} iterations: raise max_iter")
-        silent = [name for name, share in zip(self.source_names, self.coverage, strict=True) if share == 0]
-        if silent:
-            doubts.append(f"{len(silent)} of {len(self.source_names)} sources never vote, such as {silent[0]!r}")
-        return tuple(doubts)
-
     # ------------------------------------------------------------- keeping
 
     def to_bytes(self) -> bytes:
-        """The fitted model as bytes, without pickle.
+        """The fitted model as bytes, without pickle. Sets (`predict_set`) must be calibrated anew after loading.
 
         Raises:
             NotFittedError: before `fit`.
         """
-        if self._params is None:
-            raise NotFittedError("the model is not fitted: call fit(votes) first")
-        header: dict[str, Any] = {
+        header = {
             "classes": list(self.classes),
-            "sources": list(self.source_names),
             "seed": self.seed,
             "max_iter": self.max_iter,
             "tol": self.tol,
-            "n_iter": self.n_iter,
-            "converged": self.converged,
-            "warnings": list(self.warnings),
             "settings": self._settings._asdict(),
         }
-        arrays = {f"params.{name}": np.asarray(value) for name, value in self._params._asdict().items()}
-        arrays |= {f"read_out.{name}": np.asarray(value) for name, value in self._how._asdict().items()}
-        pairs = self._copies.tocoo()
-        arrays |= {"copies.row": pairs.row, "copies.column": pairs.col, "copies.score": pairs.data}
-        arrays |= {"objective": self.objective, "source_accuracy": self.source_accuracy, "coverage": self.coverage}
-        return files.pack(header, arrays)
+        return files.pack(header, self._fitted)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -305,47 +331,14 @@ class LabelModel:
         Raises:
             ModelFileError: if the bytes are not a model that this version can read.
         """
-        header, arrays = files.unpack(data)
+        header, fitted = files.unpack(data)
         try:
             model = cls(classes=header["classes"], seed=header["seed"], max_iter=header["max_iter"], tol=header["tol"])
             model._settings = Settings(**{name: float(value) for name, value in header["settings"].items()})
-            model._params = Params(*(jnp.asarray(arrays[f"params.{name}"]) for name in Params._fields))
-            model._how = ReadOut(*(jnp.asarray(arrays[f"read_out.{name}"]) for name in ReadOut._fields))
-            model.source_names = tuple(str(name) for name in header["sources"])
-            pairs = (arrays["copies.row"], arrays["copies.column"])
-            square = (len(model.source_names),) * 2
-            model._copies = sp.csr_array((np.asarray(arrays["copies.score"], float), pairs), shape=square)
-            model.n_iter, model.converged = int(header["n_iter"]), bool(header["converged"])
-            model.warnings = tuple(str(doubt) for doubt in header["warnings"])
-            model.objective = arrays["objective"]
-            model.source_accuracy, model.coverage = arrays["source_accuracy"], arrays["coverage"]
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"the model file is incomplete: {error!r}") from None
-        model._check()
-        totals = np.asarray(model._params.class_totals, np.float64)
-        model.class_balance = totals / totals.sum()
+            raise ModelFileError(f"the model file is damaged: {error!r}") from None
+        model._state = fitted
         return model
-
-    def _check(self) -> None:
-        """Refuses parameters whose shapes do not agree, or that are not numbers."""
-        assert self._params is not None
-        n_sources, n_classes = len(self.source_names), self.n_classes
-        shapes: dict[str, tuple[Any, list[tuple[int, ...]]]] = {
-            "confusion": (self._params.confusion, [(n_sources, n_classes, n_classes), (n_sources,)]),
-            "evidence": (self._how.evidence, [(n_sources, n_classes, n_classes), (n_sources, n_classes)]),
-            "log_prior": (self._how.log_prior, [(n_classes,)]),
-            "class_totals": (self._params.class_totals, [(n_classes,)]),
-            "uncovered_call": (self._how.uncovered_call, [(n_classes,)]),
-            "correlation": (self._how.correlation, [()]),
-            "sharpness": (self._how.sharpness, [()]),
-            "anchor_share": (self._how.anchor_share, [()]),
-            "uniform_share": (self._how.uniform_share, [()]),
-            "source_accuracy": (self.source_accuracy, [(n_sources,)]),
-            "coverage": (self.coverage, [(n_sources,)]),
-        }
-        for name, (array, allowed) in shapes.items():
-            if array.shape not in allowed or array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise ModelFileError(f"the model file is damaged: {name} has shape {array.shape}, dtype {array.dtype}")
 
     def save(self, path: str | Path) -> None:
         """Writes the fitted model to a file, without pickle; conventionally `*.npz`.
@@ -367,19 +360,7 @@ class LabelModel:
         return cls.from_bytes(Path(path).read_bytes())
 
     def __repr__(self) -> str:
-        if self._params is None:
+        if self._state is None:
             return f"LabelModel({self.n_classes} classes, not fitted)"
-        return (
-            f"LabelModel({self.n_classes} classes, fitted on {len(self.source_names)} sources in {self.n_iter} steps)"
-        )
-
-
-def _accuracy(merged: MergedRows, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[M] expected share of each source's votes that are right; the mean of all where it has none."""
-    rows, sources, labels = merged.votes.triples()
-    weight = merged.weight[rows].astype(np.float64)
-    n_sources = merged.votes.n_sources
-    right = np.bincount(sources, weight * probabilities[rows, labels], minlength=n_sources)
-    total = np.bincount(sources, weight, minlength=n_sources)
-    overall = right.sum() / total.sum() if total.sum() else 1 / merged.votes.n_classes
-    return np.where(total > 0, right / np.maximum(total, 1), overall)
+        n_sources = len(self.source_names)
+        return f"LabelModel({self.n_classes} classes, fitted on {n_sources} sources in {self.n_iter} iterations)"

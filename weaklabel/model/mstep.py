@@ -23,7 +23,7 @@ def m_step(
     weighted = rows.weight[:, None] * responsibilities
     totals = weighted.sum(0) + 1
     log_balance = jnp.log(totals / totals.sum())
-    log_prior = tempered_prior(rows, sources, log_balance)
+    log_prior = tempered_prior(log_balance, anchored_log_balance(rows), sources, settings.prior_precision)
     n_sources, n_classes = sources.vote_counts.shape
     if not full:
         correct = rows.layout.own_counts(weighted, n_sources).sum(1)
@@ -47,7 +47,7 @@ def shrunk_accuracy(
     correct: Float[Array, " M"], sources: Sources, settings: Settings
 ) -> tuple[Float[Array, " M"], Float[Array, ""]]:
     """Accuracy of each source, drawn to that of all together, which is drawn to what is expected; and the latter."""
-    n_votes, n_classes = sources.vote_counts.sum(1), sources.vote_counts.shape[1]
+    n_votes, n_classes = sources.n_votes, sources.vote_counts.shape[1]
     mass = settings.accuracy_mass
     right = (sources.independence * correct).sum() + mass * settings.accuracy_mean
     overall = right / ((sources.independence * n_votes).sum() + mass)
@@ -70,13 +70,19 @@ def expected_confusion(
     return accuracy[:, None, None] * eye[None] + (1 - accuracy)[:, None, None] * shape[None]
 
 
-def tempered_prior(rows: Rows, sources: Sources, log_balance: Float[Array, " K"]) -> Float[Array, " K"]:
+def anchored_log_balance(rows: Rows) -> Float[Array, " K"]:
+    """Logarithm of the class balance that the anchors show."""
+    anchored = (rows.weight[:, None] * rows.anchor).sum(0) + 1
+    return jnp.log(anchored / anchored.sum())
+
+
+def tempered_prior(
+    log_balance: Float[Array, " K"], log_anchored: Float[Array, " K"], sources: Sources, power: float | Float[Array, ""]
+) -> Float[Array, " K"]:
     """The class balance as it enters the posterior.
 
     What unipolar sources say of the balance cannot be trusted (it would run away), so as far as votes are read by
-    precision, half the logarithm of the anchors' balance stands in.
+    precision, a power of the anchors' balance stands in.
     """
-    anchored = (rows.weight[:, None] * rows.anchor).sum(0) + 1
-    log_anchored = jnp.log(anchored / anchored.sum())
     share = sources.mean_precision
-    return (1 - share) * log_balance + share * log_anchored / 2
+    return (1 - share) * log_balance + share * power * log_anchored

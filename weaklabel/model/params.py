@@ -38,30 +38,47 @@ class Settings(NamedTuple):
     """Pseudo-votes of each symbol for the same matrix, where the source is read by precision."""
     precision_floor: float = 0.1
     """Pseudo-votes, spread over the classes, that keep P(class | vote) off zero."""
-    bound: float = 0.15
+    prior_precision: float = 0.75
+    """Power of the anchors' balance in the prior of sets that are read by precision, in EM, ..."""
+    prior_precision_read: float = 0.5
+    """... and in the soft labels."""
+    bound_recall: float = 0.15
     """Share in which a vote may be mere noise: bounds what one vote can say, in the soft labels."""
+    bound_precision: float = 0.2
     correlation_ignored: float = 0.01
-    """Correlation of errors that may be noise of the simulation."""
+    """Correlation of errors that may be noise."""
     correlation_full: float = 0.02
-    """Correlation of errors from which on all safeguards are in force."""
+    """Correlation of errors, beyond that, from which on all safeguards are in force."""
     least_safeguard: float = 0.3
     """What stays of the safeguards where errors seem independent."""
     correlation_base: float = 0.05
     """Correlation of errors that is assumed in addition: of all sources alike,"""
     correlation_gain: float = 4.0
     """in proportion to what is measured,"""
-    correlation_few: float = 0.5
+    correlation_few: float = 0.8
     """and over the number of sources, since few tell little of their dependence."""
-    sharpen_precision: float = 1.3
+    sharpen_precision: float = 1.5
     """Factor on the evidence of unipolar sources in the soft labels."""
     anchor_share: float = 0.15
     """Share of the anchor in the soft labels."""
     uniform_share: float = 0.04
     """Share of the uniform distribution in the soft labels."""
+    call_anchor_share: float = 0.5
+    """Share of the anchor in the score whose largest is called, for sources that are read by recall."""
     call_margin: float = 0.02
-    """Uncovered items: classes within this log-evidence of the best are called alike, ..."""
-    call_range: float = 0.5
+    """Items without votes: classes within this log-evidence of the best are called alike, ..."""
+    call_range: float = 0.7
     """... and classes within this share of the range of the log-evidence."""
+    call_prior: float = 0.25
+    """Power of the anchors' balance in the second view of silence."""
+    call_sources: float = 2.0
+    """Voting sources a class that are needed before the silence of unipolar ones is listened to."""
+    gold_weight: float = 5.0
+    """Weight of an item with a known label in the counts."""
+    gold_log_sharpness: float = 0.5
+    """Standard deviation of the logarithm of the sharpness, before gold."""
+    gold_anchor_penalty: float = 2.0
+    """Log-odds against the anchor alone, before gold."""
 
 
 class Rows(NamedTuple):
@@ -83,6 +100,8 @@ class Sources(NamedTuple):
 
     vote_counts: Float[Array, "M K"]
     """How often each source voted for each class."""
+    n_votes: Float[Array, " M"]
+    """Votes of each source, weighted as in the counts: known labels weigh more."""
     precision: Float[Array, " M"]
     """How far a source's vote is read as P(class | vote) rather than P(vote | class): 1 for sources that vote for
     part of the classes only, for which a silence is no information."""
@@ -91,7 +110,7 @@ class Sources(NamedTuple):
 
     @property
     def mean_precision(self) -> Float[Array, ""]:
-        """Mean of `precision` over the votes, copies counted once."""
+        """Mean of `precision` over the votes, copies counted once: how far the set is read by precision."""
         n_votes = self.vote_counts.sum(1) * self.independence
         return (self.precision * n_votes).sum() / n_votes.sum().clip(1e-9)
 
@@ -123,16 +142,23 @@ class State(NamedTuple):
 
 
 class ReadOut(NamedTuple):
-    """How soft labels are read off evidence; see weaklabel.model.readout."""
+    """How soft labels and calls are read off votes; see weaklabel.model.readout."""
 
     evidence: Float[Array, "M K K"] | Float[Array, "M K"]
-    """Log-evidence of each vote, bounded."""
+    """Log-evidence of each vote in the soft labels: bounded."""
     log_prior: Float[Array, " K"]
+    """Prior of the soft labels."""
     sharpness: Float[Array, ""]
     """Factor on evidence and prior of a row with one vote."""
     correlation: Float[Array, ""]
     """Of the errors of two votes on one item: n votes are worth n / (1 + (n - 1) correlation)."""
+    anchor_mass: Float[Array, ""]
+    """Pseudo-votes in the vote shares that are mixed in."""
     anchor_share: Float[Array, ""]
     uniform_share: Float[Array, ""]
+    call_evidence: Float[Array, "M K K"] | Float[Array, "M K"]
+    """Log-evidence of each vote in the call."""
+    call_log_prior: Float[Array, " K"]
+    call_anchor_share: Float[Array, ""]
     uncovered_call: Float[Array, " K"]
     """Score of each class in the call on items without votes; the probability stays uniform."""

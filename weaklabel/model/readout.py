@@ -3,9 +3,15 @@
 The posterior of a model whose sources are independent is too sure where they are not. So the evidence of one vote is
 bounded, n votes count as n / (1 + (n - 1) r) with the correlation r of their errors, and a share of the vote shares and
 of the uniform distribution is mixed in; all of it as far as errors are seen to be correlated.
+
+The call is another question than the probability. It pools the untempered posterior with the vote shares, which changes
+items on which the model is not sure; and on items without votes, whose soft label is uniform, it listens to the class
+balance and to the silence of unipolar sources.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,26 +20,30 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from weaklabel.model.estep import row_evidence
+from weaklabel.model.mstep import anchored_log_balance, tempered_prior
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources
 
 
 def make_read_out(
+    rows: Rows,
     params: Params,
     sources: Sources,
     settings: Settings,
     *,
     correlation: float,
-    expected_votes: Float[Array, "M K"] | None,
+    votes_by_class: Float[Array, "M K"] | None,
     n_uncovered: float,
 ) -> ReadOut:
     """The read-out of a fit.
 
     Args:
+        rows: the data.
         params: what EM estimated.
         sources: what is known of the sources.
         settings: constants.
-        correlation: excess correlation of errors.
-        expected_votes: [M, K] how often each source voted in each class; None without confusion matrices.
+        correlation: excess correlation of errors, see weaklabel.model.dependence.
+        votes_by_class: [M, K] how often each source is expected to have voted in each class; None without confusion
+            matrices.
         n_uncovered: number of items without votes.
     """
     precision = float(sources.mean_precision)
@@ -44,15 +54,23 @@ def make_read_out(
     n_sources = max(float(jnp.where(voting, sources.independence, 0).sum()), 1.0)
     few = settings.correlation_few / n_sources
     assumed = safeguard * (settings.correlation_base + few) + settings.correlation_gain * beyond
-    call = _uncovered_call(params, sources, settings, expected_votes, n_uncovered)
+    bound = (1 - precision) * settings.bound_recall + precision * settings.bound_precision
+    hold = (1 - precision) * settings.hold_recall + precision * settings.hold_precision
+    log_anchored = anchored_log_balance(rows)
+    log_balance = jnp.log(params.class_totals / params.class_totals.sum())
+    uncovered = _uncovered_call(params, sources, settings, log_anchored, votes_by_class, n_uncovered)
     return ReadOut(
-        evidence=_bounded(params, settings.bound, safeguard),
-        log_prior=params.log_prior,
+        evidence=_bounded(params, bound, safeguard),
+        log_prior=tempered_prior(log_balance, log_anchored, sources, settings.prior_precision_read),
         sharpness=_scalar(1 - precision + precision * settings.sharpen_precision),
         correlation=_scalar((1 - precision) * assumed),
+        anchor_mass=_scalar((1 + precision) * settings.anchor_mass),
         anchor_share=_scalar(safeguard * settings.anchor_share),
         uniform_share=_scalar(safeguard * settings.uniform_share),
-        uncovered_call=jnp.asarray(call, jnp.float32),
+        call_evidence=params.evidence,
+        call_log_prior=params.log_prior,
+        call_anchor_share=_scalar(1 - (1 - hold) * (1 - (1 - precision) * settings.call_anchor_share)),
+        uncovered_call=jnp.asarray(uncovered, jnp.float32),
     )
 
 
@@ -76,37 +94,94 @@ def _uncovered_call(
     params: Params,
     sources: Sources,
     settings: Settings,
-    expected_votes: Float[Array, "M K"] | None,
+    log_anchored: Float[Array, " K"],
+    votes_by_class: Float[Array, "M K"] | None,
     n_uncovered: float,
 ) -> NDArray[np.float64]:
     """[K] score of each class where no source votes: the balance, and the silence of unipolar sources.
 
-    Classes about as good as the best share the call, so that it is a tie rather than a guess.
+    Silence is viewed twice: with the items without votes spread evenly over the classes, and with the anchors' balance
+    for a prior. Classes about as good as the best in both views share the call: a tie rather than a guess.
     """
     counts = np.asarray(sources.vote_counts, np.float64)
     n_classes = counts.shape[1]
-    if (counts.sum(0) > 0).sum() < 2:  # a class that nobody votes for says nothing of the others
-        return np.full(n_classes, 1 / n_classes)
+    nothing = np.full(n_classes, 1 / n_classes)
+    precision = float(sources.mean_precision)
+    if np.count_nonzero(counts.sum(0)) < 2:  # a class that nobody else votes against says nothing of the others
+        return nothing
+    if precision > 0.5 and np.count_nonzero(counts.sum(1)) < settings.call_sources * n_classes:
+        return nothing
     totals = np.asarray(params.class_totals, np.float64)
-    score = (1 - float(sources.mean_precision)) * np.log(totals / totals.sum())
-    if expected_votes is not None:
-        fired = np.asarray(expected_votes, np.float64)
-        n_class = totals + n_uncovered / n_classes
-        coverage = (fired + 2 * fired.sum(1, keepdims=True) / n_class.sum()) / (n_class + 2)
-        silence = np.log(np.clip(1 - coverage, 1e-3, 1))
-        score = score + (np.asarray(sources.precision * sources.independence)[:, None] * silence).sum(0)
-    margin = max(settings.call_margin, settings.call_range * (score.max() - score.min()))
-    best = score >= score.max() - margin
-    return np.asarray(best / best.sum())
+    views = np.tile((1 - precision) * np.log(totals / totals.sum()), (2, 1))
+    views[1] += settings.call_prior * precision * np.asarray(log_anchored, np.float64)
+    if votes_by_class is not None:
+        fired = np.asarray(votes_by_class, np.float64)
+        heard = np.asarray(sources.precision * sources.independence, np.float64)[:, None]
+        for view, spread in zip(views, (n_uncovered / n_classes, 0.0), strict=True):
+            n_class = totals + spread
+            coverage = (fired + 2 * fired.sum(1, keepdims=True) / n_class.sum()) / (n_class + 2)
+            view += (heard * np.log(np.clip(1 - coverage, 1e-3, 1))).sum(0)
+    best, worst = views.max(1, keepdims=True), views.min(1, keepdims=True)
+    near = views >= best - np.maximum(settings.call_margin, settings.call_range * (best - worst))
+    called = near.all(0) if near.all(0).any() else near.any(0)
+    return np.asarray(called / called.sum())
 
 
-def read_out(rows: Rows, how: ReadOut) -> tuple[Float[Array, "U K"], Float[Array, "U K"]]:
-    """Soft labels, and the scores whose largest is called: the same but for rows without votes."""
+class RowEvidence(NamedTuple):
+    """What the read-out needs of each row."""
+
+    soft: Float[Array, "U K"]
+    """Bounded log-evidence of the votes."""
+    call: Float[Array, "U K"]
+    """Log-evidence of the votes as it is."""
+    anchor: Float[Array, "U K"]
+    """Vote shares, smoothed as the read-out wants them."""
+    n_votes: Float[Array, "U 1"]
+
+
+def gather(rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]) -> RowEvidence:
+    """Evidence of the rows; `row_anchor_mass` is what their own anchors were smoothed with."""
     n_classes = how.log_prior.shape[0]
-    worth = how.sharpness / (1 + (rows.n_votes.clip(1) - 1) * how.correlation)
-    posterior = jax.nn.softmax(worth[:, None] * (how.log_prior[None] + row_evidence(rows, how.evidence)), axis=1)
-    mixed = (1 - how.anchor_share) * posterior + how.anchor_share * rows.anchor
-    mixed = (1 - how.uniform_share) * mixed + how.uniform_share / n_classes
-    covered = rows.n_votes[:, None] > 0
-    uniform = jnp.full_like(mixed, 1 / n_classes)
-    return jnp.where(covered, mixed, uniform), jnp.where(covered, mixed, how.uncovered_call[None])
+    n_votes = rows.n_votes[:, None]
+    tally = rows.anchor * (n_votes + row_anchor_mass) - row_anchor_mass / n_classes
+    anchor = (tally + how.anchor_mass / n_classes) / (n_votes + how.anchor_mass)
+    if how.evidence.ndim == 3:  # both in one pass over the votes
+        both = row_evidence(rows, jnp.concatenate([how.evidence, how.call_evidence], axis=2))
+        return RowEvidence(both[:, :n_classes], both[:, n_classes:], anchor, n_votes)
+    return RowEvidence(row_evidence(rows, how.evidence), row_evidence(rows, how.call_evidence), anchor, n_votes)
+
+
+def worth(n_votes: Float[Array, "U 1"], how: ReadOut) -> Float[Array, "U 1"]:
+    """Factor on prior and evidence of a row with so many votes."""
+    return how.sharpness / (1 + (n_votes.clip(1) - 1) * how.correlation)
+
+
+def soften(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
+    """Soft labels."""
+    n_classes = how.log_prior.shape[0]
+    posterior = jax.nn.softmax(worth(evidence.n_votes, how) * (how.log_prior[None] + evidence.soft), axis=1)
+    mixed = (1 - how.anchor_share) * posterior + how.anchor_share * evidence.anchor
+    soft = (1 - how.uniform_share) * mixed + how.uniform_share / n_classes
+    return jnp.where(evidence.n_votes > 0, soft, 1 / n_classes)
+
+
+def call(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
+    """Scores whose largest is called."""
+    untempered = jax.nn.softmax(how.call_log_prior[None] + evidence.call, axis=1)
+    pooled = (1 - how.call_anchor_share) * untempered + how.call_anchor_share * evidence.anchor
+    return jnp.where(evidence.n_votes > 0, pooled, how.uncovered_call[None])
+
+
+@jax.jit
+def read_out(
+    rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]
+) -> tuple[Float[Array, "U K"], Float[Array, "U K"]]:
+    """Soft labels, and the scores whose largest is called.
+
+    Args:
+        rows: the votes.
+        how: of `make_read_out`.
+        row_anchor_mass: pseudo-votes in `rows.anchor`.
+    """
+    evidence = gather(rows, how, row_anchor_mass)
+    return soften(evidence, how), call(evidence, how)

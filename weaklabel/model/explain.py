@@ -1,0 +1,98 @@
+"""Why a soft label is what it is: contributions in log-odds that sum to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.model.params import ReadOut, Rows
+from weaklabel.model.readout import gather, soften, worth
+from weaklabel.votes import Votes
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Additive contributions to one item's soft label; each is in nats, and centred over the classes.
+
+    softmax(prior + sources.sum(0) + anchor) is the soft label.
+    """
+
+    classes: tuple[str, ...]
+    source_names: tuple[str, ...]
+    """The V sources that voted on the item."""
+    votes: NDArray[np.int32]
+    """[V] their votes."""
+    prior: NDArray[np.float64]
+    """[K] of the class balance."""
+    sources: NDArray[np.float64]
+    """[V, K] of each vote, copies counted once, tempered."""
+    anchor: NDArray[np.float64]
+    """[K] of the vote shares and the uniform distribution that are mixed in."""
+    probabilities: NDArray[np.float64]
+    """[K] the soft label."""
+
+    def __str__(self) -> str:
+        width = max(map(len, ("class balance", "soft label", *self.source_names)))
+        names = [self.classes[vote] for vote in self.votes]
+        voted = max(map(len, ("vote", *names)))
+        cell = max(9, *(len(name) + 1 for name in self.classes))
+        lines = [f"{'':{width}}  {'vote':{voted}}" + "".join(f"{name:>{cell}}" for name in self.classes)]
+
+        def add(name: str, vote: str, values: NDArray[np.float64], sign: str = "+") -> None:
+            cells = "".join(f"{value:{sign}{cell}.3f}" for value in values)
+            lines.append(f"{name:{width}}  {vote:{voted}}{cells}")
+
+        add("class balance", "", self.prior)
+        for name, vote, values in zip(self.source_names, names, self.sources, strict=True):
+            add(name, vote, values)
+        add("vote shares", "", self.anchor)
+        add("soft label", "", self.probabilities, sign="")
+        return "\n".join(lines)
+
+
+def explain(
+    votes: Votes,
+    rows: Rows,
+    shares: NDArray[np.float32] | None,
+    how: ReadOut,
+    anchor_mass: float,
+    classes: tuple[str, ...],
+) -> Explanation:
+    """Explains the soft label of the only item of `votes`.
+
+    Args:
+        votes: one item.
+        rows: the same, on the device.
+        shares: [V] weight of each vote; None where all are 1.
+        how: the read-out.
+        anchor_mass: pseudo-votes in `rows.anchor`.
+        classes: names of the classes.
+    """
+    gathered = gather(rows, how, anchor_mass)
+    probabilities = np.asarray(soften(gathered, how), np.float64)[0]
+    _, sources, labels = votes.triples()
+    factor = float(worth(gathered.n_votes, how)[0, 0]) if len(sources) else 0.0
+    weights = np.asarray(how.evidence, np.float64)
+    if weights.ndim == 3:
+        evidence = weights[sources, labels]
+    else:
+        evidence = weights[sources, labels][:, None] * np.eye(votes.n_classes)[labels]
+    evidence = factor * evidence * (1 if shares is None else shares[:, None])
+    prior = _centred(factor * np.asarray(how.log_prior, np.float64))
+    contributions = _centred(evidence)
+    anchor = _centred(np.log(probabilities)) - prior - contributions.sum(0)
+    return Explanation(
+        classes,
+        tuple(votes.source_names[source] for source in sources),
+        labels,
+        prior,
+        contributions,
+        anchor,
+        probabilities,
+    )
+
+
+def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values - values.mean(axis=-1, keepdims=True))

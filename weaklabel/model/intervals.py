@@ -1,0 +1,77 @@
+"""How well the accuracy of each source is known: intervals from the information that the votes hold.
+
+The information about parameters whose labels are latent is the variance of the score under the observed data (Louis
+1982, doi:10.1111/j.2517-6161.1982.tb01203.x): here, of each source's accuracy and of the class balance. What the anchor
+may pull the estimate by is added to the variance. The interval is that of a Beta distribution with as many observations
+as have the same variance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from weaklabel.votes import Votes
+
+MOST_ROWS = 20_000
+"""More distinct rows than this are sampled."""
+MOST_SOURCES = 2000
+"""Above, sources are treated as if the others were known."""
+MOST_CLASSES = 20
+"""Above, the class balance is treated as if it were known."""
+ANCHOR_PULL = 0.7
+"""Share of the anchor's bias that is left after EM."""
+
+
+def accuracy_intervals(
+    votes: Votes,
+    weight: NDArray[np.float64],
+    posterior: NDArray[np.float64],
+    anchor: NDArray[np.float64],
+    hold: float,
+    level: float,
+) -> NDArray[np.float64]:
+    """[M, 2] equal-tailed interval of each source's accuracy.
+
+    Args:
+        votes: U rows.
+        weight: [U] how many items have the row.
+        posterior: [U, K] untempered posterior of EM.
+        anchor: [U, K] smoothed vote shares.
+        hold: share of the anchor in the responsibilities.
+        level: probability that the interval covers the accuracy, in (0, 1).
+    """
+    if votes.n_items > MOST_ROWS:
+        kept = np.sort(np.random.default_rng(0).choice(votes.n_items, MOST_ROWS, replace=False))
+        scale = weight.sum() / max(weight[kept].sum(), 1e-9)
+        votes, weight, posterior, anchor = votes.select_items(kept), weight[kept] * scale, posterior[kept], anchor[kept]
+    n_sources, n_classes = votes.n_sources, votes.n_classes
+    rows, sources, labels = votes.triples()
+    right, items = posterior[rows, labels], weight[rows]
+    n_votes = np.bincount(sources, items, minlength=n_sources)
+    accuracy = np.bincount(sources, items * right, minlength=n_sources) + 0.5
+    accuracy = np.clip(accuracy / (n_votes + 1), 1e-3, 1 - 1e-3)
+    spread = accuracy * (1 - accuracy)
+    score = (right - accuracy[sources]) / spread[sources]
+    if n_sources <= MOST_SOURCES:
+        scores = sp.csr_array((score, (rows, sources)), shape=(votes.n_items, n_sources))
+        if n_classes <= MOST_CLASSES:
+            balance = np.clip((weight @ posterior + 1) / (weight.sum() + n_classes), 1e-6, 1)
+            of_balance = posterior[:, :-1] / balance[:-1] - posterior[:, -1:] / balance[-1]
+            scores = sp.hstack([scores, sp.csr_array(of_balance)]).tocsr()
+        information = np.asarray((scores.T @ (sp.diags_array(weight) @ scores)).toarray())
+        information[np.diag_indices(n_sources)] += 2 / spread
+        beyond = np.arange(n_sources, len(information))
+        information[beyond, beyond] += 1
+        variance = np.diag(np.linalg.inv(information))[:n_sources]
+    else:
+        variance = 1 / (np.bincount(sources, items * score**2, minlength=n_sources) + 2 / spread)
+    anchored = np.bincount(sources, items * anchor[rows, labels], minlength=n_sources) / np.maximum(n_votes, 1e-9)
+    missing = np.clip(variance * n_votes / spread, 1, 10)  # the less the votes tell, the more the anchor does
+    variance = variance + (ANCHOR_PULL * hold * (anchored - accuracy) * missing) ** 2
+    observations = np.minimum(np.maximum(spread / variance, 0.5), n_votes + 0.5)
+    shape = (observations * accuracy + 0.5, observations * (1 - accuracy) + 0.5)
+    tail = (1 - level) / 2
+    return np.stack([beta.ppf(tail, *shape), beta.ppf(1 - tail, *shape)], axis=1)
