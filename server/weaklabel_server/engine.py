@@ -128,12 +128,14 @@ def _label_model_class() -> "type[LabelModel]":
 
 
 def _summary(model: "LabelModel") -> ModelSummary:
-    estimates = zip(model.source_names, model.coverage, model.source_accuracy, strict=True)
+    columns = (model.coverage, model.source_accuracy, *model.source_accuracy_interval.T)
+    estimates = zip(model.source_names, *(column.tolist() for column in columns), strict=True)
     return ModelSummary(
         iteration_count=model.n_iter,
         converged=model.converged,
         objective=[float(value) for value in model.objective],
         class_balance=[float(value) for value in model.class_balance],
-        sources=[SourceEstimate(name, float(coverage), float(accuracy)) for name, coverage, accuracy in estimates],
+        sources=[SourceEstimate(*estimate) for estimate in estimates],
         warnings=list(model.warnings),
+        risk=model.diagnostics.risk,
     )

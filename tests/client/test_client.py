@@ -69,6 +69,9 @@ async def test_main_job(client: Any, project: str) -> None:
     np.testing.assert_allclose(model.class_balance, own.class_balance, atol=1e-5)
     assert [source.source for source in model.sources] == SOURCES
     np.testing.assert_allclose([source.accuracy for source in model.sources], own.source_accuracy, atol=1e-5)
+    intervals = [source.accuracy_interval for source in model.sources]
+    np.testing.assert_allclose(intervals, own.source_accuracy_interval, atol=1e-5)
+    assert (model.warnings, model.risk) == (own.warnings, own.diagnostics.risk)
     np.testing.assert_allclose([source.coverage for source in model.sources], (votes >= 0).mean(axis=0), atol=1e-6)
 
 

@@ -79,11 +79,18 @@ class SourceEstimate:
         source: Name of the source.
         coverage: Share of the items on which it voted.
         accuracy: Estimated share of its votes that are right.
+        accuracy_interval: Holds the accuracy with 90 % probability, if sources are independent.
     """
 
     source: str
     coverage: float
     accuracy: float
+    accuracy_interval: tuple[float, float]
+
+    @classmethod
+    def from_message(cls, message: models_pb2.SourceEstimate) -> "SourceEstimate":
+        """Reads the contract's message."""
+        return cls(message.source, message.coverage, message.accuracy, (message.accuracy_low, message.accuracy_high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +107,7 @@ class Model:
         class_balance: Estimated share of each class, float64 [K].
         sources: One estimate for each of the M sources.
         warnings: What is doubtful about the fit, in plain words.
+        risk: Estimated probability that the classes called are more than a point worse than those of majority vote.
         create_time: When the fit ended, in UTC.
     """
 
@@ -112,6 +120,7 @@ class Model:
     class_balance: npt.NDArray[np.float64]
     sources: tuple[SourceEstimate, ...]
     warnings: tuple[str, ...]
+    risk: float
     create_time: datetime.datetime
 
     @classmethod
@@ -125,8 +134,9 @@ class Model:
             converged=message.converged,
             objective=np.array(message.objective, dtype=np.float64),
             class_balance=np.array(message.class_balance, dtype=np.float64),
-            sources=tuple(SourceEstimate(one.source, one.coverage, one.accuracy) for one in message.sources),
+            sources=tuple(SourceEstimate.from_message(one) for one in message.sources),
             warnings=tuple(message.warnings),
+            risk=message.risk,
             create_time=_time(message.create_time),
         )
 

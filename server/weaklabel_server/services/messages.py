@@ -1,5 +1,7 @@
 """Messages that are made of what the store holds."""
 
+from dataclasses import asdict
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from weaklabel_client._gen import models_pb2, operations_pb2, projects_pb2, sources_pb2, status_pb2
@@ -63,11 +65,9 @@ def model_message(project: Project, model: Model) -> models_pb2.Model:
         converged=summary.converged,
         objective=summary.objective,
         class_balance=summary.class_balance,
-        sources=[
-            models_pb2.SourceEstimate(source=one.source, coverage=one.coverage, accuracy=one.accuracy)
-            for one in summary.sources
-        ],
+        sources=[models_pb2.SourceEstimate(**asdict(one)) for one in summary.sources],
         warnings=summary.warnings,
+        risk=summary.risk,
         create_time=timestamp(model.create_time),
     )
 

@@ -37,6 +37,8 @@ class SourceEstimate:
     source: str
     coverage: float
     accuracy: float
+    accuracy_low: float
+    accuracy_high: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class ModelSummary:
     class_balance: list[float]
     sources: list[SourceEstimate]
     warnings: list[str]
+    risk: float
 
 
 @dataclass(frozen=True)
