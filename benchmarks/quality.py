@@ -169,42 +169,70 @@ def full(problems: list[Problem], peers: dict[str, dict[str, dict[str, float]]])
     return table
 
 
-def paired(problems: list[Problem], n: int, models: dict[str, Model]) -> dict[str, Any]:
+class Scoreboard:
+    """Scores of peers on problems, kept in a file, since peers take long and do not change."""
+
+    def __init__(self, path: Path, peers: dict[str, Model]) -> None:
+        self._path, self._peers = path, peers
+        self._known: dict[str, dict[str, dict[str, float]]] = json.loads(path.read_text()) if path.exists() else {}
+
+    @property
+    def names(self) -> list[str]:
+        """The peers."""
+        return list(self._peers)
+
+    def score(self, name: str, problem: Problem) -> dict[str, float]:
+        """Scores of one peer on one problem."""
+        known = self._known.setdefault(name, {})
+        if problem.name not in known:
+            known[problem.name] = score(problem, self._peers[name](problem.votes))
+        return known[problem.name]
+
+    def save(self) -> None:
+        """Writes the file."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(self._known))
+
+
+def paired(problems: list[Problem], n: int, board: Scoreboard) -> dict[str, Any]:
     """The resampled problems: prints paired differences, and returns the figures."""
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
-    below: dict[str, list[float]] = {}
-    flagged: dict[str, int] = {}
+    fits: dict[str, list[dict[str, Any]]] = {}
     for problem in problems:
         for variant in resample(problem, n):
             model = LabelModel(variant.votes.n_classes).fit(variant.votes)
             mine = score(variant, Outcome(*model.label(variant.votes)))
-            base = score(variant, majority(variant.votes))
-            behind = mine["score"] < base["score"] - 0.01
-            below.setdefault(problem.group, []).append(float(behind))
-            flagged[problem.group] = flagged.get(problem.group, 0) + int(behind and bool(model.warnings))
-            for name, peer in models.items():
-                theirs = score(variant, peer(variant.votes))
+            for name in board.names:
+                theirs = board.score(name, variant)
                 difference = {metric: mine[metric] - theirs[metric] for metric in METRICS}
                 found.setdefault(problem.group, {}).setdefault(name, []).append(difference)
+            behind = mine["score"] - board.score("majority vote", variant)["score"]
+            said = {"risk": model.diagnostics.risk, "kinds": [finding.kind for finding in model.diagnostics.findings]}
+            figures = {"guessed_share": model.diagnostics.guessed_share, "views": model.diagnostics.views}
+            fits.setdefault(problem.group, []).append({"name": variant.name, "ahead": behind} | said | figures)
+        board.save()
         print(f"  {problem.name}: {n} problems done", file=sys.stderr)
-    summary: dict[str, Any] = {}
+    summary: dict[str, Any] = {"fits": fits}
     for group, peers in found.items():
-        shares = below[group]
+        bad = [fit for fit in fits[group] if fit["ahead"] < -0.01]
+        flagged = sum(bool(fit["kinds"]) for fit in bad)
+        everywhere = np.mean([bool(fit["kinds"]) for fit in fits[group]])
+        expected = np.mean([fit["risk"] for fit in fits[group]])
         print(
-            f"{group}: {len(shares)} problems; {100 * np.mean(shares):.1f} % more than 1 point below majority vote, ",
+            f"{group}: {len(fits[group])} problems; {100 * len(bad) / len(fits[group]):.1f} % more than 1 point below",
             end="",
         )
-        print(f"{flagged[group]} of {int(sum(shares))} of these with a warning")
-        print(f"  {'weaklabel minus':24}{'score':>22}{'NLL':>26}{'ECE':>26}")
+        print(f" majority vote (mean of the estimated risk {100 * expected:.1f} %);")
+        print(f"  the diagnostics flagged {flagged} of these {len(bad)}, and {100 * everywhere:.0f} % of all")
+        print(f"  {'weaklabel minus':24}{'score':>26}{'NLL':>27}{'ECE':>27}")
         for name, differences in peers.items():
             line = f"  {name:24}"
             for metric, factor in (("score", 100), ("nll", 1), ("ece", 1)):
                 values = factor * np.array([difference[metric] for difference in differences])
                 half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-                line += f"{values.mean():+10.3f} [{values.mean() - half:+.3f}, {values.mean() + half:+.3f}]"
+                line += f"{values.mean():+9.3f} [{values.mean() - half:+.3f}, {values.mean() + half:+.3f}]"
                 summary.setdefault(group, {}).setdefault(name, {})[metric] = (float(values.mean()), float(half))
             print(line)
-        summary[group]["below majority vote"] = float(np.mean(shares))
     return summary
 
 
@@ -227,7 +255,8 @@ def main() -> None:
         if arguments.peers_python:
             for name in ("crowd-kit Dawid-Skene", "Snorkel", "hyper label model"):
                 models[name] = likeliest(reference.peer(name, arguments.peers_python))
-        figures["resampled"] = paired(problems, arguments.resample, models)
+        board = Scoreboard(arguments.output.with_name("peers.json"), models)
+        figures["resampled"] = paired(problems, arguments.resample, board)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(figures, indent=1))
     print(f"figures: {arguments.output}")

@@ -103,7 +103,7 @@ def test_e_step_and_counts_equal_the_sum_over_all_labelings(n_classes: int) -> N
     weighted = rows.weight[:, None] * expected.responsibilities
     np.testing.assert_allclose(rows.layout.counts(weighted, 3), counts, atol=1e-4)
     log_evidence = logsumexp(weights) - sum(logsumexp(log_balance) for row in matrix if not (row >= 0).any())
-    np.testing.assert_allclose(float(expected.log_likelihood) * covered.sum(), log_evidence, rtol=1e-4)
+    np.testing.assert_allclose(float(expected.log_evidence) * covered.sum(), log_evidence, rtol=1e-4)
 
 
 def dawid_skene(matrix: NDArray[Any], n_classes: int, n_iter: int) -> tuple[NDArray[Any], list[float]]:

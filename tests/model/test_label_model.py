@@ -16,7 +16,7 @@ from weaklabel.model import FitProgress
 from weaklabel.model.copies import copy_scores
 
 TWIN_NOISE = 0.02
-"""Dependence is measured against simulated votes; in another order of the votes, others are drawn."""
+"""Dependence is measured against simulated votes; with the classes renamed, others are drawn."""
 
 
 def simulate(
@@ -136,7 +136,7 @@ def test_permuting_items_and_sources_permutes_the_answer() -> None:
     items, sources = rng.permutation(400), rng.permutation(5)
     plain = LabelModel(3).fit(votes).predict_proba(votes)
     shuffled = LabelModel(3).fit(votes[items][:, sources]).predict_proba(votes[items][:, sources])
-    np.testing.assert_allclose(shuffled, plain[items], atol=TWIN_NOISE)
+    np.testing.assert_allclose(shuffled, plain[items], atol=2e-4)
 
 
 def test_permuting_classes_permutes_the_answer() -> None:
@@ -153,7 +153,7 @@ def test_dense_and_sparse_votes_give_the_same_labels(monkeypatch: pytest.MonkeyP
     triples = Votes.from_triples(rows, columns, votes[rows, columns], n_classes=3, n_items=300, n_sources=6)
     dense = LabelModel(3).fit(votes).predict_proba(votes)
     monkeypatch.setattr("weaklabel.model.layout.DENSE_FILL", 1.0)  # take the sparse path
-    np.testing.assert_allclose(LabelModel(3).fit(triples).predict_proba(triples), dense, atol=TWIN_NOISE)
+    np.testing.assert_allclose(LabelModel(3).fit(triples).predict_proba(triples), dense, atol=2e-4)
 
 
 def test_rows_without_votes_are_uniform() -> None:
@@ -179,7 +179,7 @@ ODD = {
 }
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore::weaklabel.model.ConvergenceWarning")
 @pytest.mark.parametrize("name", ODD)
 def test_odd_but_legal_input(name: str) -> None:
     votes, n_classes = ODD[name]
@@ -267,12 +267,39 @@ def test_files_that_are_no_models_are_refused() -> None:
         "a pickled array": _with(data, "params.log_prior.npy", _array(bomb)),
         "another shape": _with(data, "params.confusion.npy", _array(np.zeros((1, 2, 2), np.float32))),
         "not a number": _with(data, "read_out.log_prior.npy", _array(np.full(2, np.nan, np.float32))),
+        "packed in an unknown way": data.replace(b"PK\x01\x02", b"PK\x01\x03", 1),
         "another program's": _with(data, "header.npy", _array(np.frombuffer(b'{"format": "x"}', np.uint8))),
     }
     for what, content in bad.items():
         with pytest.raises(ModelFileError):
             LabelModel.from_bytes(content)
         assert not Path("/tmp/weaklabel-was-here").exists(), what
+
+
+def test_damaged_files_are_refused_or_harmless() -> None:
+    votes, _ = simulate(100, [0.6, 0.7, 0.8], 2)
+    data = LabelModel(2).fit(votes).to_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(data)
+        for place in rng.integers(0, len(data), 3):
+            damaged[place] = rng.integers(256)
+        try:
+            p = LabelModel.from_bytes(bytes(damaged)).predict_proba(votes)
+        except ModelFileError:
+            refused += 1
+        else:
+            assert np.isfinite(p).all()
+    assert refused > 100
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes, _ = simulate(100, [0.6, 0.7, 0.8], 2)
+    data = LabelModel(2).fit(votes).to_bytes()
+    monkeypatch.setattr("weaklabel.model.files.MOST_BYTES", 1000)
+    with pytest.raises(ModelFileError, match="at most 1,000 are read"):
+        LabelModel.from_bytes(data)
 
 
 def test_a_model_of_a_newer_version_says_so() -> None:
@@ -303,6 +330,7 @@ def test_misuse_is_refused_with_what_to_do() -> None:
     [
         ({}, "give n_classes, or the names"),
         ({"n_classes": 1}, "at least 2"),
+        ({"n_classes": np.int64(1)}, "at least 2"),
         ({"classes": ["a"]}, "at least two"),
         ({"classes": ["a", "a"]}, "'a' appears twice"),
         ({"classes": "ab"}, "list of names"),

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from weaklabel import ABSTAIN, LabelModel, Votes
 from weaklabel.analysis import evaluate
 from weaklabel.errors import InvalidArgumentError, NotFittedError
+from weaklabel.model import ConvergenceWarning
 
 
 def simulate(
@@ -201,7 +202,8 @@ def test_too_few_views_are_named() -> None:
 def test_silence_everywhere_and_hasty_fits_are_named() -> None:
     assert "coverage" in kinds(LabelModel(2).fit(np.full((5, 3), -1)))
     votes, _ = simulate(500, [0.6, 0.55, 0.6, 0.65], 3, seed=1, coverage=0.6)
-    hasty = LabelModel(3, max_iter=2).fit(votes)
+    with pytest.warns(ConvergenceWarning, match="raise max_iter"):
+        hasty = LabelModel(3, max_iter=2).fit(votes)
     assert not hasty.converged
     assert "converged" in kinds(hasty)
 

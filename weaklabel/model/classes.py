@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from weaklabel.errors import InvalidArgumentError
 
 
-def class_names(n_classes: int | None, classes: Sequence[str] | None) -> tuple[str, ...]:
+def class_names(n_classes: int | np.integer[Any] | None, classes: Sequence[str] | None) -> tuple[str, ...]:
     """Names of the classes; "0", "1", ... where only their number is given.
 
     Raises:
@@ -16,7 +19,7 @@ def class_names(n_classes: int | None, classes: Sequence[str] | None) -> tuple[s
     if classes is None:
         if n_classes is None:
             raise InvalidArgumentError("give n_classes, or the names of the classes", field="n_classes")
-        if isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 2:
+        if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)) or n_classes < 2:
             raise InvalidArgumentError(
                 f"n_classes must be a whole number, at least 2: {n_classes!r}", field="n_classes"
             )

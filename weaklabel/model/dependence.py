@@ -50,7 +50,8 @@ def excess_correlation(
     if len(kept) > most:
         kept = np.sort(rng.choice(votes.n_items, most, replace=False, p=weight / weight.sum()))
         weight = np.ones(votes.n_items)
-    codes, weight = votes.select_items(kept).to_dense().astype(np.int64), weight[kept]
+    codes, weight, order = _in_canonical_order(votes.select_items(kept).to_dense().astype(np.int64), weight[kept])
+    confusion = confusion[order]
     voted = codes >= 0
     n_voted = voted.sum(1)
     log_confusion = np.log(confusion)
@@ -72,10 +73,24 @@ def excess_correlation(
     real, twins = pair_sums(codes, labels), np.zeros(2)
     n_pairs = max(int((n_voted * (n_voted - 1) // 2).sum()), 1)
     for _ in range(min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS)):
-        truth = (labels.cumsum(1) > rng.random((len(kept), 1))).argmax(1)
-        below = confusion.cumsum(1)[every, :, truth[:, None]] < rng.random((len(kept), n_sources, 1))
+        truth = (labels.cumsum(1) > rng.random((len(codes), 1))).argmax(1)
+        below = confusion.cumsum(1)[every, :, truth[:, None]] < rng.random((len(codes), n_sources, 1))
         twin = np.where(voted, np.minimum(below.sum(2), n_classes - 1), ABSTAIN)
         twins += pair_sums(twin, posterior(twin))
     if min(real[1], twins[1]) <= 1e-6:
         return 0.0
     return float(real[0] / real[1] - twins[0] / twins[1])
+
+
+def _in_canonical_order(
+    codes: NDArray[np.int64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]:
+    """Distinct rows, their weight, and the order of the columns: the same however items and sources were ordered.
+
+    Twins are drawn cell by cell, so that another order would draw others.
+    """
+    n_classes = int(codes.max(initial=0)) + 1
+    by_class = np.stack([weight @ (codes == k) for k in range(-1, n_classes)])
+    order = np.lexsort(by_class)
+    rows, inverse = np.unique(codes[:, order], axis=0, return_inverse=True)
+    return rows, np.bincount(inverse.reshape(-1), weight), order

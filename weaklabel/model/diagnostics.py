@@ -31,6 +31,10 @@ RISK_OF_GUESSING = 1.0
 docs/label-model.md. Votes alone hardly tell; what they tell is how often the call is a guess."""
 
 
+class ConvergenceWarning(UserWarning):
+    """EM was stopped by its limit of iterations before it came to rest."""
+
+
 class Finding(NamedTuple):
     """One thing that is doubtful."""
 

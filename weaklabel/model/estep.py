@@ -16,9 +16,9 @@ class Expectation(NamedTuple):
 
     responsibilities: Float[Array, "U K"]
     """Probability of each class, held by the anchor."""
-    log_likelihood: Float[Array, ""]
-    """What EM raises, an item: the log-likelihood of the votes, and that of the votes with the anchor for the label,
-    in the shares in which the responsibilities mix the two."""
+    log_evidence: Float[Array, ""]
+    """Of the votes, an item: log-likelihood, and that of the votes with the anchor for the label, in the shares in
+    which the responsibilities mix the two. Where sources are read by recall, EM raises it, but for shrinkage."""
 
 
 def row_evidence(rows: Rows, evidence: Float[Array, "M S C"] | Float[Array, "M S"]) -> Float[Array, "U _"]:

@@ -20,7 +20,21 @@ from weaklabel.model.train import Fitted
 
 FORMAT = "weaklabel label model"
 VERSION = 1
+MOST_BYTES = 2**32
+"""A model that takes more memory than this is refused: what a small file unpacks to is not for it to say."""
 _HEADER = "header"
+# What zipfile, zlib and numpy raise for bytes that are damaged, encrypted or packed in unknown ways.
+_UNREADABLE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def pack(header: dict[str, Any], fitted: Fitted) -> bytes:
@@ -56,10 +70,14 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted]:
         ModelFileError: if the bytes are not a model, or one of another version, or damaged.
     """
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as members:
+            size = sum(member.file_size for member in members.infolist())
+        if size > MOST_BYTES:
+            raise ModelFileError(f"the model would take {size:,} bytes; at most {MOST_BYTES:,} are read")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
-    except (ValueError, KeyError, OSError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise ModelFileError(f"this is not a label model: {error}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ModelFileError("this is not a label model")
@@ -67,7 +85,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted]:
         raise ModelFileError(f"the model has format version {header.get('version')}; this library reads {VERSION}")
     try:
         names = tuple(str(name) for name in header["sources"])
-        _check(arrays, len(names), len(header["classes"]))
+        _check(arrays, len(names), len(header["classes"]), int(header["n_iter"]))
         pairs = (arrays["copies.row"], arrays["copies.column"])
         fitted = Fitted(
             source_names=names,
@@ -87,7 +105,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted]:
 _ARRAYS = ("objective", "class_balance", "coverage", "source_accuracy", "source_accuracy_interval")
 
 
-def _check(arrays: dict[str, NDArray[Any]], n_sources: int, n_classes: int) -> None:
+def _check(arrays: dict[str, NDArray[Any]], n_sources: int, n_classes: int, n_iter: int) -> None:
     """Refuses arrays whose shapes do not agree, or that are not finite numbers."""
     matrices: list[tuple[int, ...]] = [(n_sources, n_classes, n_classes), (n_sources, n_classes)]
     classwise: list[tuple[int, ...]] = [(n_classes,)]
@@ -103,6 +121,7 @@ def _check(arrays: dict[str, NDArray[Any]], n_sources: int, n_classes: int) -> N
         "read_out.call_log_prior": classwise,
         "read_out.uncovered_call": classwise,
         "class_balance": classwise,
+        "objective": [(n_iter,)],
         "coverage": [(n_sources,)],
         "source_accuracy": [(n_sources,)],
         "source_accuracy_interval": [(n_sources, 2)],

@@ -56,7 +56,7 @@ def run(
         params = m_step(rows, sources, state.responsibilities, settings, full=full)
         expected = e_step(rows, params)
         change = jnp.abs(expected.responsibilities - state.responsibilities).max()
-        trace = state.objective.at[state.iteration].set(expected.log_likelihood)
+        trace = state.objective.at[state.iteration].set(expected.log_evidence)
         return State(params, expected.responsibilities, state.iteration + 1, change, trace)
 
     return jax.lax.while_loop(going, iterate, state)

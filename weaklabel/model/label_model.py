@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -14,7 +16,7 @@ from weaklabel.model import conformal, files
 from weaklabel.model.classes import class_names
 from weaklabel.model.copies import vote_shares
 from weaklabel.model.decide import TieBreakPolicy, decide
-from weaklabel.model.diagnostics import Diagnostics
+from weaklabel.model.diagnostics import ConvergenceWarning, Diagnostics
 from weaklabel.model.explain import Explanation, explain
 from weaklabel.model.init import make_rows
 from weaklabel.model.layout import MergedRows, merge_rows
@@ -96,6 +98,9 @@ class LabelModel:
             progress: called with the state of the fit every few iterations; an exception that it raises ends the fit,
                 and leaves the model as it was.
 
+        Returns:
+            The model. Look at `diagnostics` for what is doubtful; a fit that did not converge warns as well.
+
         Raises:
             InvalidVotesError: if the votes cannot be read.
             InvalidArgumentError: if gold has another length, or holds anything but classes and -1.
@@ -108,6 +113,9 @@ class LabelModel:
         options = {"seed": self.seed, "max_iter": self.max_iter}
         self._state = train(votes, known, self._settings, tol=self.tol, progress=progress, **options)
         self._training, self._sets = None if known is None else (votes, known), None
+        for finding in self._state.diagnostics.findings:
+            if finding.kind == "converged":
+                warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
         return self
 
     @property
@@ -128,7 +136,10 @@ class LabelModel:
 
     @property
     def objective(self) -> NDArray[np.float64]:
-        """[n_iter] what EM raises, in nats an item, after each iteration."""
+        """[n_iter] log-evidence of the votes an item, in nats, after each iteration.
+
+        It rises with each iteration where sources are read by recall; where they are read by precision it mostly does.
+        """
         return self._fitted.objective
 
     @property
@@ -181,6 +192,10 @@ class LabelModel:
 
     def predict(self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain") -> NDArray[np.int32]:
         """[N] the class called for each item.
+
+        Not always the likeliest: where the model is not sure, the call leans to the majority of the votes; and
+        on items without votes, whose soft label is uniform, it may follow the class balance and the silence of
+        unipolar sources (`diagnostics.guessed_share` says how often).
 
         Args:
             votes: as in `predict_proba`.
@@ -347,7 +362,13 @@ class LabelModel:
             NotFittedError: before `fit`.
             OSError: if the file cannot be written.
         """
-        Path(path).write_bytes(self.to_bytes())
+        target = Path(path)
+        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            beside.write_bytes(self.to_bytes())
+            beside.replace(target)  # at once, so that a crash leaves the old file or the new one
+        finally:
+            beside.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

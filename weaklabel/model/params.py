@@ -52,11 +52,11 @@ class Settings(NamedTuple):
     least_safeguard: float = 0.3
     """What stays of the safeguards where errors seem independent."""
     correlation_base: float = 0.05
-    """Correlation of errors that is assumed in addition: of all sources alike,"""
+    """Correlation of errors that is assumed of any sources, as far as safeguards are in force."""
     correlation_gain: float = 4.0
-    """in proportion to what is measured,"""
+    """Correlation that is assumed for each unit of correlation measured beyond the noise."""
     correlation_few: float = 0.8
-    """and over the number of sources, since few tell little of their dependence."""
+    """Correlation that is assumed over the number of sources: few tell little of their dependence."""
     sharpen_precision: float = 1.5
     """Factor on the evidence of unipolar sources in the soft labels."""
     anchor_share: float = 0.15
@@ -138,7 +138,7 @@ class State(NamedTuple):
     change: Float[Array, ""]
     """Largest change of a responsibility in the last iteration."""
     objective: Float[Array, " max_iter"]
-    """Log-likelihood an item, after each iteration; NaN for those to come."""
+    """Log-evidence of the votes an item, after each iteration; NaN for those to come."""
 
 
 class ReadOut(NamedTuple):

@@ -38,7 +38,7 @@ class FitProgress(NamedTuple):
     max_iter: int
     """At most so many."""
     objective: float
-    """Log-likelihood an item after the last iteration."""
+    """Log-evidence of the votes an item after the last iteration, in nats."""
     change: float
     """Largest change of a responsibility in the last iteration; EM stops when it is under the tolerance."""
 

@@ -13,6 +13,7 @@ The client for asyncio is weaklabel_client.aio.
 
 from weaklabel_client._client import Client, FitOperation
 from weaklabel_client._exceptions import (
+    Aborted,
     AlreadyExists,
     Cancelled,
     ClientError,
@@ -44,6 +45,7 @@ from weaklabel_client._types import (
 from weaklabel_client._version import __version__
 
 __all__ = [
+    "Aborted",
     "AlreadyExists",
     "Cancelled",
     "Client",

@@ -3,7 +3,7 @@
 import random
 import time
 
-from weaklabel_client._exceptions import ClientError, is_connection_loss
+from weaklabel_client._exceptions import Aborted, ClientError, can_go_on
 
 
 class Backoff:
@@ -23,6 +23,7 @@ class Backoff:
         self._reconnect_timeout = reconnect_timeout
         self._failures = 0
         self._first_failure = 0.0
+        self._takeovers = 0
 
     def remaining(self) -> float | None:
         """Seconds left for the whole call; None for any time."""
@@ -34,15 +35,21 @@ class Backoff:
 
     def wait(self, error: ClientError) -> float | None:
         """Seconds to wait before the next try, or None to give up on this error."""
-        if not is_connection_loss(error):
+        if not can_go_on(error):
             return None
         now = time.monotonic()
         if self._failures == 0:
             self._first_failure = now
-        # Jitter keeps the clients of a restarted server from coming back all at once.
-        longest = min(self.longest_wait, self.first_wait * 2**self._failures)
-        delay = random.uniform(longest / 2, longest)  # noqa: S311
+        doublings = self._failures
         self._failures += 1
+        if isinstance(error, Aborted):
+            # Counted whether or not something arrives in between: callers that take the same work from each other
+            # leave it longer each time, until one of them comes to its end.
+            doublings = self._takeovers
+            self._takeovers += 1
+        # Jitter keeps callers that failed together from coming back all at once.
+        longest = min(self.longest_wait, self.first_wait * 2**doublings)
+        delay = random.uniform(longest / 2, longest)  # noqa: S311
         ends = [self._first_failure + self._reconnect_timeout]
         if self._deadline is not None:
             ends.append(self._deadline)

@@ -348,7 +348,7 @@ class Client:
         Returns:
             float32 [N, K].
         """
-        matrix = _votes.integer_matrix(votes)
+        matrix, sources = _votes.matrix_to_predict(votes), sources or _votes.own_sources(votes)
         if _votes.fits_one_call(matrix):
             return self._perform(_calls.predict(project, matrix, model, sources), timeout)
         (answer,) = self.predict_stream(project, [matrix], model=model, sources=sources, timeout=timeout)

@@ -6,8 +6,9 @@ ClientError                 any error of a call; has code, message, reason and m
 ├── AlreadyExists           the name is taken
 ├── FailedPrecondition      not in this state: no votes yet, no model yet, an operation still runs
 ├── Unavailable             the server cannot be reached, or was lost
+├── Aborted                 another caller took over; the same call may be made again
 ├── DeadlineExceeded        the timeout passed first
-├── UploadInterrupted       an upload that gave up, for either reason; has upload_id and committed_rows to go on from
+├── UploadInterrupted       an upload that gave up for one of these reasons; has upload_id and committed_rows to go on from
 ├── Cancelled               an operation that was cancelled
 ├── ResourceExhausted       a limit of the server
 ├── Unauthenticated         the token is missing or wrong
@@ -83,8 +84,9 @@ class InvalidArgument(ClientError):
         self.field_violations = tuple(field_violations)
 
     def __str__(self) -> str:
-        lines = [super().__str__(), *(f"  {field}: {description}" for field, description in self.field_violations)]
-        return "\n".join(lines)
+        # The message may tell the violations already; nothing is said twice.
+        untold = [violation for violation in self.field_violations if violation.description not in self.message]
+        return "\n".join([super().__str__(), *(f"  {field}: {description}" for field, description in untold)])
 
 
 class NotFound(ClientError):
@@ -111,6 +113,12 @@ class Unavailable(ClientError):
     default_code = grpc.StatusCode.UNAVAILABLE
 
 
+class Aborted(ClientError):
+    """Another caller took over; the same call may be made again."""
+
+    default_code = grpc.StatusCode.ABORTED
+
+
 class DeadlineExceeded(ClientError):
     """The timeout passed first."""
 
@@ -118,7 +126,7 @@ class DeadlineExceeded(ClientError):
 
 
 class UploadInterrupted(ClientError):
-    """An upload that gave up because the server was lost or the timeout passed.
+    """An upload that gave up because the server was lost, another caller kept it, or the timeout passed.
 
     Attributes:
         upload_id: Give it to the same upload again, and it goes on where it stopped.
@@ -175,6 +183,7 @@ _CLASSES: dict[grpc.StatusCode, type[ClientError]] = {
         AlreadyExists,
         FailedPrecondition,
         Unavailable,
+        Aborted,
         DeadlineExceeded,
         Cancelled,
         ResourceExhausted,
@@ -217,13 +226,13 @@ def from_rpc_error(error: grpc.RpcError) -> ClientError:
     return from_status(status_pb2.Status(code=code.value[0], message=message))
 
 
-def is_connection_loss(error: ClientError) -> bool:
-    """Whether the call may go on over a new connection.
+def can_go_on(error: ClientError) -> bool:
+    """Whether a stream may go on in a new call: the connection was lost, or another caller took over.
 
     A lost connection does not always show as UNAVAILABLE: a server that is stopped resets its streams, and a message
     that was being sent fails inside grpc. An error that the server itself gave has a reason.
     """
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | Aborted):
         return True
     if error.reason or not isinstance(error, Cancelled | InternalError):
         return False

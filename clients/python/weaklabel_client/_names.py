@@ -3,8 +3,21 @@
 import urllib.parse
 
 
+def check_text(what: str, name: str) -> None:
+    """Refuses a lone surrogate, which no UTF-8 can carry.
+
+    Raises:
+        ValueError: There is one; the message begins with what the name is.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{what} is {name!r}: character {error.start} is half of a surrogate pair") from None
+
+
 def project_name(project: str) -> str:
     """Returns "projects/spam" for "spam" as for itself."""
+    check_text("project", project)
     name = project.removeprefix("projects/")
     if not name or "/" in name:
         raise ValueError(f'project: "{project}" is neither a project id nor "projects/ID"')
@@ -16,6 +29,7 @@ def model_name(project: str, model: str | None) -> str:
     parent = project_name(project)
     if model is None:
         return f"{parent}/models/latest"
+    check_text("model", model)
     name = model.removeprefix(f"{parent}/models/")
     if not name or "/" in name:
         raise ValueError(f'model: "{model}" is neither a model id nor "{parent}/models/ID"')
@@ -26,11 +40,13 @@ def source_name(project: str, source: str) -> str:
     """Returns "projects/spam/sources/NAME" for the name that the uploader gave, percent-encoded."""
     if not source:
         raise ValueError("source: the name is empty")
+    check_text("source", source)
     return f"{project_name(project)}/sources/{urllib.parse.quote(source, safe='')}"
 
 
 def operation_name(name: str) -> str:
     """Checks "projects/spam/operations/ID"."""
+    check_text("operation", name)
     match name.split("/"):
         case ["projects", project, "operations", operation] if project and operation:
             return name

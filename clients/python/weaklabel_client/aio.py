@@ -265,7 +265,7 @@ class Client:
         timeout: float | None = None,
     ) -> npt.NDArray[np.float32]:
         """The probabilities of the classes for new votes [N, M], float32 [N, K]."""
-        matrix = _votes.integer_matrix(votes)
+        matrix, sources = _votes.matrix_to_predict(votes), sources or _votes.own_sources(votes)
         if _votes.fits_one_call(matrix):
             return await self._perform(_calls.predict(project, matrix, model, sources), timeout)
         answers = self.predict_stream(project, [matrix], model=model, sources=sources, timeout=timeout)

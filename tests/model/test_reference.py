@@ -1,0 +1,240 @@
+"""The whole default model against its equations in docs/label-model.md, written cell by cell in float64."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import dirichlet_multinomial
+
+from weaklabel.model.copies import copy_scores
+from weaklabel.model.decide import decide
+from weaklabel.model.fit import run, start, votes_by_class
+from weaklabel.model.init import make_rows, prepare, unipolarity
+from weaklabel.model.layout import merge_rows
+from weaklabel.model.params import Settings
+from weaklabel.model.readout import make_read_out, read_out
+from weaklabel.votes import Votes
+
+SETTINGS = Settings()
+
+
+def problem(n_classes: int, seed: int) -> NDArray[np.int64]:
+    """Two sources that use all classes, one unipolar source a class, a copy of the first; some items without votes."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, n_classes, 90)
+    columns = []
+    for accuracy in (0.7, 0.8, 0.65):
+        votes = np.where(rng.random(90) < accuracy, truth, rng.integers(0, n_classes, 90))
+        columns.append(np.where(rng.random(90) < 0.5, votes, -1))
+    for k in range(n_classes):
+        fires = rng.random(90) < np.where(truth == k, 0.5, 0.1)
+        columns.append(np.where(fires, k, -1))
+    columns.append(columns[0])
+    matrix = np.stack(columns, axis=1)
+    matrix[::9] = -1
+    return matrix
+
+
+class Reference:
+    """The equations, item by item and source by source."""
+
+    def __init__(self, matrix: NDArray[np.int64], k: int, copies: NDArray[np.float64], gold: NDArray[np.int64]) -> None:
+        self.votes, self.k, self.s, self.gold = matrix, k, SETTINGS, gold
+        n, m = matrix.shape
+        self.share = np.zeros((n, m))
+        for i in range(n):
+            for a in range(m):
+                if matrix[i, a] >= 0:
+                    with_it = sum(copies[a, b] for b in range(m) if matrix[i, b] == matrix[i, a])
+                    self.share[i, a] = 1 / (1 + with_it)
+        self.shown = np.array([[(matrix[:, a] == c).sum() for c in range(k)] for a in range(m)], float)
+        self.precision = unipolarity(self.shown)
+        voted = matrix >= 0
+        self.independence = self.share.sum(0) / np.maximum(voted.sum(0), 1)
+        once = self.shown.sum(1) * self.independence
+        self.mean_precision = float((self.precision * once).sum() / once.sum())
+        self.tally = np.array([[self.share[i, matrix[i] == c].sum() for c in range(k)] for i in range(n)])
+        self.n_votes = self.tally.sum(1)
+        self.anchor = (self.tally + 0.5 / k) / (self.n_votes + 0.5)[:, None]
+        self.weight = (self.n_votes > 0).astype(float)
+        hold = 0.1 * (1 - self.mean_precision) + 0.25 * self.mean_precision
+        self.hold = np.where(self.n_votes > 0, hold, 1.0)
+        self.call_hold = hold
+        if (gold >= 0).any():
+            balance = self.weight @ self.anchor + 1
+            drawn = np.bincount(gold[gold >= 0], minlength=k) / (gold >= 0).sum()
+            factor = np.clip(balance / balance.sum() / np.maximum(drawn, 1e-9), 0.1, 10)
+            for i in np.flatnonzero(gold >= 0):
+                self.weight[i] = 5 * factor[gold[i]]
+                self.anchor[i] = np.eye(k)[gold[i]]
+                self.hold[i] = 1.0
+        self.q = self.anchor.copy()
+
+    def iterate(self) -> None:
+        n, m, k, w = len(self.votes), self.votes.shape[1], self.k, self.weight
+        counts = np.zeros((m, k, k))
+        for i in range(n):
+            for a in range(m):
+                if self.votes[i, a] >= 0:
+                    counts[a, self.votes[i, a]] += w[i] * self.q[i]
+        self.counts = counts
+        self.totals = w @ self.q + 1
+        log_balance = np.log(self.totals / self.totals.sum())
+        n_votes = counts.sum((1, 2))
+        correct = np.array([np.trace(counts[a]) for a in range(m)])
+        overall = ((self.independence * correct).sum() + 5 * 0.75) / ((self.independence * n_votes).sum() + 5)
+        accuracy = np.clip((correct + 5 * overall) / (n_votes + 5), 1 / k, 0.999)
+        pooled = sum(self.independence[a] * counts[a] for a in range(m))
+        errors = np.where(np.eye(k) == 1, 0, pooled + 4 * (1 - overall) / (k - 1))
+        shape = errors / errors.sum(0)
+        self.evidence = np.zeros((m, k, k))
+        self.confusion = np.zeros((m, k, k))
+        for a in range(m):
+            centre = np.where(np.eye(k) == 1, accuracy[a], (1 - accuracy[a]) * shape)
+            recall = counts[a] + 8 * centre + 0.5 / k
+            self.confusion[a] = recall / recall.sum(0)
+            shown = (self.shown[a] > 0)[:, None]
+            precision = counts[a] + 30 * centre * shown + 0.1 / k
+            by_precision = np.log(precision / precision.sum(1, keepdims=True)) - log_balance
+            share = self.precision[a]
+            self.evidence[a] = (1 - share) * np.log(self.confusion[a]) + share * by_precision
+        anchored = w @ self.anchor + 1
+        self.log_anchored = np.log(anchored / anchored.sum())
+        self.log_balance = log_balance
+        self.log_prior = (1 - self.mean_precision) * log_balance + self.mean_precision * 0.75 * self.log_anchored
+        model = softmax(self.log_prior + self.gather(self.evidence), axis=1)
+        self.q = (1 - self.hold[:, None]) * model + self.hold[:, None] * self.anchor
+
+    def gather(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = np.zeros((len(self.votes), self.k))
+        for i, row in enumerate(self.votes):
+            for a, vote in enumerate(row):
+                if vote >= 0:
+                    found[i] += self.share[i, a] * evidence[a, vote]
+        return found
+
+    def soft_labels(self, correlation: float) -> NDArray[np.float64]:
+        k, mean = self.k, self.mean_precision
+        beyond = max(correlation - 0.01, 0)
+        guard = (1 - mean) * min(max(beyond / 0.02, 0.3), 1) + mean
+        bound = (1 - mean) * 0.15 + mean * 0.2
+        scaled = np.exp(self.evidence)
+        bounded = np.log((1 - bound) * scaled + bound * scaled.mean(2, keepdims=True))
+        evidence = (1 - guard) * self.evidence + guard * bounded
+        few = 0.8 / self.independence[self.shown.sum(1) > 0].sum()
+        r = (1 - mean) * (guard * (0.05 + few) + 4 * beyond)
+        log_prior = (1 - mean) * self.log_balance + mean * 0.5 * self.log_anchored
+        worth = (1 - mean + 1.5 * mean) / (1 + (np.maximum(self.n_votes, 1) - 1) * r)
+        posterior = softmax(worth[:, None] * (log_prior + self.gather(evidence)), axis=1)
+        mass = 0.5 * (1 + mean)
+        self.read_anchor = (self.tally + mass / k) / (self.n_votes + mass)[:, None]
+        mixed = (1 - 0.15 * guard) * posterior + 0.15 * guard * self.read_anchor
+        mixed = (1 - 0.04 * guard) * mixed + 0.04 * guard / k
+        return np.where(self.n_votes[:, None] > 0, mixed, 1 / k)
+
+    def calls(self) -> NDArray[np.float64]:
+        """Scores whose largest is called, on items with votes."""
+        share = 1 - (1 - self.call_hold) * (1 - 0.5 * (1 - self.mean_precision))
+        model = softmax(self.log_prior + self.gather(self.evidence), axis=1)
+        return (1 - share) * model + share * self.read_anchor
+
+
+@pytest.mark.parametrize("with_gold", [False, True], ids=["votes alone", "gold"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_model_is_what_its_equations_say(n_classes: int, with_gold: bool) -> None:
+    matrix = problem(n_classes, seed=n_classes)
+    gold = np.full(len(matrix), -1)
+    if with_gold:
+        gold[[3, 9, 40]] = [0, 1, 1]  # item 9 has no votes
+    votes = Votes.from_dense(matrix, n_classes)
+    merged = merge_rows(votes, gold.astype(np.int32) if with_gold else None)
+    prepared = prepare(merged, SETTINGS)
+    rows, sources, copies = prepared.rows, prepared.sources, prepared.copies
+    assert copies.nnz == 2  # the copy and its original
+    reference = Reference(matrix, n_classes, copies.toarray(), gold)
+    assert 0.1 < reference.mean_precision < 0.9  # both forms of evidence count
+    state = start(rows, votes.n_sources, 4)
+    for n_iter in range(1, 5):
+        state = run(rows, sources, state, SETTINGS, jnp.int32(n_iter), jnp.float32(0))
+        reference.iterate()
+        np.testing.assert_allclose(state.params.evidence, reference.evidence, atol=2e-4)
+        np.testing.assert_allclose(state.params.confusion, reference.confusion, atol=2e-4)
+        np.testing.assert_allclose(state.params.log_prior, reference.log_prior, atol=1e-4)
+        np.testing.assert_allclose(merged.spread(np.asarray(state.responsibilities)), reference.q, atol=2e-4)
+
+    fired = votes_by_class(rows, state.responsibilities, votes.n_sources)
+    plain = merge_rows(votes)
+    for correlation in (0.0, 0.02, 0.1):
+        how = make_read_out(
+            rows, state.params, sources, SETTINGS, correlation=correlation, votes_by_class=fired, n_uncovered=10.0
+        )
+        soft, calls = read_out(make_rows(plain, copies, 0.5), how, 0.5)
+        np.testing.assert_allclose(plain.spread(np.asarray(soft)), reference.soft_labels(correlation), atol=3e-4)
+        covered = reference.n_votes > 0
+        np.testing.assert_allclose(plain.spread(np.asarray(calls))[covered], reference.calls()[covered], atol=3e-4)
+
+
+def test_unipolarity_is_a_posterior_of_two_dirichlet_multinomials() -> None:
+    counts = np.array([[9, 0, 1], [4, 3, 3], [0, 12, 0], [5, 1, 6], [2, 2, 2]])
+    shares = (counts.sum(0) + 1) / (counts.sum() + 3)
+    odds = np.array(
+        [
+            np.exp(
+                dirichlet_multinomial.logpmf(row, [0.1] * 3, row.sum())
+                - dirichlet_multinomial.logpmf(row, 3 * shares, row.sum())
+            )
+            for row in counts
+        ]
+    )
+    mixing = 0.5
+    for _ in range(50):
+        p = odds * mixing / (odds * mixing + 1 - mixing)
+        mixing = min(max((p.sum() + 1) / (len(p) + 2), 0.02), 0.98)
+    np.testing.assert_allclose(unipolarity(counts.astype(float)), np.clip(2 * p - 1, 0, 1), atol=1e-9)
+
+
+def test_near_copies_are_scored_by_the_errors_they_share() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 3000)
+
+    def source(accuracy: float) -> NDArray[Any]:
+        return np.where(rng.random(3000) < accuracy, truth, rng.integers(0, 3, 3000))
+
+    first = source(0.6)
+    slips = rng.random(3000) < 0.02
+    near = np.where(slips, rng.integers(0, 3, 3000), first)
+    matrix = np.stack([first, near, source(0.8), source(0.75), source(0.7), source(0.8)], axis=1)
+    scores = copy_scores(Votes.from_dense(matrix, 3), np.ones(3000), np.zeros(6)).toarray()
+
+    # The score of the pair from its definition, vote by vote.
+    shared = apart = 0.0
+    for row in matrix:
+        if row[0] != row[1]:
+            apart += 1
+            continue
+        others = np.bincount(row[2:], minlength=3)
+        rest, best = others[row[0]], max(np.delete(others, row[0]))
+        if best >= 2:
+            shared += 1.0 if best > rest else 0.5 if best == rest else 0.0
+    expected = np.clip((shared / (shared + apart + 2) - 0.8) / 0.1, 0, 1)
+    assert expected > 0.5
+    assert scores[0, 1] == pytest.approx(expected)
+    assert np.count_nonzero(scores) == 2
+
+
+def test_ties_are_called_within_the_noise_of_float32() -> None:
+    scores = np.array([[0.5, 0.5 + 5e-7], [0.5, 0.5 + 5e-6], [0.2, 0.8]])
+    assert decide(scores, "abstain", 0).tolist() == [-1, 1, 1]
+
+
+def test_copies_are_symmetric_and_never_of_themselves() -> None:
+    matrix = problem(3, seed=1)
+    scores = copy_scores(Votes.from_dense(matrix, 3), np.ones(len(matrix)), np.zeros(matrix.shape[1]))
+    assert isinstance(scores, sp.csr_array)
+    dense = scores.toarray()
+    np.testing.assert_array_equal(dense, dense.T)
+    assert not dense.diagonal().any()
