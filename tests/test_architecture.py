@@ -10,10 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
-    "weaklabel.votes": {"weaklabel.errors"},
+    "weaklabel.votes": {"weaklabel._check", "weaklabel.errors"},
+    "weaklabel._check": {"weaklabel.errors"},
     "weaklabel.errors": set(),
     "weaklabel.model": {"weaklabel.votes", "weaklabel.errors", "weaklabel.model"},
-    "weaklabel.labeling": {"weaklabel.votes", "weaklabel.errors", "weaklabel.labeling"},
+    "weaklabel.labeling": {"weaklabel._check", "weaklabel.votes", "weaklabel.errors", "weaklabel.labeling"},
     "weaklabel.analysis": {"weaklabel.votes", "weaklabel.errors", "weaklabel.model", "weaklabel.analysis"},
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},
     "weaklabel_client": {"weaklabel_client"},

@@ -31,7 +31,7 @@ def label_dtype(n_classes: int) -> type[np.signedinteger[Any]]:
 
 def count(value: int, field: str, least: int) -> int:
     """A number of classes, items or sources."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise InvalidVotesError(f"{field} must be a whole number, got {value!r}", field=field)
     if not least <= value <= _MOST:
         bound = f"at least {least}" if value < least else f"at most {_MOST}"
@@ -74,17 +74,15 @@ def _array(values: ArrayLike, what: str) -> NDArray[Any]:
 
 
 def _ragged_place(rows: Any) -> str:
-    lengths = [len(row) if hasattr(row, "__len__") else None for row in rows]
+    lengths = [f"{len(row)} votes" if hasattr(row, "__len__") else "no cells" for row in rows]
     for row, length in enumerate(lengths):
         if length != lengths[0]:
-            return f"row 0 has {_votes(lengths[0])}, row {row} has {_votes(length)}"
-    nested = ((row, column) for row, cells in enumerate(rows) for column, cell in enumerate(cells) if np.ndim(cell))
-    row, column = next(nested, (0, 0))
-    return f"row {row}, column {column} is {rows[row][column]!r}"
-
-
-def _votes(length: int | None) -> str:
-    return "no cells" if length is None else f"{length} votes"
+            return f"row 0 has {lengths[0]}, row {row} has {length}"
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            if hasattr(cell, "__len__"):
+                return f"row {row}, column {column} is {cell!r}"
+    return "the rows differ in shape"
 
 
 def _whole(array: NDArray[Any], what: str) -> NDArray[Any]:
@@ -93,7 +91,7 @@ def _whole(array: NDArray[Any], what: str) -> NDArray[Any]:
         return array.astype(np.int32)
     if array.dtype.kind == "b":
         raise InvalidVotesError(
-            f"{what} are True and False, which do not say whether False is class 0 or an abstain: give integers",
+            f"{what} must be whole numbers, not True and False: say what they stand for, as in np.where(array, 1, -1)",
             field=what,
         )
     if array.dtype.kind == "O":
@@ -188,19 +186,18 @@ def numbered(
 
 def _number_of(index: NDArray[Any], what: str, given: int | None) -> int:
     """How many items or sources there are; refuses indices that are none of them."""
-    top = index.max(initial=-1)
-    if given is None and top > _MOST:
-        limit, why = _MOST + 1, "which is no index: pass ids as strings"
+    top = int(index.max()) if index.size else -1
+    if given is None and top >= _MOST:
+        limit, why = _MOST, "too large for an index: pass ids as strings"
     elif given is None and top >= max(_FEW, _INDICES_A_TRIPLE * len(index)):
-        limit, why = int(top), f"far above the {len(index)} votes given: pass ids as strings, or give n_{what}"
+        limit, why = top, f"far above the {len(index)} triples given: pass ids as strings, or give n_{what}"
     else:
-        limit = int(top) + 1 if given is None else given
+        limit = top + 1 if given is None else given
         why = f"outside 0..{limit - 1}"
     wrong = (index < 0) | (index >= limit)
     if wrong.any():
-        at = _first(wrong)
-        reason = f"outside 0..{limit - 1}" if index[at] < 0 else why
-        raise InvalidVotesError(f"{what}: entry {at[0]} is {index[at]}, {reason}", field=what)
+        (at,) = _first(wrong)
+        raise InvalidVotesError(f"{what}: entry {at} is {index[at]}, {'below 0' if index[at] < 0 else why}", field=what)
     return limit
 
 

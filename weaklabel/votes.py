@@ -14,20 +14,21 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel import _check
+from weaklabel._check import ABSTAIN, ERROR, Codes, label_dtype
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 
-ABSTAIN = -1
-ERROR = -2
-
-Codes = NDArray[np.signedinteger[Any]]
+__all__ = ["ABSTAIN", "ERROR", "Codes", "Votes", "as_gold", "as_votes", "label_dtype"]
 
 
 class Votes:
     """The votes of M sources on N items over K classes, dense or sparse. Never changed after it is made.
 
     Make one by `from_dense`, `from_triples` or `from_codes`; `weaklabel.apply` makes one out of labeling functions.
+    Attributes cannot be set, and the arrays that it keeps are handed out read-only.
 
     Attributes:
+        n_items: N.
         n_classes: K.
         source_names: M distinct names.
         item_ids: N distinct ids as an array of str, or None where items go by position.
@@ -57,14 +58,23 @@ class Votes:
         layout: Codes | tuple[NDArray[np.int32], NDArray[np.int32], Codes],
     ) -> Self:
         self = object.__new__(cls)
-        self.n_items, self.n_classes = n_items, n_classes
-        self.source_names, self.item_ids = source_names, item_ids
+        kept: dict[str, object] = {"n_items": n_items, "n_classes": n_classes, "source_names": source_names}
+        kept["item_ids"] = None if item_ids is None else _read_only(item_ids)
         if isinstance(layout, tuple):
-            self._matrix = None
-            self._rows, self._columns, self._values = layout
+            kept["_matrix"] = None
+            kept["_rows"], kept["_columns"], kept["_values"] = layout
         else:
-            self._matrix = layout
+            kept["_matrix"] = _read_only(layout)
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
         return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"votes are never changed after they are made: {name} cannot be set")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        layout = (self._rows, self._columns, self._values) if self._matrix is None else self._matrix
+        return self._make, (self.n_items, self.n_classes, self.source_names, self.item_ids, layout)
 
     # ------------------------------------------------------------------ making
 
@@ -77,18 +87,22 @@ class Votes:
         sources: Iterable[str] | None = None,
         items: Iterable[Hashable] | None = None,
     ) -> Self:
-        """Votes as a matrix.
+        """Votes as a matrix. Here `sources` and `items` name its columns and rows.
+
+        In `from_triples`, where `items` and `sources` are the triples themselves, the names are `source_names` and
+        `item_ids`.
 
         Args:
             array: [N, M] whole numbers: class indices 0..K-1, or -1 for an abstain. Kept without a copy where it is
-                already of the smallest signed integer type that holds K.
+                already of the smallest signed integer type that holds K: do not change it afterwards.
             n_classes: K, at least 2.
-            sources: M distinct names; "source_0", "source_1", ... where not given.
+            sources: M distinct names. Where not given, the column names of a DataFrame if all of them are str, and
+                "source_0", "source_1", ... otherwise.
             items: N distinct ids, kept as str; items go by position where not given.
 
         Raises:
-            InvalidVotesError: for ragged input, NaN, fractions, labels out of range, names that repeat or are too few;
-                it names the first place.
+            InvalidVotesError: for ragged input, bools, NaN, fractions, labels out of range, names that repeat, are
+                missing or too few; it names the first place.
         """
         return cls._from_matrix(array, n_classes, sources, items, lowest=ABSTAIN)
 
@@ -113,11 +127,11 @@ class Votes:
         items: Iterable[Hashable] | None,
         lowest: int,
     ) -> Self:
-        n_classes = _check_classes(n_classes)
-        matrix = _as_matrix(array)
-        names = _source_names(sources, matrix.shape[1])
-        ids = _item_ids(items, matrix.shape[0])
-        codes = _compact(matrix, n_classes, lowest, lambda at: f"row {at[0]}, column {at[1]} ({names[at[1]]!r})")
+        n_classes = _check.count(n_classes, "n_classes", 2)
+        matrix = _check.matrix(array)
+        names = _check.source_names(_check.column_names(array) if sources is None else sources, matrix.shape[1])
+        ids = _check.item_ids(items, matrix.shape[0])
+        codes = _check.labels(matrix, n_classes, lowest, lambda at: f"row {at[0]}, column {at[1]} ({names[at[1]]!r})")
         return cls._make(matrix.shape[0], n_classes, names, ids, codes)
 
     @classmethod
@@ -136,40 +150,50 @@ class Votes:
     ) -> Self:
         """Votes as one triple (item, source, label) a vote: for many sources that are silent on most items.
 
+        Here `item_ids` and `source_names` name what `items` and `sources` point to; in `from_dense`, which has no
+        indices, the names themselves are called `items` and `sources`.
+
         Args:
             items: [V] item indices 0..N-1, or ids of any other kind (str), which are then numbered by appearance.
+                Ids that are integers must be passed as str.
             sources: [V] source indices 0..M-1, or names, likewise.
             labels: [V] class indices 0..K-1; -1 abstains, which is the same as leaving the triple out.
             n_classes: K, at least 2.
-            n_items: N; one more than the largest index where not given.
+            n_items: N. Where not given, one more than the largest index, which must then be below 1000 or below 100
+                times the number of triples: a larger one is taken for an id and refused.
             n_sources: M; likewise.
             source_names: M distinct names, where sources are indices.
             item_ids: N distinct ids, where items are indices.
             repeated: what to do where a source votes on an item twice: "last" keeps the later vote, "error" refuses.
 
         Raises:
-            InvalidVotesError: for arrays of unequal length, indices or labels out of range, NaN, and, if asked for,
-                repeated pairs; it names the first place.
+            InvalidVotesError: for arrays of unequal length, indices or labels out of range, ids or labels that are
+                missing or bools, and, if asked for, repeated pairs; it names the first place.
+            InvalidArgumentError: if repeated is neither "last" nor "error".
         """
-        n_classes = _check_classes(n_classes)
-        rows, n_items, ids = _numbered(items, "items", n_items, item_ids)
-        columns, n_sources, found_names = _numbered(sources, "sources", n_sources, source_names)
-        names = _source_names(found_names, n_sources)
-        values = _whole(np.asarray(labels), "labels")
+        if repeated not in ("last", "error"):
+            raise InvalidArgumentError(f'repeated must be "last" or "error", got {repeated!r}', field="repeated")
+        n_classes = _check.count(n_classes, "n_classes", 2)
+        rows, n_items, found_ids = _check.numbered(items, "items", n_items, item_ids)
+        columns, n_sources, found_names = _check.numbered(sources, "sources", n_sources, source_names)
+        ids = _check.item_ids(found_ids, n_items)
+        names = _check.source_names(found_names, n_sources)
+        values = _check.vector(labels, "labels")
         if not len(rows) == len(columns) == len(values):
             raise InvalidVotesError(
                 f"items, sources and labels must have one length, got {len(rows)}, {len(columns)} and {len(values)}"
             )
-        codes = _compact(values, n_classes, ABSTAIN, lambda at: f"triple {at[0]}")
+        codes = _check.labels(values, n_classes, ABSTAIN, lambda at: f"triple {at[0]}")
         order = np.lexsort((columns, rows))  # stable: of a repeated pair the later vote comes last
         rows, columns, codes = rows[order], columns[order], codes[order]
         last = np.ones(len(rows), bool)
         last[:-1] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
         if repeated == "error" and not last.all():
             at = int(np.argmin(last))
-            raise InvalidVotesError(f"source {names[columns[at]]!r} votes more than once on item {rows[at]}")
+            item = rows[at] if ids is None else repr(str(ids[rows[at]]))
+            raise InvalidVotesError(f"source {names[columns[at]]!r} votes more than once on item {item}")
         keep = last & (codes != ABSTAIN)
-        return cls._make(n_items, n_classes, names, _item_ids(ids, n_items), (rows[keep], columns[keep], codes[keep]))
+        return cls._make(n_items, n_classes, names, ids, (rows[keep], columns[keep], codes[keep]))
 
     # ----------------------------------------------------------------- reading
 
@@ -209,7 +233,7 @@ class Votes:
         return np.asarray(np.count_nonzero(choose(self._matrix), axis=0), np.int64)
 
     def to_codes(self) -> Codes:
-        """[N, M] in the smallest signed integer type: class index, ABSTAIN or ERROR."""
+        """[N, M] in the smallest signed integer type: class index, ABSTAIN or ERROR. Read-only where kept dense."""
         if self._matrix is not None:
             return self._matrix
         codes = np.full(self.shape, ABSTAIN, self._values.dtype)
@@ -217,17 +241,27 @@ class Votes:
         return codes
 
     def to_dense(self) -> Codes:
-        """[N, M] in the smallest signed integer type: class index, or ABSTAIN where there is no vote."""
+        """[N, M] in the smallest signed integer type: class index, or ABSTAIN where there is no vote.
+
+        Read-only where it is what is kept: dense, and no source failed.
+        """
         codes = self.to_codes()
         return np.maximum(codes, ABSTAIN, dtype=codes.dtype) if self.errors.any() else codes
 
     def triples(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """(items, sources, labels), [V] each, votes only, sorted by item, then source."""
+        rows, columns, codes = self._cells(lambda codes: codes >= 0)
+        return rows, columns, codes.astype(np.int32)
+
+    def _cells(
+        self, choose: Callable[[Codes], NDArray[np.bool_]]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], Codes]:
+        """(items, sources, codes) of the cells chosen by their codes, sorted by item, then source."""
         if self._matrix is None:
-            voted = self._values >= 0
-            return self._rows[voted], self._columns[voted], self._values[voted].astype(np.int32)
-        rows, columns = np.nonzero(self._matrix >= 0)
-        return rows.astype(np.int32), columns.astype(np.int32), self._matrix[rows, columns].astype(np.int32)
+            chosen = choose(self._values)
+            return self._rows[chosen], self._columns[chosen], self._values[chosen]
+        rows, columns = np.nonzero(choose(self._matrix))
+        return rows.astype(np.int32), columns.astype(np.int32), self._matrix[rows, columns]
 
     def counts(self) -> NDArray[np.int64]:
         """[N, K] number of votes for each class on each item."""
@@ -260,7 +294,7 @@ class Votes:
         if unknown:
             raise InvalidVotesError(f"unknown source {unknown[0]!r}", field="sources")
         chosen = np.array([index[name] for name in names], np.int32)
-        kept = _source_names(names, len(chosen))
+        kept = _check.source_names(names, len(chosen))
         if self._matrix is not None:
             return self._make(self.n_items, self.n_classes, kept, self.item_ids, self._matrix[:, chosen])
         renumber = np.full(self.n_sources, -1, np.int32)
@@ -288,8 +322,7 @@ class Votes:
             and self.n_classes == other.n_classes
             and self.source_names == other.source_names
             and same_ids
-            and np.array_equal(self.errors, other.errors)
-            and all(np.array_equal(a, b) for a, b in zip(self.triples(), other.triples(), strict=True))
+            and all(map(np.array_equal, self._cells(_says_something), other._cells(_says_something)))
         )
 
     __hash__ = None  # type: ignore[assignment]  # compared by value, and big
@@ -313,7 +346,12 @@ def as_votes(votes: Votes | ArrayLike, n_classes: int) -> Votes:
     """
     if isinstance(votes, Votes):
         if votes.n_classes != n_classes:
-            raise InvalidVotesError(f"the votes are over {votes.n_classes} classes, the model over {n_classes}")
+            raise InvalidVotesError(
+                f"the votes are over {votes.n_classes} classes, the model over {n_classes}: make the votes with its "
+                f"number, apply(..., n_classes={n_classes}) or Votes.from_dense(..., n_classes={n_classes}), or the "
+                f"model with theirs, n_classes={votes.n_classes}",
+                field="votes",
+            )
         return votes
     return Votes.from_dense(votes, n_classes)
 
@@ -341,135 +379,12 @@ def as_gold(gold: ArrayLike, votes: Votes) -> NDArray[np.int32]:
     return labels.astype(np.int32)
 
 
-def label_dtype(n_classes: int) -> type[np.signedinteger[Any]]:
-    """The smallest signed integer type that holds the class indices 0..K-1."""
-    return np.int8 if n_classes <= 2**7 else np.int16 if n_classes <= 2**15 else np.int32
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written to; the array itself stays as its owner has it."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
-# -------------------------------------------------------------------- checking
-
-
-def _check_classes(n_classes: int) -> int:
-    if isinstance(n_classes, bool) or not isinstance(n_classes, (int, np.integer)):
-        raise InvalidVotesError(f"n_classes must be a whole number, got {n_classes!r}", field="n_classes")
-    if n_classes < 2:
-        raise InvalidVotesError(f"n_classes must be at least 2, got {n_classes}", field="n_classes")
-    return int(n_classes)
-
-
-def _as_matrix(array: ArrayLike) -> NDArray[Any]:
-    if isinstance(array, Votes):
-        raise InvalidVotesError("these are Votes already", field="votes")
-    try:
-        matrix = np.asarray(array)
-    except ValueError:
-        rows: Any = array
-        lengths = [len(row) if hasattr(row, "__len__") else 0 for row in rows]
-        odd = next(row for row, length in enumerate(lengths) if length != lengths[0])
-        raise InvalidVotesError(
-            f"ragged votes: row 0 has {lengths[0]} votes, row {odd} has {lengths[odd]}", field="votes"
-        ) from None
-    if matrix.ndim != 2:
-        raise InvalidVotesError(f"votes must be a matrix [items, sources], got shape {matrix.shape}", field="votes")
-    return _whole(matrix, "votes")
-
-
-def _whole(array: NDArray[Any], what: str) -> NDArray[Any]:
-    """The array as whole numbers; refuses NaN, fractions and anything that is not a number."""
-    if array.dtype.kind in "biu":
-        return array
-    if array.size == 0:
-        return array.astype(np.int32)
-    if array.dtype.kind == "O":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            raise InvalidVotesError(f"{what} must be whole numbers; found {_first_odd(array)}", field=what) from None
-    if array.dtype.kind != "f":
-        raise InvalidVotesError(f"{what} must be whole numbers, got dtype {array.dtype}", field=what)
-    wrong = ~np.isfinite(array) | (array != np.floor(array))
-    if wrong.any():
-        at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise InvalidVotesError(f"{what} must be whole numbers; {_place(at)} is {array[at]}", field=what)
-    return array.astype(np.int64)
-
-
-def _place(at: tuple[int, ...]) -> str:
-    return f"row {at[0]}, column {at[1]}" if len(at) == 2 else f"entry {at[0]}"
-
-
-def _first_odd(array: NDArray[Any]) -> str:
-    for at, value in np.ndenumerate(array):
-        if not isinstance(value, (int, float, np.number)):
-            return f"{value!r} at {_place(at)}"
-    return "something else"
-
-
-def _compact(array: NDArray[Any], n_classes: int, lowest: int, where: Callable[[tuple[int, ...]], str]) -> Codes:
-    """The array in the smallest type; refuses labels outside lowest..K-1 and says where."""
-    if array.size and (int(array.min()) < lowest or int(array.max()) >= n_classes):
-        at = tuple(int(i) for i in np.argwhere((array < lowest) | (array >= n_classes))[0])
-        raise InvalidVotesError(
-            f"{where(at)}: label {array[at]} is outside 0..{n_classes - 1}, and not {ABSTAIN} for an abstain",
-            field="labels",
-        )
-    compact: Codes = array.astype(label_dtype(n_classes), copy=False)
-    return compact
-
-
-def _source_names(names: Iterable[str] | None, n_sources: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"source_{column}" for column in range(n_sources))
-    kept = tuple(str(name) for name in names)
-    if len(kept) != n_sources:
-        raise InvalidVotesError(f"{n_sources} sources vote, {len(kept)} names are given", field="sources")
-    seen: dict[str, int] = {}
-    for column, name in enumerate(kept):
-        if name in seen:
-            raise InvalidVotesError(
-                f"source name {name!r} appears twice, in columns {seen[name]} and {column}", field="sources"
-            )
-        if not name:
-            raise InvalidVotesError(f"the name of source {column} is empty", field="sources")
-        seen[name] = column
-    return kept
-
-
-def _item_ids(ids: Iterable[Hashable] | None, n_items: int) -> NDArray[np.str_] | None:
-    if ids is None:
-        return None
-    kept = np.asarray([str(one) for one in ids], dtype=np.str_)
-    if len(kept) != n_items:
-        raise InvalidVotesError(f"there are {n_items} items, {len(kept)} ids are given", field="items")
-    if len(np.unique(kept)) != n_items:
-        seen: dict[str, int] = {}
-        for row, one in enumerate(kept.tolist()):
-            if one in seen:
-                raise InvalidVotesError(f"item id {one!r} appears twice, in rows {seen[one]} and {row}", field="items")
-            seen[one] = row
-    return kept
-
-
-def _numbered(
-    values: ArrayLike, what: str, count: int | None, names: Iterable[Hashable] | None
-) -> tuple[NDArray[np.int32], int, list[str] | None]:
-    """Indices, their number, and their names: given, or found where the values are names themselves."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise InvalidVotesError(f"{what} must have one dimension, got shape {array.shape}", field=what)
-    if array.dtype.kind in "biuf" or array.size == 0:
-        index = _whole(array, what)
-        top = int(index.max(initial=-1)) + 1
-        given = None if names is None else [str(name) for name in names]
-        count = count if count is not None else len(given) if given is not None else top
-        if index.size and (int(index.min()) < 0 or top > count):
-            at = int(np.argmax((index < 0) | (index >= count)))
-            raise InvalidVotesError(f"{what}: entry {at} is {index[at]}, outside 0..{count - 1}", field=what)
-        return index.astype(np.int32), count, given
-    if names is not None:
-        raise InvalidVotesError(f"{what} hold names already; give no names beside them", field=what)
-    number: dict[str, int] = {}
-    index = np.fromiter((number.setdefault(str(v), len(number)) for v in array.tolist()), np.int32, len(array))
-    if count is not None and count != len(number):
-        raise InvalidVotesError(f"{what} hold {len(number)} distinct names, not {count}", field=what)
-    return index, len(number), list(number)
+def _says_something(codes: Codes) -> NDArray[np.bool_]:
+    return np.not_equal(codes, ABSTAIN)

@@ -4,7 +4,8 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -13,7 +14,10 @@ MIB = 1024 * 1024
 def _check_listen(value: str) -> str:
     host, separator, port = value.rpartition(":")
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f'"{value}" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051')
+        # Not a ValueError: its message would begin with "Value error, ".
+        raise PydanticCustomError(
+            "listen", '"{value}" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051', {"value": value}
+        )
     return value
 
 
@@ -35,8 +39,14 @@ class ServerConfig(BaseSettings):
     """Largest message that is received or sent."""
     max_concurrent_rpcs: int = Field(default=256, ge=1)
     """Calls and streams in flight; more are answered with RESOURCE_EXHAUSTED."""
+    max_streams: int = Field(default=128, ge=1, validate_default=True)
+    """Streams and WaitOperation calls in flight, fewer than max_concurrent_rpcs: short calls always find a place."""
+    stream_idle_seconds: float = Field(default=60.0, gt=0)
+    """A stream whose client sends nothing for so long is ended. An upload can be taken up again."""
     max_votes_cells: int = Field(default=20_000_000_000, ge=1)
     """Items times sources of one project."""
+    max_label_cells: int = Field(default=2**27, ge=1)
+    """Items times classes of one fit or prediction. A fit takes up to 80 bytes for each."""
     max_fits: int = Field(default=1, ge=1)
     """Fits that run at the same time; more wait in the queue."""
     prediction_threads: int = Field(default=2, ge=1)
@@ -45,6 +55,8 @@ class ServerConfig(BaseSettings):
     """Fitted models kept ready in memory."""
     keep_days: float = Field(default=7.0, gt=0)
     """Broken uploads and answers to request ids are forgotten after so many days."""
+    clean_seconds: float = Field(default=3600.0, gt=0)
+    """How often it is looked for what is to be forgotten."""
 
     drain_seconds: float = Field(default=0.5, ge=0)
     """From NOT_SERVING until new calls are refused, so that load balancers notice."""
@@ -53,6 +65,18 @@ class ServerConfig(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+
+    @field_validator("max_streams")
+    @classmethod
+    def _leave_room_for_calls(cls, value: int, info: ValidationInfo) -> int:
+        calls = info.data.get("max_concurrent_rpcs")
+        if calls is not None and value >= calls:
+            raise PydanticCustomError(
+                "max_streams",
+                "{value} is not less than max_concurrent_rpcs, {calls}",
+                {"value": value, "calls": calls},
+            )
+        return value
 
     @property
     def is_loopback(self) -> bool:

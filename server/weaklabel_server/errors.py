@@ -54,6 +54,9 @@ class Reason(StrEnum):
     OPERATION_CANCELLED = auto()
     OPERATION_CRASHES = auto()
     PROJECT_TOO_LARGE = auto()
+    LABELS_TOO_LARGE = auto()
+    TOO_MANY_STREAMS = auto()
+    STREAM_IDLE = auto()
     SHUTTING_DOWN = auto()
     INTERNAL = auto()
 
@@ -82,6 +85,9 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.OPERATION_CANCELLED: grpc.StatusCode.CANCELLED,
         Reason.OPERATION_CRASHES: grpc.StatusCode.INTERNAL,
         Reason.PROJECT_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.LABELS_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.TOO_MANY_STREAMS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.STREAM_IDLE: grpc.StatusCode.DEADLINE_EXCEEDED,
         Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
         Reason.INTERNAL: grpc.StatusCode.INTERNAL,
     }

@@ -1,4 +1,4 @@
-"""What happens around every call: malformed messages, errors as rich statuses, and one line in the access log."""
+"""What happens around every call: limits of streams, malformed messages, errors as rich statuses, the access log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import inspect
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeAlias
 
 import grpc
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _REQUEST_ID = "x-request-id"
 _MAX_REQUEST_ID = 128
+# The one call that is no stream and may last as long as one.
+_WAIT = "/weaklabel.v1.OperationService/WaitOperation"
 
 # These classes take parameters in their stubs only.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -32,6 +35,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     Messages are parsed here and not by gRPC, which answers bytes that are no message with UNKNOWN and a traceback.
     """
 
+    def __init__(self, *, max_streams: int, idle_seconds: float) -> None:
+        self._streams = _Streams(max_streams)
+        self._idle_seconds = idle_seconds
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
@@ -41,7 +48,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:  # an unknown method: gRPC answers UNIMPLEMENTED
             return handler
-        call = _Call(handler, handler_call_details.method)
+        call = _Call(handler, handler_call_details.method, self._streams, self._idle_seconds)
         kind = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
@@ -52,34 +59,76 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return kind(behavior, request_deserializer=None, response_serializer=handler.response_serializer)
 
 
+class _Streams:
+    """Places for calls that last. Used on the event loop only."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken = 0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Holds a place for the length of the block.
+
+        Raises:
+            ServiceError: TOO_MANY_STREAMS when all are taken.
+        """
+        if self._taken == self._limit:
+            raise ServiceError(
+                Reason.TOO_MANY_STREAMS,
+                f"{self._limit} streams are open, and this server allows no more; see WEAKLABEL_MAX_STREAMS",
+            )
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
 class _Call:
     """One call of a method."""
 
-    def __init__(self, handler: Handler, method: str) -> None:
+    def __init__(self, handler: Handler, method: str, streams: _Streams, idle_seconds: float) -> None:
         # One of its four behaviors is set; their stubs speak of the synchronous server.
         self._handler: Any = handler
         self._method = method
+        self._streams = streams
+        self._idle_seconds = idle_seconds
 
     async def unary(self, request: Any, context: Context) -> Any:
         behavior = self._handler.stream_unary if self._handler.request_streaming else self._handler.unary_unary
+        lasts = self._handler.request_streaming or self._method == _WAIT
         async with _Ended(self._method, context):
-            return await behavior(self._parsed(request), context)
+            with self._streams.place() if lasts else nullcontext():
+                return await behavior(self._parsed(request), context)
 
     async def stream(self, request: Any, context: Context) -> AsyncIterator[Any]:
         behavior = self._handler.stream_stream if self._handler.request_streaming else self._handler.unary_stream
         async with _Ended(self._method, context):
-            answers = behavior(self._parsed(request), context)
-            if inspect.isawaitable(answers):  # it writes to the context itself, as grpc_health does
-                await answers
-                return
-            async for answer in answers:
-                yield answer
+            with self._streams.place():
+                answers = behavior(self._parsed(request), context)
+                if inspect.isawaitable(answers):  # it writes to the context itself, as grpc_health does
+                    await answers
+                    return
+                async for answer in answers:
+                    yield answer
 
     def _parsed(self, request: Any) -> Any:
         return self._parse_each(request) if self._handler.request_streaming else self._parse(request)
 
     async def _parse_each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-        async for request in requests:
+        coming = aiter(requests)
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    request = await anext(coming)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise ServiceError(
+                    Reason.STREAM_IDLE,
+                    f"the client sent nothing for {self._idle_seconds:g} s; open the stream again",
+                ) from None
             yield self._parse(request)
 
     def _parse(self, data: bytes) -> Any:

@@ -95,7 +95,7 @@ def test_sparse_chunks_hold_the_triples_of_their_rows_in_the_order_given() -> No
 
 def test_a_chunk_of_long_ids_stays_within_the_limit() -> None:
     ids = [f"{row:05}{'é' * 250}" for row in range(20_000)]
-    block = _votes.dense_block(np.zeros((20_000, 3), dtype=int), ids)
+    block = _votes.matrix_block(np.zeros((20_000, 3), dtype=int), ids)
     rows = _votes.rows_that_fit(block.row_bytes(0, 20_000), _votes.MAX_BYTES)
     size = block.chunk(0, rows, 0).ByteSize()
     assert 0.99 * _votes.MAX_BYTES < size < 1.01 * _votes.MAX_BYTES
@@ -108,13 +108,13 @@ def test_one_item_that_fits_no_message_is_refused() -> None:
 
 def test_the_digest_is_that_of_the_content() -> None:
     votes = np.array([[0, 1], [-1, 0]])
-    digest = _votes.dense_block(votes).digest(("a", "b"))
-    assert digest == _votes.dense_block(np.asfortranarray(votes.astype(float))).digest(("a", "b"))
+    digest = _votes.matrix_block(votes).digest(("a", "b"))
+    assert digest == _votes.matrix_block(np.asfortranarray(votes.astype(float))).digest(("a", "b"))
     others = [
-        _votes.dense_block(votes).digest(("ab", "c")),
-        _votes.dense_block(votes, ["x", "y"]).digest(("a", "b")),
-        _votes.dense_block(votes[::-1]).digest(("a", "b")),
-        _votes.dense_block(votes.reshape(1, 4)).digest(("a", "b")),
+        _votes.matrix_block(votes).digest(("ab", "c")),
+        _votes.matrix_block(votes, ["x", "y"]).digest(("a", "b")),
+        _votes.matrix_block(votes[::-1]).digest(("a", "b")),
+        _votes.matrix_block(votes.reshape(1, 4)).digest(("a", "b")),
         _votes.sparse_block([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, -1, 0], 2, 2, None).digest(("a", "b")),
     ]
     assert len({digest, *others}) == 6

@@ -60,17 +60,14 @@ def apply(
         InvalidArgumentError: for functions that are not labeling functions or, with n_jobs, cannot be pickled; data
             that is no collection; ids or names that repeat; ids that are more or fewer than the items.
     """
-    _check_functions(functions)
+    names = _names(functions)
+    if n_classes is not None:
+        n_classes = _check.count(n_classes, "n_classes", 2)
     if on_error not in ("record", "raise"):
         raise InvalidArgumentError(f'on_error must be "record" or "raise", got {on_error!r}', field="on_error")
     n_jobs = processes.count_jobs(n_jobs)
     source = read_items(data)
-    names = [function.name for function in functions]
-    ids = source.ids if items is None else list(items)
-    # What Votes would refuse after the run is refused before it.
-    Votes.from_dense(np.empty((0, len(names)), np.int8), 2 if n_classes is None else n_classes, sources=names)
-    if ids is not None:
-        Votes.from_dense(np.empty((len(ids) if source.n_items is None else source.n_items, 0), np.int8), 2, items=ids)
+    ids = _ids(source, items)
 
     settings: dict[str, Any] = {
         "n_classes": n_classes,
@@ -81,21 +78,16 @@ def apply(
         parts = serial.run(Evaluator(functions, **settings), source.items)
     else:
         parts = processes.run(functions, source.items, n_jobs=n_jobs, n_items=source.n_items, **settings)
-
-    blocks: list[Codes] = []
     first_failures: dict[str, Failure] = {}
-    n_errors = 0
+    blocks: list[Codes] = []
     with closing(parts), tqdm(total=source.n_items, unit=" items", disable=not progress) as bar:
-        for codes, failures in parts:
+        for codes, failures in _with_ids(parts, ids):
             blocks.append(codes)
             for failure in failures:
                 first_failures.setdefault(failure.function, failure)
                 if on_failure is not None:
                     on_failure(failure)
-            if failures or n_errors:
-                n_errors += int(np.count_nonzero(codes == ERROR))
-                bar.set_postfix(errors=n_errors, refresh=False)
-            bar.update(len(codes))
+            _advance(bar, codes)
 
     matrix = np.concatenate(blocks) if blocks else np.empty((0, len(names)), np.int8)
     if n_classes is None:
@@ -103,11 +95,11 @@ def apply(
     votes = Votes.from_codes(matrix, n_classes, sources=names, items=ids)
     for name, count in zip(names, votes.errors.tolist(), strict=True):
         if count:
-            _warn(first_failures[name], count, votes)
+            _warn(first_failures[name], count, votes.n_items)
     return votes
 
 
-def _check_functions(functions: Sequence[LabelingFunction]) -> None:
+def _names(functions: Sequence[LabelingFunction]) -> tuple[str, ...]:
     if isinstance(functions, LabelingFunction) or not isinstance(functions, Sequence):
         raise InvalidArgumentError("functions must be a list of labeling functions", field="functions")
     if not functions:
@@ -117,13 +109,46 @@ def _check_functions(functions: Sequence[LabelingFunction]) -> None:
             raise InvalidArgumentError(
                 f"{function!r} is not a labeling function; decorate it with @labeling_function", field="functions"
             )
+    return _check.source_names([function.name for function in functions], len(functions))
 
 
-def _warn(failure: Failure, count: int, votes: Votes) -> None:
-    named = "" if votes.item_ids is None else f" ({str(votes.item_ids[failure.item])!r})"
+def _ids(source: Items, items: Iterable[Hashable] | None) -> NDArray[np.str_] | None:
+    """The ids of the items, those given or those of the data, checked before the run as far as it can be."""
+    if items is not None:
+        given = items if isinstance(items, Sized) else list(items)
+        return _check.item_ids(given, len(given) if source.n_items is None else source.n_items)
+    try:
+        return None if source.ids is None else _check.item_ids(source.ids, len(source.ids))
+    except InvalidVotesError as error:
+        raise InvalidArgumentError(
+            f"the index of the data does not tell its items apart: {error}. Give items=, or data.reset_index(drop=True)",
+            field="data",
+        ) from error
+
+
+def _with_ids(parts: Iterable[Part], ids: NDArray[np.str_] | None) -> Iterator[Part]:
+    """The parts of the run, with the ids of the items in its failures."""
+
+    def named(failure: Failure) -> Failure:
+        # Ids given with data of unknown length may be too few, which is refused when the data ends.
+        known = ids is not None and failure.item < len(ids)
+        return replace(failure, item_id=str(ids[failure.item])) if ids is not None and known else failure
+
+    try:
+        for codes, failures in parts:
+            yield Part(codes, [named(failure) for failure in failures])
+    except StoppedError as stop:
+        raise LabelingFunctionError(str(named(stop.failure))) from stop.__cause__
+
+
+def _advance(bar: tqdm[NoReturn], codes: Codes) -> None:
+    bar.n_errors = getattr(bar, "n_errors", 0) + int(np.count_nonzero(codes == ERROR))
+
+
+def _warn(failure: Failure, count: int, n_items: int) -> None:
     warnings.warn(
-        f"labeling function {failure.function!r} failed on {count:,} of {votes.n_items:,} items; "
-        f"these votes are errors, not abstains. The first was item {failure.item}{named}:\n{failure.traceback}",
+        f"labeling function {failure.function!r} failed on {count:,} of {n_items:,} items; "
+        f"these votes are errors, not abstains. The first was {failure.place}:\n{failure.traceback}",
         LabelingFunctionWarning,
         stacklevel=3,
     )

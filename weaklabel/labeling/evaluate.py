@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weaklabel.errors import LabelingFunctionError
-from weaklabel.labeling.failures import Failure
+from weaklabel.labeling.failures import Failure, StoppedError
 from weaklabel.labeling.functions import LabelingFunction, run_step, steps
 from weaklabel.votes import ABSTAIN, ERROR, Codes, label_dtype
 
@@ -41,7 +40,7 @@ class Evaluator:
     Args:
         functions: M labeling functions.
         n_classes: K, or None where it is not known; a label out of range is an error of the function.
-        stop_at_errors: raise LabelingFunctionError at the first error instead of recording it.
+        stop_at_errors: raise StoppedError at the first error instead of recording it.
         keep_failures: describe every failure, not only the first of every function.
     """
 
@@ -108,7 +107,7 @@ class Evaluator:
     def _fail(self, column: int, position: int, error: Exception, failures: list[Failure]) -> None:
         name = self._functions[column].name
         if self._stop_at_errors:
-            raise LabelingFunctionError(str(Failure.of(name, position, error))) from error
+            raise StoppedError(Failure.of(name, position, error)) from error
         if self._keep_failures or name not in self._failed:
             self._failed.add(name)
             failures.append(Failure.of(name, position, error))

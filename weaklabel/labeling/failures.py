@@ -12,6 +12,14 @@ class LabelingFunctionWarning(UserWarning):
     """A labeling function failed on items; its votes there are errors, not abstains."""
 
 
+class StoppedError(Exception):
+    """A run ends at a failure, as it was asked to; caused by the exception of the labeling function."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
 @dataclass(frozen=True)
 class Failure:
     """One labeling function that failed on one item.
@@ -21,12 +29,19 @@ class Failure:
         item: the position of the item in the data, from 0.
         error: the exception in a line: its type and its message.
         traceback: the traceback as text, from the function's own code on.
+        item_id: the id of the item, or None where items go by position.
     """
 
     function: str
     item: int
     error: str
     traceback: str
+    item_id: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The item in words: its position, and its id where it has one."""
+        return f"item {self.item}" + ("" if self.item_id is None else f" ({self.item_id!r})")
 
     @classmethod
     def of(cls, function: str, item: int, error: BaseException) -> Failure:
@@ -42,4 +57,4 @@ class Failure:
         )
 
     def __str__(self) -> str:
-        return f"labeling function {self.function!r} failed on item {self.item}: {self.error}"
+        return f"labeling function {self.function!r} failed on {self.place}: {self.error}"

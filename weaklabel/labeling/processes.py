@@ -42,8 +42,10 @@ def run(
 
     Raises:
         InvalidArgumentError: if a function or an item cannot be pickled, or a function not found by a worker.
-        LabelingFunctionError: if a worker ends, or a function fails and errors stop the run.
+        StoppedError: if a function fails and errors stop the run.
+        LabelingFunctionError: if a worker ends.
     """
+    _refuse_to_run_in_a_starting_worker()
     setting = _pickle_functions(functions, (n_classes, stop_at_errors, keep_failures))
     size = _LARGEST_CHUNK if n_items is None else -(-n_items // (n_jobs * _CHUNKS_A_WORKER))
     size = min(max(size, 1), _LARGEST_CHUNK)
@@ -67,6 +69,15 @@ def run(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _refuse_to_run_in_a_starting_worker() -> None:
+    """Ends a worker that came here by importing a script which calls `apply` outside of the __main__ guard.
+
+    The process that started the worker then says what is wrong, once; an exception here would add a traceback a worker.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself finds out
+        raise SystemExit(1)
 
 
 def count_jobs(n_jobs: int) -> int:

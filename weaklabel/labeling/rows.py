@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sized
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,7 +53,7 @@ class Items(NamedTuple):
 
     items: Iterable[Any]
     n_items: int | None
-    ids: list[str] | None = None
+    ids: list[Hashable] | None = None
 
 
 def read_items(data: Any) -> Items:
@@ -109,9 +109,9 @@ def _dataset_rows(dataset: Any) -> Iterator[Row]:
     )
 
 
-def _index_ids(index: Any) -> list[str] | None:
+def _index_ids(index: Any) -> list[Hashable] | None:
     """The ids in a pandas index; None for the default one, 0..N-1, which says no more than the position."""
     range_index = nw.dependencies.get_pandas().RangeIndex
     if isinstance(index, range_index) and index.start == 0 and index.step == 1:
         return None
-    return [str(one) for one in index]
+    return list(index)

@@ -93,4 +93,4 @@ def _in_canonical_order(
     by_class = np.stack([weight @ (codes == k) for k in range(-1, n_classes)])
     order = np.lexsort(by_class)
     rows, inverse = np.unique(codes[:, order], axis=0, return_inverse=True)
-    return rows, np.bincount(inverse.reshape(-1), weight), order
+    return rows, np.bincount(inverse.reshape(-1), weight).astype(np.float64), order

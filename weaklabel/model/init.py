@@ -79,7 +79,8 @@ def make_rows(
     n_rows, n_classes = bucket(votes.n_items), votes.n_classes
     shares = vote_shares(votes, copies)
     rows, _, labels = votes.triples()
-    tally = _count(rows.astype(np.int64) * n_classes + labels, shares, (n_rows, n_classes))
+    places = rows.astype(np.int64) * n_classes + labels
+    tally = _count(places, shares, (n_rows, n_classes)).astype(np.float32)
     n_votes = tally.sum(1)
     anchor = (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
     holds = np.where(n_votes > 0, hold, 1.0)

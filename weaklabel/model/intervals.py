@@ -28,8 +28,8 @@ ANCHOR_PULL = 0.7
 def accuracy_intervals(
     votes: Votes,
     weight: NDArray[np.float64],
-    posterior: NDArray[np.float64],
-    anchor: NDArray[np.float64],
+    posterior: NDArray[np.float32],
+    anchor: NDArray[np.float32],
     hold: float,
     level: float,
 ) -> NDArray[np.float64]:
@@ -49,7 +49,8 @@ def accuracy_intervals(
         votes, weight, posterior, anchor = votes.select_items(kept), weight[kept] * scale, posterior[kept], anchor[kept]
     n_sources, n_classes = votes.n_sources, votes.n_classes
     rows, sources, labels = votes.triples()
-    right, items = posterior[rows, labels], weight[rows]
+    of_class = posterior.astype(np.float64)
+    right, items = of_class[rows, labels], weight[rows]
     n_votes = np.bincount(sources, items, minlength=n_sources)
     accuracy = np.bincount(sources, items * right, minlength=n_sources) + 0.5
     accuracy = np.clip(accuracy / (n_votes + 1), 1e-3, 1 - 1e-3)
@@ -58,8 +59,8 @@ def accuracy_intervals(
     if n_sources <= MOST_SOURCES:
         scores = sp.csr_array((score, (rows, sources)), shape=(votes.n_items, n_sources))
         if n_classes <= MOST_CLASSES:
-            balance = np.clip((weight @ posterior + 1) / (weight.sum() + n_classes), 1e-6, 1)
-            of_balance = posterior[:, :-1] / balance[:-1] - posterior[:, -1:] / balance[-1]
+            balance = np.clip((weight @ of_class + 1) / (weight.sum() + n_classes), 1e-6, 1)
+            of_balance = of_class[:, :-1] / balance[:-1] - of_class[:, -1:] / balance[-1]
             scores = sp.hstack([scores, sp.csr_array(of_balance)]).tocsr()
         information = np.asarray((scores.T @ (sp.diags_array(weight) @ scores)).toarray())
         information[np.diag_indices(n_sources)] += 2 / spread

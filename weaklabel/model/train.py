@@ -99,8 +99,8 @@ def train(
     intervals = accuracy_intervals(
         merged.votes,
         weight,
-        np.asarray(posterior(prepared.rows, state.params), np.float64)[:n_rows],
-        np.asarray(prepared.rows.anchor, np.float64)[:n_rows],
+        np.asarray(posterior(prepared.rows, state.params))[:n_rows],
+        np.asarray(prepared.rows.anchor)[:n_rows],
         prepared.hold,
         INTERVAL_LEVEL,
     )

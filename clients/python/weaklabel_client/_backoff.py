@@ -5,6 +5,8 @@ import time
 
 from weaklabel_client._exceptions import Aborted, ClientError, can_go_on
 
+_MOST_DOUBLINGS = 16  # beyond that every wait is the longest
+
 
 class Backoff:
     """Exponential waits with jitter, within two limits: of the whole call, and of time without progress."""
@@ -48,7 +50,7 @@ class Backoff:
             doublings = self._takeovers
             self._takeovers += 1
         # Jitter keeps callers that failed together from coming back all at once.
-        longest = min(self.longest_wait, self.first_wait * 2**doublings)
+        longest = min(self.longest_wait, self.first_wait * 2 ** min(doublings, _MOST_DOUBLINGS))
         delay = random.uniform(longest / 2, longest)  # noqa: S311
         ends = [self._first_failure + self._reconnect_timeout]
         if self._deadline is not None:

@@ -42,7 +42,7 @@ def create_project(project: str, classes: Iterable[str]) -> Call[Project]:
     """Creates a project."""
     request = projects_pb2.CreateProjectRequest(
         project_id=project_name(project).removeprefix("projects/"),
-        classes=names(classes, None, "classes"),
+        classes=classes,
         request_id=_request_id(),
     )
     return Call(_rpcs.CREATE_PROJECT, request, lambda response: Project.from_message(response.project))

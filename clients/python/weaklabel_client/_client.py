@@ -36,7 +36,9 @@ class Client:
     """A connection to a weaklabel server. Safe to share between threads.
 
     Wherever a project is asked for, "spam" and "projects/spam" both do. A model is "m1", its full name, or None for
-    the newest. Votes are class indices 0..K-1, -1 where a source abstains, -2 where it failed.
+    the newest. Votes are class indices 0..K-1, -1 where a source abstains, -2 where it failed. They are arrays [N, M],
+    data frames, whose columns name the sources where they are strings, or weaklabel's own Votes, with their names and
+    ids; names and ids that a call gives come first.
 
     Every call raises a ClientError when the server refuses it or cannot be reached, and a ValueError for what can be
     seen to be wrong before anything is sent. Calls that break off are repeated safely; streams go on where
@@ -126,7 +128,7 @@ class Client:
         Raises:
             AlreadyExists: The name is taken; with exist_ok, by a project with other classes.
         """
-        classes = list(classes)
+        classes = _votes.names(classes, None, "classes")
         try:
             return self._perform(_calls.create_project(project, classes), timeout)
         except AlreadyExists as error:
@@ -185,10 +187,11 @@ class Client:
 
         Args:
             project: The project.
-            votes: Integers [N, M]: N items, M sources. Or an iterable of chunks, for more than memory holds: arrays
-                [n, M], or pairs of such an array and n item ids.
-            sources: M names; "source_0", "source_1", ... by default.
-            items: N ids, for a project that names its items. By default row r is item r.
+            votes: Integers [N, M]: N items, M sources. Or an iterable of chunks, for more than memory holds: votes
+                [n, M], or pairs of such votes and n item ids.
+            sources: M names; by default those of the votes, or else "source_0", "source_1", ...
+            items: N ids, for a project that names its items; by default those of weaklabel's Votes. Without any, row r
+                is item r.
             upload_id: A UUID, to take up an upload of an iterable that was broken off. The iterable starts from its
                 beginning; what the server has is skipped.
             progress: True for a bar on stderr, or a function that is called as rows become safe.
@@ -198,7 +201,8 @@ class Client:
             ValueError: The votes are no matrix of integers, or names are not distinct; the message names the place.
             InvalidArgument: A vote is not among the project's classes.
             UploadInterrupted: The server was lost for longer than reconnect_timeout, or the timeout passed. The error
-                says how many rows are safe; the same call goes on from there.
+                says how many rows are safe; the same call goes on from there. Where several callers upload the same
+                at once, they wait for each other, within these limits too.
         """
         job, blocks = _streams.upload_votes(project, votes, sources, items, upload_id)
         return self._upload(job, blocks, progress, timeout)
@@ -339,16 +343,17 @@ class Client:
 
         Args:
             project: The project.
-            votes: Integers [N, M].
+            votes: Integers [N, M]. A source that failed (-2) counts as one that abstains.
             model: A model; the newest by default.
-            sources: M names, in the order of the columns; the model's own by default. A source of the model that is
-                not among them abstains.
+            sources: M names, in the order of the columns; by default those of the votes, or else the model's own. A
+                source of the model that is not among them abstains.
             timeout: Seconds for the whole call, instead of the client's.
 
         Returns:
             float32 [N, K].
         """
-        matrix, sources = _votes.matrix_to_predict(votes), sources or _votes.own_sources(votes)
+        matrix = _votes.matrix_to_predict(votes)
+        sources = _votes.own_sources(votes) if sources is None else sources
         if _votes.fits_one_call(matrix):
             return self._perform(_calls.predict(project, matrix, model, sources), timeout)
         (answer,) = self.predict_stream(project, [matrix], model=model, sources=sources, timeout=timeout)
@@ -363,7 +368,7 @@ class Client:
         sources: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> Iterator[SoftLabels]:
-        """Soft labels of new votes without end: one answer for each array [n, M], in order.
+        """Soft labels of new votes without end: one answer for each chunk [n, M], in order.
 
         A few chunks are taken from the iterable ahead of the answers. All answers come from the same model, also when
         a newer one is fitted in the meantime. For the other arguments see predict.

@@ -18,7 +18,7 @@ from weaklabel_client._exceptions import (
     DeadlineExceeded,
     InternalError,
     UploadInterrupted,
-    is_connection_loss,
+    can_go_on,
 )
 from weaklabel_client._gen import labels_pb2, operations_pb2, tensor_pb2, votes_pb2
 from weaklabel_client._names import model_name, project_name
@@ -80,6 +80,28 @@ class Job(ABC, Generic[Request, Response, Output]):
         return error
 
 
+class _Columns:
+    """What the columns of a stream of blocks are: the sources given, or else what the first block says."""
+
+    def __init__(self, sources: Iterable[str] | None) -> None:
+        self.names = None if sources is None else _votes.names(sources, None, "sources")
+        self._given = self.names is not None
+        self._count = None if self.names is None else len(self.names)
+
+    def take(self, own_names: tuple[str, ...] | None, count: int) -> None:
+        """Takes the number of columns of a block, and their names if it brings any along.
+
+        Raises:
+            ValueError: They differ from what they are in the stream.
+        """
+        if self._count is None:
+            self.names, self._count = own_names, count
+        if count != self._count:
+            raise ValueError(f"votes: there are {count} columns for {self._count} sources")
+        if not self._given and own_names not in (None, self.names):
+            raise ValueError("votes: all chunks must name the same sources in the same order as the first one")
+
+
 class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse, UploadProgress]):
     """Uploads blocks of votes, chunk by chunk, and remembers chunks until they are on the server's disk."""
 
@@ -95,7 +117,8 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
         total_rows: int | None = None,
     ) -> None:
         self._parent = project_name(project)
-        self._sources = None if sources is None else _votes.names(sources, None, "sources")
+        self._columns = _Columns(sources)
+        self._sources = self._columns.names
         self.upload_id = str(uuid.uuid4()) if upload_id is None else str(uuid.UUID(upload_id))
         self._content_digest = content_digest
         self._total_rows = total_rows
@@ -126,10 +149,8 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
                 )
             return
         block = block if isinstance(block, _votes.DenseBlock | _votes.SparseBlock) else _votes.chunk_block(block)
-        if self._sources is None:
-            self._sources = _votes.default_sources(block.n_sources)
-        if block.n_sources != len(self._sources):
-            raise ValueError(f"votes: there are {block.n_sources} columns for {len(self._sources)} sources")
+        self._columns.take(block.sources, block.n_sources)
+        self._sources = self._columns.names or _votes.default_sources(block.n_sources)
         self._block, self._block_row = block, 0
         self._skip_committed()
 
@@ -179,7 +200,7 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
             yield UploadProgress(self.committed_rows, self._total_rows)
 
     def gave_up(self, error: ClientError) -> ClientError:
-        if not (is_connection_loss(error) or isinstance(error, DeadlineExceeded)):
+        if not (can_go_on(error) or isinstance(error, DeadlineExceeded)):
             return error
         message = (
             f"{error.message}. {self.committed_rows:,} rows are safe on the server. To go on from there, "
@@ -220,7 +241,7 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
 
     def __init__(self, project: str, model: str | None, sources: Iterable[str] | None) -> None:
         self._model = model_name(project, model)
-        self._sources = () if sources is None else _votes.names(sources, None, "sources")
+        self._columns = _Columns(sources)
         self._block: _votes.IntArray | None = None
         self._input_ended = False
         self._in_flight: deque[tuple[tensor_pb2.Tensor, bool]] = deque()  # votes, and whether a block ends there
@@ -237,9 +258,8 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
             self._input_ended = True
             self._done = not self._in_flight
             return
-        self._block = _votes.integer_matrix(block)
-        if self._sources and self._block.shape[1] != len(self._sources):
-            raise ValueError(f"votes: there are {self._block.shape[1]} columns for {len(self._sources)} sources")
+        self._block = _votes.matrix_to_predict(block)
+        self._columns.take(_votes.own_sources(block), self._block.shape[1])
 
     def connected(self) -> None:
         self._n_sent = 0
@@ -252,7 +272,7 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
             request = labels_pb2.PredictStreamRequest(votes=self._in_flight[self._n_sent][0])
             if self._n_sent == 0:
                 request.model = self._model
-                request.sources.extend(self._sources)
+                request.sources.extend(self._columns.names or ())
             self._n_sent += 1
             yield request
         self.sent_all = self._input_ended and self._block is None
@@ -392,9 +412,9 @@ class WatchJob(
 def upload_votes(
     project: str, votes: Any, sources: Iterable[str] | None, items: Any, upload_id: str | None
 ) -> tuple[UploadJob, Any]:
-    """Returns the job that uploads an array or an iterable of chunks, and the input to feed it with."""
-    if _votes.is_array(votes):
-        return _upload_of(project, _votes.dense_block(votes, items), sources, upload_id)
+    """Returns the job that uploads votes or an iterable of chunks, and the input to feed it with."""
+    if _votes.is_matrix(votes):
+        return _upload_of(project, _votes.matrix_block(votes, items), sources, upload_id)
     if items is not None:
         raise ValueError("items: with an iterable of chunks, each chunk is a pair of votes and items")
     return UploadJob(project, sources=sources, upload_id=upload_id), votes
@@ -409,16 +429,15 @@ def upload_triples(
     upload_id: str | None,
 ) -> tuple[UploadJob, Any]:
     """Returns the job that uploads triples, and the input to feed it with."""
-    sources = None if source_names is None else _votes.names(source_names, None, "source_names")
-    block = _votes.sparse_block(*triples, n_items, None if sources is None else len(sources), item_ids)
-    return _upload_of(project, block, sources, upload_id)
+    block = _votes.sparse_block(*triples, n_items, source_names, item_ids)
+    return _upload_of(project, block, None, upload_id)
 
 
 def _upload_of(
     project: str, block: _votes.Block, sources: Iterable[str] | None, upload_id: str | None
 ) -> tuple[UploadJob, Any]:
     if sources is None:
-        names = _votes.default_sources(block.n_sources)
+        names = block.sources or _votes.default_sources(block.n_sources)
     else:
         names = _votes.names(sources, block.n_sources, "sources")
     digest = block.digest(names)

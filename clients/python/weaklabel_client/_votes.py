@@ -5,14 +5,16 @@ N items, M sources.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from weaklabel_client._gen import votes_pb2
+from weaklabel_client._names import check_text
 from weaklabel_client._tensors import smallest_dtype, to_tensor
 
+ABSTAIN = -1
 ERROR = -2
 MAX_ROWS = 65_536
 MAX_BYTES = 3_500_000  # of a chunk; a message of gRPC has at most 4 MiB by default
@@ -23,11 +25,31 @@ _STRING_OVERHEAD = 3  # bytes that protobuf adds to a string of up to 16 KiB
 IntArray = npt.NDArray[np.integer[Any]]
 
 
+@runtime_checkable
+class NamedVotes(Protocol):
+    """What weaklabel's Votes have, by which they are known here without an import."""
+
+    n_items: int
+    source_names: tuple[str, ...]
+    item_ids: npt.NDArray[np.str_] | None
+    is_sparse: bool
+
+    def to_codes(self) -> IntArray:
+        """Every cell, [N, M], -2 where a source failed."""
+        ...
+
+    def triples(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Items, sources and labels of the votes."""
+        ...
+
+
 class Block(Protocol):
     """Votes of some items, from which chunks are cut."""
 
     n_rows: int
     n_sources: int
+    sources: tuple[str, ...] | None
+    """The names that the votes bring along."""
 
     def row_bytes(self, start: int, stop: int) -> npt.NDArray[np.int64]:
         """Bytes that each of these rows takes in a chunk, [stop - start]."""
@@ -45,8 +67,9 @@ class Block(Protocol):
 class DenseBlock:
     """Votes [N, M], every cell."""
 
-    def __init__(self, votes: IntArray, items: tuple[str, ...] | None) -> None:
+    def __init__(self, votes: IntArray, items: tuple[str, ...] | None, sources: tuple[str, ...] | None = None) -> None:
         self.n_rows, self.n_sources = votes.shape
+        self.sources = sources
         self.votes = votes
         self.items = items
 
@@ -70,8 +93,16 @@ class DenseBlock:
 class SparseBlock:
     """Votes as triples (row, column, label), sorted by row."""
 
-    def __init__(self, triples: npt.NDArray[np.int32], n_rows: int, n_sources: int, items: tuple[str, ...] | None):
+    def __init__(
+        self,
+        triples: npt.NDArray[np.int32],
+        n_rows: int,
+        n_sources: int,
+        items: tuple[str, ...] | None,
+        sources: tuple[str, ...] | None = None,
+    ) -> None:
         self.n_rows, self.n_sources = n_rows, n_sources
+        self.sources = sources
         self.triples = triples
         self.items = items
         # bounds[r] : bounds[r + 1] are the triples of row r.
@@ -111,30 +142,48 @@ def rows_that_fit(row_bytes: npt.NDArray[np.int64], limit: int) -> int:
     return count
 
 
-def is_array(votes: object) -> bool:
-    """Whether an argument is one array, or else an iterable of chunks."""
-    return isinstance(votes, Sequence) or hasattr(votes, "__array__")
+def is_matrix(votes: object) -> bool:
+    """Whether an argument is one matrix of votes, or else an iterable of chunks."""
+    return isinstance(votes, Sequence | NamedVotes) or hasattr(votes, "__array__")
 
 
-def dense_block(votes: Any, items: Any = None) -> DenseBlock:
-    """Checks an array [N, M] and the ids of its rows.
+def own_sources(votes: object) -> tuple[str, ...] | None:
+    """The source names that votes bring along: those of Votes, or the columns of a data frame where all are strings.
+
+    Raises:
+        ValueError: They are not distinct.
+    """
+    if isinstance(votes, NamedVotes):
+        return votes.source_names
+    columns = list(getattr(votes, "columns", ()))
+    if columns and all(isinstance(column, str) for column in columns):
+        return names(columns, None, "sources")
+    return None
+
+
+def matrix_block(votes: Any, items: Any = None) -> Block:
+    """Checks votes [N, M] and the ids of their rows; Votes bring their own ids, where no others are given.
 
     Raises:
         ValueError: It is not a matrix of integers from -2 up; the message names the place.
     """
+    if isinstance(votes, NamedVotes):
+        items = votes.item_ids if items is None else items
+        if votes.is_sparse:
+            return sparse_block(*votes.triples(), votes.n_items, votes.source_names, items)
     array = integer_matrix(votes)
-    return DenseBlock(array, None if items is None else names(items, array.shape[0], "items"))
+    return DenseBlock(array, None if items is None else names(items, array.shape[0], "items"), own_sources(votes))
 
 
-def chunk_block(chunk: Any) -> DenseBlock:
-    """Reads one element of an iterable of chunks: an array [n, M], or a pair of that and n item ids."""
+def chunk_block(chunk: Any) -> Block:
+    """Reads one element of an iterable of chunks: votes [n, M], or a pair of these and n item ids."""
     if isinstance(chunk, tuple) and len(chunk) == 2:
-        return dense_block(*chunk)
-    return dense_block(chunk)
+        return matrix_block(*chunk)
+    return matrix_block(chunk)
 
 
-def sparse_block(items: Any, sources: Any, labels: Any, n_items: int | None, n_sources: int | None, ids: Any) -> Block:
-    """Checks three index arrays of one length.
+def sparse_block(items: Any, sources: Any, labels: Any, n_items: int | None, source_names: Any, ids: Any) -> Block:
+    """Checks three index arrays of one length, and the names of the sources and the ids of the items, if any.
 
     Raises:
         ValueError: They are not, or an index is out of range; the message names the place.
@@ -147,8 +196,8 @@ def sparse_block(items: Any, sources: Any, labels: Any, n_items: int | None, n_s
     item_ids = None if ids is None else names(ids, n_items, "item_ids")
     if n_items is None:
         n_items = len(item_ids) if item_ids is not None else int(rows.max(initial=-1)) + 1
-    if n_sources is None:
-        n_sources = int(columns.max(initial=-1)) + 1
+    own = None if source_names is None else names(source_names, None, "source_names")
+    n_sources = int(columns.max(initial=-1)) + 1 if own is None else len(own)
     if n_items < 1 or n_sources < 1:
         raise ValueError("votes: there are no items or no sources")
     for name, array, low, high in (
@@ -161,7 +210,17 @@ def sparse_block(items: Any, sources: Any, labels: Any, n_items: int | None, n_s
             raise ValueError(f"{name}: element {wrong[0]} is {array[wrong[0]]}: allowed are {low} to {high}")
     order = np.argsort(rows, kind="stable")  # stable: of repeated votes the last one counts
     triples = np.stack([rows[order], columns[order], values[order]], axis=1).astype(np.int32)
-    return SparseBlock(triples, n_items, n_sources, item_ids)
+    return SparseBlock(triples, n_items, n_sources, item_ids, own)
+
+
+def matrix_to_predict(votes: Any) -> IntArray:
+    """Returns votes [N, M] as integer_matrix does, -1 where a source failed: to a model that is the same.
+
+    Raises:
+        ValueError: See integer_matrix.
+    """
+    matrix = integer_matrix(votes)
+    return np.maximum(matrix, ABSTAIN, dtype=matrix.dtype)
 
 
 def integer_matrix(votes: Any) -> IntArray:
@@ -171,7 +230,7 @@ def integer_matrix(votes: Any) -> IntArray:
         ValueError: It is not a matrix of integers from -2 up; the message names the place.
     """
     try:
-        array = np.asarray(votes)
+        array = np.asarray(votes.to_codes() if isinstance(votes, NamedVotes) else votes)
     except ValueError as error:
         raise ValueError(f"votes: {_ragged(votes) or error}") from None
     if array.ndim != 2:
@@ -209,6 +268,8 @@ def names(values: Any, count: int | None, what: str) -> tuple[str, ...]:
             listed[place] = str(value)
         elif not isinstance(value, str) or not 1 <= len(value) <= MAX_NAME:
             raise ValueError(f"{what}: name {place} is {value!r}: a string of 1 to {MAX_NAME} characters is expected")
+        else:
+            check_text(f"{what}: name {place}", value)
     if len(set(listed)) != len(listed):
         seen: dict[str, int] = {}
         for place, value in enumerate(listed):

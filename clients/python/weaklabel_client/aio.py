@@ -106,7 +106,7 @@ class Client:
         self, project: str, classes: Iterable[str], *, exist_ok: bool = False, timeout: float | None = None
     ) -> Project:
         """Creates a project with the names of its K classes, in the order of their indices."""
-        classes = list(classes)
+        classes = _votes.names(classes, None, "classes")
         try:
             return await self._perform(_calls.create_project(project, classes), timeout)
         except AlreadyExists as error:
@@ -265,7 +265,8 @@ class Client:
         timeout: float | None = None,
     ) -> npt.NDArray[np.float32]:
         """The probabilities of the classes for new votes [N, M], float32 [N, K]."""
-        matrix, sources = _votes.matrix_to_predict(votes), sources or _votes.own_sources(votes)
+        matrix = _votes.matrix_to_predict(votes)
+        sources = _votes.own_sources(votes) if sources is None else sources
         if _votes.fits_one_call(matrix):
             return await self._perform(_calls.predict(project, matrix, model, sources), timeout)
         answers = self.predict_stream(project, [matrix], model=model, sources=sources, timeout=timeout)

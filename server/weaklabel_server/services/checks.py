@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Protocol
 
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
 
@@ -27,10 +28,18 @@ class Faults:
             raise ServiceError(Reason.INVALID_FIELD, message, violations=self._violations)
 
 
-def check_request_id(request_id: str) -> None:
-    """Refuses a request id that is no UUID4; an empty one is none at all."""
-    if request_id:
-        check_uuid(request_id, field="request_id", version=4)
+class Repeatable(Protocol):
+    """A request message with a request id."""
+
+    request_id: str
+
+
+def check_request_id(request: Repeatable) -> None:
+    """Refuses a request id that is no UUID4, and puts it in lower case; an empty one is none at all."""
+    if request.request_id:
+        check_uuid(request.request_id, field="request_id", version=4)
+        # A UUID means the same in either case, so that a call repeated in the other one is a repetition.
+        request.request_id = request.request_id.lower()
 
 
 def check_uuid(value: str, *, field: str, version: int | None = None) -> None:
@@ -49,10 +58,15 @@ def check_names(names: Sequence[str], *, field: str, what: str, limit: int) -> N
     if len(names) > limit:
         raise invalid(field, f"at most {limit} {what}, got {len(names)}")
     faults = Faults()
+    add_name_faults(faults, names, field=field)
+    faults.raise_if_any()
+
+
+def add_name_faults(faults: Faults, names: Sequence[str], *, field: str) -> None:
+    """Notes names that are empty, too long or not distinct, or hold NUL."""
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
         if not 1 <= len(name) <= MAX_NAME or "\0" in name:
             faults.add(f"{field}[{index}]", f"1 to {MAX_NAME} characters without NUL, got {len(name)} characters")
         elif seen.setdefault(name, index) != index:
             faults.add(f"{field}[{index}]", f'"{name}" stands at index {seen[name]} already')
-    faults.raise_if_any()

@@ -30,7 +30,7 @@ class ModelService(models_pb2_grpc.ModelServiceServicer):
         self._runner = runner
 
     async def FitModel(self, request: models_pb2.FitModelRequest, context: Context) -> models_pb2.FitModelResponse:
-        check_request_id(request.request_id)
+        check_request_id(request)
         project_id = names.parse_project(request.parent, field="parent")
         if request.options.max_iterations > MAX_ITERATIONS:
             raise invalid("options.max_iterations", f"at most {MAX_ITERATIONS}, got {request.options.max_iterations}")
@@ -80,7 +80,7 @@ class ModelService(models_pb2_grpc.ModelServiceServicer):
     async def DeleteModel(
         self, request: models_pb2.DeleteModelRequest, context: Context
     ) -> models_pb2.DeleteModelResponse:
-        check_request_id(request.request_id)
+        check_request_id(request)
         project_id, model_id = names.parse_model(request.name, field="name")
         if model_id == names.LATEST:
             raise invalid("name", f'a model is deleted by its own id, not as "{names.LATEST}"')

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from weaklabel_client._gen import projects_pb2, projects_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import MAX_NAME, Faults, check_request_id
+from weaklabel_server.services.checks import Faults, add_name_faults, check_request_id
 from weaklabel_server.services.messages import project_message
 from weaklabel_server.store import projects
 from weaklabel_server.store.database import Database
@@ -30,7 +30,7 @@ class ProjectService(projects_pb2_grpc.ProjectServiceServicer):
     async def CreateProject(
         self, request: projects_pb2.CreateProjectRequest, context: Context
     ) -> projects_pb2.CreateProjectResponse:
-        check_request_id(request.request_id)
+        check_request_id(request)
         _check_new(request)
 
         def create(tx: Connection) -> projects_pb2.CreateProjectResponse:
@@ -59,7 +59,7 @@ class ProjectService(projects_pb2_grpc.ProjectServiceServicer):
     async def DeleteProject(
         self, request: projects_pb2.DeleteProjectRequest, context: Context
     ) -> projects_pb2.DeleteProjectResponse:
-        check_request_id(request.request_id)
+        check_request_id(request)
         project_id = names.parse_project(request.name, field="name")
 
         def delete(tx: Connection) -> projects_pb2.DeleteProjectResponse:
@@ -79,10 +79,5 @@ def _check_new(request: projects_pb2.CreateProjectRequest) -> None:
         )
     if not 2 <= len(request.classes) <= MAX_CLASSES:
         faults.add("classes", f"2 to {MAX_CLASSES} classes, got {len(request.classes)}")
-    seen: dict[str, int] = {}
-    for index, name in enumerate(request.classes):
-        if not 1 <= len(name) <= MAX_NAME:
-            faults.add(f"classes[{index}]", f"1 to {MAX_NAME} characters, got {len(name)}")
-        elif seen.setdefault(name, index) != index:
-            faults.add(f"classes[{index}]", f'"{name}" stands at index {seen[name]} already')
+    add_name_faults(faults, request.classes, field="classes")
     faults.raise_if_any()

@@ -48,7 +48,7 @@ class SourceService(sources_pb2_grpc.SourceServiceServicer):
     async def DeleteSource(
         self, request: sources_pb2.DeleteSourceRequest, context: Context
     ) -> sources_pb2.DeleteSourceResponse:
-        check_request_id(request.request_id)
+        check_request_id(request)
         project_id, display_name = names.parse_source(request.name, field="name")
 
         def delete(tx: Connection) -> sources_pb2.DeleteSourceResponse:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.votes import label_dtype
+from weaklabel.votes import ABSTAIN, ERROR, label_dtype
 from weaklabel_client._gen import tensor_pb2
 from weaklabel_client._tensors import from_tensor
 from weaklabel_server.errors import invalid
@@ -16,15 +16,14 @@ MAX_ROWS = 65_536
 _INTEGERS = (tensor_pb2.DATA_TYPE_INT8, tensor_pb2.DATA_TYPE_INT16, tensor_pb2.DATA_TYPE_INT32)
 
 
-def read_codes(tensor: tensor_pb2.Tensor, *, field: str, sources: Sequence[str], n_classes: int, lowest: int) -> Codes:
-    """Votes as [rows, len(sources)] of the smallest type that holds K classes.
+def read_codes(tensor: tensor_pb2.Tensor, *, field: str, sources: Sequence[str], n_classes: int) -> Codes:
+    """Votes, ABSTAIN and ERROR as [rows, len(sources)] of the smallest type that holds K classes.
 
     Args:
         tensor: The votes.
         field: Where the tensor stands in the request.
         sources: Names of the columns.
         n_classes: K.
-        lowest: The least code allowed: ABSTAIN or ERROR.
 
     Raises:
         ServiceError: INVALID_FIELD.
@@ -34,18 +33,18 @@ def read_codes(tensor: tensor_pb2.Tensor, *, field: str, sources: Sequence[str],
     if tensor.columns != len(sources):
         raise invalid(f"{field}.columns", f"one column for each of the {len(sources)} sources, got {tensor.columns}")
     codes = _integers(tensor, field=field)
-    if int(codes.min()) < lowest or int(codes.max()) >= n_classes:
-        row, column = np.argwhere((codes < lowest) | (codes >= n_classes))[0]
+    if int(codes.min()) < ERROR or int(codes.max()) >= n_classes:
+        row, column = np.argwhere((codes < ERROR) | (codes >= n_classes))[0]
         raise invalid(
             f"{field}.data",
             f"row {row}, column {column} (source '{sources[column]}'): label {codes[row, column]} is outside "
-            f"{_allowed(n_classes, lowest)}",
+            f"{_allowed(n_classes)}",
         )
     return codes.astype(label_dtype(n_classes))
 
 
 def read_triples(
-    tensor: tensor_pb2.Tensor, *, field: str, rows: int, sources: Sequence[str], n_classes: int, lowest: int
+    tensor: tensor_pb2.Tensor, *, field: str, rows: int, sources: Sequence[str], n_classes: int
 ) -> NDArray[np.int32]:
     """Sparse votes as [votes, 3] of (row, column, label). Arguments and errors as read_codes."""
     if tensor.columns != 3:
@@ -62,13 +61,13 @@ def read_triples(
             at = int(np.argmax((values < low) | (values > high)))
             raise invalid(f"{field}.data", f"triple {at}: {what} {values[at]} is outside {low}..{high}")
     labels = triples[:, 2]
-    if int(labels.min()) < lowest or int(labels.max()) >= n_classes:
-        at = int(np.argmax((labels < lowest) | (labels >= n_classes)))
+    if int(labels.min()) < ERROR or int(labels.max()) >= n_classes:
+        at = int(np.argmax((labels < ERROR) | (labels >= n_classes)))
         row, column, label = triples[at]
         raise invalid(
             f"{field}.data",
             f"triple {at} (row {row}, source '{sources[column]}'): label {label} is outside "
-            f"{_allowed(n_classes, lowest)}",
+            f"{_allowed(n_classes)}",
         )
     return triples
 
@@ -90,5 +89,5 @@ def _type_name(data_type: int) -> str:
     return known.name if known else str(data_type)
 
 
-def _allowed(n_classes: int, lowest: int) -> str:
-    return f"0..{n_classes - 1} and not {' or '.join(str(code) for code in range(-1, lowest - 1, -1))}"
+def _allowed(n_classes: int) -> str:
+    return f"0..{n_classes - 1} and neither {ABSTAIN} nor {ERROR}"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from weaklabel.votes import ERROR
 from weaklabel_client._gen import votes_pb2, votes_pb2_grpc
 from weaklabel_client._tensors import to_tensor
 from weaklabel_server import names
@@ -150,7 +149,7 @@ def _pack(chunk: votes_pb2.UploadVotesChunk, opened: _Opened) -> PackedChunk:
             tensor = chunk.dense.votes
             if tensor.rows != chunk.rows:
                 raise invalid("chunk.dense.votes.rows", f"as many rows as the chunk, {chunk.rows}, got {tensor.rows}")
-            codes = read_codes(tensor, field="chunk.dense.votes", sources=sources, n_classes=n_classes, lowest=ERROR)
+            codes = read_codes(tensor, field="chunk.dense.votes", sources=sources, n_classes=n_classes)
             return pack_dense(codes, item_ids)
         case "sparse":
             triples = read_triples(
@@ -159,7 +158,6 @@ def _pack(chunk: votes_pb2.UploadVotesChunk, opened: _Opened) -> PackedChunk:
                 rows=chunk.rows,
                 sources=sources,
                 n_classes=n_classes,
-                lowest=ERROR,
             )
             return pack_sparse(triples, chunk.rows, item_ids)
         case _:

@@ -41,12 +41,7 @@ def pack_dense(codes: Codes, item_ids: list[str] | None) -> PackedChunk:
 
 
 def pack_sparse(triples: NDArray[np.int32], rows: int, item_ids: list[str] | None) -> PackedChunk:
-    """Packs triples [votes, 3] of (row, column, label); of a cell given twice the later counts, others abstain."""
-    order = np.lexsort((triples[:, 1], triples[:, 0]))
-    triples = triples[order]
-    last = np.ones(len(triples), bool)
-    last[:-1] = (triples[1:, :2] != triples[:-1, :2]).any(axis=1)
-    triples = triples[last & (triples[:, 2] != ABSTAIN)]
+    """Packs triples [votes, 3] of (row, column, label) as they are; of a cell given twice the later counts."""
     return PackedChunk(
         rows=rows,
         vote_count=len(triples),

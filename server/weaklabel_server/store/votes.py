@@ -59,11 +59,11 @@ class _Piece:
             return dense[:, self.from_columns]
         at, column, label = self._sparse(np.arange(len(self.from_columns)))
         codes = np.full((len(self.positions), len(self.from_columns)), ABSTAIN, label.dtype)
-        codes[at, column] = label
+        codes[at, column] = label  # of a cell given twice the later stays
         return codes
 
     def triples(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Codes]:
-        """(rows of the chunk, columns of the view, codes) of its cells that are no abstain."""
+        """(rows of the chunk, columns of the view, codes) of all cells that do not abstain, in the order given."""
         if self.row.sparse:
             return self._sparse(self.to_columns)
         codes = self.codes()
@@ -136,24 +136,14 @@ def read(tx: Connection, seen: View) -> Votes:
         .join(schema.uploads, _uploads.key == _chunks.upload_key)
         .where(_uploads.project_key == seen.project.key, _uploads.version > 0, _uploads.version <= seen.version)
     )
-    n_classes = len(seen.project.classes)
     if dense_bytes <= max(_DENSE_BYTES, _TRIPLE_BYTES * tx.execute(query).scalar_one()):
         codes = read_rows(tx, seen, 0, seen.item_count)
-        return Votes.from_codes(codes, n_classes, sources=seen.source_names)
-    items, columns, labels = read_triples(tx, seen)
-    return Votes.from_triples(
-        items,
-        columns,
-        labels,
-        n_items=seen.item_count,
-        n_sources=len(seen.source_names),
-        n_classes=n_classes,
-        source_names=seen.source_names,
-    )
+        return Votes.from_codes(codes, len(seen.project.classes), sources=seen.source_names)
+    return read_sparse(tx, seen)
 
 
-def read_triples(tx: Connection, seen: View) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """All votes as (items, sources, labels), [V] each; what failed is left out."""
+def read_sparse(tx: Connection, seen: View) -> Votes:
+    """All votes as triples; what failed is left out."""
     items = columns = np.empty(0, np.int64)
     labels = np.empty(0, np.int32)
     pieces = _pieces(tx, seen, 0, seen.item_count)
@@ -171,8 +161,15 @@ def read_triples(tx: Connection, seen: View) -> tuple[NDArray[np.int64], NDArray
         items, columns, labels = (
             np.concatenate(parts) for parts in zip((items[stays], columns[stays], labels[stays]), *said, strict=True)
         )
-    voted = labels >= 0
-    return items[voted], columns[voted], labels[voted]
+    return Votes.from_triples(
+        items,
+        columns,
+        np.maximum(labels, ABSTAIN),
+        n_items=seen.item_count,
+        n_sources=len(seen.source_names),
+        n_classes=len(seen.project.classes),
+        source_names=seen.source_names,
+    )
 
 
 def _pieces(tx: Connection, seen: View, start: int, stop: int) -> Iterator[_Piece]:
