@@ -53,10 +53,10 @@ class Problem(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a model says: probabilities [N, K], and the class called [N], or None for the likeliest."""
+    """What a model says: probabilities [N, K], and scores [N, K] whose largest is called, or None for the same."""
 
     probabilities: NDArray[Any]
-    called: NDArray[np.int32] | None
+    scores: NDArray[Any] | None
 
 
 Model = Callable[[Votes], Outcome]
@@ -64,7 +64,8 @@ Model = Callable[[Votes], Outcome]
 
 def ours(votes: Votes) -> Outcome:
     """The default model, no setting touched."""
-    return Outcome(*LabelModel(votes.n_classes).fit(votes).label(votes))
+    model = LabelModel(votes.n_classes).fit(votes)
+    return Outcome(model.predict_proba(votes), model.decision_function(votes))
 
 
 def majority(votes: Votes) -> Outcome:
@@ -117,7 +118,7 @@ def score(problem: Problem, outcome: Outcome) -> dict[str, float]:
     """The metrics of one model on one problem; "score" is of the class called."""
     rare = problem.name.split("#")[0] in F1_SETS
     gold = np.where(problem.test, problem.gold, -1)
-    called = evaluate(outcome.probabilities, gold, positive=1 if rare else None, labels=outcome.called)
+    called = evaluate(outcome.probabilities, gold, positive=1 if rare else None, scores=outcome.scores)
     best = evaluate(outcome.probabilities, gold, positive=1 if rare else None)
     return {
         "score": called.accuracy if called.f1 is None else called.f1,
@@ -201,15 +202,16 @@ def paired(problems: list[Problem], n: int, board: Scoreboard) -> dict[str, Any]
     for problem in problems:
         for variant in resample(problem, n):
             model = LabelModel(variant.votes.n_classes).fit(variant.votes)
-            mine = score(variant, Outcome(*model.label(variant.votes)))
+            said = Outcome(model.predict_proba(variant.votes), model.decision_function(variant.votes))
+            mine = score(variant, said)
             for name in board.names:
                 theirs = board.score(name, variant)
                 difference = {metric: mine[metric] - theirs[metric] for metric in METRICS}
                 found.setdefault(problem.group, {}).setdefault(name, []).append(difference)
             behind = mine["score"] - board.score("majority vote", variant)["score"]
-            said = {"risk": model.diagnostics.risk, "kinds": [finding.kind for finding in model.diagnostics.findings]}
+            told = {"risk": model.diagnostics.risk, "kinds": [finding.kind for finding in model.diagnostics.findings]}
             figures = {"guessed_share": model.diagnostics.guessed_share, "views": model.diagnostics.views}
-            fits.setdefault(problem.group, []).append({"name": variant.name, "ahead": behind} | said | figures)
+            fits.setdefault(problem.group, []).append({"name": variant.name, "ahead": behind} | told | figures)
         board.save()
         print(f"  {problem.name}: {n} problems done", file=sys.stderr)
     summary: dict[str, Any] = {"fits": fits}

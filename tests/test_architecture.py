@@ -13,7 +13,7 @@ ALLOWED = {
     "weaklabel.votes": {"weaklabel._check", "weaklabel.errors"},
     "weaklabel._check": {"weaklabel.errors"},
     "weaklabel.errors": set(),
-    "weaklabel.model": {"weaklabel.votes", "weaklabel.errors", "weaklabel.model"},
+    "weaklabel.model": {"weaklabel.votes", "weaklabel.errors", "weaklabel._check", "weaklabel.model"},
     "weaklabel.labeling": {"weaklabel._check", "weaklabel.votes", "weaklabel.errors", "weaklabel.labeling"},
     "weaklabel.analysis": {"weaklabel.votes", "weaklabel.errors", "weaklabel.model", "weaklabel.analysis"},
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},

@@ -1,14 +1,17 @@
 """The one vote type: what it keeps, what it refuses, and that dense and sparse say the same."""
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from weaklabel.errors import InvalidVotesError
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.votes import ABSTAIN, ERROR, Votes, as_votes
 
 matrices = hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(-1, 3))
@@ -57,6 +60,46 @@ def test_labels_take_the_smallest_type(n_classes: int, dtype: type) -> None:
 def test_a_compact_array_is_not_copied() -> None:
     array = np.zeros((3, 2), np.int8)
     assert np.shares_memory(Votes.from_dense(array, 2).to_dense(), array)
+    array[0, 0] = 1  # it stays the caller's, to write to as well
+
+
+def test_votes_cannot_be_changed() -> None:
+    dense = Votes.from_dense(np.zeros((3, 2), np.int8), 2, items=["a", "b", "c"])
+    for votes in (dense, sparse(np.zeros((3, 2), int), 2), pickle.loads(pickle.dumps(dense)), copy.deepcopy(dense)):
+        for name in ("n_items", "n_classes", "source_names", "item_ids", "n_sources", "other"):
+            with pytest.raises(AttributeError, match=f"{name} cannot be set"):
+                setattr(votes, name, 7)
+        for array in (votes.to_dense(), votes.to_codes(), votes.item_ids, *votes.triples()):
+            if array is not None and array.flags.writeable:
+                array[...] = 1  # of its own, so that this changes nothing
+        assert votes.to_dense().tolist() == [[0, 0]] * 3
+    for array in (dense.to_dense(), dense.to_codes(), dense.item_ids):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 1  # type: ignore[index]
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(dense)
+
+
+@pytest.mark.parametrize("make", [Votes.from_dense, lambda m, k: sparse(np.array(m), k)])
+def test_votes_survive_pickling_and_copying(make: Any) -> None:
+    votes = make([[0, -1], [1, 1]], 2)
+    assert pickle.loads(pickle.dumps(votes)) == votes == copy.deepcopy(votes) == copy.copy(votes)
+
+
+def test_equality_compares_every_cell() -> None:
+    assert Votes.from_codes([[0, -2], [1, -1]], 2) != Votes.from_codes([[0, -1], [1, -2]], 2)
+    assert Votes.from_codes([[0, -2], [1, -1]], 2) == Votes.from_codes([[0, -2], [1, -1]], 2)
+    assert Votes.from_codes([[0, -2]], 2) != sparse(np.array([[0, -1]]), 2)
+    assert Votes.from_dense([[0, 1]], 2) != sparse(np.array([[1, 0]]), 2)
+    assert Votes.from_dense([[0, 1]], 2) != Votes.from_dense([[0, 1]], 3)
+
+
+def test_a_frame_names_its_sources() -> None:
+    frame = pd.DataFrame([[0, 1], [1, -1]], columns=["ann", "bob"])
+    assert Votes.from_dense(frame, 2).source_names == ("ann", "bob")
+    assert Votes.from_dense(frame, 2, sources=["a", "b"]).source_names == ("a", "b")
+    assert Votes.from_dense(pd.DataFrame([[0, 1]]), 2).source_names == ("source_0", "source_1")
+    assert Votes.from_dense(frame.astype("Int64"), 2) == Votes.from_dense(frame, 2)
 
 
 def test_names_and_ids_are_kept() -> None:
@@ -82,6 +125,10 @@ def test_of_a_repeated_pair_the_last_vote_counts() -> None:
     assert votes.to_dense().tolist() == [[1, 1], [1, -1]]
     with pytest.raises(InvalidVotesError, match="'source_0' votes more than once on item 0"):
         Votes.from_triples(*triples, n_classes=2, repeated="error")
+    with pytest.raises(InvalidVotesError, match="'ann' votes more than once on item 't1'"):
+        Votes.from_triples(["t1", "t1"], ["ann", "ann"], [0, 1], n_classes=2, repeated="error")
+    with pytest.raises(InvalidArgumentError, match=r"repeated must be .* got 'first'"):
+        Votes.from_triples(*triples, n_classes=2, repeated="first")  # type: ignore[arg-type]
 
 
 def test_a_later_abstain_withdraws_a_vote() -> None:
@@ -112,7 +159,16 @@ def test_whole_floats_are_taken() -> None:
         ([[0.0, 0.5]], r"row 0, column 1 is 0\.5"),
         ([[0, np.inf]], r"row 0, column 1 is inf"),
         ([[0, 1], [1]], r"ragged votes: row 0 has 2 votes, row 1 has 1"),
-        ([[0, "spam"]], r"whole numbers"),
+        ([[0, "spam"]], r"whole numbers; row 0, column 1 is 'spam'"),
+        (np.array([["0", "1"]]), r"row 0, column 0 is '0'"),
+        (np.array([[0, "1"]], object), r"row 0, column 1 is '1'"),
+        ([[0, [1, 2]], [0, [1]]], r"row 0, column 1 is \[1, 2\]"),
+        ([[0, 1], 5], r"row 0 has 2 votes, row 1 has no cells"),
+        ([[0, 1e300]], r"row 0, column 1 \('source_1'\): label 1e\+300 is outside 0\.\.1"),
+        ([[0, 2**80]], r"row 0, column 1 .*label 1\.2\d*e\+24 is outside"),
+        ([[True, False]], r"not True and False.* np\.where"),
+        (np.array([[1, True]], object), r"row 0, column 1 is True"),
+        ([[0, 1j]], r"row 0, column 1 is 1j"),
         ([[0, None]], r"row 0, column 1"),
         ([0, 1], r"matrix \[items, sources\], got shape \(2,\)"),
         (np.array([[2**63]], np.uint64), r"label 9223372036854775808 is outside"),
@@ -131,9 +187,16 @@ def test_bad_matrices_are_refused_with_the_place(array: Any, message: str) -> No
         ({"sources": ["a", ""]}, "name of source 1 is empty"),
         ({"items": ["x", "x"]}, "'x' appears twice, in rows 0 and 1"),
         ({"items": ["x"]}, "2 items, 1 ids"),
+        ({"sources": "ab"}, "sources must be a list of names, got the text 'ab'"),
+        ({"items": "ab"}, "items must be a list of names, got the text 'ab'"),
+        ({"sources": ["a", None]}, "the name of source 1 is None"),
+        ({"sources": [np.nan, "a"]}, "the name of source 0 is nan"),
+        ({"items": ["a", None]}, "the id of item 1 is None"),
+        ({"items": [pd.NaT, "a"]}, "the id of item 0 is NaT"),
+        ({"items": ["a", pd.NA]}, "the id of item 1 is <NA>"),
     ],
 )
-def test_bad_names_are_refused(options: dict[str, list[str]], message: str) -> None:
+def test_bad_names_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidVotesError, match=message):
         Votes.from_dense([[0, 1], [1, 0]], 2, **options)
 
@@ -154,11 +217,64 @@ def test_bad_numbers_of_classes_are_refused(n_classes: Any) -> None:
         (([0, 1], [0], [1]), "one length, got 2, 1 and 1"),
         (([0.5], [0], [1]), r"items must be whole numbers; entry 0 is 0\.5"),
         (([[0]], [0], [1]), "one dimension"),
+        (([[0], [0, 1]], [0], [1]), "ragged items"),
+        (([True], [0], [1]), "items must be whole numbers, not True and False"),
+        (([0], [0], [True]), "labels must be whole numbers, not True and False"),
+        (([0], [0], ["1"]), "labels must be whole numbers; entry 0 is '1'"),
+        ((["a", None], [0, 0], [1, 1]), "items: entry 1 is None"),
+        ((["a", np.nan], [0, 0], [1, 1]), "items: entry 1 is nan"),
+        (([0, None], [0, 0], [1, 1]), "items: entry 1 is None"),
+        (([0], np.array([np.nan], object), [1]), "sources: entry 0 is nan"),
+        (([2**33], [0], [1]), r"items: entry 0 is 8589934592, outside 0\.\.2"),
     ],
 )
 def test_bad_triples_are_refused_with_the_place(triples: Any, message: str) -> None:
     with pytest.raises(InvalidVotesError, match=message):
         Votes.from_triples(*triples, n_classes=2, n_items=3, n_sources=2)
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([10_000_000_000, 5], "entry 0 is 10000000000, too large for an index: pass ids as strings"),
+        ([5, 2**32 + 1], "entry 1 is 4294967297, too large"),
+        (np.array([5, 2**64 - 1], np.uint64), "entry 1 is 18446744073709551615, too large"),
+        ([0.0, 1e300], r"entry 1 is 1e\+300, too large"),
+        ([0, 2**31 - 1], "entry 1 is 2147483647, too large"),
+        ([0, 1000], "entry 1 is 1000, far above the 2 triples given: pass ids as strings, or give n_items"),
+    ],
+)
+def test_ids_are_not_taken_for_indices(items: Any, message: str) -> None:
+    with pytest.raises(InvalidVotesError, match=f"items: {message}"):
+        Votes.from_triples(items, [0, 0], [1, 1], n_classes=2)
+    with pytest.raises(InvalidVotesError, match=f"sources: {message.replace('n_items', 'n_sources')}"):
+        Votes.from_triples([0, 0], items, [1, 1], n_classes=2)
+    as_text = Votes.from_triples([str(one) for one in np.asarray(items).tolist()], [0, 0], [1, 1], n_classes=2)
+    assert as_text.shape == (2, 1)
+
+
+def test_far_indices_are_taken_where_they_may_be_indices() -> None:
+    assert Votes.from_triples([0, 999], [0, 0], [1, 1], n_classes=2).n_items == 1000
+    assert Votes.from_triples([0, 1000], [0, 0], [1, 1], n_classes=2, n_items=5000).n_items == 5000
+    many = np.arange(20)
+    assert Votes.from_triples(many * 100, many * 0, many * 0, n_classes=2).n_items == 1901
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (-1, "at least 0, got -1"),
+        (2.5, "a whole number, got 2.5"),
+        (True, "a whole number"),
+        (2**31, "at most 2147483647"),
+    ],
+)
+@pytest.mark.parametrize("field", ["n_items", "n_sources"])
+def test_bad_sizes_are_refused(field: str, size: Any, message: str) -> None:
+    options: dict[str, Any] = {field: size}
+    with pytest.raises(InvalidVotesError, match=f"{field} must be {message}") as caught:
+        Votes.from_triples([], [], [], n_classes=2, **options)
+    assert caught.value.field == field
 
 
 def test_no_items_and_no_votes_are_legal() -> None:
@@ -171,6 +287,10 @@ def test_no_items_and_no_votes_are_legal() -> None:
 def test_votes_over_other_classes_are_refused() -> None:
     with pytest.raises(InvalidVotesError, match="over 3 classes, the model over 2"):
         as_votes(Votes.from_dense([[2]], 3), 2)
+    with pytest.raises(
+        InvalidVotesError, match=r"apply\(\.\.\., n_classes=3\) or Votes.from_dense\(\.\.\., n_classes=3\)"
+    ):
+        as_votes(Votes.from_dense([[1]], 2), 3)
 
 
 def test_votes_are_made_by_their_constructors() -> None:

@@ -29,7 +29,7 @@ def label_dtype(n_classes: int) -> type[np.signedinteger[Any]]:
 # --------------------------------------------------------------------- numbers
 
 
-def count(value: int, field: str, least: int) -> int:
+def check_count(value: int, field: str, least: int) -> int:
     """A number of classes, items or sources."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise InvalidVotesError(f"{field} must be a whole number, got {value!r}", field=field)
@@ -39,7 +39,7 @@ def count(value: int, field: str, least: int) -> int:
     return int(value)
 
 
-def matrix(values: ArrayLike) -> NDArray[Any]:
+def read_matrix(values: ArrayLike) -> NDArray[Any]:
     """[N, M] whole numbers."""
     array = _array(values, "votes")
     if array.ndim != 2:
@@ -47,12 +47,12 @@ def matrix(values: ArrayLike) -> NDArray[Any]:
     return _whole(array, "votes")
 
 
-def vector(values: ArrayLike, what: str) -> NDArray[Any]:
+def read_vector(values: ArrayLike, what: str) -> NDArray[Any]:
     """[V] whole numbers."""
     return _whole(_one_dimension(_array(values, what), what), what)
 
 
-def labels(array: NDArray[Any], n_classes: int, lowest: int, place: Callable[[tuple[int, ...]], str]) -> Codes:
+def compact_codes(array: NDArray[Any], n_classes: int, lowest: int, place: Callable[[tuple[int, ...]], str]) -> Codes:
     """Whole numbers as codes of the smallest type; refuses those outside lowest..K-1."""
     if array.size and (array.min() < lowest or array.max() >= n_classes):
         at = _first((array < lowest) | (array >= n_classes))
@@ -125,7 +125,7 @@ def _place(at: tuple[int, ...]) -> str:
 # --------------------------------------------------------------- names and ids
 
 
-def source_names(names: Iterable[Hashable] | None, n_sources: int) -> tuple[str, ...]:
+def check_names(names: Iterable[Hashable] | None, n_sources: int) -> tuple[str, ...]:
     """M distinct names; "source_0", "source_1", ... where none are given."""
     if names is None:
         return tuple(f"source_{column}" for column in range(n_sources))
@@ -145,12 +145,12 @@ def column_names(table: Any) -> list[str] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def item_ids(ids: Iterable[Hashable] | None, n_items: int) -> NDArray[np.str_] | None:
-    """N distinct ids as an array of str, or None where items go by position."""
+def check_ids(ids: Iterable[Hashable] | None, n_items: int | None) -> NDArray[np.str_] | None:
+    """N distinct ids as an array of str, or None where items go by position; any number where N is not known."""
     if ids is None:
         return None
     kept = _texts(ids, "items", "the id of item")
-    if len(kept) != n_items:
+    if n_items is not None and len(kept) != n_items:
         raise InvalidVotesError(f"there are {n_items} items, {len(kept)} ids are given", field="items")
     _distinct(kept, "items", "item id", "rows")
     return np.asarray(kept, dtype=np.str_)
@@ -168,7 +168,7 @@ def numbered(
         names: names that the caller gives to the indices.
     """
     array = _one_dimension(_array(values, what), what)
-    given_count = None if given_count is None else count(given_count, f"n_{what}", 0)
+    given_count = None if given_count is None else check_count(given_count, f"n_{what}", 0)
     if array.dtype.kind != "O" or all(isinstance(value, Integral) for value in array):
         kept = None if names is None else _texts(names, what, f"{what}: name")
         index = _whole(array, what)

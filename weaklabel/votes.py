@@ -14,8 +14,20 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel import _check
-from weaklabel._check import ABSTAIN, ERROR, Codes, label_dtype
+from weaklabel._check import (
+    ABSTAIN,
+    ERROR,
+    Codes,
+    check_count,
+    check_ids,
+    check_names,
+    column_names,
+    compact_codes,
+    label_dtype,
+    numbered,
+    read_matrix,
+    read_vector,
+)
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 
 __all__ = ["ABSTAIN", "ERROR", "Codes", "Votes", "as_gold", "as_votes", "label_dtype"]
@@ -127,11 +139,11 @@ class Votes:
         items: Iterable[Hashable] | None,
         lowest: int,
     ) -> Self:
-        n_classes = _check.count(n_classes, "n_classes", 2)
-        matrix = _check.matrix(array)
-        names = _check.source_names(_check.column_names(array) if sources is None else sources, matrix.shape[1])
-        ids = _check.item_ids(items, matrix.shape[0])
-        codes = _check.labels(matrix, n_classes, lowest, lambda at: f"row {at[0]}, column {at[1]} ({names[at[1]]!r})")
+        n_classes = check_count(n_classes, "n_classes", 2)
+        matrix = read_matrix(array)
+        names = check_names(column_names(array) if sources is None else sources, matrix.shape[1])
+        ids = check_ids(items, matrix.shape[0])
+        codes = compact_codes(matrix, n_classes, lowest, lambda at: f"row {at[0]}, column {at[1]} ({names[at[1]]!r})")
         return cls._make(matrix.shape[0], n_classes, names, ids, codes)
 
     @classmethod
@@ -173,17 +185,17 @@ class Votes:
         """
         if repeated not in ("last", "error"):
             raise InvalidArgumentError(f'repeated must be "last" or "error", got {repeated!r}', field="repeated")
-        n_classes = _check.count(n_classes, "n_classes", 2)
-        rows, n_items, found_ids = _check.numbered(items, "items", n_items, item_ids)
-        columns, n_sources, found_names = _check.numbered(sources, "sources", n_sources, source_names)
-        ids = _check.item_ids(found_ids, n_items)
-        names = _check.source_names(found_names, n_sources)
-        values = _check.vector(labels, "labels")
+        n_classes = check_count(n_classes, "n_classes", 2)
+        rows, n_items, found_ids = numbered(items, "items", n_items, item_ids)
+        columns, n_sources, found_names = numbered(sources, "sources", n_sources, source_names)
+        ids = check_ids(found_ids, n_items)
+        names = check_names(found_names, n_sources)
+        values = read_vector(labels, "labels")
         if not len(rows) == len(columns) == len(values):
             raise InvalidVotesError(
                 f"items, sources and labels must have one length, got {len(rows)}, {len(columns)} and {len(values)}"
             )
-        codes = _check.labels(values, n_classes, ABSTAIN, lambda at: f"triple {at[0]}")
+        codes = compact_codes(values, n_classes, ABSTAIN, lambda at: f"triple {at[0]}")
         order = np.lexsort((columns, rows))  # stable: of a repeated pair the later vote comes last
         rows, columns, codes = rows[order], columns[order], codes[order]
         last = np.ones(len(rows), bool)
@@ -294,7 +306,7 @@ class Votes:
         if unknown:
             raise InvalidVotesError(f"unknown source {unknown[0]!r}", field="sources")
         chosen = np.array([index[name] for name in names], np.int32)
-        kept = _check.source_names(names, len(chosen))
+        kept = check_names(names, len(chosen))
         if self._matrix is not None:
             return self._make(self.n_items, self.n_classes, kept, self.item_ids, self._matrix[:, chosen])
         renumber = np.full(self.n_sources, -1, np.int32)
@@ -365,7 +377,7 @@ def as_gold(gold: ArrayLike, votes: Votes) -> NDArray[np.int32]:
     labels = np.asarray(gold)
     if labels.shape != (votes.n_items,):
         raise InvalidArgumentError(
-            f"gold must hold a class for each of the {votes.n_items} items, -1 where unknown; got shape {labels.shape}",
+            f"gold must hold a class, or -1 (unknown), for each of the {votes.n_items} items, got shape {labels.shape}",
             field="gold",
         )
     if labels.dtype.kind not in "iu" and labels.size:

@@ -1,13 +1,19 @@
-"""The composition root: everything that the server consists of is put together here, started, and drained."""
+"""The composition root: everything that the server consists of is put together here, started, and drained.
+
+The server takes calls, and says where it listens, in about a second. Health tells the rest: the label model's libraries
+take seconds to load, so LabelService, and the server as a whole (the empty name), are SERVING only when they are loaded
+and the newest models are warm. A call that comes before that is answered, but waits for it.
+"""
 
 import asyncio
 import fcntl
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 from alembic.util import CommandError
@@ -57,6 +63,8 @@ SERVICES = tuple(
     )
 )
 
+_WARMED_SERVICES = ("", labels_pb2.DESCRIPTOR.services_by_name["LabelService"].full_name)
+
 log = logging.getLogger(__name__)
 
 
@@ -103,11 +111,13 @@ class App:
         self._stack.callback(os.close, lock)
         database = await asyncio.to_thread(_open_database, config)
         self._stack.push_async_callback(asyncio.to_thread, database.close)
-        before = now_micros() - int(config.keep_days * MICROS_PER_DAY)
-        await database.run_write(uploads.remove_abandoned, before)
-        await database.run_write(requests.remove_old, before)
-
-        engine = Engine(database, prediction_threads=config.prediction_threads, cached_models=config.cached_models)
+        self._in_background(self._clean(database))
+        engine = Engine(
+            database,
+            prediction_threads=config.prediction_threads,
+            cached_models=config.cached_models,
+            max_label_cells=config.max_label_cells,
+        )
         self._stack.push_async_callback(asyncio.to_thread, engine.close)
         runner = OperationRunner(database, engine, max_fits=config.max_fits)
         server = self._build(database, engine, runner)
@@ -120,16 +130,52 @@ class App:
             raise StartError(
                 f"cannot listen on {config.listen}: the port is in use, or the address is not ours"
             ) from None
+        for service in ("", *SERVICES):
+            await self._set_serving(service, serving=service not in _WARMED_SERVICES)
         await server.start()
         await runner.start()
-        for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
-        engine.warm_up()
+        self._in_background(self._warm_up(engine))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Starts work that is cancelled when its turn on the stack comes."""
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        self._stack.push_async_callback(end)
+
+    async def _warm_up(self, engine: Engine) -> None:
+        try:
+            await engine.run(engine.warm_up)
+        except Exception:
+            log.exception("predictions are not possible")
+            return
+        for service in _WARMED_SERVICES:
+            await self._set_serving(service, serving=True)
+
+    async def _set_serving(self, service: str, *, serving: bool) -> None:
+        answer = health_pb2.HealthCheckResponse
+        await self._health.set(service, answer.SERVING if serving else answer.NOT_SERVING)
+
+    async def _clean(self, database: Database) -> None:
+        """Forgets what is old, now and then, for as long as the server runs."""
+        while True:
+            before = now_micros() - int(self._config.keep_days * MICROS_PER_DAY)
+            try:
+                await database.run_write(uploads.remove_abandoned, before)
+                await database.run_write(requests.remove_old, before)
+            except SQLAlchemyError:
+                log.exception("what is old could not be removed; it is tried again later")
+            await asyncio.sleep(self._config.clean_seconds)
 
     def _build(self, database: Database, engine: Engine, runner: OperationRunner) -> grpc.aio.Server:
         config = self._config
         server = grpc.aio.server(
-            interceptors=[CallInterceptor()],
+            interceptors=[
+                CallInterceptor(max_streams=config.max_streams, idle_seconds=config.stream_idle_seconds),
+            ],
             maximum_concurrent_rpcs=config.max_concurrent_rpcs,
             options=[
                 ("grpc.max_receive_message_length", config.max_message_bytes),
@@ -149,7 +195,7 @@ class App:
         votes_pb2_grpc.add_VoteServiceServicer_to_server(
             VoteService(database, max_cells=config.max_votes_cells, max_message_bytes=limit), server
         )
-        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(database, runner), server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(database, engine, runner), server)
         operations_pb2_grpc.add_OperationServiceServicer_to_server(OperationService(database, runner), server)
         labels_pb2_grpc.add_LabelServiceServicer_to_server(
             LabelService(database, engine, max_message_bytes=limit), server

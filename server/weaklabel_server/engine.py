@@ -1,23 +1,26 @@
 """Fits and predictions: the label model, run in threads, so that the event loop never waits for it."""
 
 import asyncio
+import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
 
 from weaklabel.errors import WeaklabelError
+from weaklabel_server import names
 from weaklabel_server.errors import Reason, ServiceError
-from weaklabel_server.store import models, votes
+from weaklabel_server.store import models, projects, votes
 from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
-from weaklabel_server.store.models import FittedModel, Model, ModelSummary, SourceEstimate
+from weaklabel_server.store.models import FittedModel, ModelSummary, SourceEstimate
 from weaklabel_server.store.operations import Operation, Progress, Stage
 
 if TYPE_CHECKING:
@@ -26,23 +29,60 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 SoftLabels = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Probabilities [rows, K] and labels [rows]."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory, ready to predict. As models never change, it stays right for as long as there is the model."""
+
+    name: str
+    n_classes: int
+    column_of: Mapping[str, int]  # the column of each source, in order
+    label_model: "LabelModel"
 
 
 class Engine:
     """Runs label models on what the store holds."""
 
-    def __init__(self, database: Database, *, prediction_threads: int, cached_models: int) -> None:
+    def __init__(
+        self, database: Database, *, prediction_threads: int, cached_models: int, max_label_cells: int
+    ) -> None:
         self._database = database
+        self._max_label_cells = max_label_cells
         self._threads = ThreadPoolExecutor(prediction_threads, thread_name_prefix="predict")
         self._cached_models = cached_models
         self._models_lock = threading.Lock()
-        self._models: OrderedDict[int, LabelModel] = OrderedDict()
+        self._models: OrderedDict[int, LoadedModel] = OrderedDict()
 
     def warm_up(self) -> None:
-        """Loads the label model's libraries in the background; returns at once."""
-        self._threads.submit(_label_model_class)
+        """Loads the label model's libraries and the newest models, so that first predictions are quick. Blocks."""
+        _label_model_class()
+        with self._database.read() as tx:
+            newest = models.newest(tx, self._cached_models)
+        for name in reversed(newest):
+            try:
+                loaded = self.load(*name)
+                self.label(loaded, np.zeros((1, len(loaded.column_of)), np.int8))
+            except Exception:
+                # One that cannot be loaded must not keep the others from being served.
+                log.exception("loading model %s", names.format_model(*name))
+
+    def check_size(self, rows: int, n_classes: int) -> None:
+        """Refuses soft labels that would take more memory than a server has.
+
+        Raises:
+            ServiceError: LABELS_TOO_LARGE.
+        """
+        if rows * n_classes > self._max_label_cells:
+            raise ServiceError(
+                Reason.LABELS_TOO_LARGE,
+                f"{rows} items x {n_classes} classes are more than the {self._max_label_cells} cells that this server "
+                "labels at once; see WEAKLABEL_MAX_LABEL_CELLS",
+            )
 
     def fit(self, operation: Operation, report: Callable[[Progress], None]) -> FittedModel:
         """Fits a model on the votes that an operation names. Blocks: run it in a thread.
@@ -52,13 +92,15 @@ class Engine:
             report: Called with each step of progress; what it raises ends the fit.
 
         Raises:
-            ServiceError: NO_VOTES, VOTES_UNSUITABLE; whatever report raises.
+            ServiceError: NO_VOTES, LABELS_TOO_LARGE, VOTES_UNSUITABLE; whatever report raises.
         """
         progress = Progress(Stage.READING)
         report(progress)
         with self._database.read() as tx:
             view = votes.view(tx, operation.project_id, operation.votes_version)
             votes.check_not_empty(view)
+            # Checked when it was asked for, too; but the limit may be another one since.
+            self.check_size(view.item_count, len(view.project.classes))
             read = votes.read(tx, view)
 
         def on_iteration(step: "FitProgress") -> None:
@@ -89,31 +131,45 @@ class Engine:
             labels=labels,
         )
 
-    def label(self, tx: Connection, model: Model, codes: Codes) -> SoftLabels:
+    def load(self, project_id: str, model_id: str) -> LoadedModel:
+        """A model that exists now, out of memory where it is there. Blocks: run it in a thread.
+
+        Raises:
+            ServiceError: PROJECT_NOT_FOUND, MODEL_NOT_FOUND.
+        """
+        with self._database.read() as tx:
+            key = models.find_key(tx, project_id, model_id)
+            with self._models_lock:
+                if key is not None and key in self._models:
+                    self._models.move_to_end(key)
+                    return self._models[key]
+            project = projects.get(tx, project_id)
+            model = models.get(tx, project, model_id)
+            content = models.content(tx, model)
+        loaded = LoadedModel(
+            name=names.format_model(project_id, model.model_id),
+            n_classes=len(project.classes),
+            column_of={estimate.source: column for column, estimate in enumerate(model.summary.sources)},
+            label_model=_label_model_class().from_bytes(content),
+        )
+        with self._models_lock:
+            self._models[model.key] = loaded
+            if len(self._models) > self._cached_models:
+                self._models.popitem(last=False)
+        return loaded
+
+    def label(self, model: LoadedModel, codes: Codes) -> SoftLabels:
         """Soft labels of new votes, codes [rows, M] in the order of the model's sources. Blocks: run it in a thread.
 
         Raises:
-            ServiceError: MODEL_NOT_FOUND when the model was deleted since.
+            ServiceError: LABELS_TOO_LARGE.
         """
-        with self._models_lock:
-            loaded = self._models.get(model.key)
-        if loaded is None:
-            loaded = _label_model_class().from_bytes(models.content(tx, model))
-        with self._models_lock:
-            self._models[model.key] = loaded
-            self._models.move_to_end(model.key)
-            if len(self._models) > self._cached_models:
-                self._models.popitem(last=False)
-        return loaded.label(codes)
+        self.check_size(len(codes), model.n_classes)
+        return model.label_model.label(codes)
 
-    async def run(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs query(transaction, ...), which may call label, in a thread for predictions."""
-
-        def work() -> T:
-            with self._database.read() as tx:
-                return query(tx, *args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs work(...), which may call the methods that block, in a thread for predictions."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
 
     def close(self) -> None:
         """Waits for what runs."""
@@ -121,7 +177,7 @@ class Engine:
 
 
 def _label_model_class() -> "type[LabelModel]":
-    # JAX takes seconds to load: the server serves before that.
+    # JAX takes seconds to load: the server takes calls before that.
     from weaklabel.model import LabelModel
 
     return LabelModel

@@ -34,12 +34,12 @@ def test_ties_are_shared_and_unknown_items_left_out() -> None:
     assert scores.n_items == 2
 
 
-def test_called_labels_replace_the_likeliest_class() -> None:
+def test_scores_replace_the_likeliest_class() -> None:
     p, gold = [[0.6, 0.4], [0.6, 0.4]], [1, 0]
     assert evaluate(p, gold).accuracy == 0.5
-    assert evaluate(p, gold, labels=[1, 0]).accuracy == 1.0
-    assert evaluate(p, gold, labels=[1, -1]).accuracy == 0.75
-    assert evaluate(p, gold, labels=[1, 0]).nll == evaluate(p, gold).nll
+    assert evaluate(p, gold, scores=[[0, 1], [1, 0]]).accuracy == 1.0
+    assert evaluate(p, gold, scores=[[0, 1], [1, 1]]).accuracy == 0.75
+    assert evaluate(p, gold, scores=[[0, 1], [1, 0]]).nll == evaluate(p, gold).nll
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def project() -> str:
 
 
 class Proxy:
-    """A TCP proxy that can cut its connections after so many bytes from the client."""
+    """A TCP proxy that can cut its connections after so many bytes from the client, or withhold the ends of streams."""
 
     def __init__(self, target: str) -> None:
         host, port = target.rsplit(":", 1)
@@ -86,6 +86,7 @@ class Proxy:
         self.n_connections = 0
         self.bytes_up = 0
         self.refusing = False
+        self.withholding_ends = False  # the HTTP/2 frame that ends a response does not come through
         self._cuts: list[int] = []
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
@@ -132,20 +133,30 @@ class Proxy:
             self.n_connections += 1
             with self._lock:
                 self._open += [client, server]
-            for source, sink, upward in ((client, server, True), (server, client, False)):
-                self._threads.append(threading.Thread(target=self._pump, args=(source, sink, upward), daemon=True))
+            for pump, source, sink in ((self._pump_up, client, server), (self._pump_down, server, client)):
+                self._threads.append(threading.Thread(target=pump, args=(source, sink), daemon=True))
                 self._threads[-1].start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, upward: bool) -> None:
+    def _pump_up(self, source: socket.socket, sink: socket.socket) -> None:
         with source, suppress(OSError):
             while data := source.recv(16_384):
                 sink.sendall(data)
-                if upward:
-                    self.bytes_up += len(data)
-                    if self._cuts and self.bytes_up >= self._cuts[0]:
-                        self._cuts.pop(0)
-                        self.bytes_up = 0
-                        self.cut()
+                self.bytes_up += len(data)
+                if self._cuts and self.bytes_up >= self._cuts[0]:
+                    self._cuts.pop(0)
+                    self.bytes_up = 0
+                    self.cut()
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+    def _pump_down(self, source: socket.socket, sink: socket.socket) -> None:
+        with source, source.makefile("rb") as frames, suppress(OSError):
+            # A frame of HTTP/2: length (3 bytes), type, flags, stream (4 bytes), payload.
+            while len(head := frames.read(9)) == 9:
+                payload = frames.read(int.from_bytes(head[:3]))
+                ends_stream = head[3] == 1 and head[4] & 1
+                if not (ends_stream and self.withholding_ends):
+                    sink.sendall(head + payload)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
 

@@ -8,13 +8,16 @@ from typing import Any
 import grpc
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 
 from weaklabel import LabelModel, Votes
 from weaklabel_client import (
     AlreadyExists,
+    Cancelled,
     DeadlineExceeded,
     FailedPrecondition,
+    FitProgress,
     FitStage,
     InvalidArgument,
     NotFound,
@@ -110,6 +113,65 @@ async def test_sparse_votes_are_the_dense_ones(client: Any, project: str) -> Non
     assert (read.sources, read.items) == (tuple(names), tuple(items))
 
 
+async def test_votes_of_the_library_keep_their_names_ids_and_errors(client: Any, project: str) -> None:
+    codes = random_votes(50)
+    codes[7, 2] = -2
+    items = [f"mail {row}" for row in range(50)]
+    votes = Votes.from_codes(codes, 2, sources=SOURCES, items=items)
+    await client.create_project(project, classes=["ham", "spam"])
+    await client.upload_votes(project, votes)
+    read = await client.read_votes(project)
+    assert (read.sources, read.items) == (tuple(SOURCES), tuple(items))
+    np.testing.assert_array_equal(read.votes, codes)
+
+    await client.upload_votes(project, votes, sources=list("abcd"), items=[f"other {row}" for row in range(50)])
+    renamed = await client.read_votes(project)
+    assert (renamed.sources[4:], renamed.items[50]) == (("a", "b", "c", "d"), "other 0")
+
+    rows, columns, labels = votes.triples()
+    sparse = Votes.from_triples(
+        rows, columns, labels, n_classes=2, n_items=50, source_names=list("wxyz"), item_ids=items
+    )
+    await client.upload_votes(project, sparse)
+    read = await client.read_votes(project)
+    assert read.sources[8:] == ("w", "x", "y", "z")
+    np.testing.assert_array_equal(read.votes[:50, 8:], np.maximum(codes, -1))
+
+
+async def test_names_that_votes_bring_decide_the_order_of_columns(client: Any, project: str) -> None:
+    codes = random_votes(400)
+    await client.create_project(project, classes=["ham", "spam"])
+    await client.upload_votes(project, pd.DataFrame(codes, columns=SOURCES, index=range(7, 407)))
+    read = await client.read_votes(project)
+    assert (read.sources, read.items) == (tuple(SOURCES), None)
+    await (await client.fit(project)).result()
+
+    votes = Votes.from_dense(codes, 2, sources=SOURCES)
+    expected = LabelModel(classes=["ham", "spam"]).fit(votes).predict_proba(votes)
+    turned = votes.select_sources(SOURCES[::-1])
+    np.testing.assert_allclose(await client.predict(project, turned), expected, atol=1e-5)
+    frame = pd.DataFrame(codes[:, ::-1], columns=SOURCES[::-1])
+    np.testing.assert_allclose(await client.predict(project, frame), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        await client.predict(project, turned.to_dense(), sources=SOURCES[::-1]), expected, atol=1e-5
+    )
+    halves = [turned.select_items(range(200)), turned.select_items(range(200, 400))]
+    answers = [answer.probabilities async for answer in client.predict_stream(project, halves)]
+    np.testing.assert_allclose(np.concatenate(answers), expected, atol=1e-5)
+
+
+async def test_a_source_that_failed_abstains_in_predictions(client: Any, project: str) -> None:
+    codes = random_votes(100)
+    await client.create_project(project, classes=["ham", "spam"])
+    await client.upload_votes(project, codes)
+    await (await client.fit(project)).result()
+    failed = np.where(codes == -1, -2, codes)
+    expected = await client.predict(project, codes)
+    np.testing.assert_array_equal(await client.predict(project, failed), expected)
+    (answer,) = [answer async for answer in client.predict_stream(project, [failed])]
+    np.testing.assert_array_equal(answer.probabilities, expected)
+
+
 async def test_listings_hide_their_pages(client: Any, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weaklabel_client._calls._PAGE_SIZE", 3)
     await client.create_project(project, classes=["a", "b"])
@@ -172,6 +234,18 @@ async def test_errors_are_the_exceptions_of_their_codes(client: Any, project: st
         await client.soft_labels(project, model="projects/other/models/m1")
     with pytest.raises(ValueError, match='sources: names 0 and 1 are both "a"'):
         await client.upload_votes(project, [[0, 1]], sources=["a", "a"])
+    surrogates: dict[str, Callable[[], Any]] = {
+        "project": lambda: client.get_project("\udc80"),
+        "source": lambda: client.get_source(project, "\udc80"),
+        "model": lambda: client.get_model(project, "\udc80"),
+        "operation": lambda: client.operation(f"projects/{project}/operations/\udc80"),
+        "classes: name 1": lambda: client.create_project(project, classes=["ham", "\udc80"]),
+        "sources: name 0": lambda: client.predict(project, [[0]], sources=["\udc80"]),
+        "items: name 0": lambda: client.upload_votes(project, [[0]], items=["\udc80"]),
+    }
+    for what, call in surrogates.items():
+        with pytest.raises(ValueError, match=f"{what} is .* half of a surrogate pair"):
+            await call()
 
 
 async def test_a_project_that_exists_is_as_good_where_its_classes_are_the_same(client: Any, project: str) -> None:
@@ -227,6 +301,30 @@ async def test_a_fit_can_be_cancelled_and_picked_up_by_name(client: Any, project
     assert (await fit.result()).name == model.name
     await fit.cancel()  # too late, which is no error
     assert (await fit.result()).name == model.name
+
+
+async def test_a_fit_that_runs_can_be_cancelled(client: Any, project: str) -> None:
+    votes = np.random.default_rng(0).integers(-1, 5, size=(50_000, 40)).astype(np.int8)
+    await client.create_project(project, classes=list("abcde"))
+    await client.upload_votes(project, votes)
+    fit = await client.fit(project, max_iter=100_000)
+    loop, fitting = asyncio.get_running_loop(), asyncio.Event()
+
+    def report(step: FitProgress) -> None:
+        if step.stage is FitStage.FITTING:
+            loop.call_soon_threadsafe(fitting.set)
+
+    result = asyncio.create_task(fit.result(timeout=90, progress=report))
+    await asyncio.wait_for(fitting.wait(), 60)
+    await fit.cancel()
+    with pytest.raises(Cancelled) as cancelled:
+        await result
+    assert cancelled.value.reason == "OPERATION_CANCELLED"
+    assert await fit.done()
+    assert [model async for model in client.list_models(project)] == []
+    with pytest.raises(Cancelled):
+        await (await client.operation(fit.name)).result()
+    await client.delete_project(project)  # which is refused while a fit runs
 
 
 async def test_a_closed_client_says_so(connect: Callable[..., Any], shared_server: Any) -> None:

@@ -54,6 +54,15 @@ def test_details_that_google_wrote_are_read() -> None:
     assert str(error) == "bad votes [BAD_TENSOR]\n  chunk.votes.data: 11 bytes, expected 12"
 
 
+def test_a_violation_that_the_message_tells_is_not_told_again() -> None:
+    told = weaklabel_client.FieldViolation("classes", "at least two, got 1")
+    untold = weaklabel_client.FieldViolation("project_id", "empty")
+    message = "classes: at least two, got 1"
+    assert str(weaklabel_client.InvalidArgument(message, field_violations=[told])) == f"{message} [INVALID_ARGUMENT]"
+    both = weaklabel_client.InvalidArgument(message, field_violations=[told, untold])
+    assert str(both) == f"{message} [INVALID_ARGUMENT]\n  project_id: empty"
+
+
 @pytest.mark.parametrize("trailer", [(), (("grpc-status-details-bin", b"\xff\xff\xff"),)])
 def test_without_readable_details_code_and_message_remain(trailer: tuple[tuple[str, bytes], ...]) -> None:
     error = _exceptions.from_rpc_error(FailedCall(grpc.StatusCode.NOT_FOUND, "no project", trailer))
@@ -69,18 +78,19 @@ def test_every_code_has_an_exception_that_keeps_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "lost"),
+    ("status", "goes_on"),
     [
         (status_pb2.Status(code=14, message="Socket closed"), True),
         (status_pb2.Status(code=1, message="Received RST_STREAM with error code 8"), True),
         (status_pb2.Status(code=13, message="Internal error from Core"), True),
+        (status_pb2.Status(code=10, message="another stream has opened the upload since"), True),
         (status_pb2.Status(code=13, message="a fault"), False),
         (status_pb2.Status(code=1, message="the operation was cancelled"), False),
         (status_pb2.Status(code=3, message="Received RST_STREAM"), False),
     ],
 )
-def test_what_counts_as_a_lost_connection(status: status_pb2.Status, lost: bool) -> None:
-    assert _exceptions.is_connection_loss(_exceptions.from_status(status)) is lost
+def test_what_a_stream_outlives(status: status_pb2.Status, goes_on: bool) -> None:
+    assert _exceptions.can_go_on(_exceptions.from_status(status)) is goes_on
 
 
 def test_the_tree_on_top_of_the_module_is_the_tree() -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 import itertools
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+import weaklabel_client
 import weaklabel_client.aio
-from weaklabel_client import DeadlineExceeded, UploadInterrupted, UploadProgress
+from weaklabel_client import DeadlineExceeded, UploadInterrupted, UploadProgress, UploadResult
 
 
 def random_votes(n_items: int, n_sources: int = 8, seed: int = 0) -> npt.NDArray[np.int8]:
@@ -278,6 +281,54 @@ async def test_downloads_and_predictions_go_on_over_cut_connections(
             proxy.cut()
     assert {answer.model for answer in answers} == {model.name}
     np.testing.assert_allclose(np.concatenate([answer.probabilities for answer in answers]), expected, atol=1e-6)
+
+
+async def test_a_download_whose_end_is_lost_has_no_row_twice(
+    connect: Callable[..., Any], shared_server: Any, make_proxy: Callable[[str], Any], project: str
+) -> None:
+    proxy = make_proxy(shared_server.address)
+    client = connect(proxy.address)
+    votes = random_votes(300, n_sources=3)
+    await client.create_project(project, classes=["a", "b"])
+    await client.upload_votes(project, votes)
+    await (await client.fit(project)).result(timeout=90)
+    expected = await client.soft_labels(project)
+
+    async def rows_of(parts: AsyncIterator[Any]) -> int:
+        """The number of rows; when all are here, the connection is lost before the end of the stream arrives."""
+        proxy.withholding_ends = True
+        connections = proxy.n_connections
+        n_rows = 0
+        async for part in parts:
+            n_rows += len(part.votes if hasattr(part, "votes") else part.labels)
+            if proxy.withholding_ends and n_rows >= len(expected):
+                proxy.withholding_ends = False
+                proxy.cut()
+        assert proxy.n_connections > connections
+        return n_rows
+
+    assert await rows_of(client.iter_soft_labels(project)) == 300
+    assert await rows_of(client.iter_votes(project)) == 300
+
+
+async def test_callers_that_upload_the_same_at_once_all_succeed(
+    shared_server: Any, project: str, small_chunks: int
+) -> None:
+    votes = random_votes(40_000)
+    start = threading.Barrier(3)
+
+    def upload(_: int) -> UploadResult:
+        with weaklabel_client.Client(shared_server.address) as client:
+            start.wait(30)
+            return client.upload_votes(project, votes, timeout=60)
+
+    with weaklabel_client.Client(shared_server.address) as client:
+        client.create_project(project, classes=["a", "b"])
+        with ThreadPoolExecutor(3) as threads:
+            results = await asyncio.to_thread(lambda: list(threads.map(upload, range(3))))
+        assert {(result.n_rows, result.votes_version) for result in results} == {(40_000, 1)}
+        assert client.get_project(project).votes_version == 1
+        np.testing.assert_array_equal(client.read_votes(project).votes, votes)
 
 
 async def test_waiting_has_an_end(connect: Callable[..., Any], shared_server: Any, project: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weaklabel_client import InternalError, Unavailable, UploadInterrupted, _streams, _votes
+from weaklabel import Votes
+from weaklabel_client import Aborted, DeadlineExceeded, InternalError, Unavailable, UploadInterrupted, _streams, _votes
 from weaklabel_client._backoff import Backoff
 from weaklabel_client._gen import labels_pb2, votes_pb2
 from weaklabel_client._tensors import from_tensor, to_tensor
@@ -108,10 +109,13 @@ def test_a_finished_upload_sends_nothing(job: _streams.UploadJob) -> None:
     assert not job.is_hungry()
 
 
-def test_only_a_lost_server_and_a_timeout_interrupt_an_upload(job: _streams.UploadJob) -> None:
+def test_only_a_lost_server_another_caller_and_a_timeout_interrupt_an_upload(job: _streams.UploadJob) -> None:
     fault = InternalError("a fault", reason="BUG")
     assert job.gave_up(fault) is fault
-    assert isinstance(job.gave_up(Unavailable("gone")), UploadInterrupted)
+    for error in (Unavailable("gone"), Aborted("taken over"), DeadlineExceeded("late")):
+        interrupted = job.gave_up(error)
+        assert isinstance(interrupted, UploadInterrupted)
+        assert interrupted.code is error.code
 
 
 def test_a_gap_in_what_the_server_sends_is_an_error() -> None:
@@ -123,9 +127,68 @@ def test_a_gap_in_what_the_server_sends_is_an_error() -> None:
     list(job.received(votes_pb2.ReadVotesResponse(votes_version=4, row_offset=5, sources=["a", "b"], votes=chunk)))
     job.connected()
     (request,) = job.requests()
-    assert (request.row_offset, request.votes_version) == (8, 4)
-    with pytest.raises(InternalError, match="row 9 where row 8 was due"):
-        list(job.received(votes_pb2.ReadVotesResponse(votes_version=4, row_offset=9, votes=chunk)))
+    assert (request.row_offset, request.votes_version) == (7, 4)
+    with pytest.raises(InternalError, match="row 8 where row 7 was due"):
+        list(job.received(votes_pb2.ReadVotesResponse(votes_version=4, row_offset=8, votes=chunk)))
+
+
+def test_a_read_goes_on_with_the_last_row_that_arrived() -> None:
+    job = _streams.ReadSoftLabelsJob("spam", "m1", 0, None)
+
+    def answer(*rows: int) -> list[tuple[int, tuple[str, ...] | None, list[int]]]:
+        """Rows whose label is their number; returns what of them is new."""
+        response = labels_pb2.ReadSoftLabelsResponse(
+            row_offset=rows[0],
+            item_ids=[f"i{row}" for row in rows],
+            probabilities=to_tensor(np.full((len(rows), 2), 0.5)),
+            labels=to_tensor(np.array(rows).reshape(-1, 1), np.int32),
+        )
+        return [(part.row_offset, part.items, part.labels.tolist()) for part in job.received(response)]
+
+    def asked() -> int:
+        job.connected()
+        (request,) = job.requests()
+        return int(request.row_offset)
+
+    assert asked() == 0
+    assert asked() == 0  # nothing had arrived
+    assert answer(0, 1, 2) == [(0, ("i0", "i1", "i2"), [0, 1, 2])]
+    assert asked() == 2
+    assert answer(2, 3) == [(3, ("i3",), [3])]
+    assert answer(4) == [(4, ("i4",), [4])]
+    # These were all rows, and only the end of the stream was lost: no row 5 is asked for, and nothing comes twice.
+    assert asked() == 4
+    assert answer(4) == []
+    job.ended()
+    assert job.is_done()
+
+
+def test_rows_that_were_not_asked_for_are_an_error() -> None:
+    job = _streams.ReadVotesJob("spam", None, 0, 4)
+    chunk = to_tensor(np.zeros((3, 2), dtype=int))
+    list(job.received(votes_pb2.ReadVotesResponse(votes_version=1, votes=chunk)))
+    job.connected()
+    (request,) = job.requests()
+    assert (request.row_offset, request.row_limit) == (2, 2)
+    with pytest.raises(InternalError, match="1 rows more than it was asked for"):
+        list(job.received(votes_pb2.ReadVotesResponse(votes_version=1, row_offset=2, votes=chunk)))
+
+
+def test_chunks_name_the_same_sources() -> None:
+    chunk = Votes.from_dense([[0, 1]], 2, sources=["a", "b"])
+    turned = chunk.select_sources(["b", "a"])
+    upload = _streams.UploadJob("spam", sources=None, upload_id=None)
+    upload.feed(chunk)
+    assert next(upload.requests()).open.sources == ["a", "b"]
+    predict = _streams.PredictJob("spam", None, None)
+    predict.feed(chunk)
+    assert next(predict.requests()).sources == ["a", "b"]
+    for feed in (upload.feed, predict.feed):
+        with pytest.raises(ValueError, match="all chunks must name the same sources in the same order"):
+            feed(turned)
+    given = _streams.PredictJob("spam", None, ["x", "y"])
+    given.feed(turned)
+    assert next(given.requests()).sources == ["x", "y"]
 
 
 def test_predictions_of_many_classes_are_asked_for_in_small_chunks() -> None:
@@ -164,3 +227,13 @@ def test_waits_grow_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     backoff.progressed()
     assert backoff.wait(lost) is not None
     assert backoff.wait(InternalError("a fault", reason="BUG")) is None
+
+
+def test_whoever_is_taken_over_waits_longer_each_time_also_after_progress() -> None:
+    backoff = Backoff(None, reconnect_timeout=60)
+    for longest in [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]:
+        wait = backoff.wait(Aborted("taken over"))
+        assert wait is not None
+        assert longest / 2 <= wait <= longest
+        backoff.progressed()
+    assert backoff.wait(Unavailable("lost")) == pytest.approx(0.075, abs=0.025)

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from weaklabel import Votes
 from weaklabel_client import _votes
 from weaklabel_client._tensors import from_tensor
 
@@ -44,6 +45,12 @@ def test_whole_numbers_of_any_kind_become_the_smallest_type(votes: object) -> No
     assert matrix.tolist() == [[0, -1], [2, -2]]
 
 
+def test_to_a_model_a_source_that_failed_is_one_that_abstains() -> None:
+    matrix = _votes.matrix_to_predict(Votes.from_codes([[0, -2], [-1, 1]], 2))
+    assert matrix.dtype == np.int8
+    assert matrix.tolist() == [[0, -1], [-1, 1]]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -53,6 +60,7 @@ def test_whole_numbers_of_any_kind_become_the_smallest_type(votes: object) -> No
         (["a", "x" * 256], "name 1 is 'xx"),
         (["a"], "there are 1 names for 2"),
         ("ab", "is one string"),
+        (["a", "b\udc80"], r"sources: name 1 is 'b\\udc80': character 1 is half of a surrogate pair"),
     ],
 )
 def test_names_that_are_not_distinct_strings_are_refused(values: object, message: str) -> None:
@@ -64,6 +72,29 @@ def test_index_and_columns_of_a_data_frame_are_names() -> None:
     frame = pd.DataFrame({"a": [0], "b": [1]}, index=[17])
     assert _votes.names(frame.columns, 2, "sources") == ("a", "b")
     assert _votes.names(frame.index, 1, "items") == ("17",)
+
+
+def test_columns_of_a_data_frame_name_the_sources_where_they_are_strings() -> None:
+    assert _votes.own_sources(pd.DataFrame({"a": [0], "b": [1]}, index=["x"])) == ("a", "b")
+    assert _votes.own_sources(pd.DataFrame([[0, 1]])) is None
+    assert _votes.own_sources(pd.DataFrame({"a": [0], 1: [1]})) is None
+    assert _votes.own_sources(np.zeros((1, 2))) is None
+    with pytest.raises(ValueError, match='sources: names 0 and 1 are both "a"'):
+        _votes.own_sources(pd.DataFrame([[0, 1]], columns=["a", "a"]))
+
+
+def test_votes_bring_their_names_and_ids() -> None:
+    dense = Votes.from_codes([[0, -2], [-1, 1]], 2, sources=["a", "b"], items=["x", "y"])
+    block = _votes.matrix_block(dense)
+    assert isinstance(block, _votes.DenseBlock)
+    assert (block.sources, block.items, block.votes.tolist()) == (("a", "b"), ("x", "y"), [[0, -2], [-1, 1]])
+    assert _votes.matrix_block(dense, ["v", "w"]).chunk(0, 2, 0).item_ids == ["v", "w"]
+    # The last item and the last source have no votes.
+    sparse = Votes.from_triples([1, 0], [0, 1], [1, 0], n_classes=2, n_items=3, source_names=["a", "b", "c"])
+    block = _votes.matrix_block(sparse)
+    assert isinstance(block, _votes.SparseBlock)
+    assert (block.sources, block.items, block.n_rows, block.n_sources) == (("a", "b", "c"), None, 3, 3)
+    assert block.triples.tolist() == [[0, 1, 0], [1, 0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -81,11 +112,11 @@ def test_triples_out_of_range_are_refused_with_the_place(
     items: list[int], sources: list[int], labels: list[int], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        _votes.sparse_block(items, sources, labels, 5, 2, None)
+        _votes.sparse_block(items, sources, labels, 5, ["a", "b"], None)
 
 
 def test_sparse_chunks_hold_the_triples_of_their_rows_in_the_order_given() -> None:
-    block = _votes.sparse_block([3, 0, 3, 2], [1, 0, 1, 0], [0, 1, 2, 1], 5, 2, None)
+    block = _votes.sparse_block([3, 0, 3, 2], [1, 0, 1, 0], [0, 1, 2, 1], 5, ["a", "b"], None)
     chunk = block.chunk(2, 5, 2)
     assert (chunk.row_offset, chunk.rows) == (2, 3)
     # Row 3 is row 1 of the chunk; of its two votes by source 1 the later one, 2, comes last.
@@ -115,7 +146,7 @@ def test_the_digest_is_that_of_the_content() -> None:
         _votes.matrix_block(votes, ["x", "y"]).digest(("a", "b")),
         _votes.matrix_block(votes[::-1]).digest(("a", "b")),
         _votes.matrix_block(votes.reshape(1, 4)).digest(("a", "b")),
-        _votes.sparse_block([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, -1, 0], 2, 2, None).digest(("a", "b")),
+        _votes.sparse_block([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, -1, 0], 2, ["a", "b"], None).digest(("a", "b")),
     ]
     assert len({digest, *others}) == 6
     assert len(digest) <= 64

@@ -95,7 +95,7 @@ def test_a_label_too_large_for_any_votes_is_an_error() -> None:
 
 def test_the_run_goes_on_after_an_error() -> None:
     with pytest.warns(LabelingFunctionWarning) as caught:
-        votes = apply([divides, small], [1, 0, 2, 0, 3], items="abcde", progress=False)
+        votes = apply([divides, small], [1, 0, 2, 0, 3], items=list("abcde"), progress=False)
     assert votes.to_codes().tolist() == [[0, 1], [ERROR, 1], [1, 1], [ERROR, 1], [0, -1]]
     assert votes.errors.tolist() == [2, 0]
     assert len(caught) == 1
@@ -150,6 +150,20 @@ def test_stop_at_the_first_error() -> None:
         apply([watch, divides], [1, 0, 2], on_error="raise", progress=False)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert seen == [1, 0]
+
+
+def test_a_failure_is_told_with_the_id_of_its_item() -> None:
+    failures: list[Failure] = []
+    with pytest.warns(LabelingFunctionWarning, match=r"The first was item 1 \('i2'\):"):
+        apply([divides], [1, 0], items=["i1", "i2"], on_failure=failures.append, progress=False)
+    assert [failure.item_id for failure in failures] == ["i2"]
+    with pytest.raises(LabelingFunctionError, match=r"failed on item 1 \('i2'\): ZeroDivisionError"):
+        apply([divides], [1, 0], items=["i1", "i2"], on_error="raise", progress=False)
+
+
+def test_too_few_ids_for_data_of_unknown_length() -> None:
+    with pytest.raises(InvalidArgumentError, match="3 items, 1 ids"):
+        apply([divides], (x for x in (1, 2, 0)), items=["a"], progress=False)
 
 
 def test_stop_at_the_first_wrong_value() -> None:
@@ -235,6 +249,8 @@ def test_items_of_a_generator() -> None:
         ({"functions": [len]}, "len.* is not a labeling function"),
         ({"items": ["a"]}, "2 items, 1 ids"),
         ({"items": ["a", "a"]}, "'a' appears twice"),
+        ({"items": ["a", None]}, "id of item 1 is None"),
+        ({"items": "ab"}, "must be a list of names, got the text 'ab'"),
         ({"n_classes": 1}, "at least 2"),
         ({"n_classes": 0}, "at least 2"),
         ({"n_jobs": 0}, "n_jobs must be at least 1"),

@@ -111,8 +111,8 @@ def test_workers_are_other_processes_without_jax(rules: ModuleType) -> None:
 
 def test_stop_at_the_first_error(rules: ModuleType) -> None:
     frame = pd.DataFrame({"text": [f"row {i}" for i in range(300)]})
-    with pytest.raises(LabelingFunctionError, match=r"'fails' failed on item 40: .*OddError: odd") as caught:
-        apply([rules.fails], frame, n_jobs=2, on_error="raise", progress=False)
+    with pytest.raises(LabelingFunctionError, match=r"'fails' failed on item 40 \('140'\): .*OddError: odd") as caught:
+        apply([rules.fails], frame, items=range(100, 400), n_jobs=2, on_error="raise", progress=False)
     assert 'raise OddError("odd", at)' in str(caught.value.__cause__)
 
 
@@ -156,6 +156,21 @@ def test_functions_of_the_prompt_cannot_be_loaded() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "cannot be loaded in a worker process" in done.stderr
+
+
+def test_a_script_without_the_main_guard(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from weaklabel import apply, labeling_function\n"
+        "@labeling_function\n"
+        "def rule(x): return 0\n"
+        "apply([rule], range(100), n_jobs=2, progress=False)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert done.stderr.count("Traceback") == 1  # none of the workers adds its own
+    assert "weaklabel.errors.LabelingFunctionError: a worker process ended" in done.stderr
+    assert "calls apply outside of `if __name__ == " in done.stderr
 
 
 def test_ctrl_c_ends_the_run_and_its_workers(tmp_path: Path) -> None:

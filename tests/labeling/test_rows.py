@@ -100,9 +100,23 @@ def test_ids_of_a_pandas_index() -> None:
         assert ids is not None
         assert ids.tolist() == ["x", "y", "z"]
     chosen = frame.reset_index(drop=True)[lambda f: f.text != "b"]
-    assert read_items(chosen).ids == ["0", "2"]
-    assert read_items(frame.reset_index(drop=True)[1:]).ids == ["1", "2"]
+    assert read_items(chosen).ids == [0, 2]
+    assert read_items(frame.reset_index(drop=True)[1:]).ids == [1, 2]
     assert read_items(frame.reset_index(drop=True)).ids is None
+
+
+@pytest.mark.parametrize(
+    ("index", "reason"),
+    [([0, 1, 0], "'0' appears twice, in rows 0 and 2"), (["a", None, "b"], "item 1 is None"), ([0, np.nan, 1], "nan")],
+)
+def test_a_pandas_index_that_cannot_be_ids(index: list[Any], reason: str) -> None:
+    frame = pd.DataFrame({"text": ["a", "b", "c"]}, index=pd.Index(index, dtype=object))
+    rule = labeling_function(lambda x: 0)
+    with pytest.raises(InvalidArgumentError, match=f"{reason}.* Give items=, or data.reset_index") as caught:
+        apply([rule], frame, progress=False)
+    assert caught.value.field == "data"
+    assert apply([rule], frame.reset_index(drop=True), progress=False).item_ids is None
+    assert apply([rule], frame, items=["x", "y", "z"], progress=False).n_items == 3
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -219,6 +220,14 @@ def test_sources_are_matched_by_name() -> None:
     assert np.array_equal(model.predict_proba(turned), model.predict_proba(without))
     with pytest.raises(InvalidVotesError, match="'d' is not known"):
         model.predict(Votes.from_dense(matrix, 2, sources=["a", "b", "d"]))
+
+
+def test_columns_of_a_frame_are_matched_by_name() -> None:
+    matrix, _ = simulate(300, [0.6, 0.7, 0.9], 2)
+    frame = pd.DataFrame(matrix, columns=["a", "b", "c"])
+    model = LabelModel(2).fit(frame)
+    assert model.source_names == ("a", "b", "c")
+    assert np.array_equal(model.predict_proba(frame[["c", "a", "b"]]), model.predict_proba(matrix))
 
 
 def test_saved_and_loaded_models_give_the_same_bits(tmp_path: Path) -> None:

@@ -119,16 +119,20 @@ class Reference:
 
     def soft_labels(self, correlation: float) -> NDArray[np.float64]:
         k, mean = self.k, self.mean_precision
+        n_sources = self.independence[self.shown.sum(1) > 0].sum()
+        untestable = min(1, (n_sources * k * (k - 1) + k - 1) / (k**n_sources - 1)) ** 3
         beyond = max(correlation - 0.01, 0)
-        guard = (1 - mean) * min(max(beyond / 0.02, 0.3), 1) + mean
+        guard = (1 - mean) * max(min(max(beyond / 0.02, 0.3), 1), untestable) + mean
         bound = (1 - mean) * 0.15 + mean * 0.2
         scaled = np.exp(self.evidence)
         bounded = np.log((1 - bound) * scaled + bound * scaled.mean(2, keepdims=True))
         evidence = (1 - guard) * self.evidence + guard * bounded
-        few = 0.8 / self.independence[self.shown.sum(1) > 0].sum()
-        r = (1 - mean) * (guard * (0.05 + few) + 4 * beyond)
-        log_prior = (1 - mean) * self.log_balance + mean * 0.5 * self.log_anchored
-        worth = (1 - mean + 1.5 * mean) / (1 + (np.maximum(self.n_votes, 1) - 1) * r)
+        r = (1 - mean) * (guard * (0.09 + 0.8 / n_sources) + 5.5 * beyond)
+        self.correlated = 0.25 * guard * (1 - mean) * self.log_balance
+        log_prior = (1 - mean) * self.log_balance + mean * 0.5 * self.log_anchored - self.correlated
+        worth = (1 - mean + 1.5 * mean) / (1 + (np.maximum(self.n_votes, 1) ** 0.7 - 1) / 0.7 * r)
+        worth /= 1 + (1 - mean) * untestable
+        self.pool = 0.5 * (1 + guard) / 2 * (1 - mean) + 0.2 * mean
         posterior = softmax(worth[:, None] * (log_prior + self.gather(evidence)), axis=1)
         mass = 0.5 * (1 + mean)
         self.read_anchor = (self.tally + mass / k) / (self.n_votes + mass)[:, None]
@@ -138,8 +142,9 @@ class Reference:
 
     def calls(self) -> NDArray[np.float64]:
         """Scores whose largest is called, on items with votes."""
-        share = 1 - (1 - self.call_hold) * (1 - 0.5 * (1 - self.mean_precision))
-        model = softmax(self.log_prior + self.gather(self.evidence), axis=1)
+        checked = self.n_votes[self.n_votes >= 3].sum() / self.independence[self.shown.sum(1) > 0].sum() / self.k
+        share = 1 - (1 - self.call_hold) * (1 - self.pool) if checked >= 1 else 1.0
+        model = softmax(self.log_prior - self.correlated + self.gather(self.evidence), axis=1)
         return (1 - share) * model + share * self.read_anchor
 
 
@@ -170,7 +175,14 @@ def test_the_model_is_what_its_equations_say(n_classes: int, with_gold: bool) ->
     plain = merge_rows(votes)
     for correlation in (0.0, 0.02, 0.1):
         how = make_read_out(
-            rows, state.params, sources, SETTINGS, correlation=correlation, votes_by_class=fired, n_uncovered=10.0
+            rows,
+            state.params,
+            sources,
+            SETTINGS,
+            correlation=correlation,
+            votes_by_class=fired,
+            n_uncovered=10.0,
+            n_checked=float(reference.n_votes[reference.n_votes >= 3].sum()),
         )
         soft, calls = read_out(make_rows(plain, copies, 0.5), how, 0.5)
         np.testing.assert_allclose(plain.spread(np.asarray(soft)), reference.soft_labels(correlation), atol=3e-4)

@@ -3,6 +3,8 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -218,6 +220,23 @@ def start(start_server: Callable[..., Any]) -> Iterator[Callable[..., Server]]:
     yield start_one
     for one in started:
         one.channel.close()
+
+
+@pytest.fixture(scope="session")
+def serving(shared_server: Any) -> Callable[[Path, dict[str, str]], AbstractContextManager[Server]]:
+    """Makes a context with a server on some data and with an environment of its own."""
+
+    @contextmanager
+    def serve(data_dir: Path, environment: dict[str, str]) -> Iterator[Server]:
+        process = type(shared_server)(data_dir, environment=environment)
+        process.start()
+        server = Server(process)
+        try:
+            yield server
+        finally:
+            server.kill()
+
+    return serve
 
 
 def _simulated(items: int = 400, sources: int = 5, seed: int = 0) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

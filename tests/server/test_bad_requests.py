@@ -185,10 +185,10 @@ def test_an_item_in_two_chunks_of_an_upload(server: Any, harness: Any) -> None:
 
 
 def test_all_faults_of_a_new_project_at_once(server: Any, harness: Any) -> None:
-    request = projects_pb2.CreateProjectRequest(project_id="No!", classes=["a", "", "a"])
+    request = projects_pb2.CreateProjectRequest(project_id="No!", classes=["a", "", "a", "b\0", "c" * 256])
     failure = harness.failure_of(lambda: server.projects.CreateProject(request))
     assert failure.code == grpc.StatusCode.INVALID_ARGUMENT
-    assert list(failure.violations) == ["project_id", "classes[1]", "classes[2]"]
+    assert list(failure.violations) == ["project_id", *(f"classes[{index}]" for index in range(1, 5))]
 
 
 @pytest.mark.parametrize("project_id", ["", "-a", "A", "a b", "a/b", "a" * 64, "a\n"])
@@ -295,8 +295,8 @@ def test_bad_predictions(server: Any, harness: Any, model: str) -> None:
 
     assert list(failure(votes=harness.tensor([[0, 0, 0]])).violations) == ["votes.columns"]
     assert list(failure(votes=tensor_pb2.Tensor()).violations) == ["votes.rows"]
-    error_code = failure(votes=harness.tensor([[0, 0, -2, 0, 0]]))
-    assert "row 0, column 2 (source 'source 2'): label -2" in error_code.violations["votes.data"]
+    too_low = failure(votes=harness.tensor([[0, 0, -3, 0, 0]]))
+    assert "row 0, column 2 (source 'source 2'): label -3" in too_low.violations["votes.data"]
     unknown = failure(sources=["source 1", "who"], votes=harness.tensor([[0, 0]]))
     assert (unknown.code, unknown.info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MODEL_SOURCES_UNKNOWN")
     assert list(unknown.violations) == ["sources[1]"]

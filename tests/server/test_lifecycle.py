@@ -30,11 +30,12 @@ def run_serve(*options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([WEAKLABEL, "serve", *options], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_health_of_each_service(server: Any) -> None:
+def test_health_of_each_service(server: Any, harness: Any) -> None:
     health: Any = health_pb2_grpc.HealthStub(server.channel)
     for service in ["", *(f"weaklabel.v1.{name}Service" for name in SERVICES)]:
-        answer = health.Check(health_pb2.HealthCheckRequest(service=service))
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        # Some of them need libraries that take seconds to load.
+        request = health_pb2.HealthCheckRequest(service=service)
+        harness.until(lambda: health.Check(request).status == health_pb2.HealthCheckResponse.SERVING)  # noqa: B023
     with pytest.raises(grpc.RpcError) as caught:
         health.Check(health_pb2.HealthCheckRequest(service="other"))
     call: Any = caught.value
@@ -56,13 +57,21 @@ def test_reflection_describes_the_contract(server: Any) -> None:
     assert list(file.dependency) == ["weaklabel/v1/tensor.proto"]
 
 
-def test_serves_soon_and_says_where(start: Any) -> None:
+def test_serves_soon_and_says_where(start: Any, harness: Any) -> None:
     begin = time.monotonic()
     server = start("--log-format", "json")
     health: Any = health_pb2_grpc.HealthStub(server.channel)
-    assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+    statuses = health_pb2.HealthCheckResponse
+    # What needs no JAX is served while it loads; then the server as a whole is.
+    whole = health.Watch(health_pb2.HealthCheckRequest())
+    assert next(whole).status == statuses.NOT_SERVING
+    uploads = health_pb2.HealthCheckRequest(service="weaklabel.v1.VoteService")
+    assert health.Check(uploads).status == statuses.SERVING
+    assert server.create_project()
     # It takes about a second; loading JAX first would take several.
     assert time.monotonic() - begin < 10
+    assert next(whole).status == statuses.SERVING
+    whole.cancel()
     assert server.terminate() == 0
     ready, *lines = [line for line in server.process.log().splitlines() if "listening on" in line or line[0] == "{"]
     assert ready == f"weaklabel 0.1.0 listening on {server.process.address}, data in {server.process.data_dir}"
@@ -86,7 +95,7 @@ def test_drains_on_sigterm(start: Any, harness: Any, simulated: Any, monkeypatch
 
     watching = threading.Thread(target=watch)
     watching.start()
-    assert statuses.get(timeout=20) == health_pb2.HealthCheckResponse.SERVING
+    harness.until(lambda: statuses.get(timeout=20) == health_pb2.HealthCheckResponse.SERVING)
     messages = SimpleQueue[Any]()
     upload_id = str(uuid.uuid4())
     parts = list(harness.upload_messages(parent, codes, upload_id=upload_id, chunk_rows=100))
@@ -111,6 +120,22 @@ def test_drains_on_sigterm(start: Any, harness: Any, simulated: Any, monkeypatch
     assert "Traceback" not in server.process.log()
     server = start()
     assert server.read_votes(parent).shape == codes.shape
+
+
+def test_new_calls_are_answered_while_load_balancers_take_notice(start: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("WEAKLABEL_DRAIN_SECONDS", "3")
+    server = start()
+    health: Any = health_pb2_grpc.HealthStub(server.channel)
+    statuses = health.Watch(health_pb2.HealthCheckRequest())
+    next(one for one in statuses if one.status == health_pb2.HealthCheckResponse.SERVING)
+    server.process.process.send_signal(signal.SIGTERM)
+    assert next(statuses).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        server.create_project()
+        time.sleep(0.05)
+    statuses.cancel()  # else the server would wait for it
+    assert server.terminate() == 0
 
 
 def test_an_idle_stream_does_not_keep_the_server(start: Any, harness: Any, simulated: Any, monkeypatch: Any) -> None:
@@ -198,6 +223,13 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_port_of_another_server(server: Any, tmp_path: Path) -> None:
+    """Shared, each of the two would get some of the calls."""
+    result = run_serve("--listen", server.process.address, "--data-dir", str(tmp_path))
+    assert result.returncode == 1
+    assert f"cannot listen on {server.process.address}:" in result.stderr.splitlines()[-1]
+
+
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = run_serve("--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "file" / "data"))
@@ -249,8 +281,8 @@ def test_a_client_that_hangs_up_leaves_no_traceback(start: Any, harness: Any, si
 def test_an_address_that_is_none(tmp_path: Path) -> None:
     result = run_serve("--listen", "127.0.0.1", "--data-dir", str(tmp_path))
     assert result.returncode == 1
-    assert result.stderr.startswith("weaklabel serve: listen:")
-    assert "HOST:PORT" in result.stderr
+    expected = 'listen: "127.0.0.1" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051'
+    assert result.stderr == f"weaklabel serve: {expected}\n"
 
 
 def test_votes_pb2_is_what_reflection_serves(server: Any) -> None:

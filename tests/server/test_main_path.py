@@ -60,6 +60,32 @@ def test_upload_fit_and_read(server: Any, simulated: Any, sparse: bool, named: b
     assert part_ids == (items or [])[100:107]
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_reading_goes_on_behind_the_last_row(server: Any, harness: Any, simulated: Any, named: bool) -> None:
+    """A client that lost its connection after the last chunk asks for the rest: there is none."""
+    codes, _ = simulated(items=30)
+    parent = server.create_project()
+    server.upload(parent, codes, items=[f"i{row}" for row in range(30)] if named else None)
+    model = server.fit(parent).model
+    for row_limit in (0, 5):
+        soft = labels_pb2.ReadSoftLabelsRequest(model=model, row_offset=30, row_limit=row_limit)
+        (labels,) = server.labels.ReadSoftLabels(soft)
+        assert (labels.model, labels.row_offset, list(labels.item_ids)) == (model, 30, [])
+        assert harness.matrix(labels.probabilities).shape == (0, 2)
+        assert harness.matrix(labels.labels).shape == (0, 1)
+        request = votes_pb2.ReadVotesRequest(parent=parent, row_offset=30, row_limit=row_limit)
+        (votes,) = server.votes.ReadVotes(request)
+        assert (votes.votes_version, votes.row_offset, list(votes.item_ids)) == (1, 30, [])
+        assert harness.matrix(votes.votes).shape == (0, 5)
+    for call in (
+        lambda: list(server.labels.ReadSoftLabels(labels_pb2.ReadSoftLabelsRequest(model=model, row_offset=31))),
+        lambda: list(server.votes.ReadVotes(votes_pb2.ReadVotesRequest(parent=parent, row_offset=31))),
+    ):
+        failure = harness.failure_of(call)
+        assert failure.code == grpc.StatusCode.INVALID_ARGUMENT
+        assert list(failure.violations) == ["row_offset"]
+
+
 def test_predict(server: Any, harness: Any, simulated: Any) -> None:
     codes, _ = simulated()
     parent = server.create_project()
@@ -84,6 +110,10 @@ def test_predict(server: Any, harness: Any, simulated: Any) -> None:
         harness.matrix(server.labels.Predict(named).probabilities),
         harness.matrix(server.labels.Predict(whole).probabilities),
     )
+
+    # A source that failed is as silent as one that abstains.
+    failed = labels_pb2.PredictRequest(model=model, votes=harness.tensor(np.where(silent == -1, -2, silent)))
+    assert server.labels.Predict(failed) == server.labels.Predict(whole)
 
     stream = server.labels.PredictStream(
         labels_pb2.PredictStreamRequest(model=model if at == 0 else "", votes=harness.tensor(codes[at : at + 90]))
@@ -190,8 +220,16 @@ def test_delete(server: Any, harness: Any, simulated: Any) -> None:
     model = server.fit(parent).model
     predict = labels_pb2.PredictRequest(model=model, votes=harness.tensor([[0, 0, 0, 0, 0]]))
     server.labels.Predict(predict)
+    newest = labels_pb2.PredictRequest(model=f"{parent}/models/latest", votes=predict.votes)
+    assert server.labels.Predict(newest).model == model
+    second = server.fit(parent).model
+    assert server.labels.Predict(newest).model == second  # although the first is in memory
+    server.models.DeleteModel(models_pb2.DeleteModelRequest(name=second))
+    assert server.labels.Predict(newest).model == model
     server.models.DeleteModel(models_pb2.DeleteModelRequest(name=model))
-    assert harness.failure_of(lambda: server.labels.Predict(predict)).info.reason == "MODEL_NOT_FOUND"
+    for request in (predict, newest):
+        failure = harness.failure_of(lambda: server.labels.Predict(request))  # noqa: B023
+        assert failure.info.reason == "MODEL_NOT_FOUND"
     server.projects.DeleteProject(projects_pb2.DeleteProjectRequest(name=parent))
     failure = harness.failure_of(lambda: server.projects.GetProject(projects_pb2.GetProjectRequest(name=parent)))
     assert failure.code == grpc.StatusCode.NOT_FOUND

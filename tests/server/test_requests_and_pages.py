@@ -17,6 +17,8 @@ def test_a_repeated_request_is_answered_as_the_first_time(server: Any, harness: 
     request = projects_pb2.CreateProjectRequest(project_id=project_id, classes=["a", "b"], request_id=request_id)
     first = server.projects.CreateProject(request)
     assert server.projects.CreateProject(request) == first
+    request.request_id = request_id.upper()
+    assert server.projects.CreateProject(request) == first
 
     request.classes.append("c")
     failure = harness.failure_of(lambda: server.projects.CreateProject(request))

@@ -147,11 +147,9 @@ def test_every_version_is_what_its_uploads_say(database: Database, history: tupl
             np.testing.assert_array_equal(votes.read_rows(tx, view, 0, view.item_count), expected)
             middle = view.item_count // 2
             np.testing.assert_array_equal(votes.read_rows(tx, view, middle, view.item_count), expected[middle:])
-            at, column, label = votes.read_triples(tx, view)
-            from_triples = np.full(expected.shape, -1)
-            from_triples[at, column] = label
-            np.testing.assert_array_equal(from_triples, np.maximum(expected, -1))
-            assert len(at) == np.count_nonzero(expected >= 0)
+            sparse = votes.read_sparse(tx, view)
+            np.testing.assert_array_equal(sparse.to_dense(), np.maximum(expected, -1))
+            assert (sparse.n_votes, sparse.source_names) == (int((expected >= 0).sum()), tuple(names))
         if named:
             project = projects.get(tx, project_id)
             assert items.ids(tx, project, 0, project.item_count) == [f"item {row}" for row in versions[-1][1]]

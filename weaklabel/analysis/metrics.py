@@ -11,7 +11,7 @@ from weaklabel.errors import InvalidArgumentError
 
 N_BINS = 15
 SMALLEST_PROBABILITY = 1e-6
-TIE = 1e-9
+TIE = 1e-6
 
 
 class Scores(NamedTuple):
@@ -32,7 +32,7 @@ class Scores(NamedTuple):
 
 
 def evaluate(
-    probabilities: ArrayLike, gold: ArrayLike, *, positive: int | None = None, labels: ArrayLike | None = None
+    probabilities: ArrayLike, gold: ArrayLike, *, positive: int | None = None, scores: ArrayLike | None = None
 ) -> Scores:
     """Scores soft labels against gold.
 
@@ -40,8 +40,8 @@ def evaluate(
         probabilities: [N, K], rows sum to one.
         gold: [N] class indices; items with -1 are left out.
         positive: class whose F1 is wanted.
-        labels: [N] the classes called, as of `LabelModel.predict`, for accuracy and F1; the likeliest class where not
-            given. -1 (cannot tell) counts as a tie of all classes.
+        scores: [N, K] whose largest is the class called, as of `LabelModel.decision_function`, for accuracy and F1;
+            the probabilities where not given.
 
     Raises:
         InvalidArgumentError: if shapes do not agree, probabilities are not in [0, 1] or do not sum to one, or no label
@@ -59,7 +59,7 @@ def evaluate(
         raise InvalidArgumentError(f"gold holds label {truth.max()}, there are {p.shape[1]} classes", field="gold")
     p, truth = p[known], truth[known].astype(int)
     items = np.arange(len(truth))
-    share = _shares(p, None if labels is None else np.asarray(labels)[known])
+    share = _shares(p if scores is None else np.asarray(scores, np.float64)[known])
     right = share[items, truth]
     f1 = None
     if positive is not None:
@@ -75,18 +75,15 @@ def evaluate(
     )
 
 
-def _shares(p: NDArray[np.float64], labels: NDArray[np.int32] | None) -> NDArray[np.float64]:
-    """[N, K] the called class of each item, ties shared."""
-    if labels is None:
-        best = p >= p.max(axis=1, keepdims=True) - TIE
-    else:
-        best = (labels[:, None] == np.arange(p.shape[1])) | (labels[:, None] < 0)
+def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[N, K] the class with the largest score, ties shared."""
+    best = scores >= scores.max(axis=1, keepdims=True) - TIE
     return np.asarray(best / best.sum(axis=1, keepdims=True), np.float64)
 
 
 def _calibration_error(p: NDArray[np.float64], truth: NDArray[np.int_]) -> float:
     confidence = p.max(axis=1)
-    right = _shares(p, None)[np.arange(len(truth)), truth]
+    right = _shares(p)[np.arange(len(truth)), truth]
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
     gap = np.bincount(bins, confidence, N_BINS) - np.bincount(bins, right, N_BINS)
     return float(np.abs(gap).sum() / len(truth))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from weaklabel.errors import InvalidArgumentError
+from weaklabel._check import check_count, check_ids, check_names
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError, LabelingFunctionError
 from weaklabel.labeling import processes, serial
-from weaklabel.labeling.evaluate import Evaluator
-from weaklabel.labeling.failures import Failure, LabelingFunctionWarning
+from weaklabel.labeling.evaluate import Evaluator, Part
+from weaklabel.labeling.failures import Failure, LabelingFunctionWarning, StoppedError
 from weaklabel.labeling.functions import LabelingFunction
-from weaklabel.labeling.rows import read_items
+from weaklabel.labeling.rows import Items, read_items
 from weaklabel.votes import ERROR, Codes, Votes
 
 
@@ -43,7 +46,8 @@ def apply(
             None or NaN. The items of anything else that can be gone through are passed as they are.
         n_classes: K. Where it is not given it is one more than the largest label voted, and at least 2: give it
             wherever it is known, since then labels out of range are found, and the answer does not hang on the data.
-        items: N distinct ids. Where they are not given, those of a pandas index, unless it is the default one.
+        items: N distinct ids. Where they are not given, those of a pandas index, unless it is the default one; an
+            index that repeats, as that of tables put together, is refused: reset it, or give ids.
         progress: show a progress bar on stderr, with items, rate and errors.
         n_jobs: number of processes; -1 for all cores. The votes are the same for any number. Functions and items are
             pickled, so functions must stand at the top level of a module. Every process imports the script that
@@ -62,7 +66,7 @@ def apply(
     """
     names = _names(functions)
     if n_classes is not None:
-        n_classes = _check.count(n_classes, "n_classes", 2)
+        n_classes = check_count(n_classes, "n_classes", 2)
     if on_error not in ("record", "raise"):
         raise InvalidArgumentError(f'on_error must be "record" or "raise", got {on_error!r}', field="on_error")
     n_jobs = processes.count_jobs(n_jobs)
@@ -78,24 +82,14 @@ def apply(
         parts = serial.run(Evaluator(functions, **settings), source.items)
     else:
         parts = processes.run(functions, source.items, n_jobs=n_jobs, n_items=source.n_items, **settings)
-    first_failures: dict[str, Failure] = {}
-    blocks: list[Codes] = []
     with closing(parts), tqdm(total=source.n_items, unit=" items", disable=not progress) as bar:
-        for codes, failures in _with_ids(parts, ids):
-            blocks.append(codes)
-            for failure in failures:
-                first_failures.setdefault(failure.function, failure)
-                if on_failure is not None:
-                    on_failure(failure)
-            _advance(bar, codes)
+        blocks, first_failures = _collect(parts, ids, bar, on_failure)
 
     matrix = np.concatenate(blocks) if blocks else np.empty((0, len(names)), np.int8)
     if n_classes is None:
         n_classes = max(int(matrix.max(initial=0)) + 1, 2)
     votes = Votes.from_codes(matrix, n_classes, sources=names, items=ids)
-    for name, count in zip(names, votes.errors.tolist(), strict=True):
-        if count:
-            _warn(first_failures[name], count, votes.n_items)
+    _warn(votes, first_failures)
     return votes
 
 
@@ -109,46 +103,58 @@ def _names(functions: Sequence[LabelingFunction]) -> tuple[str, ...]:
             raise InvalidArgumentError(
                 f"{function!r} is not a labeling function; decorate it with @labeling_function", field="functions"
             )
-    return _check.source_names([function.name for function in functions], len(functions))
+    return check_names([function.name for function in functions], len(functions))
 
 
 def _ids(source: Items, items: Iterable[Hashable] | None) -> NDArray[np.str_] | None:
     """The ids of the items, those given or those of the data, checked before the run as far as it can be."""
     if items is not None:
-        given = items if isinstance(items, Sized) else list(items)
-        return _check.item_ids(given, len(given) if source.n_items is None else source.n_items)
+        return check_ids(items, source.n_items)
     try:
-        return None if source.ids is None else _check.item_ids(source.ids, len(source.ids))
+        return None if source.ids is None else check_ids(source.ids, source.n_items)
     except InvalidVotesError as error:
         raise InvalidArgumentError(
-            f"the index of the data does not tell its items apart: {error}. Give items=, or data.reset_index(drop=True)",
+            f"the index of the data does not tell items apart: {error}. Give items=, or data.reset_index(drop=True)",
             field="data",
         ) from error
 
 
-def _with_ids(parts: Iterable[Part], ids: NDArray[np.str_] | None) -> Iterator[Part]:
-    """The parts of the run, with the ids of the items in its failures."""
-
-    def named(failure: Failure) -> Failure:
-        # Ids given with data of unknown length may be too few, which is refused when the data ends.
-        known = ids is not None and failure.item < len(ids)
-        return replace(failure, item_id=str(ids[failure.item])) if ids is not None and known else failure
-
+def _collect(
+    parts: Iterable[Part], ids: NDArray[np.str_] | None, bar: Any, on_failure: Callable[[Failure], object] | None
+) -> tuple[list[Codes], dict[str, Failure]]:
+    """Go through the run: its votes, a block a part, and the first failure of every function that failed."""
+    blocks: list[Codes] = []
+    first_failures: dict[str, Failure] = {}
+    n_errors = 0
     try:
         for codes, failures in parts:
-            yield Part(codes, [named(failure) for failure in failures])
+            blocks.append(codes)
+            for failure in failures:
+                named = _named(failure, ids)
+                first_failures.setdefault(named.function, named)
+                if on_failure is not None:
+                    on_failure(named)
+            if failures or n_errors:
+                n_errors += int(np.count_nonzero(codes == ERROR))
+                bar.set_postfix(errors=n_errors, refresh=False)
+            bar.update(len(codes))
     except StoppedError as stop:
-        raise LabelingFunctionError(str(named(stop.failure))) from stop.__cause__
+        raise LabelingFunctionError(str(_named(stop.failure, ids))) from stop.__cause__
+    return blocks, first_failures
 
 
-def _advance(bar: tqdm[NoReturn], codes: Codes) -> None:
-    bar.n_errors = getattr(bar, "n_errors", 0) + int(np.count_nonzero(codes == ERROR))
+def _named(failure: Failure, ids: NDArray[np.str_] | None) -> Failure:
+    # Ids given beside data of unknown length may be too few, which is refused when the data ends.
+    return failure if ids is None or failure.item >= len(ids) else replace(failure, item_id=str(ids[failure.item]))
 
 
-def _warn(failure: Failure, count: int, n_items: int) -> None:
-    warnings.warn(
-        f"labeling function {failure.function!r} failed on {count:,} of {n_items:,} items; "
-        f"these votes are errors, not abstains. The first was {failure.place}:\n{failure.traceback}",
-        LabelingFunctionWarning,
-        stacklevel=3,
-    )
+def _warn(votes: Votes, first_failures: Mapping[str, Failure]) -> None:
+    for name, count in zip(votes.source_names, votes.errors.tolist(), strict=True):
+        if count:
+            failure = first_failures[name]
+            warnings.warn(
+                f"labeling function {name!r} failed on {count:,} of {votes.n_items:,} items; these votes are errors, "
+                f"not abstains. The first was {failure.place}:\n{failure.traceback}",
+                LabelingFunctionWarning,
+                stacklevel=3,
+            )

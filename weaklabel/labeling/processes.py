@@ -62,11 +62,12 @@ def run(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    except BrokenProcessPool as error:
+    except BrokenProcessPool:
         raise LabelingFunctionError(
-            "a worker process ended: killed, out of memory, or crashed in native code. A script that uses n_jobs must "
-            'call apply under `if __name__ == "__main__":`, because every worker imports the script'
-        ) from error
+            'a worker process ended. Either the script calls apply outside of `if __name__ == "__main__":`, which '
+            "n_jobs needs, because every worker imports the script; or the worker was killed, ran out of memory or "
+            "crashed in native code"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

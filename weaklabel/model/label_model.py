@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel._check import column_names
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
 from weaklabel.model import conformal, files
 from weaklabel.model.classes import class_names
@@ -212,12 +213,23 @@ class LabelModel:
         self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain"
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
+        probabilities, scores = self._read_out(votes)
+        return probabilities, decide(scores, tie_break_policy, self.seed)
+
+    def decision_function(self, votes: Votes | ArrayLike) -> NDArray[np.float32]:
+        """[N, K] scores whose largest is called by `predict`: for those who break ties, or weigh errors, themselves.
+
+        Args and errors as in `predict_proba`.
+        """
+        return self._read_out(votes)[1]
+
+    def _read_out(self, votes: Votes | ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Soft labels, and the scores whose largest is called."""
         fitted = self._fitted
         merged = merge_rows(self._aligned(votes))
         rows = make_rows(merged, fitted.copies, self._settings.anchor_mass)
-        parts = read_out(rows, fitted.read_out, self._settings.anchor_mass)
-        probabilities, scores = (merged.spread(np.asarray(part)) for part in parts)
-        return probabilities, decide(scores, tie_break_policy, self.seed)
+        soft, scores = read_out(rows, fitted.read_out, self._settings.anchor_mass)
+        return merged.spread(np.asarray(soft)), merged.spread(np.asarray(scores))
 
     def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
         """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.
@@ -314,6 +326,9 @@ class LabelModel:
         )
 
     def _named(self, array: ArrayLike) -> Votes:
+        """Votes of an array: of the model's sources in their order, or of those that a DataFrame's columns name."""
+        if column_names(array) is not None:
+            return Votes.from_dense(array, self.n_classes)
         width = np.shape(array)[-1] if np.ndim(array) == 2 else None
         if width is not None and width != len(self.source_names):
             raise InvalidVotesError(

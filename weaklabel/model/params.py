@@ -51,20 +51,28 @@ class Settings(NamedTuple):
     """Correlation of errors, beyond that, from which on all safeguards are in force."""
     least_safeguard: float = 0.3
     """What stays of the safeguards where errors seem independent."""
-    correlation_base: float = 0.05
+    correlation_base: float = 0.09
     """Correlation of errors that is assumed of any sources, as far as safeguards are in force."""
-    correlation_gain: float = 4.0
+    correlation_gain: float = 5.5
     """Correlation that is assumed for each unit of correlation measured beyond the noise."""
     correlation_few: float = 0.8
     """Correlation that is assumed over the number of sources: few tell little of their dependence."""
+    saturation: float = 0.7
+    """n votes are worth n / (1 + (n^saturation - 1) / saturation times the correlation): in groups, rather than all
+    alike."""
+    untestable: float = 1.0
+    """Factor by which the evidence shrinks, beside 1, where sources are so few that independence cannot be tested."""
+    prior_correlated: float = 0.25
+    """Power of the estimated balance that is taken out of the prior as far as safeguards are in force."""
     sharpen_precision: float = 1.5
     """Factor on the evidence of unipolar sources in the soft labels."""
     anchor_share: float = 0.15
     """Share of the anchor in the soft labels."""
     uniform_share: float = 0.04
     """Share of the uniform distribution in the soft labels."""
-    call_anchor_share: float = 0.5
-    """Share of the anchor in the score whose largest is called, for sources that are read by recall."""
+    call_anchor_recall: float = 0.5
+    """Share of the anchor in the score whose largest is called; half of it where no safeguards are in force."""
+    call_anchor_precision: float = 0.2
     call_margin: float = 0.02
     """Items without votes: classes within this log-evidence of the best are called alike, ..."""
     call_range: float = 0.7
@@ -72,7 +80,9 @@ class Settings(NamedTuple):
     call_prior: float = 0.25
     """Power of the anchors' balance in the second view of silence."""
     call_sources: float = 2.0
-    """Voting sources a class that are needed before the silence of unipolar ones is listened to."""
+    """Voting sources a class that are needed to call items without votes; one more where they are unipolar."""
+    call_checked_votes: float = 1.0
+    """Votes a source and class, on items with three votes or more, below which the call stays with majority vote."""
     gold_weight: float = 5.0
     """Weight of an item with a known label in the counts."""
     gold_log_sharpness: float = 0.5
@@ -151,7 +161,9 @@ class ReadOut(NamedTuple):
     sharpness: Float[Array, ""]
     """Factor on evidence and prior of a row with one vote."""
     correlation: Float[Array, ""]
-    """Of the errors of two votes on one item: n votes are worth n / (1 + (n - 1) correlation)."""
+    """Of the errors of two votes on one item."""
+    saturation: Float[Array, ""]
+    """See Settings."""
     anchor_mass: Float[Array, ""]
     """Pseudo-votes in the vote shares that are mixed in."""
     anchor_share: Float[Array, ""]

@@ -1,8 +1,8 @@
 """Read-out: from evidence to calibrated soft labels, and to the class that is called.
 
 The posterior of a model whose sources are independent is too sure where they are not. So the evidence of one vote is
-bounded, n votes count as n / (1 + (n - 1) r) with the correlation r of their errors, and a share of the vote shares and
-of the uniform distribution is mixed in; all of it as far as errors are seen to be correlated.
+bounded, n votes count for less than n by the correlation of their errors, and a share of the vote shares and of the
+uniform distribution is mixed in; all of it as far as errors are seen to be correlated, or cannot be seen not to be.
 
 The call is another question than the probability. It pools the untempered posterior with the vote shares, which changes
 items on which the model is not sure; and on items without votes, whose soft label is uniform, it listens to the class
@@ -33,6 +33,7 @@ def make_read_out(
     correlation: float,
     votes_by_class: Float[Array, "M K"] | None,
     n_uncovered: float,
+    n_checked: float,
 ) -> ReadOut:
     """The read-out of a fit.
 
@@ -45,33 +46,57 @@ def make_read_out(
         votes_by_class: [M, K] how often each source is expected to have voted in each class; None without confusion
             matrices.
         n_uncovered: number of items without votes.
+        n_checked: number of votes on items with three votes or more, copies counted once.
     """
-    precision = float(sources.mean_precision)
-    beyond = max(correlation - settings.correlation_ignored, 0.0)
-    seen = float(np.clip(beyond / settings.correlation_full, settings.least_safeguard, 1))
-    safeguard = (1 - precision) * seen + precision
+    precision, n_classes = float(sources.mean_precision), sources.vote_counts.shape[1]
     voting = sources.vote_counts.sum(1) > 0
     n_sources = max(float(jnp.where(voting, sources.independence, 0).sum()), 1.0)
+    doubt = untestable(n_sources, n_classes)
+    beyond = max(correlation - settings.correlation_ignored, 0.0)
+    seen = max(float(np.clip(beyond / settings.correlation_full, settings.least_safeguard, 1)), doubt)
+    safeguard = (1 - precision) * seen + precision
     few = settings.correlation_few / n_sources
     assumed = safeguard * (settings.correlation_base + few) + settings.correlation_gain * beyond
     bound = (1 - precision) * settings.bound_recall + precision * settings.bound_precision
     hold = (1 - precision) * settings.hold_recall + precision * settings.hold_precision
+    pool = (1 - precision) * settings.call_anchor_recall * (
+        1 + safeguard
+    ) / 2 + precision * settings.call_anchor_precision
+    sharpness = 1 - precision + precision * settings.sharpen_precision
+    sharpness /= 1 + (1 - precision) * settings.untestable * doubt
     log_anchored = anchored_log_balance(rows)
     log_balance = jnp.log(params.class_totals / params.class_totals.sum())
-    uncovered = _uncovered_call(params, sources, settings, log_anchored, votes_by_class, n_uncovered)
+    correlated = settings.prior_correlated * safeguard * (1 - precision) * log_balance
+    log_prior = tempered_prior(log_balance, log_anchored, sources, settings.prior_precision_read)
+    # Too few votes that others check: nothing is known of the sources, and the call is that of majority vote.
+    unchecked = n_checked / n_sources / n_classes < settings.call_checked_votes
+    silence = None if unchecked and precision > 0.5 else votes_by_class
+    uncovered = _uncovered_call(params, sources, settings, log_anchored, silence, n_uncovered)
     return ReadOut(
         evidence=_bounded(params, bound, safeguard),
-        log_prior=tempered_prior(log_balance, log_anchored, sources, settings.prior_precision_read),
-        sharpness=_scalar(1 - precision + precision * settings.sharpen_precision),
+        log_prior=log_prior - correlated,
+        sharpness=_scalar(sharpness),
         correlation=_scalar((1 - precision) * assumed),
+        saturation=_scalar(settings.saturation),
         anchor_mass=_scalar((1 + precision) * settings.anchor_mass),
         anchor_share=_scalar(safeguard * settings.anchor_share),
         uniform_share=_scalar(safeguard * settings.uniform_share),
         call_evidence=params.evidence,
-        call_log_prior=params.log_prior,
-        call_anchor_share=_scalar(1 - (1 - hold) * (1 - (1 - precision) * settings.call_anchor_share)),
+        call_log_prior=params.log_prior - correlated,
+        call_anchor_share=_scalar(1.0 if unchecked and precision <= 0.5 else 1 - (1 - hold) * (1 - pool)),
         uncovered_call=jnp.asarray(uncovered, jnp.float32),
     )
+
+
+def untestable(n_sources: float, n_classes: int) -> float:
+    """How far the independence of so few sources cannot be tested, in [0, 1].
+
+    1 where a confusion matrix a source and a class balance have as many parameters as there are vote patterns, so that
+    any votes fit; falling with the cube of their ratio.
+    """
+    n_sources = min(n_sources, 40.0)  # more would overflow, and are 0 all the same
+    parameters = n_sources * n_classes * (n_classes - 1) + n_classes - 1
+    return float(min(1.0, parameters / (min(float(n_classes), 1e6) ** n_sources - 1)) ** 3)
 
 
 def _scalar(value: float) -> Array:
@@ -109,7 +134,7 @@ def _uncovered_call(
     precision = float(sources.mean_precision)
     if np.count_nonzero(counts.sum(0)) < 2:  # a class that nobody else votes against says nothing of the others
         return nothing
-    if precision > 0.5 and np.count_nonzero(counts.sum(1)) < settings.call_sources * n_classes:
+    if np.count_nonzero(counts.sum(1)) < (settings.call_sources + (precision > 0.5)) * n_classes:
         return nothing
     totals = np.asarray(params.class_totals, np.float64)
     views = np.tile((1 - precision) * np.log(totals / totals.sum()), (2, 1))
@@ -153,7 +178,8 @@ def gather(rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]) 
 
 def worth(n_votes: Float[Array, "U 1"], how: ReadOut) -> Float[Array, "U 1"]:
     """Factor on prior and evidence of a row with so many votes."""
-    return how.sharpness / (1 + (n_votes.clip(1) - 1) * how.correlation)
+    more = (n_votes.clip(1) ** how.saturation - 1) / how.saturation
+    return how.sharpness / (1 + more * how.correlation)
 
 
 def soften(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:

@@ -28,6 +28,8 @@ ITERATIONS_A_SEGMENT = 10
 MOSTLY_UNIPOLAR = 0.95
 """Above this mean precision all safeguards are in force anyway, and dependence need not be measured."""
 INTERVAL_LEVEL = 0.9
+CHECKED = 3
+"""Votes on an item, from which on they check each other."""
 
 
 class FitProgress(NamedTuple):
@@ -174,8 +176,9 @@ def _make_read_out(
     prepared: Prepared, merged: MergedRows, state: State, settings: Settings, correlation: float
 ) -> ReadOut:
     full = state.params.confusion.ndim == 3
-    n_sources = merged.votes.n_sources
-    silent = np.asarray(prepared.rows.weight)[: merged.votes.n_items] == 0
+    n_rows, n_sources = merged.votes.n_items, merged.votes.n_sources
+    silent = np.asarray(prepared.rows.weight)[:n_rows] == 0
+    n_votes = np.asarray(prepared.rows.n_votes, np.float64)[:n_rows]
     return make_read_out(
         prepared.rows,
         state.params,
@@ -184,6 +187,7 @@ def _make_read_out(
         correlation=correlation,
         votes_by_class=votes_by_class(prepared.rows, state.responsibilities, n_sources) if full else None,
         n_uncovered=float(merged.weight[silent].sum()),
+        n_checked=float((merged.weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
     )
 
 

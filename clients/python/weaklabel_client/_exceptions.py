@@ -8,7 +8,7 @@ ClientError                 any error of a call; has code, message, reason and m
 ├── Unavailable             the server cannot be reached, or was lost
 ├── Aborted                 another caller took over; the same call may be made again
 ├── DeadlineExceeded        the timeout passed first
-├── UploadInterrupted       an upload that gave up for one of these reasons; has upload_id and committed_rows to go on from
+├── UploadInterrupted       an upload that gave up for one of these; has upload_id and committed_rows to go on from
 ├── Cancelled               an operation that was cancelled
 ├── ResourceExhausted       a limit of the server
 ├── Unauthenticated         the token is missing or wrong

@@ -39,7 +39,7 @@ class NamedVotes(Protocol):
         ...
 
     def triples(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Items, sources and labels of the votes."""
+        """Items, sources and labels of the votes. Sparse Votes hold no failures, so these are all there is."""
         ...
 
 
@@ -154,7 +154,7 @@ def own_sources(votes: object) -> tuple[str, ...] | None:
         ValueError: They are not distinct.
     """
     if isinstance(votes, NamedVotes):
-        return votes.source_names
+        return names(votes.source_names, None, "sources")
     columns = list(getattr(votes, "columns", ()))
     if columns and all(isinstance(column, str) for column in columns):
         return names(columns, None, "sources")

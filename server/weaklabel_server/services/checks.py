@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Protocol
 
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
+from weaklabel_server.store.requests import Repeatable
 
 MAX_NAME = 255
 
@@ -26,12 +26,6 @@ class Faults:
         if self._violations:
             message = "; ".join(f"{fault.field}: {fault.description}" for fault in self._violations)
             raise ServiceError(Reason.INVALID_FIELD, message, violations=self._violations)
-
-
-class Repeatable(Protocol):
-    """A request message with a request id."""
-
-    request_id: str
 
 
 def check_request_id(request: Repeatable) -> None:

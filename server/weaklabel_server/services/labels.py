@@ -14,7 +14,7 @@ from weaklabel.votes import ABSTAIN
 from weaklabel_client._gen import labels_pb2, labels_pb2_grpc, tensor_pb2
 from weaklabel_client._tensors import to_tensor
 from weaklabel_server import names
-from weaklabel_server.engine import Engine
+from weaklabel_server.engine import Engine, LoadedModel
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
 from weaklabel_server.interceptors import Context
 from weaklabel_server.services.checks import check_names
@@ -33,15 +33,20 @@ from weaklabel_server.store.projects import Project
 class _Predictor:
     """A model, and which of its sources the columns of the votes are."""
 
-    project: Project
-    model: Model
+    model: LoadedModel
     sources: tuple[str, ...]
     columns: NDArray[np.int64]  # of the model, one for each of `sources`
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one row of an answer."""
-        return 4 * (len(self.project.classes) + 1)
+        return 4 * (self.model.n_classes + 1)
+
+    def align(self, given: Codes) -> Codes:
+        """Votes in the order of the model's sources. Sources not given abstain, and so do those that failed."""
+        codes = np.full((len(given), len(self.model.column_of)), ABSTAIN, given.dtype)
+        codes[:, self.columns] = np.maximum(given, ABSTAIN, dtype=given.dtype)
+        return codes
 
 
 class LabelService(labels_pb2_grpc.LabelServiceServicer):
@@ -61,7 +66,8 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
 
         def read(tx: Connection, row: int) -> tuple[NDArray[np.float32], NDArray[np.int32], list[str]]:
             """Rows from `row` to the end of the stored chunk or of what is asked for."""
-            first, probabilities, labels = models.soft_labels(tx, model, row)
+            # Behind the last row there is no chunk: none of the last one's rows is what is left.
+            first, probabilities, labels = models.soft_labels(tx, model, min(row, model.item_count - 1))
             part = slice(row - first, stop - first)
             probabilities, labels = probabilities[part], labels[part]
             return probabilities, labels, items.ids(tx, project, row, row + len(labels))
@@ -69,7 +75,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         row = start
         while True:
             # A request for no rows is answered too, with the name of the model.
-            probabilities, labels, item_ids = await self._database.run_read(read, min(row, model.item_count - 1))
+            probabilities, labels, item_ids = await self._database.run_read(read, row)
             pieces = list(spans(len(labels), row_bytes, item_ids, self._max_message_bytes))
             for low, high in pieces or [(0, 0)]:
                 yield labels_pb2.ReadSoftLabelsResponse(
@@ -84,12 +90,10 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
                 return
 
     async def Predict(self, request: labels_pb2.PredictRequest, context: Context) -> labels_pb2.PredictResponse:
-        def predict(tx: Connection) -> labels_pb2.PredictResponse:
-            predictor = _predictor(tx, request.model, request.sources)
-            probabilities, labels = self._predict(tx, predictor, request.votes)
-            return labels_pb2.PredictResponse(
-                model=model_name(predictor.project, predictor.model), probabilities=probabilities, labels=labels
-            )
+        def predict() -> labels_pb2.PredictResponse:
+            predictor = self._predictor(request.model, request.sources)
+            probabilities, labels = self._predict(predictor, request.votes)
+            return labels_pb2.PredictResponse(model=predictor.model.name, probabilities=probabilities, labels=labels)
 
         return await self._engine.run(predict)
 
@@ -101,30 +105,40 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         async for request in request_iterator:
             name = ""
             if predictor is None:
-                predictor = await self._engine.run(_predictor, request.model, request.sources)
+                predictor = await self._engine.run(self._predictor, request.model, request.sources)
                 asked = request.model, tuple(request.sources)
-                name = model_name(predictor.project, predictor.model)
+                name = predictor.model.name
             else:
                 _check_same(request, *asked)
             probabilities, labels = await self._engine.run(self._predict, predictor, request.votes)
             yield labels_pb2.PredictStreamResponse(model=name, probabilities=probabilities, labels=labels)
 
-    def _predict(
-        self, tx: Connection, predictor: _Predictor, tensor: tensor_pb2.Tensor
-    ) -> tuple[tensor_pb2.Tensor, tensor_pb2.Tensor]:
+    def _predictor(self, name: str, sources: Sequence[str]) -> _Predictor:
+        model = self._engine.load(*names.parse_model(name, field="model"))
+        check_names(sources, field="sources", what="sources", limit=MAX_SOURCES)
+        unknown = [
+            FieldViolation(f"sources[{index}]", f'the model does not know a source "{source}"')
+            for index, source in enumerate(sources)
+            if source not in model.column_of
+        ]
+        if unknown:
+            raise ServiceError(
+                Reason.MODEL_SOURCES_UNKNOWN,
+                "; ".join(f"{fault.field}: {fault.description}" for fault in unknown),
+                metadata={"model": model.name},
+                violations=unknown,
+            )
+        given = tuple(sources or model.column_of)
+        return _Predictor(model, given, np.array([model.column_of[source] for source in given], np.int64))
+
+    def _predict(self, predictor: _Predictor, tensor: tensor_pb2.Tensor) -> tuple[tensor_pb2.Tensor, tensor_pb2.Tensor]:
         most = rows_per_message(predictor.row_bytes, self._max_message_bytes)
         if tensor.rows > most:
             raise invalid(
                 "votes.rows", f"at most {most} rows, so that the answer fits into a message, got {tensor.rows}"
             )
-        given = read_codes(
-            tensor,
-            field="votes",
-            sources=predictor.sources,
-            n_classes=len(predictor.project.classes),
-            lowest=ABSTAIN,
-        )
-        probabilities, labels = self._engine.label(tx, predictor.model, _aligned(given, predictor))
+        given = read_codes(tensor, field="votes", sources=predictor.sources, n_classes=predictor.model.n_classes)
+        probabilities, labels = self._engine.label(predictor.model, predictor.align(given))
         return to_tensor(probabilities), _column(labels)
 
 
@@ -132,33 +146,6 @@ def _find(tx: Connection, name: str) -> tuple[Project, Model]:
     project_id, model_id = names.parse_model(name, field="model")
     project = projects.get(tx, project_id)
     return project, models.get(tx, project, model_id)
-
-
-def _predictor(tx: Connection, name: str, sources: Sequence[str]) -> _Predictor:
-    project, model = _find(tx, name)
-    column_of = {estimate.source: column for column, estimate in enumerate(model.summary.sources)}
-    check_names(sources, field="sources", what="sources", limit=MAX_SOURCES)
-    unknown = [
-        FieldViolation(f"sources[{index}]", f'the model does not know a source "{source}"')
-        for index, source in enumerate(sources)
-        if source not in column_of
-    ]
-    if unknown:
-        raise ServiceError(
-            Reason.MODEL_SOURCES_UNKNOWN,
-            "; ".join(f"{fault.field}: {fault.description}" for fault in unknown),
-            metadata={"model": model_name(project, model)},
-            violations=unknown,
-        )
-    columns = np.array([column_of[source] for source in sources or column_of], np.int64)
-    return _Predictor(project, model, tuple(sources or column_of), columns)
-
-
-def _aligned(given: Codes, predictor: _Predictor) -> Codes:
-    """Votes in the order of the model's sources; those that are not given abstain."""
-    codes = np.full((len(given), len(predictor.model.summary.sources)), ABSTAIN, given.dtype)
-    codes[:, predictor.columns] = given
-    return codes
 
 
 def _check_same(request: labels_pb2.PredictStreamRequest, model: str, sources: tuple[str, ...]) -> None:

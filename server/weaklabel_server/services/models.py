@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from weaklabel_client._gen import models_pb2, models_pb2_grpc
 from weaklabel_server import names, pages
+from weaklabel_server.engine import Engine
 from weaklabel_server.errors import invalid
 from weaklabel_server.interceptors import Context
 from weaklabel_server.operations import OperationRunner
@@ -25,8 +26,9 @@ MAX_ITERATIONS = 100_000
 class ModelService(models_pb2_grpc.ModelServiceServicer):
     """Label models."""
 
-    def __init__(self, database: Database, runner: OperationRunner) -> None:
+    def __init__(self, database: Database, engine: Engine, runner: OperationRunner) -> None:
         self._database = database
+        self._engine = engine
         self._runner = runner
 
     async def FitModel(self, request: models_pb2.FitModelRequest, context: Context) -> models_pb2.FitModelResponse:
@@ -40,6 +42,7 @@ class ModelService(models_pb2_grpc.ModelServiceServicer):
         def create(tx: Connection) -> models_pb2.FitModelResponse:
             view = votes.view(tx, project_id, request.votes_version)
             votes.check_not_empty(view)
+            self._engine.check_size(view.item_count, len(view.project.classes))
             operation = operations.create(tx, view.project, view.version, settings)
             created.append(operation)
             return models_pb2.FitModelResponse(operation=operation_message(operation))

@@ -66,8 +66,7 @@ def read_triples(
         row, column, label = triples[at]
         raise invalid(
             f"{field}.data",
-            f"triple {at} (row {row}, source '{sources[column]}'): label {label} is outside "
-            f"{_allowed(n_classes)}",
+            f"triple {at} (row {row}, source '{sources[column]}'): label {label} is outside {_allowed(n_classes)}",
         )
     return triples
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select
 
 from weaklabel_server import names
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
+from weaklabel_server.names import ChildName
 from weaklabel_server.pages import Page
 from weaklabel_server.store import schema
 from weaklabel_server.store.chunks import pack_array, unpack_array
@@ -28,6 +29,17 @@ _DESCRIPTION: tuple[ColumnElement[Any], ...] = (
     _models.summary,
     _models.create_time,
 )
+
+
+# Made once: this is looked up at every prediction, and making a statement takes longer than running it.
+_KEY_OF_LATEST = (
+    select(_models.key)
+    .join(schema.projects, schema.projects.c.key == _models.project_key)
+    .where(schema.projects.c.project_id == bindparam("project_id"))
+    .order_by(_models.key.desc())
+    .limit(1)
+)
+_KEY_OF_ONE = _KEY_OF_LATEST.where(_models.model_id == bindparam("model_id"))
 
 
 @dataclass(frozen=True)
@@ -128,16 +140,27 @@ def get(tx: Connection, project: Project, model_id: str) -> Model:
     return _model(row)
 
 
-def content(tx: Connection, model: Model) -> bytes:
-    """What LabelModel.from_bytes reads.
+def find_key(tx: Connection, project_id: str, model_id: str) -> int | None:
+    """The key of what get would give, or None where it would raise. Quick."""
+    if model_id == names.LATEST:
+        return tx.execute(_KEY_OF_LATEST, {"project_id": project_id}).scalar()
+    return tx.execute(_KEY_OF_ONE, {"project_id": project_id, "model_id": model_id}).scalar()
 
-    Raises:
-        ServiceError: MODEL_NOT_FOUND when it was deleted since.
-    """
-    blob = tx.execute(select(_models.content).where(_models.key == model.key)).scalar()
-    if blob is None:
-        raise ServiceError(Reason.MODEL_NOT_FOUND, "the model was deleted", metadata={"model": model.model_id})
-    return bytes(blob)
+
+def newest(tx: Connection, limit: int) -> list[ChildName]:
+    """The names of the newest models of all projects."""
+    query = (
+        select(schema.projects.c.project_id, _models.model_id)
+        .join(schema.projects, schema.projects.c.key == _models.project_key)
+        .order_by(_models.key.desc())
+        .limit(limit)
+    )
+    return [ChildName(*row) for row in tx.execute(query)]
+
+
+def content(tx: Connection, model: Model) -> bytes:
+    """What LabelModel.from_bytes reads, of a model got in this transaction."""
+    return bytes(tx.execute(select(_models.content).where(_models.key == model.key)).scalar_one())
 
 
 def soft_labels(tx: Connection, model: Model, start: int) -> tuple[int, NDArray[np.float32], NDArray[np.int32]]:
