@@ -170,6 +170,50 @@ def full(problems: list[Problem], peers: dict[str, dict[str, dict[str, float]]])
     return table
 
 
+def with_gold(problems: list[Problem], per_class: int, draws: int = 5) -> dict[str, Any]:
+    """A few gold labels a class: prints means with and without, on the other items, and sets behind majority vote."""
+    found: dict[str, Any] = {}
+    for group in dict.fromkeys(problem.group for problem in problems):
+        rows: dict[str, dict[str, dict[str, float]]] = {}
+        for problem in (problem for problem in problems if problem.group == group):
+            plain = LabelModel(problem.votes.n_classes).fit(problem.votes)
+            alone = Outcome(plain.predict_proba(problem.votes), plain.decision_function(problem.votes))
+            runs = []
+            for draw in range(draws):
+                gold = draw_gold(problem, per_class, draw)
+                rest = problem._replace(test=problem.test & (gold < 0))
+                told = LabelModel(problem.votes.n_classes).fit(problem.votes, gold=gold)
+                said = Outcome(told.predict_proba(problem.votes), told.decision_function(problem.votes))
+                runs.append([score(rest, outcome) for outcome in (alone, said, majority(problem.votes))])
+            names = ("votes alone", "with gold", "majority vote")
+            rows[problem.name] = {
+                name: {metric: float(np.mean([run[n][metric] for run in runs])) for metric in METRICS}
+                for n, name in enumerate(names)
+            }
+        print(f"{group}: {per_class} gold labels a class, {draws} draws, on the other items")
+        for name in ("votes alone", "with gold"):
+            mean = {metric: np.mean([row[name][metric] for row in rows.values()]) for metric in METRICS}
+            print(f"  {name:14}{100 * mean['score']:8.2f}{mean['nll']:8.3f}{mean['brier']:8.3f}{mean['ece']:8.3f}")
+        behind = {
+            name: round(100 * (row["with gold"]["score"] - row["majority vote"]["score"]), 1)
+            for name, row in rows.items()
+            if row["with gold"]["score"] < row["majority vote"]["score"] - 0.005
+        }
+        print(f"  more than .5 below majority vote: {behind or 'none'}")
+        found[group] = rows
+    return found
+
+
+def draw_gold(problem: Problem, per_class: int, draw: int) -> NDArray[np.int64]:
+    """[N] so many known labels of each class, -1 elsewhere."""
+    rng = np.random.default_rng([zlib.crc32(problem.name.encode()), draw, per_class])
+    gold = np.full(len(problem.gold), -1)
+    for k in range(problem.votes.n_classes):
+        chosen = rng.permutation(np.flatnonzero(problem.gold == k))[:per_class]
+        gold[chosen] = k
+    return gold
+
+
 class Scoreboard:
     """Scores of peers on problems, kept in a file, since peers take long and do not change."""
 
@@ -246,12 +290,15 @@ def main() -> None:
         "--peers", type=Path, help="CSV of peers' figures (default: ../bench/quality.csv beside the data)"
     )
     parser.add_argument("--resample", type=int, default=0, metavar="R", help="problems to make out of each set")
+    parser.add_argument("--gold", type=int, default=0, metavar="G", help="also fit with G gold labels a class")
     parser.add_argument("--peers-python", type=Path, help="python of an environment with snorkel, crowd-kit, hyperlm")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/quality.json"))
     arguments = parser.parse_args()
     problems = read_all(arguments.data)
     published = arguments.peers or arguments.data.parent / "bench" / "quality.csv"
     figures: dict[str, Any] = {"sets": full(problems, read_peers(published) if published.exists() else {})}
+    if arguments.gold:
+        figures["gold"] = with_gold(problems, arguments.gold)
     if arguments.resample:
         models: dict[str, Model] = {"majority vote": majority, "Dawid-Skene": likeliest(reference.dawid_skene)}
         if arguments.peers_python:

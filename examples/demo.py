@@ -250,7 +250,8 @@ def draw(path: Path, votes: Votes, estimated: NDArray[Any], soft: NDArray[Any]) 
             right.plot(at, share, "o", color="tab:red")
             right.annotate(f"{n} biopsies", (at, share), xytext=(9, -4), textcoords="offset points", fontsize=8)
     right.set(xlabel="soft label: probability of malignant", ylabel="share that is malignant, with 95 % interval")
-    right.set(title="Reliability of the soft labels", xlim=(-0.02, 1.24), ylim=(-0.02, 1.02))
+    right.set(title="Reliability of the soft labels (training part)", xlim=(-0.02, 1.24), ylim=(-0.02, 1.02))
+    right.set_xticks(np.linspace(0, 1, 6))
     figure.savefig(path, dpi=130)
 
 
@@ -267,11 +268,10 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as address, Client(address) as client:
         client.create_project("biopsies", classes=CLASSES)
-        assert train.item_ids is not None
-        client.upload_votes("biopsies", train.to_codes(), sources=train.source_names, items=train.item_ids.tolist())
+        client.upload_votes("biopsies", train)
         model = client.fit("biopsies").result(progress=True)
         soft = client.soft_labels("biopsies", model=model.name)
-        predicted = client.predict("biopsies", test.to_dense())
+        predicted = client.predict("biopsies", test)
         estimated = np.array([source.accuracy for source in model.sources])
     print(f"fitted {model.name} in {model.n_iter} iterations, converged: {model.converged}")
     for warning in model.warnings:

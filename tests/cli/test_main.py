@@ -21,6 +21,7 @@ def test_help_names_the_commands() -> None:
     result = run("--help")
     assert result.returncode == 0
     assert "serve" in result.stdout
+    assert "<bool>" not in result.stdout
     assert "--data-dir" in run("serve", "--help").stdout
 
 

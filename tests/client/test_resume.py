@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,24 @@ async def test_the_largest_chunks(client: Any, project: str) -> None:
     parts = [chunk async for chunk in client.iter_votes(project)]
     np.testing.assert_array_equal(np.concatenate([part.votes for part in parts]), votes)
     assert max(len(part.votes) for part in parts) <= 65_536
+
+
+async def test_an_upload_goes_on_after_it_idled(
+    start_server: Callable[..., Any], connect: Callable[..., Any], small_chunks: int
+) -> None:
+    votes = random_votes(3000)
+    client = connect(start_server(environment={"WEAKLABEL_STREAM_IDLE_SECONDS": "0.5"}).address)
+    await client.create_project("idle", classes=["a", "b"])
+
+    def slowly() -> Iterator[npt.NDArray[np.int8]]:
+        yield votes[:1000]
+        time.sleep(1.5)
+        yield votes[1000:]
+
+    await client.upload_votes("idle", slowly(), sources=[f"s{m}" for m in range(8)])
+    read = await client.read_votes("idle")
+    np.testing.assert_array_equal(read.votes, votes)
+    assert read.votes_version == 1
 
 
 def pairs_of_chunks(votes: npt.NDArray[np.int8], items: list[str]) -> Iterator[tuple[npt.NDArray[np.int8], list[str]]]:

@@ -68,7 +68,7 @@ class Reference:
             balance = self.weight @ self.anchor + 1
             drawn = np.bincount(gold[gold >= 0], minlength=k) / (gold >= 0).sum()
             factor = np.clip(balance / balance.sum() / np.maximum(drawn, 1e-9), 0.1, 10)
-            for i in np.flatnonzero(gold >= 0):
+            for i in np.flatnonzero(gold >= 0).tolist():
                 self.weight[i] = 5 * factor[gold[i]]
                 self.anchor[i] = np.eye(k)[gold[i]]
                 self.hold[i] = 1.0
@@ -145,7 +145,7 @@ class Reference:
         checked = self.n_votes[self.n_votes >= 3].sum() / self.independence[self.shown.sum(1) > 0].sum() / self.k
         share = 1 - (1 - self.call_hold) * (1 - self.pool) if checked >= 1 else 1.0
         model = softmax(self.log_prior - self.correlated + self.gather(self.evidence), axis=1)
-        return (1 - share) * model + share * self.read_anchor
+        return np.asarray((1 - share) * model + share * self.read_anchor)
 
 
 @pytest.mark.parametrize("with_gold", [False, True], ids=["votes alone", "gold"])

@@ -63,23 +63,24 @@ def test_upload_fit_and_read(server: Any, simulated: Any, sparse: bool, named: b
 @pytest.mark.parametrize("named", [False, True])
 def test_reading_goes_on_behind_the_last_row(server: Any, harness: Any, simulated: Any, named: bool) -> None:
     """A client that lost its connection after the last chunk asks for the rest: there is none."""
-    codes, _ = simulated(items=30)
+    count = 30 if named else 65_536  # the end in the middle of a stored chunk, and at the end of one
+    codes, _ = simulated(items=count)
     parent = server.create_project()
-    server.upload(parent, codes, items=[f"i{row}" for row in range(30)] if named else None)
+    server.upload(parent, codes, items=[f"i{row}" for row in range(count)] if named else None)
     model = server.fit(parent).model
     for row_limit in (0, 5):
-        soft = labels_pb2.ReadSoftLabelsRequest(model=model, row_offset=30, row_limit=row_limit)
+        soft = labels_pb2.ReadSoftLabelsRequest(model=model, row_offset=count, row_limit=row_limit)
         (labels,) = server.labels.ReadSoftLabels(soft)
-        assert (labels.model, labels.row_offset, list(labels.item_ids)) == (model, 30, [])
+        assert (labels.model, labels.row_offset, list(labels.item_ids)) == (model, count, [])
         assert harness.matrix(labels.probabilities).shape == (0, 2)
         assert harness.matrix(labels.labels).shape == (0, 1)
-        request = votes_pb2.ReadVotesRequest(parent=parent, row_offset=30, row_limit=row_limit)
+        request = votes_pb2.ReadVotesRequest(parent=parent, row_offset=count, row_limit=row_limit)
         (votes,) = server.votes.ReadVotes(request)
-        assert (votes.votes_version, votes.row_offset, list(votes.item_ids)) == (1, 30, [])
+        assert (votes.votes_version, votes.row_offset, list(votes.item_ids)) == (1, count, [])
         assert harness.matrix(votes.votes).shape == (0, 5)
     for call in (
-        lambda: list(server.labels.ReadSoftLabels(labels_pb2.ReadSoftLabelsRequest(model=model, row_offset=31))),
-        lambda: list(server.votes.ReadVotes(votes_pb2.ReadVotesRequest(parent=parent, row_offset=31))),
+        lambda: list(server.labels.ReadSoftLabels(labels_pb2.ReadSoftLabelsRequest(model=model, row_offset=count + 1))),
+        lambda: list(server.votes.ReadVotes(votes_pb2.ReadVotesRequest(parent=parent, row_offset=count + 1))),
     ):
         failure = harness.failure_of(call)
         assert failure.code == grpc.StatusCode.INVALID_ARGUMENT

@@ -12,6 +12,8 @@ app = typer.Typer(
     help="Weak supervision: votes of labeling functions, prompts and people in, calibrated soft labels out.",
     no_args_is_help=True,
     add_completion=False,
+    # The rich form of --help shows flags as "--version <bool>".
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 app.command()(serve)

@@ -227,12 +227,12 @@ def from_rpc_error(error: grpc.RpcError) -> ClientError:
 
 
 def can_go_on(error: ClientError) -> bool:
-    """Whether a stream may go on in a new call: the connection was lost, or another caller took over.
+    """Whether a stream may go on in a new call: the connection was lost, it idled, or another caller took over.
 
     A lost connection does not always show as UNAVAILABLE: a server that is stopped resets its streams, and a message
     that was being sent fails inside grpc. An error that the server itself gave has a reason.
     """
-    if isinstance(error, Unavailable | Aborted):
+    if isinstance(error, Unavailable | Aborted) or error.reason == "STREAM_IDLE":
         return True
     if error.reason or not isinstance(error, Cancelled | InternalError):
         return False

@@ -71,7 +71,8 @@ class LabelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PredictStream(self, request_iterator, context):
-        """Soft labels of new votes without end: one answer a request, in order. Model and sources are those of the first.
+        """Soft labels of new votes without end: one answer a request, in order. Model and sources are those of the first. A
+        client that sends nothing for a minute (a setting) gets DEADLINE_EXCEEDED with the reason STREAM_IDLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -63,7 +63,8 @@ class ModelServiceServicer(object):
 
     def FitModel(self, request, context):
         """Fits a model on one version of the votes. Answers at once with an operation; the model is its result.
-        FAILED_PRECONDITION when the project has no votes.
+        FAILED_PRECONDITION when the project has no votes; RESOURCE_EXHAUSTED when items times classes are more than the
+        server allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

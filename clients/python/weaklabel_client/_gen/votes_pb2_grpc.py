@@ -57,7 +57,8 @@ class VoteServiceServicer(object):
         """Uploads votes. The client opens, then sends chunks, then finishes; the server answers the opening with what it
         already holds of this upload, and each chunk once it is on disk. A client that lost its connection opens again
         and goes on from committed_rows. The votes become visible together, as one new version, when the upload is
-        finished; the later vote of a source on an item replaces the earlier one.
+        finished; the later vote of a source on an item replaces the earlier one. A client that sends nothing for a minute
+        (a setting) gets DEADLINE_EXCEEDED with the reason STREAM_IDLE, and may open again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
