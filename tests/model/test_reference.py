@@ -69,7 +69,7 @@ class Reference:
             drawn = np.bincount(gold[gold >= 0], minlength=k) / (gold >= 0).sum()
             factor = np.clip(balance / balance.sum() / np.maximum(drawn, 1e-9), 0.1, 10)
             for i in np.flatnonzero(gold >= 0).tolist():
-                self.weight[i] = 5 * factor[gold[i]]
+                self.weight[i] = (5 * (1 - self.mean_precision) + self.mean_precision) * factor[gold[i]]
                 self.anchor[i] = np.eye(k)[gold[i]]
                 self.hold[i] = 1.0
         self.q = self.anchor.copy()

@@ -31,14 +31,16 @@ def calibrate(
         evidence: of the R rows with gold and votes.
         gold: [R] their labels.
         weight: [R] how many items each row stands for.
-        class_balance: [K] estimated; gold is often drawn by class, and is half weighed back to it.
+        class_balance: [K] estimated; gold is often drawn by class, and is weighed back to it.
         settings: constants.
     """
     if weight.sum() < FEWEST_ITEMS:
         return how
     drawn = np.bincount(gold, weight, minlength=len(class_balance))
-    balanced = weight * (class_balance / np.maximum(drawn, 1e-9))[gold]
-    weight = 0.5 * weight + 0.5 * balanced / max(balanced.sum(), 1e-9) * weight.sum()
+    factor = (class_balance / np.maximum(drawn, 1e-9))[gold]
+    # Weights that differ make a sample worth less: Kish's effective size.
+    size = (weight * factor).sum() ** 2 / (weight * factor**2).sum()
+    weight = weight * factor / (weight * factor).sum() * size
 
     def log_posterior(setting: tuple[float, float]) -> float:
         log_factor, share = setting

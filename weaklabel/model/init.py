@@ -52,7 +52,8 @@ def prepare(merged: MergedRows, settings: Settings) -> Prepared:
     once = total * independence
     mean_precision = float((precision * once).sum() / max(once.sum(), 1e-9))
     hold = (1 - mean_precision) * settings.hold_recall + mean_precision * settings.hold_precision
-    prepared_rows = make_rows(merged, copies, settings.anchor_mass, hold=hold, gold_weight=settings.gold_weight)
+    gold_weight = (1 - mean_precision) * settings.gold_recall + mean_precision * settings.gold_precision
+    prepared_rows = make_rows(merged, copies, settings.anchor_mass, hold=hold, gold_weight=gold_weight)
     n_votes = _count(sources, np.asarray(prepared_rows.weight)[rows], (n_sources,))
     known = (vote_counts, n_votes, precision, independence)
     return Prepared(prepared_rows, Sources(*(jnp.asarray(part, jnp.float32) for part in known)), copies, hold)

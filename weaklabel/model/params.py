@@ -83,8 +83,9 @@ class Settings(NamedTuple):
     """Voting sources a class that are needed to call items without votes; one more where they are unipolar."""
     call_checked_votes: float = 1.0
     """Votes a source and class, on items with three votes or more, below which the call stays with majority vote."""
-    gold_weight: float = 5.0
+    gold_recall: float = 5.0
     """Weight of an item with a known label in the counts."""
+    gold_precision: float = 1.0
     gold_log_sharpness: float = 0.5
     """Standard deviation of the logarithm of the sharpness, before gold."""
     gold_anchor_penalty: float = 2.0
