@@ -119,4 +119,4 @@ def test_wheels_hold_their_packages_and_no_more(folder: str, packages: set[str],
 def test_no_addresses_of_package_hosts_are_committed() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock
-    assert "--index-url" not in lock
+    assert "index-url" not in lock
