@@ -70,8 +70,10 @@ def make_read_out(
     log_prior = tempered_prior(log_balance, log_anchored, sources, settings.prior_precision_read)
     # Too few votes that others check: nothing is known of the sources, and the call is that of majority vote.
     unchecked = n_checked / n_sources / n_classes < settings.call_checked_votes
-    silence = None if unchecked and precision > 0.5 else votes_by_class
-    uncovered = _uncovered_call(params, sources, settings, log_anchored, silence, n_uncovered)
+    if unchecked and precision > 0.5:
+        uncovered = np.full(n_classes, 1 / n_classes)
+    else:
+        uncovered = _uncovered_call(params, sources, settings, log_anchored, votes_by_class, n_uncovered)
     return ReadOut(
         evidence=_bounded(params, bound, safeguard),
         log_prior=log_prior - correlated,
