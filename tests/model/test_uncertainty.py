@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from weaklabel import ABSTAIN, LabelModel, Votes
+from weaklabel import ABSTAIN, LabelModel, MajorityVote, Votes
 from weaklabel.analysis import evaluate
 from weaklabel.errors import InvalidArgumentError, NotFittedError
 from weaklabel.model import ConvergenceWarning
@@ -197,6 +197,18 @@ def test_too_few_views_are_named() -> None:
     model = LabelModel(2).fit(apart)
     assert model.diagnostics.joint_items == 0
     assert "views" in kinds(model)
+
+
+def test_votes_that_nobody_checks_are_called_by_majority_and_it_is_said() -> None:
+    votes, _ = simulate(100, [0.8] * 40, 2, seed=1, coverage=0.03)
+    votes = votes[(votes >= 0).any(1)]
+    model = LabelModel(2).fit(votes)
+    assert model.diagnostics.majority_vote
+    assert model.diagnostics.risk == 0
+    assert "majority_vote" in kinds(model)
+    assert np.array_equal(model.predict(votes), MajorityVote(2).predict(votes))
+    checked, _ = simulate(3000, [0.7, 0.75, 0.8, 0.72, 0.78, 0.7], 2, seed=0, coverage=0.9)
+    assert LabelModel(2).fit(checked).diagnostics.risk == pytest.approx(0.03)
 
 
 def test_silence_everywhere_and_hasty_fits_are_named() -> None:

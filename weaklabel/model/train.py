@@ -123,6 +123,7 @@ def train(
             weight,
             soft,
             decide(scores, "abstain", seed),
+            majority_vote=float(how.call_anchor_share) == 1.0,
             class_balance=balance,
             intervals=intervals,
             independence=np.asarray(prepared.sources.independence, np.float64),

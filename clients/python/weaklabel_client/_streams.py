@@ -58,7 +58,7 @@ class Job(ABC, Generic[Request, Response, Output]):
 
     def feed(self, block: Any) -> None:
         """Takes a block of the user's input, or None after the last one."""
-        raise TypeError(f"{type(self).__name__} takes no input")
+        raise TypeError(f"{type(self).__name__} takes no input, got {type(block).__name__}")
 
     @abstractmethod
     def connected(self) -> None:
