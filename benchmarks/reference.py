@@ -17,7 +17,7 @@ PEER_WORKER = Path(__file__).parent / "peer_worker.py"
 
 
 def dawid_skene(votes: Votes, n_iter: int = 200, tol: float = 1e-5) -> NDArray[np.float64]:
-    """[N, K] posteriors of Dawid and Skene (1979, doi:10.2307/2346806), one pseudo-count a cell, from vote shares."""
+    """[N, K] posteriors of Dawid and Skene (1979, doi:10.2307/2346806), .1 pseudo-counts a cell, from vote shares."""
     rows, sources, labels = votes.triples()
     n_items, n_sources, n_classes = votes.n_items, votes.n_sources, votes.n_classes
     counts = votes.counts().astype(float)
@@ -28,7 +28,7 @@ def dawid_skene(votes: Votes, n_iter: int = 200, tol: float = 1e-5) -> NDArray[n
         confusion = np.stack(
             [np.bincount(symbol, q[rows, c], minlength=n_sources * n_classes) for c in range(n_classes)], axis=1
         )
-        confusion = confusion.reshape(n_sources, n_classes, n_classes) + 1
+        confusion = confusion.reshape(n_sources, n_classes, n_classes) + 0.1
         log_vote = np.log(confusion / confusion.sum(1, keepdims=True)).reshape(-1, n_classes)
         balance = q[covered].sum(0) + 1
         joint = np.tile(np.log(balance / balance.sum()), (n_items, 1))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 IN_PROCESS, THROUGH_THE_SERVICE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -32,3 +33,14 @@ def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:
         assert part in makefile
     for target in re.findall(r"^make ([a-z-]+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", "CONTRIBUTING.md", *(f"docs/{n}.md" for n in ("architecture", "label-model", "service"))]
+)
+def test_links_lead_somewhere_and_nothing_is_left_to_fill_in(path: str) -> None:
+    root = Path(__file__).parent.parent
+    text = (root / path).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((root / path).parent / target).exists(), target
+    assert not re.findall(r"^[A-Z_]{5,}$", text, re.MULTILINE)
