@@ -25,10 +25,8 @@ def dawid_skene(votes: Votes, n_iter: int = 200, tol: float = 1e-5) -> NDArray[n
     q = np.where(covered[:, None], counts / np.maximum(counts.sum(1, keepdims=True), 1), 1 / n_classes)
     symbol = sources.astype(np.int64) * n_classes + labels
     for _ in range(n_iter):
-        confusion = np.stack(
-            [np.bincount(symbol, q[rows, c], minlength=n_sources * n_classes) for c in range(n_classes)], axis=1
-        )
-        confusion = confusion.reshape(n_sources, n_classes, n_classes) + 0.1
+        counts_by_class = [np.bincount(symbol, q[rows, c], minlength=n_sources * n_classes) for c in range(n_classes)]
+        confusion = np.stack(counts_by_class, axis=1).reshape(n_sources, n_classes, n_classes) + 0.1
         log_vote = np.log(confusion / confusion.sum(1, keepdims=True)).reshape(-1, n_classes)
         balance = q[covered].sum(0) + 1
         joint = np.tile(np.log(balance / balance.sum()), (n_items, 1))
