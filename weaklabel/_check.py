@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,15 +15,19 @@ ABSTAIN = -1
 ERROR = -2
 
 Codes = NDArray[np.signedinteger[Any]]
+Place = Callable[[tuple[int, ...]], str]
+"""Says in words where a cell is."""
+Number = Callable[[Any, tuple[int, ...]], int | None]
+"""The number of a vote object at a place; None for what is none."""
 
 _MOST = 2**31 - 1  # items, sources and classes: indices are int32
 # Without n_items the largest index makes N. One that is so far above the number of triples is an id, not an index.
 _FEW, _INDICES_A_TRIPLE = 1000, 100
 
 
-def label_dtype(n_classes: int) -> type[np.signedinteger[Any]]:
-    """The smallest signed integer type that holds the class indices 0..K-1."""
-    return np.int8 if n_classes <= 2**7 else np.int16 if n_classes <= 2**15 else np.int32
+def label_dtype(n_codes: int) -> type[np.signedinteger[Any]]:
+    """The smallest signed integer type that holds the codes 0..S-1."""
+    return np.int8 if n_codes <= 2**7 else np.int16 if n_codes <= 2**15 else np.int32
 
 
 # --------------------------------------------------------------------- numbers
@@ -39,32 +43,46 @@ def check_count(value: int, field: str, least: int) -> int:
     return int(value)
 
 
-def read_matrix(values: ArrayLike) -> NDArray[Any]:
-    """[N, M] whole numbers."""
+def read_matrix(values: ArrayLike | Sequence[Sequence[Any]], number: Number) -> NDArray[Any]:
+    """[N, M] whole numbers; vote objects by their numbers."""
     array = _array(values, "votes")
     if array.ndim != 2:
         raise InvalidVotesError(f"votes must be a matrix [items, sources], got shape {array.shape}", field="votes")
-    return _whole(array, "votes")
+    return _whole(array, "votes", number)
 
 
-def read_vector(values: ArrayLike, what: str) -> NDArray[Any]:
-    """[V] whole numbers."""
-    return _whole(_one_dimension(_array(values, what), what), what)
-
-
-def compact_codes(array: NDArray[Any], n_classes: int, lowest: int, place: Callable[[tuple[int, ...]], str]) -> Codes:
-    """Whole numbers as codes of the smallest type; refuses those outside lowest..K-1."""
-    if array.size and (array.min() < lowest or array.max() >= n_classes):
-        at = _first((array < lowest) | (array >= n_classes))
+def read_tensor(values: ArrayLike, what: str) -> NDArray[Any]:
+    """[N, M, K] numbers; [N, K] are those of one source."""
+    array = _array(values, what)
+    if array.dtype.kind not in "biuf" or array.ndim not in (2, 3):
         raise InvalidVotesError(
-            f"{place(at)}: label {array[at]} is outside 0..{n_classes - 1}, and not {ABSTAIN} for an abstain",
+            f"{what} must be numbers [items, sources, classes] or [items, classes], got shape {array.shape}, "
+            f"dtype {array.dtype}",
+            field=what,
+        )
+    return array[:, None] if array.ndim == 2 else array
+
+
+def read_vector(values: ArrayLike | Sequence[Any], what: str, number: Number) -> NDArray[Any]:
+    """[V] whole numbers; vote objects by their numbers."""
+    return _whole(_one_dimension(_array(values, what), what), what, number)
+
+
+def compact_codes(array: NDArray[Any], n_classes: int, n_symbols: int, lowest: int, place: Place) -> Codes:
+    """Whole numbers as codes of the smallest type; refuses those outside lowest..K-1 and K..K+n_symbols-1."""
+    limit = n_classes + n_symbols
+    if array.size and (array.min() < lowest or array.max() >= limit):
+        at = _first((array < lowest) | (array >= limit))
+        symbols = f", not one of the {n_symbols} symbols {n_classes}..{limit - 1}" if n_symbols else ""
+        raise InvalidVotesError(
+            f"{place(at)}: label {array[at]} is outside 0..{n_classes - 1}{symbols}, and not {ABSTAIN} for an abstain",
             field="labels",
         )
-    codes: Codes = array.astype(label_dtype(n_classes), copy=False)
+    codes: Codes = array.astype(label_dtype(limit), copy=False)
     return codes
 
 
-def _array(values: ArrayLike, what: str) -> NDArray[Any]:
+def _array(values: ArrayLike | Sequence[Any], what: str) -> NDArray[Any]:
     """An array of numbers, or of the objects as they were given, so that numpy makes no text of numbers and NaN."""
     try:
         array = np.asarray(values)
@@ -85,7 +103,7 @@ def _ragged_place(rows: Any) -> str:
     return "the rows differ in shape"
 
 
-def _whole(array: NDArray[Any], what: str) -> NDArray[Any]:
+def _whole(array: NDArray[Any], what: str, number: Number | None = None) -> NDArray[Any]:
     """The array as whole numbers; they stay floats where no integer type holds them."""
     if array.size == 0:
         return array.astype(np.int32)
@@ -95,10 +113,13 @@ def _whole(array: NDArray[Any], what: str) -> NDArray[Any]:
             field=what,
         )
     if array.dtype.kind == "O":
+        numbers = np.empty(array.shape, np.float64)
         for at, value in np.ndenumerate(array):
-            if isinstance(value, bool) or not isinstance(value, Real):
+            code = number(value, at) if number else None
+            if code is None and (isinstance(value, bool) or not isinstance(value, Real)):
                 raise InvalidVotesError(f"{what} must be whole numbers; {_place(at)} is {value!r}", field=what)
-        array = array.astype(np.float64)
+            numbers[at] = value if code is None else code
+        array = numbers
     if array.dtype.kind != "f":
         return array
     wrong = ~np.isfinite(array) | (array != np.floor(array))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from weaklabel.analysis import conflict, coverage, overlap, source_summary
 from weaklabel.errors import InvalidArgumentError, NotFittedError
 from weaklabel.model import LabelModel
+from weaklabel.symbols import CandidateSet, not_, one_of, soft
 from weaklabel.votes import Votes
 
 # The example of snorkel.labeling.LFAnalysis; the expected values below are those its documentation prints.
@@ -103,6 +104,70 @@ def test_equals_a_double_loop(case: tuple[int, NDArray[np.int64], NDArray[np.int
     assert coverage(votes) == pytest.approx(sum(len(row) > 0 for row in rows) / max(n_items, 1))
     assert overlap(votes) == pytest.approx(sum(len(row) > 1 for row in rows) / max(n_items, 1))
     assert conflict(votes) == pytest.approx(sum(len(set(row)) > 1 for row in rows) / max(n_items, 1))
+
+
+@st.composite
+def imprecise_matrices(draw: st.DrawFn) -> tuple[list[list[Any]], list[int]]:
+    """Cells over 3 classes as the sets that they speak for, and gold; a set is told as a vote in one way of several."""
+    n_items, n_sources = draw(st.integers(1, 6)), draw(st.integers(1, 5))
+    cell = st.sets(st.integers(0, 2), max_size=2)
+    return (
+        draw(st.lists(st.lists(cell, min_size=n_sources, max_size=n_sources), min_size=n_items, max_size=n_items)),
+        draw(st.lists(st.integers(-1, 2), min_size=n_items, max_size=n_items)),
+    )
+
+
+def as_vote(classes: set[int], soften: bool) -> Any:
+    if not classes:
+        return -1
+    if soften:
+        return soft([0.8 / len(classes) if k in classes else 0.2 / (3 - len(classes)) for k in range(3)])
+    return one_of(*classes) if len(classes) == 2 else not_(*({0, 1, 2} - classes))
+
+
+@given(imprecise_matrices(), st.booleans())
+def test_imprecise_votes_agree_where_they_share_a_class(case: tuple[list[list[Any]], list[int]], soften: bool) -> None:
+    cells, gold = case
+    votes = Votes.from_dense([[as_vote(classes, soften) for classes in row] for row in cells], 3)
+    summary = source_summary(votes, gold)
+    split = [[any(other and not classes & other for other in row) for classes in row] for row in cells]
+    assert conflict(votes) == pytest.approx(
+        sum(
+            map(
+                any,
+                (
+                    [bool(classes) and apart for classes, apart in zip(row, flags, strict=True)]
+                    for row, flags in zip(cells, split, strict=True)
+                ),
+            )
+        )
+        / len(cells)
+    )
+    for source in range(len(cells[0])):
+        own = [row[source] for row in cells]
+        clashes = sum(bool(classes) and row[source] for classes, row in zip(own, split, strict=True))
+        assert summary.conflicts[source] == pytest.approx(clashes / len(cells))
+        assert summary.coverage[source] == pytest.approx(sum(map(bool, own)) / len(cells))
+        assert summary.correct is not None
+        assert summary.incorrect is not None
+        judged = [truth in classes for classes, truth in zip(own, gold, strict=True) if classes and truth != -1]
+        assert summary.correct[source] == sum(judged)
+        assert summary.incorrect[source] == len(judged) - sum(judged)
+        sets = [] if soften else sorted({tuple(sorted(classes)) for classes in own if len(classes) == 2})
+        plain = {k for classes in own for k in classes if soften or len(classes) == 1}
+        found = [vote.classes for vote in summary.polarity[source] if isinstance(vote, CandidateSet)]
+        assert sorted(found) == sets
+        assert [vote for vote in summary.polarity[source] if isinstance(vote, int)] == sorted(plain)
+
+
+def test_candidate_sets_are_shown() -> None:
+    cells: list[list[object]] = [[1, 0], [one_of(0, 2), soft([0.2, 0.2, 0.6])], [not_(1), -1]]
+    votes = Votes.from_dense(cells, 3, sources=["a", "b"])
+    assert str(source_summary(votes)).splitlines() == [
+        "   j           Polarity  Coverage  Overlaps  Conflicts  Errors",
+        "a  0  [1, one_of(0, 2)]    1.0000    0.6667     0.3333       0",
+        "b  1             [0, 2]    0.6667    0.6667     0.3333       0",
+    ]
 
 
 def test_accuracies_that_a_model_has_learned() -> None:

@@ -20,7 +20,8 @@ from weaklabel.labeling import (
     labeling_function,
     preprocessor,
 )
-from weaklabel.votes import ABSTAIN, ERROR
+from weaklabel.symbols import not_, one_of, soft
+from weaklabel.votes import ABSTAIN, ERROR, Votes
 
 
 class Color(enum.IntEnum):
@@ -39,6 +40,11 @@ def divides(x: int) -> int:
 @labeling_function
 def small(x: int) -> int:
     return 1 if x < 3 else ABSTAIN
+
+
+@labeling_function
+def small_or_not(x: Any) -> Any:
+    return not_(2) if x == 2 else ABSTAIN
 
 
 @given(st.lists(st.lists(st.integers(-1, 3), min_size=3, max_size=3), max_size=30))
@@ -72,9 +78,10 @@ def test_reasons_of_wrong_values() -> None:
     failures: list[Failure] = []
     with pytest.warns(LabelingFunctionWarning):
         apply([identity], [0, True, "spam", 5], n_classes=3, progress=False, on_failure=failures.append)
+    expected = "expected a class index, a vote made by one_of, not_ or soft, ABSTAIN or None"
     assert [failure.error for failure in failures] == [
-        "ValueError: returned True (bool); expected a class index, ABSTAIN or None",
-        "ValueError: returned 'spam' (str); expected a class index, ABSTAIN or None",
+        f"ValueError: returned True (bool); {expected}",
+        f"ValueError: returned 'spam' (str); {expected}",
         "ValueError: returned 5; class indices are 0..2, and -1 abstains",
     ]
 
@@ -91,6 +98,57 @@ def test_number_of_classes_where_it_is_not_given(labels: list[int | None], n_cla
 def test_a_label_too_large_for_any_votes_is_an_error() -> None:
     with pytest.warns(LabelingFunctionWarning, match="returned 2147483648"):
         assert apply([identity], [1, 2**31], progress=False).to_codes().tolist() == [[1], [ERROR]]
+    with pytest.warns(LabelingFunctionWarning, match="names class 2147483648, outside 0..2147483646"):
+        assert apply([identity], [1, not_(2**31)], progress=False).to_codes().tolist() == [[1], [ERROR]]
+
+
+def test_votes_that_say_less_than_one_class() -> None:
+    data = [one_of(0, 2), not_(1), soft([0.5, 0.25, 0.25]), 2, one_of(1), None, one_of(2, 0), not_(0)] * 300
+    votes = apply([identity, small_or_not], data, n_classes=3, progress=False)
+    expected = [[vote if vote is not None else ABSTAIN, not_(2) if vote == 2 else ABSTAIN] for vote in data]
+    assert votes == Votes.from_dense(expected, 3, sources=["identity", "small_or_not"])
+    assert votes.symbols.sets.tolist() == [[True, False, True], [True, True, False], [False, True, True]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "n_classes"),
+    [
+        ([one_of(0, 3)], 4),
+        ([not_(0)], 2),
+        ([not_(0, 1)], 3),
+        ([not_(2), 0], 3),
+        ([soft([0.2, 0.3, 0.5]), 1], 3),
+        ([one_of(0, 300), one_of(1, 2)], 301),
+    ],
+)
+def test_number_of_classes_that_vote_objects_need(labels: list[Any], n_classes: int) -> None:
+    votes = apply([identity], labels, progress=False)
+    assert votes == Votes.from_dense([[label] for label in labels], n_classes, sources=["identity"])
+
+
+def test_soft_votes_over_other_classes_need_the_number() -> None:
+    labels = [soft([0.4, 0.6]), 2]
+    with pytest.raises(
+        InvalidArgumentError, match=r"has 2 probabilities; there are 3 classes.*Give n_classes"
+    ) as caught:
+        apply([identity], labels, progress=False)
+    assert caught.value.field == "n_classes"
+    with pytest.warns(LabelingFunctionWarning, match=r"returned soft\(\[0.4, 0.6\]\) has 2 probabilities"):
+        assert apply([identity], labels, n_classes=3, progress=False).to_codes().tolist() == [[ERROR], [2]]
+
+
+def test_more_vote_objects_than_small_codes_hold() -> None:
+    labels = [soft([i / 3000, 1 - i / 3000]) for i in range(3000)]
+    votes = apply([identity], labels, progress=False)
+    assert votes == Votes.from_dense([[label] for label in labels], 2, sources=["identity"])
+    assert len(votes.symbols.soft) == 2998  # of 0 for a class, and of 1/2, there is no soft vote
+
+
+@pytest.mark.parametrize("value", [one_of(0, 3), not_(0, 1, 2), not_(5)])
+def test_vote_objects_out_of_range_are_errors(value: Any) -> None:
+    with pytest.warns(LabelingFunctionWarning, match="'identity' failed on 1 of 2 items.*\n.*returned"):
+        votes = apply([identity], [one_of(1, 2), value], n_classes=3, progress=False)
+    assert votes.to_codes().tolist() == [[3], [ERROR]]
 
 
 def test_the_run_goes_on_after_an_error() -> None:

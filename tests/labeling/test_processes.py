@@ -23,12 +23,14 @@ from weaklabel.labeling import (
     apply,
     labeling_function,
 )
+from weaklabel.votes import Votes
 
 # Workers import the functions, so they stand in a module of their own.
 MODULE = """
 import os
 import sys
 from weaklabel import labeling_function, preprocessor
+from weaklabel.symbols import not_, one_of, soft
 
 class OddError(Exception):
     def __init__(self, first, second):  # does not survive pickling
@@ -48,6 +50,10 @@ def fails(x, at):
     if int(x.words[1]) % 100 == at:
         raise OddError("odd", at)
     return int(x.words[1]) % 3
+
+@labeling_function
+def imprecise(x):
+    return [0, one_of(0, 2), not_(x % 3), soft([x / 1000, 0.25, 0.75 - x / 1000])][x % 4]
 
 @labeling_function
 def in_this_process(x):
@@ -102,6 +108,16 @@ def test_the_same_as_in_one_process(rules: ModuleType, capfd: pytest.CaptureFixt
     assert [str(warning.message) for warning in caught] == answers[0][2]
     assert "rules_for_processes.OddError: odd" in answers[1][1][0].traceback
     assert 'raise OddError("odd", at)' in answers[1][1][0].traceback
+
+
+def test_vote_objects_are_the_same_as_in_one_process(rules: ModuleType) -> None:
+    items = range(600)
+    votes = apply([rules.imprecise, rules.in_this_process], items, n_jobs=2, progress=False)
+    expected = [[rules.imprecise(item), 0] for item in items]
+    assert votes == Votes.from_dense(expected, 3, sources=["imprecise", "in_this_process"])
+    assert votes == apply([rules.imprecise, rules.in_this_process], items, progress=False)
+    assert votes.symbols.sets.shape == (3, 3)
+    assert votes.symbols.soft.shape == (150, 3)
 
 
 def test_workers_are_other_processes_without_jax(rules: ModuleType) -> None:

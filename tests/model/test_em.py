@@ -15,9 +15,11 @@ from weaklabel.model import LabelModel
 from weaklabel.model import fit as fit_module
 from weaklabel.model.estep import e_step
 from weaklabel.model.fit import run, start
-from weaklabel.model.init import make_rows, prepare, unipolarity
-from weaklabel.model.layout import BLOCK_ROWS, DenseLayout, SparseLayout, lay_out, merge_rows
+from weaklabel.model.init import pad, prepare, unipolarity
+from weaklabel.model.layout import BLOCK_ROWS, DenseLayout, SparseLayout, bucket, lay_out
+from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.params import Params, Rows, Settings, Sources, State
+from weaklabel.model.rows import describe
 from weaklabel.votes import Votes
 
 PLAIN = Settings(
@@ -44,9 +46,12 @@ def sample(
     return np.where(rng.random((n_items, n_sources)) < coverage, votes, -1), truth
 
 
-def independent(n_sources: int) -> sp.csr_array[np.float64]:
-    """Scores of sources that do not copy each other."""
-    return sp.csr_array((n_sources, n_sources))
+def of_items(merged: MergedRows, rows: Any, matrix: NDArray[Any]) -> NDArray[Any]:
+    """Values of the distinct rows as values of the items."""
+    distinct = merged.votes.to_dense()
+    place = (matrix[:, None, :] == distinct[None]).all(2).argmax(1)
+    values: NDArray[Any] = np.asarray(rows)[place]
+    return values
 
 
 def fitted(matrix: NDArray[Any], n_classes: int, settings: Settings, n_iter: int) -> tuple[Rows, Sources, State]:
@@ -94,14 +99,15 @@ def test_e_step_and_counts_equal_the_sum_over_all_labelings(n_classes: int) -> N
                     counts[m, s, y] += p
 
     merged = merge_rows(Votes.from_dense(matrix, n_classes))
-    rows = make_rows(merged, independent(3), PLAIN.anchor_mass)
+    n_rows = bucket(merged.votes.n_items)
+    assert merged.votes.n_items < 5
+    rows = describe(lay_out(merged.votes), pad(merged.weight, n_rows), 3, n_classes, PLAIN.anchor_mass)
     expected = e_step(rows, params)
     covered = (matrix >= 0).any(1)
-    assert merged.inverse is not None
-    found = np.asarray(expected.responsibilities)[merged.inverse]
+    found = of_items(merged, expected.responsibilities, matrix)
     np.testing.assert_allclose(found[covered], posterior[covered], atol=1e-5)
     weighted = rows.weight[:, None] * expected.responsibilities
-    np.testing.assert_allclose(rows.layout.counts(weighted, 3), counts, atol=1e-4)
+    np.testing.assert_allclose(rows.layout.counts(weighted, 3, n_classes), counts, atol=1e-4)
     log_evidence = logsumexp(weights) - sum(logsumexp(log_balance) for row in matrix if not (row >= 0).any())
     np.testing.assert_allclose(float(expected.log_evidence) * covered.sum(), log_evidence, rtol=1e-4)
 
@@ -130,8 +136,7 @@ def test_without_priors_em_is_dawid_skene(n_classes: int) -> None:
     rows, sources, *_ = prepare(merged, PLAIN)
     sources = sources._replace(precision=jnp.zeros(6))
     state = run(rows, sources, start(rows, 6, 15), PLAIN, jnp.int32(15), jnp.float32(0))
-    found = np.asarray(state.responsibilities)
-    found = found[: votes.n_items] if merged.inverse is None else found[merged.inverse]
+    found = of_items(merged, state.responsibilities, matrix)
     np.testing.assert_allclose(found, expected, atol=2e-3)
     np.testing.assert_allclose(np.asarray(state.objective), trace, atol=2e-4)
 
@@ -178,44 +183,68 @@ def test_jit_changes_nothing() -> None:
     np.testing.assert_allclose(plain.responsibilities, compiled.responsibilities, atol=1e-5)
 
 
+@pytest.mark.parametrize("one_hot", [True, False], ids=["one-hot", "gathered"])
 @pytest.mark.parametrize("n_classes", [2, 5])
-def test_layouts_are_the_same_operator(n_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix, _ = sample(BLOCK_ROWS + 77, 6, n_classes, coverage=0.4)
+def test_layouts_are_the_same_operator(n_classes: int, one_hot: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, _ = sample(BLOCK_ROWS + 77, 6, n_classes, coverage=0.7)
+    matrix[5] = -1
     votes = Votes.from_dense(matrix, n_classes)
-    shares = np.random.default_rng(3).random(votes.n_votes).astype(np.float32)
-    dense = lay_out(votes, shares)
+    scores = np.zeros((6, 6))
+    scores[1, 4] = scores[4, 1] = 0.8
+    scores[1, 2] = scores[2, 1] = 0.3
+    copies = sp.csr_array(scores)
+    dense = lay_out(votes, copies)
     monkeypatch.setattr("weaklabel.model.layout.DENSE_CLASSES", 0)
-    sparse = lay_out(votes, shares)
+    sparse = lay_out(votes, copies)
+    if one_hot:
+        monkeypatch.undo()
     assert isinstance(dense, DenseLayout)
     assert isinstance(sparse, SparseLayout)
 
     rng = np.random.default_rng(4)
     weights = rng.normal(size=(6, n_classes, n_classes)).astype(np.float32)
     q = rng.dirichlet(np.ones(n_classes), len(matrix)).astype(np.float32)
+    items = rng.integers(0, 4, len(matrix)).astype(np.float32)
     evidence = np.zeros((len(matrix), n_classes))
     counts = np.zeros((6, n_classes, n_classes))
-    for vote, (i, m, s) in enumerate(zip(*votes.triples(), strict=True)):
-        evidence[i] += shares[vote] * weights[m, s]
+    share_totals = np.zeros(6)
+    for i, m, s in zip(*votes.triples(), strict=True):
+        share = 1 / (1 + sum(scores[m, other] for other in range(6) if matrix[i, other] == s))
+        evidence[i] += share * weights[m, s]
         counts[m, s] += q[i]
+        share_totals[m] += share * items[i]
     own = np.einsum("mkk->mk", weights)
     for layout in (dense, sparse):
         size = layout.codes.shape[0] if isinstance(layout, DenseLayout) else layout.n_rows
         padded = np.zeros((size, n_classes), np.float32)
         padded[: len(matrix)] = q
+        found = jnp.asarray(padded)
         np.testing.assert_allclose(layout.evidence(jnp.asarray(weights))[: len(matrix)], evidence, atol=1e-4)
-        np.testing.assert_allclose(layout.counts(jnp.asarray(padded), 6), counts, rtol=1e-4)
-        np.testing.assert_allclose(layout.own_counts(jnp.asarray(padded), 6), np.einsum("mkk->mk", counts), rtol=1e-4)
+        np.testing.assert_allclose(layout.counts(found, 6, n_classes), counts, rtol=1e-4)
+        np.testing.assert_allclose(layout.own_counts(found, 6), np.einsum("mkk->mk", counts), rtol=1e-4)
         only_own = layout.evidence(jnp.asarray(own[:, :, None] * np.eye(n_classes, dtype=np.float32)))
         np.testing.assert_allclose(layout.own_evidence(jnp.asarray(own)), only_own, atol=1e-4)
+        np.testing.assert_allclose(layout.share_totals(pad(items, size), 6, n_classes), share_totals, rtol=1e-4)
 
 
-def test_merged_rows_stand_for_their_items() -> None:
-    matrix, _ = sample(500, 4, 2, seed=2)
-    merged = merge_rows(Votes.from_dense(matrix, 2))
-    assert merged.inverse is not None
-    assert np.array_equal(merged.votes.to_dense()[merged.inverse], matrix)
-    assert merged.weight.sum() == 500
-    assert merged.votes.n_items == len(np.unique(matrix, axis=0))
+@pytest.mark.parametrize("n_sources", [4, 30], ids=["numbered", "hashed"])
+@pytest.mark.parametrize("with_gold", [False, True])
+def test_merged_rows_stand_for_their_items(n_sources: int, with_gold: bool) -> None:
+    matrix, truth = sample(700, n_sources, 2, seed=2, coverage=0.05 if n_sources == 30 else 0.7)
+    matrix[3, 1] = -2  # a failure is no vote
+    gold = np.where(np.arange(700) % 50 == 0, truth, -1).astype(np.int32)
+    merged = merge_rows(Votes.from_codes(matrix, 2), gold if with_gold else None)
+    seen: dict[tuple[int, ...], float] = {}
+    for row, known in zip(np.maximum(matrix, -1).tolist(), gold.tolist(), strict=True):
+        key = (*row, known) if with_gold else tuple(row)
+        seen[key] = seen.get(key, 0) + 1
+    found = merged.votes.to_dense().tolist()
+    keys = [(*row, *([int(merged.gold[at])] if merged.gold is not None else [])) for at, row in enumerate(found)]
+    counted: dict[tuple[int, ...], float] = {}
+    for key, weight in zip(keys, merged.weight.tolist(), strict=True):
+        counted[tuple(key)] = counted.get(tuple(key), 0) + weight
+    assert counted == seen
+    assert merged.votes.n_items < 700
 
 
 def test_one_compilation_a_bucket() -> None:
@@ -252,8 +281,7 @@ def test_many_classes_take_one_accuracy_a_source(monkeypatch: pytest.MonkeyPatch
     rows, _, state = fitted(matrix, 4, Settings(), 60)
     assert state.params.evidence.shape == (7, 4)
     merged = merge_rows(Votes.from_dense(matrix, 4))
-    found = np.asarray(state.responsibilities).argmax(1)
-    found = found[: len(matrix)] if merged.inverse is None else found[merged.inverse]
+    found = of_items(merged, state.responsibilities, matrix).argmax(1)
     votes = np.eye(5)[matrix][:, :, :4].sum(1)
     assert (found == truth).mean() > (votes.argmax(1) == truth).mean()
     # The evidence of one coin in closed form: log a / ((1 - a) / (K - 1)).

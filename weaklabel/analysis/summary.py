@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, NotFittedError
+from weaklabel.symbols import CandidateSet
 from weaklabel.votes import ABSTAIN, Votes, as_gold
 
 if TYPE_CHECKING:
@@ -32,14 +33,17 @@ class FittedModel(Protocol):
 class SourceSummary:
     """A line a source. Shares are of all N items, as is the custom of the field.
 
+    A vote for a candidate set speaks for each of its classes, a soft vote for its most probable one. Votes conflict
+    where there is no class that both speak for, and are correct where they speak for the true class.
+
     Shown as a table by `print` and in notebooks; `to_pandas` makes a DataFrame of it.
 
     Attributes:
         sources: M names.
-        polarity: for each source, the classes that it votes for.
+        polarity: for each source, the classes that it votes for, then the candidate sets.
         coverage: [M] share of items on which it votes.
         overlaps: [M] share of items on which it and another source vote.
-        conflicts: [M] share of items on which it votes and another source votes for another class.
+        conflicts: [M] share of items on which its vote conflicts with another's.
         errors: [M] number of items on which it failed.
         correct: [M] number of its votes that agree with gold; None without gold. Items of unknown gold do not count.
         incorrect: [M] number of its votes that disagree with gold; None without gold.
@@ -48,7 +52,7 @@ class SourceSummary:
     """
 
     sources: tuple[str, ...]
-    polarity: tuple[tuple[int, ...], ...]
+    polarity: tuple[tuple[int | CandidateSet, ...], ...]
     coverage: NDArray[np.float64]
     overlaps: NDArray[np.float64]
     conflicts: NDArray[np.float64]
@@ -122,29 +126,25 @@ def source_summary(votes: Votes, gold: ArrayLike | None = None, model: FittedMod
         NotFittedError: for a model that is not fitted.
     """
     items, sources, labels = votes.triples()
-    shared, split = _shared_and_split(votes, items, labels)
     n_items = max(votes.n_items, 1)
-
-    pairs = np.unique(sources.astype(np.int64) * votes.n_classes + labels)
-    polarity: list[list[int]] = [[] for _ in range(votes.n_sources)]
-    for source, label in zip(*divmod(pairs, votes.n_classes), strict=True):
-        polarity[source].append(int(label))
 
     correct = incorrect = empirical = learned = None
     if gold is not None:
         truth = as_gold(gold, votes)[items]
-        correct = _count(sources[labels == truth], votes)
-        incorrect = _count(sources[(labels != truth) & (truth != ABSTAIN)], votes)
+        right = labels == truth if votes.is_plain else votes.symbols.supports()[labels, truth]
+        known = truth != ABSTAIN
+        correct = _count(sources[right & known], votes)
+        incorrect = _count(sources[~right & known], votes)
         judged = correct + incorrect
         empirical = np.divide(correct, judged, out=np.full(votes.n_sources, np.nan), where=judged > 0)
     if model is not None:
         learned = _learned(model, votes)
     return SourceSummary(
         sources=votes.source_names,
-        polarity=tuple(map(tuple, polarity)),
+        polarity=_polarity(votes, sources, labels),
         coverage=votes.coverage,
-        overlaps=_count(sources[shared[items]], votes) / n_items,
-        conflicts=_count(sources[split[items]], votes) / n_items,
+        overlaps=_count(sources[_shared(votes, items)[items]], votes) / n_items,
+        conflicts=_count(sources[_conflicting(votes, items, labels)], votes) / n_items,
         errors=votes.errors,
         correct=correct,
         incorrect=incorrect,
@@ -161,28 +161,56 @@ def coverage(votes: Votes) -> float:
 
 def overlap(votes: Votes) -> float:
     """Share of the items that have votes of two sources or more; 0 without items."""
-    items, _, labels = votes.triples()
-    return float(np.count_nonzero(_shared_and_split(votes, items, labels)[0])) / max(votes.n_items, 1)
+    items, _, _ = votes.triples()
+    return float(np.count_nonzero(_shared(votes, items))) / max(votes.n_items, 1)
 
 
 def conflict(votes: Votes) -> float:
-    """Share of the items that have votes for two classes or more; 0 without items."""
+    """Share of the items that have votes which conflict; 0 without items."""
     items, _, labels = votes.triples()
-    return float(np.count_nonzero(_shared_and_split(votes, items, labels)[1])) / max(votes.n_items, 1)
+    return len(np.unique(items[_conflicting(votes, items, labels)])) / max(votes.n_items, 1)
 
 
-def _shared_and_split(
-    votes: Votes, items: NDArray[np.int32], labels: NDArray[np.int32]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """[N] whether an item has two votes or more, and [N] whether they are for two classes or more.
+def _shared(votes: Votes, items: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """[N] whether an item has two votes or more."""
+    return np.bincount(items, minlength=votes.n_items) > 1
 
-    Where they are, every source that votes on the item has another that disagrees with it.
-    """
-    n_votes = np.bincount(items, minlength=votes.n_items)
-    split = np.zeros(votes.n_items, bool)
-    same = items[1:] == items[:-1]  # triples are sorted by item, so unequal neighbours tell
-    split[items[1:][same & (labels[1:] != labels[:-1])]] = True
-    return n_votes > 1, split
+
+def _conflicting(votes: Votes, items: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """[V] whether a vote conflicts with another on the same item."""
+    if votes.is_plain:
+        split = np.zeros(votes.n_items, bool)  # then every vote on the item has another that differs
+        same = items[1:] == items[:-1]  # triples are sorted by item, so unequal neighbours tell
+        split[items[1:][same & (labels[1:] != labels[:-1])]] = True
+        return split[items]
+    supports = np.packbits(votes.symbols.supports(), axis=1)
+    conflicting = np.zeros(len(items), bool)
+    for step in range(1, len(items)):
+        one = np.flatnonzero(items[step:] == items[:-step])
+        if not len(one):  # no item has so many votes
+            break
+        other = one + step
+        apart = ~(supports[labels[one]] & supports[labels[other]]).any(1)
+        conflicting[one[apart]] = conflicting[other[apart]] = True
+    return conflicting
+
+
+def _polarity(
+    votes: Votes, sources: NDArray[np.int32], labels: NDArray[np.int32]
+) -> tuple[tuple[int | CandidateSet, ...], ...]:
+    """For each source the classes that it votes for, then the candidate sets."""
+    n_codes, first_soft = votes.n_classes + len(votes.symbols), votes.n_classes + len(votes.symbols.sets)
+    at, codes = np.divmod(np.unique(sources.astype(np.int64) * n_codes + labels), n_codes)
+    plain, soft = codes < votes.n_classes, codes >= first_soft
+    chosen = np.zeros((votes.n_sources, votes.n_classes), bool)
+    chosen[at[plain], codes[plain]] = True
+    if soft.any():
+        rows, classes = np.nonzero(votes.symbols.supports()[codes[soft]])
+        chosen[at[soft][rows], classes] = True
+    polarity: list[list[int | CandidateSet]] = [list(np.flatnonzero(row).tolist()) for row in chosen]
+    for source, code in zip(at[~plain & ~soft].tolist(), codes[~plain & ~soft].tolist(), strict=True):
+        polarity[source].append(votes.symbols.candidates(code))
+    return tuple(map(tuple, polarity))
 
 
 def _count(sources: NDArray[np.int32], votes: Votes) -> NDArray[np.int64]:

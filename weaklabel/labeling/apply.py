@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from weaklabel._check import check_count, check_ids, check_names
+from weaklabel._codebook import least_classes, misfit
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, LabelingFunctionError
 from weaklabel.labeling import processes, serial
-from weaklabel.labeling.evaluate import Evaluator, Part
+from weaklabel.labeling.evaluate import FIRST_SYMBOL, Evaluator, Part
 from weaklabel.labeling.failures import Failure, LabelingFunctionWarning, StoppedError
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import Items, read_items
+from weaklabel.labeling.sources import DataEngine, DataSource
+from weaklabel.symbols import ImpreciseVote
 from weaklabel.votes import ERROR, Codes, Votes
 
 
 def apply(
-    functions: Sequence[LabelingFunction],
+    functions: Sequence[LabelingFunction | DataSource],
     data: Any,
     *,
     n_classes: int | None = None,
@@ -32,20 +35,23 @@ def apply(
     n_jobs: int = 1,
     on_error: Literal["record", "raise"] = "record",
     on_failure: Callable[[Failure], object] | None = None,
+    engine: DataEngine | None = None,
 ) -> Votes:
     """Call every labeling function on every item, and return the votes.
 
-    A function that raises, or returns anything but a class index, ABSTAIN or None, has failed on that item: the vote is
-    an error, which is counted apart from abstains (`Votes.errors`), and the run goes on. At the end one
-    LabelingFunctionWarning a function tells how often it failed, and shows its first traceback.
+    A function that raises, or returns anything but a class index, a vote object (`one_of`, `not_`, `soft`), ABSTAIN or
+    None, has failed on that item: the vote is an error, which is counted apart from abstains (`Votes.errors`), and the
+    run goes on. At the end one LabelingFunctionWarning a function tells how often it failed, and shows its first
+    traceback.
 
     Args:
-        functions: M labeling functions with distinct names.
+        functions: M labeling functions with distinct names. Sources that vote on all items at once, as prompts do
+            (`weaklabel.prompts`), may be among them; they are asked after the functions have been called.
         data: N items. A pandas or polars DataFrame, a pyarrow Table or RecordBatch, or a Hugging Face Dataset is read
             as rows, where `x.text` and `x["text"]` are the cell of a column; missing cells are what the table holds,
             None or NaN. The items of anything else that can be gone through are passed as they are.
-        n_classes: K. Where it is not given it is one more than the largest label voted, and at least 2: give it
-            wherever it is known, since then labels out of range are found, and the answer does not hang on the data.
+        n_classes: K. Where it is not given it is the smallest that fits all votes, and at least 2: give it wherever it
+            is known, since then votes out of range are found, and the answer does not hang on the data.
         items: N distinct ids. Where they are not given, those of a pandas index, unless it is the default one; an
             index that repeats, as that of tables put together, is refused: reset it, or give ids.
         progress: show a progress bar on stderr, with items, rate and errors.
@@ -53,7 +59,9 @@ def apply(
             pickled, so functions must stand at the top level of a module. Every process imports the script that
             runs, so a script must call this under `if __name__ == "__main__":`.
         on_error: "raise" stops at the first failure.
-        on_failure: called with every failure in the order of items, for instance `failures.append`.
+        on_failure: called with every failure in the order of items, for instance `failures.append`; then with those of
+            sources that vote on all items at once.
+        engine: what runs such sources, as a `PromptEngine`; their own default where not given.
 
     Returns:
         Votes of shape [N, M], with the names of the functions as sources.
@@ -62,7 +70,8 @@ def apply(
         LabelingFunctionError: at the first failure, if on_error is "raise"; caused by the function's own exception.
             And if a worker process dies.
         InvalidArgumentError: for functions that are not labeling functions or, with n_jobs, cannot be pickled; data
-            that is no collection; ids or names that repeat; ids that are more or fewer than the items.
+            that is no collection; ids or names that repeat; ids that are more or fewer than the items; soft votes over
+            other numbers of classes than the rest of the votes, where n_classes is not given.
     """
     names = _names(functions)
     if n_classes is not None:
@@ -73,33 +82,47 @@ def apply(
     source = read_items(data)
     ids = _ids(source, items)
 
+    rules = [function for function in functions if isinstance(function, LabelingFunction)]
+    sources = [function for function in functions if not isinstance(function, LabelingFunction)]
+    kept = list(source.items) if sources else []  # they are gone through twice
+    if sources:
+        source = source._replace(items=kept, n_items=len(kept))
+
     settings: dict[str, Any] = {
         "n_classes": n_classes,
         "stop_at_errors": on_error == "raise",
         "keep_failures": on_failure is not None,
     }
-    if n_jobs == 1:
-        parts = serial.run(Evaluator(functions, **settings), source.items)
+    if n_jobs == 1 or not rules:
+        parts = serial.run(Evaluator(rules, **settings), source.items)
     else:
-        parts = processes.run(functions, source.items, n_jobs=n_jobs, n_items=source.n_items, **settings)
-    with closing(parts), tqdm(total=source.n_items, unit=" items", disable=not progress) as bar:
-        blocks, first_failures = _collect(parts, ids, bar, on_failure)
+        parts = processes.run(rules, source.items, n_jobs=n_jobs, n_items=source.n_items, **settings)
+    with closing(parts), tqdm(total=source.n_items, unit=" items", disable=not progress or not rules) as bar:
+        blocks, symbols, first_failures = _collect(parts, ids, bar, on_failure)
 
-    matrix = np.concatenate(blocks) if blocks else np.empty((0, len(names)), np.int8)
+    matrix = np.concatenate(blocks) if blocks else np.empty((0, len(rules)), np.int8)
     if n_classes is None:
-        n_classes = max(int(matrix.max(initial=0)) + 1, 2)
-    votes = Votes.from_codes(matrix, n_classes, sources=names, items=ids)
+        n_classes = max([_count_classes(matrix, symbols), *(one.least_classes for one in sources)])
+    if symbols:
+        matrix = np.where(matrix <= FIRST_SYMBOL, n_classes + (FIRST_SYMBOL - matrix), matrix)
+    votes = Votes.from_codes(matrix, n_classes, symbols=symbols, sources=[rule.name for rule in rules], items=ids)
+    if sources:
+        answered, failures = (engine or sources[0].default_engine()).answer(
+            sources, kept, n_classes=n_classes, progress=progress
+        )
+        _note(failures, ids, first_failures, on_failure, stop=on_error == "raise")
+        votes = Votes.concatenate_sources([votes, answered]).select_sources(names)
     _warn(votes, first_failures)
     return votes
 
 
-def _names(functions: Sequence[LabelingFunction]) -> tuple[str, ...]:
-    if isinstance(functions, LabelingFunction) or not isinstance(functions, Sequence):
+def _names(functions: Sequence[LabelingFunction | DataSource]) -> tuple[str, ...]:
+    if isinstance(functions, LabelingFunction | DataSource) or not isinstance(functions, Sequence):
         raise InvalidArgumentError("functions must be a list of labeling functions", field="functions")
     if not functions:
         raise InvalidArgumentError("no labeling functions are given", field="functions")
     for function in functions:
-        if not isinstance(function, LabelingFunction):
+        if not isinstance(function, LabelingFunction | DataSource):
             raise InvalidArgumentError(
                 f"{function!r} is not a labeling function; decorate it with @labeling_function", field="functions"
             )
@@ -121,26 +144,62 @@ def _ids(source: Items, items: Iterable[Hashable] | None) -> NDArray[np.str_] | 
 
 def _collect(
     parts: Iterable[Part], ids: NDArray[np.str_] | None, bar: Any, on_failure: Callable[[Failure], object] | None
-) -> tuple[list[Codes], dict[str, Failure]]:
-    """Go through the run: its votes, a block a part, and the first failure of every function that failed."""
+) -> tuple[list[Codes], list[ImpreciseVote], dict[str, Failure]]:
+    """Go through the run: votes, a block a part; vote objects; the first failure of every function that failed."""
     blocks: list[Codes] = []
+    numbers: dict[ImpreciseVote, int] = {}
     first_failures: dict[str, Failure] = {}
     n_errors = 0
     try:
-        for codes, failures in parts:
-            blocks.append(codes)
-            for failure in failures:
-                named = _named(failure, ids)
-                first_failures.setdefault(named.function, named)
-                if on_failure is not None:
-                    on_failure(named)
+        for codes, failures, symbols in parts:
+            blocks.append(_renumbered(codes, symbols, numbers) if symbols else codes)
+            _note(failures, ids, first_failures, on_failure)
             if failures or n_errors:
                 n_errors += int(np.count_nonzero(codes == ERROR))
                 bar.set_postfix(errors=n_errors, refresh=False)
             bar.update(len(codes))
     except StoppedError as stop:
         raise LabelingFunctionError(str(_named(stop.failure, ids))) from stop.__cause__
-    return blocks, first_failures
+    return blocks, list(numbers), first_failures
+
+
+def _renumbered(codes: Codes, symbols: Sequence[ImpreciseVote], numbers: dict[ImpreciseVote, int]) -> Codes:
+    """The codes of a part, its vote objects by their numbers in the whole run."""
+    table = np.array([numbers.setdefault(vote, len(numbers)) for vote in symbols], np.int32)
+    wide = codes.astype(np.int32)
+    chosen = wide <= FIRST_SYMBOL
+    wide[chosen] = FIRST_SYMBOL - table[FIRST_SYMBOL - wide[chosen]]
+    return wide
+
+
+def _count_classes(matrix: Codes, symbols: Sequence[ImpreciseVote]) -> int:
+    """The smallest K that fits all votes."""
+    n_classes = max([2, int(matrix.max(initial=0)) + 1, *map(least_classes, symbols)])
+    for vote in symbols:
+        if reason := misfit(vote, n_classes):
+            raise InvalidArgumentError(
+                f"the votes do not agree on the number of classes: {reason}, by the other votes. Give n_classes",
+                field="n_classes",
+            )
+    return n_classes
+
+
+def _note(
+    failures: Iterable[Failure],
+    ids: NDArray[np.str_] | None,
+    first_failures: dict[str, Failure],
+    on_failure: Callable[[Failure], object] | None,
+    *,
+    stop: bool = False,
+) -> None:
+    """Tell the caller of failures, and keep the first of every function; raise it instead, if asked to stop."""
+    for failure in failures:
+        named = _named(failure, ids)
+        if stop:
+            raise LabelingFunctionError(str(named))
+        first_failures.setdefault(named.function, named)
+        if on_failure is not None:
+            on_failure(named)
 
 
 def _named(failure: Failure, ids: NDArray[np.str_] | None) -> Failure:

@@ -9,10 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from weaklabel._codebook import least_classes, misfit
 from weaklabel.labeling.failures import Failure, StoppedError
 from weaklabel.labeling.functions import LabelingFunction, run_step, steps
+from weaklabel.symbols import ImpreciseVote
 from weaklabel.votes import ABSTAIN, ERROR, Codes, label_dtype
 
+FIRST_SYMBOL = ERROR - 1
+"""The code of a part's first vote object, and one less for each further one: K, from which on they belong, may not be
+known before the run ends."""
 _MOST_CLASSES = 2**31 - 1
 
 
@@ -20,12 +25,14 @@ class Part(NamedTuple):
     """What came of a run of items.
 
     Attributes:
-        codes: [n, M] class index, ABSTAIN or ERROR.
+        codes: [n, M] class index, ABSTAIN, ERROR, or FIRST_SYMBOL - j for the vote object j.
         failures: at least the first failure of every function, in the order of items; all of them if asked for.
+        symbols: distinct vote objects.
     """
 
     codes: Codes
     failures: list[Failure]
+    symbols: tuple[ImpreciseVote, ...] = ()
 
 
 class _Broken(NamedTuple):
@@ -39,7 +46,7 @@ class Evaluator:
 
     Args:
         functions: M labeling functions.
-        n_classes: K, or None where it is not known; a label out of range is an error of the function.
+        n_classes: K, or None where it is not known; a vote that does not fit it is an error of the function.
         stop_at_errors: raise StoppedError at the first error instead of recording it.
         keep_failures: describe every failure, not only the first of every function.
     """
@@ -65,6 +72,7 @@ class Evaluator:
                     self._steps.append((parent, step))
             self._calls.append((node, function.body))
         self._functions = functions  # keeps the steps alive, which are told apart by id
+        self._n_classes = n_classes
         self._limit = n_classes or _MOST_CLASSES
         self._stop_at_errors = stop_at_errors
         self._keep_failures = keep_failures
@@ -74,6 +82,7 @@ class Evaluator:
         """Votes on some items, of which the first stands at position `first` of the data."""
         codes: list[int] = []
         failures: list[Failure] = []
+        symbols: dict[ImpreciseVote, int] = {}
         add, limit = codes.append, self._limit
         for position, item in enumerate(items, first):
             states = [item]
@@ -88,13 +97,28 @@ class Evaluator:
                 try:
                     value = body(state)
                     # Nearly always a plain int in range; only what is not pays for the closer look.
-                    add(value if type(value) is int and ABSTAIN <= value < limit else _as_code(value, limit))
+                    add(value if type(value) is int and ABSTAIN <= value < limit else self._as_code(value, symbols))
                 except Exception as error:
                     self._fail(column, position, error, failures)
                     add(ERROR)
-        most = max(codes, default=0)
+        most = max(max(codes, default=0), len(symbols) - FIRST_SYMBOL)
         matrix = np.array(codes, label_dtype(most + 1)).reshape(len(items), len(self._calls))
-        return Part(matrix, failures)
+        return Part(matrix, failures, tuple(symbols))
+
+    def _as_code(self, value: Any, symbols: dict[ImpreciseVote, int]) -> int:
+        """The code of what a function returned, a new vote object numbered.
+
+        Raises:
+            ValueError: if it is not a vote, or does not fit K; it says why.
+        """
+        if value is None:
+            return ABSTAIN
+        if isinstance(value, ImpreciseVote):
+            n_classes = self._n_classes or min(least_classes(value), self._limit)
+            if reason := misfit(value, n_classes):
+                raise ValueError(f"returned {reason}")
+            return FIRST_SYMBOL - symbols.setdefault(value, len(symbols))
+        return _as_class(value, self._limit)
 
     def _preprocess(self, step: Callable[[Any], Any], state: Any) -> Any:
         if isinstance(state, _Broken):
@@ -113,10 +137,8 @@ class Evaluator:
             failures.append(Failure.of(name, position, error))
 
 
-def _as_code(value: Any, limit: int) -> int:
-    """The code of what a labeling function returned; ValueError, with the reason, where it is not a vote."""
-    if value is None:
-        return ABSTAIN
+def _as_class(value: Any, limit: int) -> int:
+    """A class index or ABSTAIN; ValueError, with the reason, for anything else."""
     try:
         # A bool has an index too, but says nothing of whether False is class 0 or an abstain.
         code = None if isinstance(value, bool) else operator.index(value)
@@ -124,7 +146,8 @@ def _as_code(value: Any, limit: int) -> int:
         code = None
     if code is None:
         raise ValueError(
-            f"returned {reprlib.repr(value)} ({type(value).__name__}); expected a class index, ABSTAIN or None"
+            f"returned {reprlib.repr(value)} ({type(value).__name__}); expected a class index, a vote made by one_of, "
+            "not_ or soft, ABSTAIN or None"
         )
     if not ABSTAIN <= code < limit:
         raise ValueError(f"returned {code}; class indices are 0..{limit - 1}, and {ABSTAIN} abstains")

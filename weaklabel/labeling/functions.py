@@ -11,8 +11,9 @@ from typing import Any, SupportsIndex, overload
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import Row
+from weaklabel.symbols import ImpreciseVote
 
-Vote = SupportsIndex | None  # a class index, ABSTAIN, or None, which abstains too
+Vote = SupportsIndex | ImpreciseVote | None  # a class index, ABSTAIN, or None, which abstains too; or a vote object
 
 
 class _ItemFunction:
@@ -75,9 +76,10 @@ class LabelingFunction(_ItemFunction):
     """A function that votes on an item. Made by `labeling_function`; several of one function are made directly.
 
     Args:
-        function: takes an item and the resources; returns a class index 0..K-1, or ABSTAIN or None to abstain.
-            Integers of numpy and members of an IntEnum are class indices too. Anything else is an error of the
-            function, True and False included: they do not say whether False is class 0 or an abstain.
+        function: takes an item and the resources; returns a class index 0..K-1, a vote that says less (`one_of`,
+            `not_`, `soft`), or ABSTAIN or None to abstain. Integers of numpy and members of an IntEnum are class
+            indices too. Anything else is an error of the function, True and False included: they do not say whether
+            False is class 0 or an abstain.
         name: distinct among the functions of a run; that of the function where not given.
         resources: keyword arguments given to every call.
         pre: preprocessors, or any callables item -> item, that the item goes through first, in order.

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from weaklabel.model.gram import gram
 from weaklabel.votes import Votes
 
 SHARED_ROWS = 25
@@ -26,7 +27,7 @@ IDENTICAL_LOG_ODDS = 12.0
 """... if that is less likely by chance than exp(-12)."""
 MOST_SOURCES = 3000
 """Above, the [M, M] tables are not worth their memory."""
-MOST_ROWS = 50_000
+MOST_ROWS = 16_384
 """More distinct rows than this are sampled."""
 
 
@@ -56,23 +57,20 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
     )
     fired = sp.csr_array((np.ones(len(rows)), (rows, sources)), shape=(n_rows, n_sources))
 
-    def pairs(matrix: sp.csr_array[np.float64], row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray((matrix.T @ (sp.diags_array(row_weight) @ matrix)).toarray())
-
     def by_symbol(row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.repeat(row_weight, n_classes)
 
-    shared_errors = pairs(one_hot, (weight[:, None] * _errors(tally)).ravel())
-    shared_rows = pairs(fired, weight * judged)
-    apart = shared_rows - pairs(one_hot, by_symbol(weight * judged))
-    together = pairs(fired, weight)
+    shared_errors = gram(one_hot, (weight[:, None] * _errors(tally)).ravel())
+    shared_rows = gram(fired, weight * judged)
+    apart = shared_rows - gram(one_hot, by_symbol(weight * judged))
+    together = gram(fired, weight)
     n_votes = np.diag(together)
     alone = n_votes[:, None] + n_votes[None] - 2 * together
     apart += np.outer(precision, precision) * alone
     share = shared_errors / (shared_errors + apart + PRIOR_DISAGREEMENTS)
     scores = np.clip((share - DOUBTFUL) / (SURE - DOUBTFUL), 0, 1) * (shared_rows >= SHARED_ROWS)
 
-    agreed = pairs(one_hot, by_symbol(weight))
+    agreed = gram(one_hot, by_symbol(weight))
     same = (alone == 0) & (together == agreed) & (together >= IDENTICAL_VOTES)
     np.fill_diagonal(same, False)
     if same.any():

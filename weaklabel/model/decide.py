@@ -14,6 +14,7 @@ TieBreakPolicy = Literal["abstain", "random", "true-random"]
 
 TIE = 1e-6
 """Scores closer than this are equal: about what float32 keeps of a probability."""
+FEW_CLASSES = 16
 
 
 def decide(scores: NDArray[np.floating[Any]], policy: TieBreakPolicy, seed: int) -> NDArray[np.int32]:
@@ -33,12 +34,31 @@ def decide(scores: NDArray[np.floating[Any]], policy: TieBreakPolicy, seed: int)
         raise InvalidArgumentError(
             f"tie_break_policy must be one of {choices}, got {policy!r}", field="tie_break_policy"
         )
-    best = scores >= scores.max(axis=1, keepdims=True, initial=-np.inf) - TIE
-    labels = np.asarray(best.argmax(axis=1), np.int32)
-    tied = np.flatnonzero(best.sum(axis=1) > 1)
+    labels, tied = _highest(scores)
     if policy == "abstain":
         labels[tied] = ABSTAIN
     elif len(tied):
         generator = np.random.default_rng(seed if policy == "random" else None)
-        labels[tied] = np.where(best[tied], generator.random(best[tied].shape), -1).argmax(axis=1)
+        best = scores[tied] >= scores[tied].max(axis=1, keepdims=True) - TIE
+        labels[tied] = np.where(best, generator.random(best.shape), -1).argmax(axis=1)
     return labels
+
+
+def _highest(scores: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """[N] the first class within a tie of the highest score, and the rows where there is another."""
+    n_classes = scores.shape[1]
+    if n_classes > FEW_CLASSES:
+        best = scores >= scores.max(axis=1, keepdims=True, initial=-np.inf) - TIE
+        return np.asarray(best.argmax(axis=1), np.int32), np.flatnonzero(best.sum(axis=1) > 1)
+    # Column by column: reducing over a short axis costs many times as much.
+    columns = [np.ascontiguousarray(scores[:, k]) for k in range(n_classes)]
+    limit = columns[0].copy()
+    for column in columns[1:]:
+        np.maximum(limit, column, out=limit)
+    limit -= TIE
+    labels, n_best = np.zeros(len(scores), np.int32), np.zeros(len(scores), np.int8)
+    for k in reversed(range(n_classes)):
+        reaches = columns[k] >= limit
+        np.copyto(labels, k, where=reaches)
+        n_best += reaches
+    return labels, np.flatnonzero(n_best > 1)

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from weaklabel.votes import ABSTAIN, Votes
+from weaklabel.votes import Votes
 
 MOST_ROWS = 4000
 """More distinct rows than this are sampled."""
 SIMULATED_PAIRS = 1_000_000
 """Pairs of votes in the twins: the standard error of a correlation is about one over the root."""
+SIMULATED_CELLS = 20_000_000
+"""Votes x K in the twins: where classes are many, fewer twins must do."""
 MOST_TWINS = 400
 MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
@@ -52,30 +54,41 @@ def excess_correlation(
         weight = np.ones(votes.n_items)
     codes, weight, order = _in_canonical_order(votes.select_items(kept).to_dense().astype(np.int64), weight[kept])
     confusion = confusion[order]
-    voted = codes >= 0
-    n_voted = voted.sum(1)
-    log_confusion = np.log(confusion)
-    every = np.arange(n_sources)[None]
+    # Votes only, row after row: silent cells and rows add nothing to any sum below.
+    cell_rows, cell_sources = np.nonzero(codes >= 0)
+    voting, starts, cell_rows = np.unique(cell_rows, return_index=True, return_inverse=True)
+    weight, votes_a_row = weight[voting], np.diff(np.append(starts, len(cell_rows)))
+    log_confusion = np.log(confusion).reshape(-1, n_classes)
+    below = confusion.cumsum(1).transpose(0, 2, 1).reshape(-1, n_classes)  # [source and class, vote]
+    right_of = np.einsum("mkk->mk", confusion).reshape(-1)
+    of_source = cell_sources * n_classes
 
-    def posterior(codes: NDArray[np.int64]) -> NDArray[np.float64]:
-        evidence = log_confusion[every, np.maximum(codes, 0)] * voted[:, :, None]
-        return np.asarray(softmax(log_prior + evidence.sum(1), axis=1))
+    def posterior(votes: NDArray[np.int64]) -> NDArray[np.float64]:
+        evidence = np.add.reduceat(log_confusion[of_source + votes], starts, axis=0)
+        return np.asarray(softmax(log_prior + evidence, axis=1))
 
-    def pair_sums(codes: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    def pair_sums(votes: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over pairs of votes: of the products of residuals, and of their standard deviations."""
-        called = labels.argmax(1)[:, None]
-        right = confusion[every, called, called]
-        residual = ((codes == called) - right) * voted
-        deviation = np.sqrt(np.maximum(right * (1 - right), 1e-9)) * voted
-        return np.array([(weight * (x.sum(1) ** 2 - (x**2).sum(1))).sum() for x in (residual, deviation)])
+        called = labels.argmax(1)[cell_rows]
+        right = right_of[of_source + called]
+        residual = (votes == called) - right
+        deviation = np.sqrt(np.maximum(right * (1 - right), 1e-9))
+        totals, squares = (
+            [np.add.reduceat(x, starts) for x in terms]
+            for terms in ((residual, deviation), (residual**2, deviation**2))
+        )
+        return np.array([(weight * (total**2 - square)).sum() for total, square in zip(totals, squares, strict=True)])
 
-    labels = posterior(codes)
-    real, twins = pair_sums(codes, labels), np.zeros(2)
-    n_pairs = max(int((n_voted * (n_voted - 1) // 2).sum()), 1)
-    for _ in range(min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS)):
-        truth = (labels.cumsum(1) > rng.random((len(codes), 1))).argmax(1)
-        below = confusion.cumsum(1)[every, :, truth[:, None]] < rng.random((len(codes), n_sources, 1))
-        twin = np.where(voted, np.minimum(below.sum(2), n_classes - 1), ABSTAIN)
+    votes_given = codes[voting][cell_rows, cell_sources]
+    labels = posterior(votes_given)
+    real, twins = pair_sums(votes_given, labels), np.zeros(2)
+    cumulated, n_pairs = labels.cumsum(1), max(int((votes_a_row * (votes_a_row - 1) // 2).sum()), 1)
+    n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // (len(cell_rows) * n_classes))
+    for _ in range(n_twins):
+        truth = (cumulated > rng.random((len(codes), 1))[voting]).argmax(1)
+        drawn = rng.random(codes.shape)[voting][cell_rows, cell_sources]
+        twin = (below[of_source + truth[cell_rows]] < drawn[:, None]).sum(1)
+        twin = np.minimum(twin, n_classes - 1)
         twins += pair_sums(twin, posterior(twin))
     if min(real[1], twins[1]) <= 1e-6:
         return 0.0

@@ -109,6 +109,7 @@ def diagnose(
     class_balance: NDArray[np.float64],
     intervals: NDArray[np.float64],
     independence: NDArray[np.float64],
+    vote_counts: NDArray[np.float64],
     copies: sp.csr_array[np.float64],
     excess_correlation: float,
     objective: NDArray[np.float64],
@@ -125,25 +126,23 @@ def diagnose(
         class_balance: [K] estimated.
         intervals: [M, 2] of the accuracies.
         independence: [M] mean share of each source's votes beside its copies.
+        vote_counts: [M, K] how often each source voted for each class.
         copies: [M, M] scores.
         excess_correlation: of errors.
         objective: [n_iter].
         converged: whether EM came to rest.
     """
-    tally = votes.counts()
-    n_votes = tally.sum(1)
+    rows, _, labels = votes.triples()
+    tally = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, votes.n_classes))
+    n_votes = np.bincount(rows, minlength=votes.n_items)
     covered = n_votes > 0
-    agreed = (n_votes >= 2) & (tally.max(1, initial=0) == n_votes)
-    contradicted = agreed & (soft.argmax(1) != tally.argmax(1))
-    shares = weight[covered] @ (tally[covered] / n_votes[covered, None])
+    first = np.zeros(votes.n_items, np.int32)
+    first[rows] = labels
+    agreed = (n_votes >= 2) & (np.asarray(tally.max(axis=1).toarray()).ravel() == n_votes)
+    contradicted = agreed & (soft.argmax(1) != first)
+    shares = np.asarray(tally.T @ (weight / np.maximum(n_votes, 1)), np.float64)
     shares = shares / shares.sum() if covered.any() else np.full(votes.n_classes, 1 / votes.n_classes)
-    rows, sources, labels = votes.triples()
-    items = weight[rows]
-    by_class = np.bincount(
-        sources.astype(np.int64) * votes.n_classes + labels, items, votes.n_sources * votes.n_classes
-    )
-    by_class = by_class.reshape(votes.n_sources, votes.n_classes)
-    total = by_class.sum(1)
+    total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
     names = np.asarray(votes.source_names, dtype=object)
     guessed = float(weight[~covered & (called >= 0)].sum()) / n_items
@@ -154,7 +153,7 @@ def diagnose(
         unanimous_share=float(weight[contradicted].sum() / max(weight[agreed].sum(), 1)),
         balance_shift=float(np.abs(class_balance - shares).sum() / 2),
         worse_than_chance=tuple(names[(intervals[:, 1] < 1 / votes.n_classes) & (total > 0)]),
-        constant=tuple(names[(by_class.max(1, initial=0) >= CONSTANT_COVERAGE * n_items) & (total > 0)]),
+        constant=tuple(names[(vote_counts.max(1, initial=0) >= CONSTANT_COVERAGE * n_items) & (total > 0)]),
         silent=tuple(names[total == 0]),
         views=float(independence[total > 0].sum()),
         joint_items=int(weight[n_votes >= VIEWS].sum()),

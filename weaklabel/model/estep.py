@@ -32,11 +32,27 @@ def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
     return jax.nn.softmax(params.log_prior[None, :] + row_evidence(rows, params.evidence), axis=1)
 
 
+class RowExpectation(NamedTuple):
+    """The E-step, row by row."""
+
+    responsibilities: Float[Array, "U K"]
+    """See `Expectation`."""
+    log_evidence: Float[Array, " U"]
+    """Of each row's votes."""
+
+
 def e_step(rows: Rows, params: Params) -> Expectation:
     """Responsibilities of the classes for each row."""
+    expected = e_step_by_row(rows, params)
+    log_evidence = (rows.weight * expected.log_evidence).sum() / rows.weight.sum().clip(1)
+    return Expectation(expected.responsibilities, log_evidence)
+
+
+def e_step_by_row(rows: Rows, params: Params) -> RowExpectation:
+    """Responsibilities, and each row's share in the objective."""
     log_joint = params.log_prior[None, :] + row_evidence(rows, params.evidence)
     log_total = jax.scipy.special.logsumexp(log_joint, axis=1)
     model = jnp.exp(log_joint - log_total[:, None])
     responsibilities = (1 - rows.hold[:, None]) * model + rows.hold[:, None] * rows.anchor
-    row_objective = (1 - rows.hold) * log_total + rows.hold * (rows.anchor * log_joint).sum(1)
-    return Expectation(responsibilities, (rows.weight * row_objective).sum() / rows.weight.sum().clip(1))
+    objective = (1 - rows.hold) * log_total + rows.hold * (rows.anchor * log_joint).sum(1)
+    return RowExpectation(responsibilities, objective)

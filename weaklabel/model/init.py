@@ -1,18 +1,22 @@
-"""From votes to the data and the start of EM: anchors, copies, unipolar sources. On the host, in numpy; once a fit."""
+"""From votes to the data and the start of EM: anchors, copies, unipolar sources. Once a fit."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
+from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy.special import expit, gammaln, logit
 
-from weaklabel.model.copies import copy_scores, vote_shares
-from weaklabel.model.layout import MergedRows, bucket, lay_out
+from weaklabel.model.copies import copy_scores
+from weaklabel.model.layout import bucket, lay_out
+from weaklabel.model.merge import MergedRows
 from weaklabel.model.params import Rows, Settings, Sources
+from weaklabel.model.rows import anchored_log_balance, count_votes, describe, mark_gold, mean_shares
 
 NARROW_CONCENTRATION = 0.1
 """Dirichlet parameter, a class, of the votes of a source that uses part of the classes only."""
@@ -28,6 +32,8 @@ class Prepared(NamedTuple):
     """[M, M] how surely each pair of sources copies each other."""
     hold: float
     """Share of the anchor in the responsibilities of ordinary rows."""
+    gold_weights: Float[Array, " K"]
+    """Weight of an item with each known label."""
 
 
 def prepare(merged: MergedRows, settings: Settings) -> Prepared:
@@ -38,72 +44,45 @@ def prepare(merged: MergedRows, settings: Settings) -> Prepared:
         settings: constants.
     """
     votes = merged.votes
-    rows, sources, labels = votes.triples()
-    n_sources, n_classes = votes.n_sources, votes.n_classes
-    n_items = merged.weight[rows]
-    vote_counts = _count(sources.astype(np.int64) * n_classes + labels, n_items, (n_sources, n_classes))
+    size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes}
+    items = pad(merged.weight, bucket(votes.n_items))
+    layout = lay_out(votes)
+    vote_counts = np.asarray(count_votes(layout, items, **size), np.float64)
     precision = unipolarity(vote_counts)
-    copies = copy_scores(votes, merged.weight.astype(np.float64), precision)
-    shares = vote_shares(votes, copies)
-    total = vote_counts.sum(1)
-    independence = np.ones(n_sources)
-    if shares is not None:
-        independence = np.where(total > 0, _count(sources, n_items * shares, (n_sources,)) / np.maximum(total, 1), 1.0)
-    once = total * independence
+    copies = copy_scores(votes, merged.weight.astype(np.float64) / merged.scale, precision)
+    if copies.nnz:
+        layout = lay_out(votes, copies)
+    independence = np.asarray(mean_shares(layout, items, **size), np.float64)
+    once = vote_counts.sum(1) * independence
     mean_precision = float((precision * once).sum() / max(once.sum(), 1e-9))
     hold = (1 - mean_precision) * settings.hold_recall + mean_precision * settings.hold_precision
-    gold_weight = (1 - mean_precision) * settings.gold_recall + mean_precision * settings.gold_precision
-    prepared_rows = make_rows(merged, copies, settings.anchor_mass, hold=hold, gold_weight=gold_weight)
-    n_votes = _count(sources, np.asarray(prepared_rows.weight)[rows], (n_sources,))
-    known = (vote_counts, n_votes, precision, independence)
-    return Prepared(prepared_rows, Sources(*(jnp.asarray(part, jnp.float32) for part in known)), copies, hold)
+    rows = describe(layout, items, **size, anchor_mass=settings.anchor_mass, hold=hold)
+    gold_weights = jnp.ones(votes.n_classes)
+    if merged.gold is not None:
+        weight = (1 - mean_precision) * settings.gold_recall + mean_precision * settings.gold_precision
+        gold_weights = _gold_weights(rows, merged.weight, merged.gold, weight)
+        rows = mark_gold(rows, items, pad(merged.gold, len(items), -1), gold_weights)
+    n_votes = np.asarray(count_votes(layout, rows.weight, **size)).sum(1)
+    known = (vote_counts, n_votes, precision, independence, anchored_log_balance(rows))
+    return Prepared(rows, Sources(*(jnp.asarray(part, jnp.float32) for part in known)), copies, hold, gold_weights)
 
 
-def make_rows(
-    merged: MergedRows,
-    copies: sp.csr_array[np.float64],
-    anchor_mass: float,
-    *,
-    hold: float = 0.0,
-    gold_weight: float = 1.0,
-) -> Rows:
-    """Vote rows on the device, padded, with their anchors.
-
-    Args:
-        merged: U distinct rows, with the label where it is known.
-        copies: [M, M] as of `copy_scores`.
-        anchor_mass: pseudo-votes in the anchors.
-        hold: share of the anchor in the responsibilities of ordinary rows.
-        gold_weight: weight of an item with a known label.
-    """
-    votes, gold = merged.votes, merged.gold
-    n_rows, n_classes = bucket(votes.n_items), votes.n_classes
-    shares = vote_shares(votes, copies)
-    rows, _, labels = votes.triples()
-    places = rows.astype(np.int64) * n_classes + labels
-    tally = _count(places, shares, (n_rows, n_classes)).astype(np.float32)
-    n_votes = tally.sum(1)
-    anchor = (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
-    holds = np.where(n_votes > 0, hold, 1.0)
-    weight = np.zeros(n_rows)
-    weight[: votes.n_items] = merged.weight
-    weight[n_votes == 0] = 0
-    if gold is not None:
-        known = np.flatnonzero(gold >= 0)
-        # Gold is often drawn by class: it is weighed back to the balance that the votes show.
-        balance = weight @ anchor + 1
-        drawn = np.bincount(gold[known], merged.weight[known], minlength=n_classes)
-        factor = np.clip(balance / balance.sum() / np.maximum(drawn / drawn.sum(), 1e-9), 0.1, 10)
-        weight[known] = merged.weight[known] * gold_weight * factor[gold[known]]
-        anchor[known] = np.eye(n_classes)[gold[known]]
-        holds[known] = 1.0
-    parts = (weight, n_votes, anchor, holds)
-    return Rows(lay_out(votes, shares), *(jnp.asarray(part, jnp.float32) for part in parts))
+def _gold_weights(rows: Rows, items: NDArray[np.float32], gold: NDArray[np.int32], weight: float) -> Array:
+    """[K] weights: gold is often drawn by class, and is weighed back to the balance that the votes show."""
+    known = np.flatnonzero(gold >= 0)
+    n_classes = rows.anchor.shape[1]
+    balance = np.asarray(rows.weight @ rows.anchor, np.float64) + 1
+    drawn = np.bincount(gold[known], items[known], minlength=n_classes)
+    factor = np.clip(balance / balance.sum() / np.maximum(drawn / drawn.sum(), 1e-9), 0.1, 10)
+    return jnp.asarray(weight * factor, jnp.float32)
 
 
-def _count(places: NDArray[Any], weight: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Sum of the weights at each place of an array of some shape, places counted through."""
-    return np.bincount(places, weight, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
+def pad(values: NDArray[Any], size: int, fill: int = 0) -> Array:
+    """Values [U] on the device, padded to [size]."""
+    padded = np.full(size, fill, values.dtype)
+    padded[: len(values)] = values
+    on_device: Array = jax.device_put(padded)
+    return on_device
 
 
 def unipolarity(vote_counts: NDArray[np.float64]) -> NDArray[np.float64]:

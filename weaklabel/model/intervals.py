@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
+from weaklabel.model.gram import gram
 from weaklabel.votes import Votes
 
 MOST_ROWS = 20_000
@@ -62,7 +63,7 @@ def accuracy_intervals(
             balance = np.clip((weight @ of_class + 1) / (weight.sum() + n_classes), 1e-6, 1)
             of_balance = of_class[:, :-1] / balance[:-1] - of_class[:, -1:] / balance[-1]
             scores = sp.hstack([scores, sp.csr_array(of_balance)]).tocsr()
-        information = np.asarray((scores.T @ (sp.diags_array(weight) @ scores)).toarray())
+        information = gram(scores, weight)
         information[np.diag_indices(n_sources)] += 2 / spread
         beyond = np.arange(n_sources, len(information))
         information[beyond, beyond] += 1
@@ -75,4 +76,4 @@ def accuracy_intervals(
     observations = np.minimum(np.maximum(spread / variance, 0.5), n_votes + 0.5)
     shape = (observations * accuracy + 0.5, observations * (1 - accuracy) + 0.5)
     tail = (1 - level) / 2
-    return np.stack([beta.ppf(tail, *shape), beta.ppf(1 - tail, *shape)], axis=1)
+    return np.stack([betaincinv(*shape, tail), betaincinv(*shape, 1 - tail)], axis=1)

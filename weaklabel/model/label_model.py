@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -19,11 +20,11 @@ from weaklabel.model.copies import vote_shares
 from weaklabel.model.decide import TieBreakPolicy, decide
 from weaklabel.model.diagnostics import ConvergenceWarning, Diagnostics
 from weaklabel.model.explain import Explanation, explain
-from weaklabel.model.init import make_rows
-from weaklabel.model.layout import MergedRows, merge_rows
+from weaklabel.model.layout import bucket, lay_out
 from weaklabel.model.params import Settings
-from weaklabel.model.readout import read_out
-from weaklabel.model.train import FitProgress, Fitted, train
+from weaklabel.model.predict import Predicted, predict
+from weaklabel.model.rows import describe
+from weaklabel.model.train import DEFAULT_SAMPLE, FitProgress, Fitted, train
 from weaklabel.votes import Votes, as_gold, as_votes
 
 
@@ -53,6 +54,7 @@ class LabelModel:
         seed: int = 0,
         max_iter: int = 200,
         tol: float = 1e-4,
+        sample_rows: int | None = DEFAULT_SAMPLE,
     ) -> None:
         """Makes a model that is not fitted yet.
 
@@ -62,6 +64,8 @@ class LabelModel:
             seed: for ties broken at random. The same votes and seed give the same bits.
             max_iter: limit of EM iterations.
             tol: EM stops when no responsibility changes by more.
+            sample_rows: with more distinct vote rows than this, EM runs on a sample of at least so many, and ends with
+                passes over all rows; None runs it on all rows.
 
         Raises:
             InvalidArgumentError: for classes that are missing, fewer than two or repeated, or limits that are not
@@ -73,6 +77,9 @@ class LabelModel:
         if not tol > 0:
             raise InvalidArgumentError(f"tol must be above 0, got {tol}", field="tol")
         self.seed, self.max_iter, self.tol = int(seed), int(max_iter), float(tol)
+        if sample_rows is not None and sample_rows < 1:
+            raise InvalidArgumentError(f"sample_rows must be at least 1, got {sample_rows}", field="sample_rows")
+        self.sample_rows = sample_rows
         self._settings = Settings()
         self._state: Fitted | None = None
         self._training: tuple[Votes, NDArray[np.int32]] | None = None
@@ -111,8 +118,16 @@ class LabelModel:
             raise InvalidVotesError("votes of at least one source are needed", field="votes")
         known = None if gold is None else as_gold(gold, votes)
         known = known if known is not None and (known >= 0).any() else None
-        options = {"seed": self.seed, "max_iter": self.max_iter}
-        self._state = train(votes, known, self._settings, tol=self.tol, progress=progress, **options)
+        self._state = train(
+            votes,
+            known,
+            self._settings,
+            seed=self.seed,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            sample_rows=self.sample_rows,
+            progress=progress,
+        )
         self._training, self._sets = None if known is None else (votes, known), None
         for finding in self._state.diagnostics.findings:
             if finding.kind == "converged":
@@ -189,7 +204,7 @@ class LabelModel:
             NotFittedError: before `fit`.
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
         """
-        return self.label(votes)[0]
+        return self._predict(votes, with_calls=False).soft
 
     def predict(self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain") -> NDArray[np.int32]:
         """[N] the class called for each item.
@@ -213,23 +228,20 @@ class LabelModel:
         self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain"
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        probabilities, scores = self._read_out(votes)
-        return probabilities, decide(scores, tie_break_policy, self.seed)
+        soft, scores = self._predict(votes, with_calls=True)
+        return soft, decide(scores, tie_break_policy, self.seed)
 
     def decision_function(self, votes: Votes | ArrayLike) -> NDArray[np.float32]:
         """[N, K] scores whose largest is called by `predict`: for those who break ties, or weigh errors, themselves.
 
         Args and errors as in `predict_proba`.
         """
-        return self._read_out(votes)[1]
+        return self._predict(votes, with_calls=True)[1]
 
-    def _read_out(self, votes: Votes | ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Soft labels, and the scores whose largest is called."""
+    def _predict(self, votes: Votes | ArrayLike, *, with_calls: bool) -> Predicted:
         fitted = self._fitted
-        merged = merge_rows(self._aligned(votes))
-        rows = make_rows(merged, fitted.copies, self._settings.anchor_mass)
-        soft, scores = read_out(rows, fitted.read_out, self._settings.anchor_mass)
-        return merged.spread(np.asarray(soft)), merged.spread(np.asarray(scores))
+        mass = self._settings.anchor_mass
+        return predict(self._aligned(votes), fitted.copies, fitted.read_out, mass, with_calls=with_calls)
 
     def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
         """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.
@@ -284,9 +296,10 @@ class LabelModel:
         if not -aligned.n_items <= row < aligned.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {aligned.n_items} items", field="row")
         item = aligned.select_items([row % aligned.n_items])
-        rows = make_rows(MergedRows(item, np.ones(1, np.float32), None), fitted.copies, self._settings.anchor_mass)
-        shares = vote_shares(item, fitted.copies)
-        return explain(item, rows, shares, fitted.read_out, self._settings.anchor_mass, self.classes)
+        layout, mass = lay_out(item, fitted.copies), self._settings.anchor_mass
+        ones = jnp.ones(bucket(1))
+        rows = describe(layout, ones, n_sources=item.n_sources, n_classes=item.n_classes, anchor_mass=mass)
+        return explain(item, rows, vote_shares(item, fitted.copies), fitted.read_out, mass, self.classes)
 
     def score(self, votes: Votes | ArrayLike, gold: ArrayLike, metric: str = "accuracy") -> float:
         """Share of the items, among those with gold (>= 0), that `predict` calls rightly; ties count as wrong.

@@ -4,7 +4,7 @@ Write the votes as a matrix X of shape [U, M*S]: one row for each distinct vote 
 symbol), 1 where the source showed it. EM multiplies by X (evidence, E-step) and by its transpose (expected counts,
 M-step), and never asks how the votes lie in memory.
 
-Shapes: U rows (padded), M sources, S symbols, K classes; here S == K.
+Shapes: U rows (padded), M sources, S symbols, K classes; here S == K. C: any number of columns.
 """
 
 from __future__ import annotations
@@ -16,84 +16,124 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from weaklabel.model.copies import vote_shares
 from weaklabel.votes import Votes
 
-BLOCK_ROWS = 1024  # of a dense layout: its one-hot block stays in the cache
-BLOCK_VOTES = 65_536  # of a sparse layout: bounds the temporary [votes, K]
+BLOCK_ROWS = 1024
+"""Of a dense layout: what is made of them stays in the cache."""
+BLOCK_SEGMENTS = 2048
+SLOTS = 4
+"""Votes in a segment of a sparse layout."""
 SMALLEST_BUCKET = 256
-DENSE_CLASSES = 16  # above, a one-hot product does K times the work of a gather
-DENSE_FILL = 0.05  # below, most of a one-hot product is zeros
+MOST_PAIRS = 2**24
+"""Rows x M x M that are looked at together for copies, times the smallest bucket."""
+DENSE_CLASSES = 16
+"""Above, a one-hot product does K times the work of a gather."""
+DENSE_FILL = 0.05
+"""Below, most of a one-hot product is zeros."""
 
 
 class Layout(Protocol):
     """How votes lie in memory."""
 
-    def evidence(self, weights: Float[Array, "M S K"]) -> Float[Array, "U K"]:
+    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
         """X @ weights, each vote by its share: the sum of the evidence of a row's votes."""
         ...
 
-    def counts(self, responsibilities: Float[Array, "U K"], n_sources: int) -> Float[Array, "M S K"]:
-        """X^T @ responsibilities: how often each source showed each symbol in each class."""
+    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+        """X^T @ values: with responsibilities, how often each source showed each symbol in each class."""
         ...
 
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
         """`evidence` of votes that speak for their own class only: the diagonal of the full weights."""
         ...
 
-    def own_counts(self, responsibilities: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
+    def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
         """The diagonal of `counts`: how often each vote of each source is right."""
+        ...
+
+    def share_totals(self, weight: Float[Array, " U"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
+        """Sum of the shares of each source's votes, rows weighted."""
         ...
 
 
 class DenseLayout(NamedTuple):
-    """Few classes, most cells filled: one-hot products over blocks of rows."""
+    """Every cell of the matrix, in blocks of rows: one-hot products for few classes, gathers for many."""
 
     codes: Int[Array, "U M"]
-    """Symbol index, -1 where there is none."""
+    """Symbol index, negative where there is none."""
     shares: Float[Array, "U M"] | None
     """Weight of each vote as evidence; None where all are 1."""
 
-    def evidence(self, weights: Float[Array, "M S K"]) -> Float[Array, "U K"]:
+    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
         """See `Layout.evidence`."""
-        n_symbols, n_classes = weights.shape[1:]
-        flat = weights.reshape(-1, n_classes)
 
         def block(_: None, part: tuple[Array, Array | None]) -> tuple[None, Array]:
             codes, shares = part
-            one_hot = jax.nn.one_hot(codes, n_symbols, dtype=weights.dtype)
-            if shares is not None:
-                one_hot = one_hot * shares[:, :, None]
-            return None, one_hot.reshape(codes.shape[0], -1) @ flat
+            if weights.shape[1] <= DENSE_CLASSES:
+                one_hot = jax.nn.one_hot(codes, weights.shape[1], dtype=weights.dtype)
+                if shares is not None:
+                    one_hot = one_hot * shares[:, :, None]
+                return None, one_hot.reshape(codes.shape[0], -1) @ weights.reshape(-1, weights.shape[2])
 
-        _, rows = jax.lax.scan(block, None, self._blocks())
-        return rows.reshape(-1, n_classes)
+            def add(source: Array, total: Array) -> Array:
+                symbols = codes[:, source].astype(jnp.int32)
+                values = weights[source, symbols.clip(0)]
+                share = (symbols >= 0).astype(weights.dtype)
+                share = share if shares is None else share * shares[:, source]
+                return total + values * share[:, None]
 
-    def counts(self, responsibilities: Float[Array, "U K"], n_sources: int) -> Float[Array, "M S K"]:
+            start = jnp.zeros((codes.shape[0], weights.shape[2]), weights.dtype)
+            return None, jax.lax.fori_loop(0, codes.shape[1], add, start)
+
+        _, rows = jax.lax.scan(block, None, self.blocks())
+        return rows.reshape(-1, weights.shape[2])
+
+    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
-        n_classes = responsibilities.shape[1]
-        codes, _ = self._blocks()
+        codes, _ = self.blocks()
 
         def block(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
-            codes, weights = part
-            one_hot = jax.nn.one_hot(codes, n_classes, dtype=weights.dtype).reshape(codes.shape[0], -1)
-            return total + one_hot.T @ weights, None
+            codes, values = part
+            if n_symbols <= DENSE_CLASSES:
+                one_hot = jax.nn.one_hot(codes, n_symbols, dtype=values.dtype).reshape(codes.shape[0], -1)
+                return total + one_hot.T @ values, None
 
-        start = jnp.zeros((n_sources * n_classes, n_classes), responsibilities.dtype)
-        total, _ = jax.lax.scan(block, start, (codes, responsibilities.reshape(*codes.shape[:2], n_classes)))
-        return total.reshape(n_sources, n_classes, n_classes)
+            def add(source: Array, total: Array) -> Array:
+                symbols = codes[:, source].astype(jnp.int32)
+                places = jnp.where(symbols >= 0, source * n_symbols + symbols, n_sources * n_symbols)
+                return total.at[places].add(values, mode="drop")
+
+            return jax.lax.fori_loop(0, codes.shape[1], add, total), None
+
+        start = jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype)
+        total, _ = jax.lax.scan(block, start, (codes, values.reshape(*codes.shape[:2], values.shape[1])))
+        return total.reshape(n_sources, n_symbols, values.shape[1])
 
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
         """See `Layout.own_evidence`."""
         return self.evidence(jax.vmap(jnp.diag)(weights))
 
-    def own_counts(self, responsibilities: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
+    def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
         """See `Layout.own_counts`."""
-        return jax.vmap(jnp.diag)(self.counts(responsibilities, n_sources))
+        return jax.vmap(jnp.diag)(self.counts(values, n_sources, values.shape[1]))
 
-    def _blocks(self) -> tuple[Array, Array | None]:
+    def share_totals(
+        self,
+        weight: Float[Array, " U"],
+        n_sources: int,  # noqa: ARG002
+        n_symbols: int,  # noqa: ARG002
+    ) -> Float[Array, " M"]:
+        """See `Layout.share_totals`."""
+        spoken = (self.codes >= 0).astype(weight.dtype)
+        return weight @ (spoken if self.shares is None else spoken * self.shares)
+
+    def blocks(self) -> tuple[Array, Array | None]:
+        """Codes and shares, [blocks, rows of a block, M]."""
         size = min(self.codes.shape[0], BLOCK_ROWS)
         shape = (-1, size, self.codes.shape[1])
         return self.codes.reshape(shape), None if self.shares is None else self.shares.reshape(shape)
@@ -102,112 +142,73 @@ class DenseLayout(NamedTuple):
 @partial(jax.tree_util.register_dataclass, data_fields=["rows", "symbols", "shares"], meta_fields=["n_rows"])
 @dataclass(frozen=True)
 class SparseLayout:
-    """Many sources that are silent on most items, or many classes: gather and segment sum, a cost per vote given."""
+    """Votes given only, in segments of a few votes of one row: a cost per vote, not per cell."""
 
-    rows: Int[Array, " V"]
-    """Row of each vote, ascending; a padded vote points behind the last row."""
-    symbols: Int[Array, " V"]
-    """source * S + symbol."""
-    shares: Float[Array, " V"] | None
+    rows: Int[Array, " G"]
+    """Row of each segment, ascending; a padded segment points behind the last row."""
+    symbols: Int[Array, "G L"]
+    """source * S + symbol; a slot without a vote points behind the last symbol."""
+    shares: Float[Array, "G L"] | None
     """Weight of each vote as evidence; None where all are 1."""
     n_rows: int
     """U, padded."""
 
-    def evidence(self, weights: Float[Array, "M S K"]) -> Float[Array, "U K"]:
+    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
         """See `Layout.evidence`."""
-        n_classes = weights.shape[2]
-        flat = weights.reshape(-1, n_classes)
+        n_columns = weights.shape[2]
+        table = jnp.concatenate([weights.reshape(-1, n_columns), jnp.zeros((1, n_columns), weights.dtype)])
 
         def block(total: Array, part: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
             rows, symbols, shares = part
-            values = flat[symbols] if shares is None else flat[symbols] * shares[:, None]
+            values = jnp.zeros((rows.shape[0], n_columns), weights.dtype)
+            for slot in range(symbols.shape[1]):  # unrolled: the compiler fuses gathers and sums
+                gathered = table[symbols[:, slot]]
+                values += gathered if shares is None else gathered * shares[:, slot, None]
             return total.at[rows].add(values, mode="drop", indices_are_sorted=True), None
 
-        start = jnp.zeros((self.n_rows, n_classes), weights.dtype)
+        start = jnp.zeros((self.n_rows, n_columns), weights.dtype)
         return jax.lax.scan(block, start, self._blocks())[0]
 
-    def counts(self, responsibilities: Float[Array, "U K"], n_sources: int) -> Float[Array, "M S K"]:
+    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
-        n_classes = responsibilities.shape[1]
 
         def block(total: Array, part: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
             rows, symbols, _ = part
-            return total.at[symbols].add(responsibilities.at[rows].get(mode="fill", fill_value=0)), None
+            of_row = values.at[rows].get(mode="fill", fill_value=0)
+            for slot in range(symbols.shape[1]):
+                total = total.at[symbols[:, slot]].add(of_row, mode="drop")
+            return total, None
 
-        start = jnp.zeros((n_sources * n_classes, n_classes), responsibilities.dtype)
-        return jax.lax.scan(block, start, self._blocks())[0].reshape(n_sources, n_classes, n_classes)
+        start = jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype)
+        return jax.lax.scan(block, start, self._blocks())[0].reshape(n_sources, n_symbols, values.shape[1])
 
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
         """See `Layout.own_evidence`."""
         n_classes = weights.shape[1]
-        values = weights.reshape(-1)[self.symbols]
+        values = weights.reshape(-1).at[self.symbols].get(mode="fill", fill_value=0)
         values = values if self.shares is None else values * self.shares
         start = jnp.zeros((self.n_rows, n_classes), weights.dtype)
-        return start.at[self.rows, self.symbols % n_classes].add(values, mode="drop")
+        return start.at[self.rows[:, None], self.symbols % n_classes].add(values, mode="drop")
 
-    def own_counts(self, responsibilities: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
+    def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
         """See `Layout.own_counts`."""
-        n_classes = responsibilities.shape[1]
-        right = responsibilities.at[self.rows, self.symbols % n_classes].get(mode="fill", fill_value=0)
-        start = jnp.zeros(n_sources * n_classes, responsibilities.dtype)
-        return start.at[self.symbols].add(right).reshape(n_sources, n_classes)
+        n_classes = values.shape[1]
+        right = values.at[self.rows[:, None], self.symbols % n_classes].get(mode="fill", fill_value=0)
+        start = jnp.zeros(n_sources * n_classes, values.dtype)
+        return start.at[self.symbols].add(right, mode="drop").reshape(n_sources, n_classes)
+
+    def share_totals(self, weight: Float[Array, " U"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
+        """See `Layout.share_totals`."""
+        weights = jnp.broadcast_to(weight.at[self.rows].get(mode="fill", fill_value=0)[:, None], self.symbols.shape)
+        values = weights if self.shares is None else weights * self.shares
+        start = jnp.zeros(n_sources * n_symbols, weight.dtype)
+        return start.at[self.symbols].add(values, mode="drop").reshape(n_sources, n_symbols).sum(1)
 
     def _blocks(self) -> tuple[Array, Array, Array | None]:
-        size = min(self.rows.shape[0], BLOCK_VOTES)
-        shares = None if self.shares is None else self.shares.reshape(-1, size)
-        return self.rows.reshape(-1, size), self.symbols.reshape(-1, size), shares
-
-
-class MergedRows(NamedTuple):
-    """Votes with identical rows merged."""
-
-    votes: Votes
-    """The U distinct rows."""
-    weight: NDArray[np.float32]
-    """[U] how many items have the row."""
-    inverse: NDArray[np.intp] | None
-    """[N] row of each item; None where rows and items are the same."""
-    gold: NDArray[np.int32] | None = None
-    """[U] known label of the row, -1 where unknown; None where no label is known."""
-
-    def spread(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Values of the rows [U or more, ...] as values of the items [N, ...]."""
-        return rows[: self.votes.n_items] if self.inverse is None else rows[self.inverse]
-
-
-def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRows:
-    """Merges items with identical votes and label.
-
-    Sparse votes of many sources are rarely identical and stay as they are.
-
-    Args:
-        votes: N items.
-        gold: [N] known labels, -1 where unknown.
-    """
-    apart = MergedRows(votes, np.ones(votes.n_items, np.float32), None, gold)
-    if votes.is_sparse or votes.n_items == 0 or votes.n_sources == 0:
-        return apart
-    codes = votes.to_dense()
-    known = np.full((votes.n_items, 1), -1, np.int32) if gold is None else gold[:, None]
-    keys = _row_keys(codes) ^ _row_keys(known)
-    _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    representative = first[inverse]
-    collided = not (np.array_equal(codes, codes[representative]) and np.array_equal(known, known[representative]))
-    if len(first) == votes.n_items or collided:
-        return apart
-    merged_gold = None if gold is None else gold[first]
-    return MergedRows(votes.select_items(first), weight.astype(np.float32), inverse, merged_gold)
-
-
-def _row_keys(codes: NDArray[np.signedinteger[Any]]) -> NDArray[np.uint64]:
-    """[N] a 64-bit key of each row: equal rows have equal keys."""
-    generator = np.random.default_rng(0x5EED)
-    factors = np.asarray(generator.integers(2**63, size=codes.shape[1], dtype=np.uint64) * 2 + 1, np.uint64)
-    keys = np.zeros(codes.shape[0], np.uint64)
-    for column, factor in enumerate(factors):
-        keys = (keys ^ (codes[:, column].astype(np.int64).view(np.uint64) + np.uint64(3))) * factor
-        keys ^= keys >> np.uint64(29)
-    return keys
+        size = min(self.rows.shape[0], BLOCK_SEGMENTS)
+        shape = (-1, size, self.symbols.shape[1])
+        shares = None if self.shares is None else self.shares.reshape(shape)
+        return self.rows.reshape(-1, size), self.symbols.reshape(shape), shares
 
 
 def bucket(size: int) -> int:
@@ -221,39 +222,59 @@ def is_dense(votes: Votes) -> bool:
     return votes.n_classes <= DENSE_CLASSES and (not votes.is_sparse or votes.n_votes / cells >= DENSE_FILL)
 
 
-def lay_out(votes: Votes, shares: NDArray[np.float32] | None = None) -> DenseLayout | SparseLayout:
-    """Votes on the device, padded to a bucket of rows (dense) or of rows and votes (sparse).
+def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> DenseLayout | SparseLayout:
+    """Votes on the device, padded to a bucket of rows (dense) or of rows and segments (sparse).
 
     Args:
         votes: U rows.
-        shares: weight of each vote as evidence, in the order of `votes.triples()`; None where all are 1.
+        copies: [M, M] how surely sources copy each other: their votes share one vote's weight; None for whole votes.
     """
     n_rows = bucket(votes.n_items)
+    copies = None if copies is None or copies.nnz == 0 else copies
     if is_dense(votes):
-        codes = votes.to_dense()
-        padded = np.full((n_rows, votes.n_sources), -1, codes.dtype)
-        padded[: votes.n_items] = codes
-        return DenseLayout(jnp.asarray(padded), None if shares is None else jnp.asarray(_spread(votes, shares, n_rows)))
+        codes = jnp.asarray(padded(votes.to_codes(), n_rows))
+        return DenseLayout(
+            codes, None if copies is None else shares_of(codes, jnp.asarray(copies.toarray(), jnp.float32))
+        )
     rows, sources, labels = votes.triples()
-    n_votes = bucket(len(rows))
-    layout_rows = np.full(n_votes, n_rows, np.int32)
-    symbols = np.zeros(n_votes, np.int32)
-    layout_rows[: len(rows)] = rows
-    symbols[: len(rows)] = sources * votes.n_classes + labels
-    padded_shares = None
+    length = np.bincount(rows, minlength=votes.n_items)
+    segments = -(-length // SLOTS)
+    first_vote, first_segment = np.cumsum(length) - length, np.cumsum(segments) - segments
+    position = np.arange(len(rows)) - first_vote[rows]
+    segment, slot = first_segment[rows] + position // SLOTS, position % SLOTS
+    n_segments, n_symbols = bucket(int(segments.sum())), votes.n_classes + len(votes.symbols)
+    of_segment = np.full(n_segments, n_rows, np.int32)
+    of_segment[: int(segments.sum())] = np.repeat(np.arange(votes.n_items, dtype=np.int32), segments)
+    symbols = np.full((n_segments, SLOTS), votes.n_sources * n_symbols, np.int32)
+    symbols[segment, slot] = sources * n_symbols + labels
+    shares = vote_shares(votes, copies) if copies is not None else None
+    of_slot = None
     if shares is not None:
-        padded_shares = np.zeros(n_votes, np.float32)
-        padded_shares[: len(rows)] = shares
+        of_slot = np.zeros((n_segments, SLOTS), np.float32)
+        of_slot[segment, slot] = shares
     return SparseLayout(
-        jnp.asarray(layout_rows),
-        jnp.asarray(symbols),
-        None if padded_shares is None else jnp.asarray(padded_shares),
-        n_rows,
+        jnp.asarray(of_segment), jnp.asarray(symbols), None if of_slot is None else jnp.asarray(of_slot), n_rows
     )
 
 
-def _spread(votes: Votes, shares: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
-    rows, sources, _ = votes.triples()
-    dense = np.zeros((n_rows, votes.n_sources), np.float32)
-    dense[rows, sources] = shares
-    return dense
+def padded(codes: NDArray[np.signedinteger[Any]], n_rows: int) -> NDArray[np.signedinteger[Any]]:
+    """[n_rows, M] codes with rows of abstains below."""
+    if len(codes) == n_rows:
+        return codes
+    filled = np.empty((n_rows, codes.shape[1]), codes.dtype)
+    filled[: len(codes)] = codes
+    filled[len(codes) :] = -1
+    return filled
+
+
+@jax.jit
+def shares_of(codes: Int[Array, "U M"], copies: Float[Array, "M M"]) -> Float[Array, "U M"]:
+    """Weight of each cell's vote: one over the number of copies that cast it too, itself included."""
+
+    def block(_: None, codes: Array) -> tuple[None, Array]:
+        same = (codes[:, :, None] == codes[:, None, :]).astype(copies.dtype)
+        return None, 1 / (1 + jnp.einsum("umn,mn->um", same, copies))
+
+    size = min(codes.shape[0], bucket(MOST_PAIRS // codes.shape[1] ** 2) // SMALLEST_BUCKET)
+    blocks = codes.reshape(-1, size, codes.shape[1])
+    return jax.lax.scan(block, None, blocks)[1].reshape(codes.shape)

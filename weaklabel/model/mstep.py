@@ -5,32 +5,41 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from weaklabel.model.params import Params, Rows, Settings, Sources
+from weaklabel.model.params import Params, Rows, Settings, Sources, Statistics
 
 
-def m_step(
-    rows: Rows, sources: Sources, responsibilities: Float[Array, "U K"], settings: Settings, *, full: bool
-) -> Params:
-    """Parameters that fit the expected counts.
+def statistics(rows: Rows, responsibilities: Float[Array, "U K"], n_sources: int, *, full: bool) -> Statistics:
+    """Expected counts under the responsibilities.
 
     Args:
         rows: the data.
-        sources: what is known of the sources.
         responsibilities: [U, K] of the E-step.
-        settings: constants.
-        full: a confusion matrix for each source; else one accuracy each (one coin).
+        n_sources: M.
+        full: counts of each source, symbol and class; else only how often each source was right.
     """
     weighted = rows.weight[:, None] * responsibilities
-    totals = weighted.sum(0) + 1
+    n_classes = responsibilities.shape[1]
+    if full:
+        return Statistics(rows.layout.counts(weighted, n_sources, n_classes), weighted.sum(0))
+    return Statistics(rows.layout.own_counts(weighted, n_sources).sum(1), weighted.sum(0))
+
+
+def m_step(counted: Statistics, sources: Sources, settings: Settings) -> Params:
+    """Parameters that fit the expected counts: a confusion matrix a source, or one accuracy each (one coin).
+
+    Args:
+        counted: of the E-step.
+        sources: what is known of the sources.
+        settings: constants.
+    """
+    counts, totals = counted.counts, counted.totals + 1
     log_balance = jnp.log(totals / totals.sum())
-    log_prior = tempered_prior(log_balance, anchored_log_balance(rows), sources, settings.prior_precision)
-    n_sources, n_classes = sources.vote_counts.shape
-    if not full:
-        correct = rows.layout.own_counts(weighted, n_sources).sum(1)
-        accuracy, _ = shrunk_accuracy(correct, sources, settings)
+    log_prior = tempered_prior(log_balance, sources, settings.prior_precision)
+    n_classes = sources.vote_counts.shape[1]
+    if counts.ndim == 1:
+        accuracy, _ = shrunk_accuracy(counts, sources, settings)
         gain = jnp.log(accuracy * (n_classes - 1) / (1 - accuracy))
         return Params(accuracy, jnp.tile(gain[:, None], (1, n_classes)), log_prior, totals)
-    counts = rows.layout.counts(weighted, n_sources)
     accuracy, overall = shrunk_accuracy(jnp.trace(counts, axis1=1, axis2=2), sources, settings)
     centre = expected_confusion(counts, accuracy, overall, sources, settings)
     recall = counts + settings.recall_mass * centre + settings.recall_floor / n_classes
@@ -70,14 +79,8 @@ def expected_confusion(
     return accuracy[:, None, None] * eye[None] + (1 - accuracy)[:, None, None] * shape[None]
 
 
-def anchored_log_balance(rows: Rows) -> Float[Array, " K"]:
-    """Logarithm of the class balance that the anchors show."""
-    anchored = (rows.weight[:, None] * rows.anchor).sum(0) + 1
-    return jnp.log(anchored / anchored.sum())
-
-
 def tempered_prior(
-    log_balance: Float[Array, " K"], log_anchored: Float[Array, " K"], sources: Sources, power: float | Float[Array, ""]
+    log_balance: Float[Array, " K"], sources: Sources, power: float | Float[Array, ""]
 ) -> Float[Array, " K"]:
     """The class balance as it enters the posterior.
 
@@ -85,4 +88,4 @@ def tempered_prior(
     precision, a power of the anchors' balance stands in.
     """
     share = sources.mean_precision
-    return (1 - share) * log_balance + share * power * log_anchored
+    return (1 - share) * log_balance + share * power * sources.log_anchored

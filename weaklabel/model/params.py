@@ -119,11 +119,24 @@ class Sources(NamedTuple):
     independence: Float[Array, " M"]
     """Mean share with which the source's votes count beside their copies: 1 where there are none."""
 
+    log_anchored: Float[Array, " K"]
+    """Logarithm of the class balance that the anchors show."""
+
     @property
     def mean_precision(self) -> Float[Array, ""]:
         """Mean of `precision` over the votes, copies counted once: how far the set is read by precision."""
         n_votes = self.vote_counts.sum(1) * self.independence
         return (self.precision * n_votes).sum() / n_votes.sum().clip(1e-9)
+
+
+class Statistics(NamedTuple):
+    """Expected counts: all that an M-step needs of the rows. They add up over blocks, chunks, devices and hosts."""
+
+    counts: Float[Array, "M S K"] | Float[Array, " M"]
+    """How often each source showed each symbol in each class; [M] how often it was right, where each source has one
+    accuracy."""
+    totals: Float[Array, " K"]
+    """Number of items of each class."""
 
 
 class Params(NamedTuple):
@@ -147,7 +160,7 @@ class State(NamedTuple):
     responsibilities: Float[Array, "U K"]
     iteration: Int[Array, ""]
     change: Float[Array, ""]
-    """Largest change of a responsibility in the last iteration."""
+    """Largest change of a responsibility in the last iteration; of many rows, see weaklabel.model.fit, the mean."""
     objective: Float[Array, " max_iter"]
     """Log-evidence of the votes an item, after each iteration; NaN for those to come."""
 

@@ -11,6 +11,7 @@ balance and to the silence of unipolar sources.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -20,12 +21,13 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from weaklabel.model.estep import row_evidence
-from weaklabel.model.mstep import anchored_log_balance, tempered_prior
+from weaklabel.model.layout import DenseLayout, SparseLayout
+from weaklabel.model.mstep import tempered_prior
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources
+from weaklabel.model.rows import describe
 
 
 def make_read_out(
-    rows: Rows,
     params: Params,
     sources: Sources,
     settings: Settings,
@@ -38,7 +40,6 @@ def make_read_out(
     """The read-out of a fit.
 
     Args:
-        rows: the data.
         params: what EM estimated.
         sources: what is known of the sources.
         settings: constants.
@@ -64,16 +65,15 @@ def make_read_out(
     ) / 2 + precision * settings.call_anchor_precision
     sharpness = 1 - precision + precision * settings.sharpen_precision
     sharpness /= 1 + (1 - precision) * settings.untestable * doubt
-    log_anchored = anchored_log_balance(rows)
     log_balance = jnp.log(params.class_totals / params.class_totals.sum())
     correlated = settings.prior_correlated * safeguard * (1 - precision) * log_balance
-    log_prior = tempered_prior(log_balance, log_anchored, sources, settings.prior_precision_read)
+    log_prior = tempered_prior(log_balance, sources, settings.prior_precision_read)
     # Too few votes that others check: nothing is known of the sources, and the call is that of majority vote.
     unchecked = n_checked / n_sources / n_classes < settings.call_checked_votes
     if unchecked and precision > 0.5:
         uncovered = np.full(n_classes, 1 / n_classes)
     else:
-        uncovered = _uncovered_call(params, sources, settings, log_anchored, votes_by_class, n_uncovered)
+        uncovered = _uncovered_call(params, sources, settings, votes_by_class, n_uncovered)
     return ReadOut(
         evidence=_bounded(params, bound, safeguard),
         log_prior=log_prior - correlated,
@@ -121,7 +121,6 @@ def _uncovered_call(
     params: Params,
     sources: Sources,
     settings: Settings,
-    log_anchored: Float[Array, " K"],
     votes_by_class: Float[Array, "M K"] | None,
     n_uncovered: float,
 ) -> NDArray[np.float64]:
@@ -140,7 +139,7 @@ def _uncovered_call(
         return nothing
     totals = np.asarray(params.class_totals, np.float64)
     views = np.tile((1 - precision) * np.log(totals / totals.sum()), (2, 1))
-    views[1] += settings.call_prior * precision * np.asarray(log_anchored, np.float64)
+    views[1] += settings.call_prior * precision * np.asarray(sources.log_anchored, np.float64)
     if votes_by_class is not None:
         fired = np.asarray(votes_by_class, np.float64)
         heard = np.asarray(sources.precision * sources.independence, np.float64)[:, None]
@@ -213,3 +212,32 @@ def read_out(
     """
     evidence = gather(rows, how, row_anchor_mass)
     return soften(evidence, how), call(evidence, how)
+
+
+@partial(jax.jit, static_argnames=("n_sources", "with_calls"))
+def read_votes(
+    layout: DenseLayout | SparseLayout,
+    how: ReadOut,
+    anchor_mass: float | Float[Array, ""],
+    *,
+    n_sources: int,
+    with_calls: bool,
+) -> tuple[Float[Array, "U K"], Float[Array, "U K"] | None]:
+    """Soft labels of new votes and, if asked for, the scores whose largest is called.
+
+    Dense votes go block by block, so that what is made of a row never leaves the cache.
+    """
+    n_classes = how.log_prior.shape[0]
+
+    def read(layout: DenseLayout | SparseLayout, n_rows: int) -> tuple[Array, Array | None]:
+        rows = describe(layout, jnp.ones(n_rows), n_sources, n_classes, anchor_mass)
+        evidence = gather(rows, how, anchor_mass)
+        return soften(evidence, how), call(evidence, how) if with_calls else None
+
+    if isinstance(layout, SparseLayout):
+        return read(layout, layout.n_rows)
+    blocks = layout.blocks()
+    _, (soft, scores) = jax.lax.scan(
+        lambda _, block: (None, read(DenseLayout(*block), block[0].shape[0])), None, blocks
+    )
+    return soft.reshape(-1, n_classes), None if scores is None else scores.reshape(-1, n_classes)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
+from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from weaklabel.chunks import VoteChunks
+from weaklabel.errors import InvalidVotesError
+from weaklabel.model import stream
 from weaklabel.model.decide import decide
 from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.diagnostics import Diagnostics, diagnose
-from weaklabel.model.estep import posterior
-from weaklabel.model.fit import run, start, votes_by_class
+from weaklabel.model.estep import e_step, posterior
+from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
-from weaklabel.model.init import Prepared, prepare
+from weaklabel.model.init import Prepared, pad, prepare
 from weaklabel.model.intervals import accuracy_intervals
-from weaklabel.model.layout import MergedRows, merge_rows
-from weaklabel.model.params import Params, ReadOut, Settings, State
+from weaklabel.model.merge import MergedRows, merge_rows
+from weaklabel.model.mstep import m_step, statistics
+from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
 from weaklabel.model.readout import RowEvidence, gather, make_read_out, read_out
+from weaklabel.model.rows import own_counts
+from weaklabel.model.sweep import CHECKED, Reading
 from weaklabel.votes import Votes
 
 ITERATIONS_A_SEGMENT = 10
@@ -28,8 +36,12 @@ ITERATIONS_A_SEGMENT = 10
 MOSTLY_UNIPOLAR = 0.95
 """Above this mean precision all safeguards are in force anyway, and dependence need not be measured."""
 INTERVAL_LEVEL = 0.9
-CHECKED = 3
-"""Votes on an item, from which on they check each other."""
+DEFAULT_SAMPLE = 2**16
+"""Rows of a sample."""
+MOST_PASSES = 8
+"""Over all rows, after a fit on a sample."""
+SETTLED = 2e-4
+"""Passes end when the responsibilities of the sampled rows change by less on the mean (total variation)."""
 
 
 class FitProgress(NamedTuple):
@@ -68,35 +80,153 @@ class Fitted(NamedTuple):
     diagnostics: Diagnostics
 
 
+class Options(NamedTuple):
+    """How long EM goes on, and who watches."""
+
+    max_iter: int
+    tol: float
+    progress: Callable[[FitProgress], None] | None
+
+
+class Estimate(NamedTuple):
+    """What EM found, on rows that are all rows or a sample of them."""
+
+    merged: MergedRows
+    prepared: Prepared
+    sources: Sources
+    state: State
+    counted: Statistics
+    """Expected counts of all rows, to which the parameters were fitted."""
+    coverage: NDArray[np.float64]
+    """[M]"""
+    n_uncovered: float
+    """Items without votes."""
+    n_checked: float
+    """Votes on items with three votes or more, copies counted once."""
+    converged: bool
+
+
 def train(
-    votes: Votes,
+    votes: Votes | VoteChunks,
     gold: NDArray[np.int32] | None,
     settings: Settings,
     *,
     seed: int,
     max_iter: int,
     tol: float,
+    sample_rows: int | None,
     progress: Callable[[FitProgress], None] | None,
 ) -> Fitted:
     """Fits the label model; see `LabelModel.fit`."""
+    options = Options(max_iter, tol, progress)
+    if isinstance(votes, VoteChunks):
+        return _conclude(_estimate_chunks(votes, settings, seed, sample_rows, options), settings, seed)
     merged = merge_rows(votes, gold)
-    prepared = prepare(merged, settings)
-    state = _iterate(prepared, settings, votes.n_sources, max_iter=max_iter, tol=tol, progress=progress)
-    n_iter = int(state.iteration)
-    objective = np.asarray(state.objective, np.float64)[:n_iter]
-    converged = float(state.change) < tol
+    if sample_rows is not None and not votes.is_sparse and merged.votes.n_items > sample_rows:
+        size = stream.sample_size(votes, sample_rows)
+        if size < votes.n_items:
+            estimate = _estimate(stream.draw(votes, gold, size, seed), settings, options)
+            return _conclude(_refined(estimate, lambda: stream.cut(votes, gold), settings), settings, seed)
+    return _conclude(_estimate(merged, settings, options), settings, seed)
+
+
+def _estimate_chunks(
+    chunks: VoteChunks, settings: Settings, seed: int, sample_rows: int | None, options: Options
+) -> Estimate:
+    """EM on a sample of votes that are read in chunks, then passes over all of them."""
+    first = next(iter(chunks), None)
+    if first is None:
+        raise InvalidVotesError("there are no rows", field="votes")
+    size = stream.sample_size(first, DEFAULT_SAMPLE if sample_rows is None else sample_rows)
+    merged, n_items = stream.draw_chunks(stream.cut_chunks(chunks), first.n_classes, first.source_names, size, seed)
+    estimate = _estimate(merged, settings, options)
+    return estimate if size >= n_items else _refined(estimate, lambda: stream.cut_chunks(chunks), settings)
+
+
+def _estimate(merged: MergedRows, settings: Settings, options: Options) -> Estimate:
+    """EM on rows in memory until it comes to rest."""
+    prepared, n_sources = prepare(merged, settings), merged.votes.n_sources
+    state = _iterate(prepared, settings, n_sources, options)
+    n_rows, weight = merged.votes.n_items, merged.weight.astype(np.float64)
+    n_votes = np.asarray(prepared.rows.n_votes, np.float64)[:n_rows]
+    full = state.params.confusion.ndim == 3
+    return Estimate(
+        merged,
+        prepared,
+        prepared.sources,
+        state,
+        _count(prepared.rows, state.responsibilities, n_sources, full=full),
+        np.asarray(prepared.sources.vote_counts, np.float64).sum(1) / max(weight.sum(), 1),
+        float(weight[np.asarray(prepared.rows.weight)[:n_rows] == 0].sum()),
+        float((weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
+        float(state.change) < options.tol,
+    )
+
+
+_count = jax.jit(statistics, static_argnames=("n_sources", "full"))
+
+
+def _refined(estimate: Estimate, chunks: Callable[[], Iterable[stream.Chunk]], settings: Settings) -> Estimate:
+    """The estimate after passes over all rows."""
+    prepared, state = estimate.prepared, estimate.state
+    reading = stream.read_with(prepared, settings)
+    trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
+    for _ in range(MOST_PASSES):
+        swept = stream.pass_over(chunks(), prepared, Reading(params=state.params, **reading))
+        sources = stream.refreshed(prepared.sources, swept)
+        counted = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), swept.statistics)
+        state, moved = _advance(prepared.rows, sources, state, counted, settings)
+        trace.append(float(swept.log_evidence / max(float(swept.weight), 1.0)))
+        if float(moved) < SETTLED:
+            break
+    else:
+        estimate = estimate._replace(converged=False)
+    n_items = float(estimate.merged.weight.sum())
+    return estimate._replace(
+        sources=sources,
+        state=state._replace(objective=jnp.asarray(trace), iteration=jnp.asarray(len(trace), jnp.int32)),
+        counted=counted,
+        coverage=np.asarray(swept.spoken) / n_items,
+        n_uncovered=float(swept.uncovered),
+        n_checked=float(swept.checked),
+    )
+
+
+@jax.jit
+def _advance(
+    rows: Rows, sources: Sources, state: State, counted: Statistics, settings: Settings
+) -> tuple[State, Float[Array, ""]]:
+    """The M-step on the counts of all rows, and how far the responsibilities of the sampled rows move by it."""
+    params = m_step(counted, sources, settings)
+    expected = e_step(rows, params)
+    moved = jnp.abs(expected.responsibilities - state.responsibilities).sum(1) / 2
+    distance = (rows.weight * moved).sum() / rows.weight.sum().clip(1)
+    return state._replace(params=params, responsibilities=expected.responsibilities), distance
+
+
+def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Fitted:
+    """The read-out of an estimate, and what is said about it."""
+    merged, prepared, state = estimate.merged, estimate.prepared, estimate.state
+    names, n_classes, n_rows = merged.votes.source_names, merged.votes.n_classes, merged.votes.n_items
+    objective = np.asarray(state.objective, np.float64)[: int(state.iteration)]
     totals = np.asarray(state.params.class_totals, np.float64)
     balance = totals / totals.sum()
-
     correlation = _correlation(prepared, merged, state, seed)
-    how = _make_read_out(prepared, merged, state, settings, correlation)
+    how = make_read_out(
+        state.params,
+        estimate.sources,
+        settings,
+        correlation=correlation,
+        votes_by_class=estimate.counted.counts.sum(1) if estimate.counted.counts.ndim == 3 else None,
+        n_uncovered=estimate.n_uncovered,
+        n_checked=estimate.n_checked,
+    )
     if merged.gold is not None:
         how = _calibrated(how, prepared, merged, balance, settings)
-    n_rows = merged.votes.n_items
-    soft, scores = (np.asarray(part)[:n_rows] for part in read_out(prepared.rows, how, settings.anchor_mass))
+    soft, scores = read_out(prepared.rows, how, settings.anchor_mass)
     if merged.gold is not None:
-        known = merged.gold >= 0
-        soft = np.where(known[:, None], np.eye(votes.n_classes, dtype=np.float32)[merged.gold], soft)
+        gold = jnp.asarray(np.pad(merged.gold, (0, len(soft) - n_rows), constant_values=-1))
+        soft = jnp.where(gold[:, None] >= 0, jax.nn.one_hot(gold, n_classes, dtype=soft.dtype), soft)
     weight = merged.weight.astype(np.float64)
     intervals = accuracy_intervals(
         merged.votes,
@@ -107,47 +237,41 @@ def train(
         INTERVAL_LEVEL,
     )
     return Fitted(
-        votes.source_names,
+        names,
         state.params,
         how,
         prepared.copies,
-        n_iter,
-        converged,
+        len(objective),
+        estimate.converged,
         objective,
         balance,
-        votes.coverage,
-        _accuracy(merged, soft),
+        estimate.coverage,
+        _accuracy(prepared, merged, soft),
         intervals,
         diagnose(
             merged.votes,
             weight,
-            soft,
-            decide(scores, "abstain", seed),
+            np.asarray(soft)[:n_rows],
+            decide(np.asarray(scores)[:n_rows], "abstain", seed),
             majority_vote=float(how.call_anchor_share) == 1.0,
             class_balance=balance,
             intervals=intervals,
             independence=np.asarray(prepared.sources.independence, np.float64),
+            vote_counts=np.asarray(prepared.sources.vote_counts, np.float64),
             copies=prepared.copies,
             excess_correlation=correlation,
             objective=objective,
-            converged=converged,
+            converged=estimate.converged,
         ),
     )
 
 
-def _iterate(
-    prepared: Prepared,
-    settings: Settings,
-    n_sources: int,
-    *,
-    max_iter: int,
-    tol: float,
-    progress: Callable[[FitProgress], None] | None,
-) -> State:
+def _iterate(prepared: Prepared, settings: Settings, n_sources: int, options: Options) -> State:
     """The compiled loop: in one go, or in segments where somebody watches; the same bits either way."""
+    max_iter, progress = options.max_iter, options.progress
     state = start(prepared.rows, n_sources, max_iter)
-    limit, done = jnp.asarray(tol, jnp.float32), 0
-    while done < max_iter and (done == 0 or float(state.change) >= tol):
+    limit, done = jnp.asarray(options.tol, jnp.float32), 0
+    while done < max_iter and (done == 0 or float(state.change) >= options.tol):
         stop_at = min(done + ITERATIONS_A_SEGMENT, max_iter) if progress else max_iter
         state = run(prepared.rows, prepared.sources, state, settings, jnp.asarray(stop_at, jnp.int32), limit)
         done = int(state.iteration)
@@ -173,25 +297,6 @@ def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int
     )
 
 
-def _make_read_out(
-    prepared: Prepared, merged: MergedRows, state: State, settings: Settings, correlation: float
-) -> ReadOut:
-    full = state.params.confusion.ndim == 3
-    n_rows, n_sources = merged.votes.n_items, merged.votes.n_sources
-    silent = np.asarray(prepared.rows.weight)[:n_rows] == 0
-    n_votes = np.asarray(prepared.rows.n_votes, np.float64)[:n_rows]
-    return make_read_out(
-        prepared.rows,
-        state.params,
-        prepared.sources,
-        settings,
-        correlation=correlation,
-        votes_by_class=votes_by_class(prepared.rows, state.responsibilities, n_sources) if full else None,
-        n_uncovered=float(merged.weight[silent].sum()),
-        n_checked=float((merged.weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
-    )
-
-
 def _calibrated(
     how: ReadOut, prepared: Prepared, merged: MergedRows, balance: NDArray[np.float64], settings: Settings
 ) -> ReadOut:
@@ -210,12 +315,10 @@ def _calibrated(
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
 
 
-def _accuracy(merged: MergedRows, soft: NDArray[np.float32]) -> NDArray[np.float64]:
+def _accuracy(prepared: Prepared, merged: MergedRows, soft: Array) -> NDArray[np.float64]:
     """[M] expected share of each source's votes that are right; the mean of all where it has none."""
-    rows, sources, labels = merged.votes.triples()
-    weight = merged.weight[rows].astype(np.float64)
-    n_sources = merged.votes.n_sources
-    right = np.bincount(sources, weight * soft[rows, labels], minlength=n_sources)
-    total = np.bincount(sources, weight, minlength=n_sources)
+    items = pad(merged.weight, len(soft))
+    right = np.asarray(own_counts(prepared.rows.layout, items[:, None] * soft, merged.votes.n_sources), np.float64)
+    total = np.asarray(prepared.sources.vote_counts, np.float64).sum(1)
     overall = right.sum() / total.sum() if total.sum() else 1 / merged.votes.n_classes
     return np.where(total > 0, right / np.maximum(total, 1), overall)

@@ -1,0 +1,38 @@
+"""The seam between `apply` and sources that vote on all items at once, as prompts do, instead of item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from weaklabel.labeling.failures import Failure
+from weaklabel.votes import Votes
+
+
+class DataEngine(Protocol):
+    """Runs sources that vote on all items at once; all those of a run go to one engine, together."""
+
+    def answer(
+        self, sources: Sequence[Any], items: Sequence[Any], *, n_classes: int, progress: bool
+    ) -> tuple[Votes, list[Failure]]:
+        """The votes [N, P] of P sources on N items over K classes, and every failure, in the order of items."""
+        ...
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """A source that votes on all items at once."""
+
+    @property
+    def name(self) -> str:
+        """Distinct among the sources of a run."""
+        ...
+
+    @property
+    def least_classes(self) -> int:
+        """The fewest classes over which its votes make sense."""
+        ...
+
+    def default_engine(self) -> DataEngine:
+        """What runs it where the caller of `apply` names no engine."""
+        ...

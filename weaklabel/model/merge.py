@@ -1,0 +1,94 @@
+"""Identical vote rows merged and counted: EM costs per distinct row. On the host, in numpy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.votes import ABSTAIN, Votes
+
+MOST_KEYS = 2**20
+"""Up to so many possible rows, a row's number in the positional system of its symbols is its key."""
+ALWAYS_MERGED = 2**17
+"""More items than this are merged only where a look at some of them promises that it pays."""
+PROBED_ROWS = 4096
+PAYS_BELOW = 0.5
+"""Share of distinct rows among those looked at."""
+BLOCK_ROWS = 8192
+
+
+class MergedRows(NamedTuple):
+    """Votes with identical rows merged."""
+
+    votes: Votes
+    """The U distinct rows."""
+    weight: NDArray[np.float32]
+    """[U] how many items have the row."""
+    gold: NDArray[np.int32] | None = None
+    """[U] known label of the row, -1 where unknown; None where no label is known."""
+    scale: float = 1.0
+    """Items that each sampled one stands for, and that its weight counts; those with a known label stand for
+    themselves."""
+
+
+def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRows:
+    """Merges items with identical votes and label, where that pays.
+
+    Sparse votes of many sources are rarely identical and stay as they are.
+
+    Args:
+        votes: N items.
+        gold: [N] known labels, -1 where unknown.
+    """
+    apart = MergedRows(votes, np.ones(votes.n_items, np.float32), gold)
+    if votes.is_sparse or votes.n_items == 0 or votes.n_sources == 0:
+        return apart
+    codes = votes.to_codes()
+    if (len(votes.symbols) + votes.n_classes + 1) ** votes.n_sources * (votes.n_classes + 1) <= MOST_KEYS:
+        return _by_number(votes, codes, gold)
+    if votes.n_items > ALWAYS_MERGED:
+        probed = codes[:: votes.n_items // PROBED_ROWS]
+        if len(np.unique(_hashed(probed))) > PAYS_BELOW * len(probed):
+            return apart
+    known = np.full((votes.n_items, 1), ABSTAIN, np.int32) if gold is None else gold[:, None]
+    keys = _hashed(codes) ^ _hashed(known)
+    _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    representative = first[inverse]
+    collided = not (np.array_equal(codes, codes[representative]) and np.array_equal(known, known[representative]))
+    if len(first) == votes.n_items or collided:
+        return apart
+    return MergedRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
+
+
+def _by_number(votes: Votes, codes: NDArray[np.signedinteger[Any]], gold: NDArray[np.int32] | None) -> MergedRows:
+    """Few possible rows: counted at their numbers, which need no sorting, and from which they are read back."""
+    base = len(votes.symbols) + votes.n_classes + 1
+    places = (base ** np.arange(votes.n_sources)).astype(np.float32)
+    numbers = np.empty(votes.n_items, np.int32)
+    for start in range(0, votes.n_items, BLOCK_ROWS):  # in cache; exact, since the numbers are below 2^24
+        digits = np.maximum(codes[start : start + BLOCK_ROWS], ABSTAIN).astype(np.float32) + 1
+        numbers[start : start + BLOCK_ROWS] = digits @ places
+    if gold is not None:
+        numbers += (gold + 1) * np.int32(base**votes.n_sources)
+    weight = np.bincount(numbers)
+    distinct = np.flatnonzero(weight)
+    rest, rows = distinct.copy(), np.empty((len(distinct), votes.n_sources), codes.dtype)
+    for source in range(votes.n_sources):
+        rest, digit = np.divmod(rest, base)
+        rows[:, source] = digit - 1
+    merged = Votes.from_codes(rows, votes.n_classes, sources=votes.source_names, symbols=votes.symbols)
+    known = None if gold is None else (rest - 1).astype(np.int32)
+    return MergedRows(merged, weight[distinct].astype(np.float32), known)
+
+
+def _hashed(codes: NDArray[np.signedinteger[Any]]) -> NDArray[np.uint64]:
+    """[N] a 64-bit key of each row: equal rows have equal keys."""
+    generator = np.random.default_rng(0x5EED)
+    factors = np.asarray(generator.integers(2**63, size=codes.shape[1], dtype=np.uint64) * 2 + 1, np.uint64)
+    keys = np.zeros(codes.shape[0], np.uint64)
+    for column, factor in enumerate(factors):
+        keys = (keys ^ (codes[:, column].astype(np.int64).view(np.uint64) + np.uint64(3))) * factor
+        keys ^= keys >> np.uint64(29)
+    return keys

@@ -1,0 +1,104 @@
+"""One pass of EM over rows that need not fit in memory: an E-step and its counts, block by block in cache.
+
+Counts add up, so chunks, devices and hosts each make their own, and the M-step follows on the sum.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from weaklabel.model.estep import e_step_by_row
+from weaklabel.model.layout import DenseLayout
+from weaklabel.model.mstep import statistics
+from weaklabel.model.params import Params, Statistics
+from weaklabel.model.rows import describe, mark_gold
+
+CHECKED = 3
+"""Votes on an item, from which on they check each other."""
+
+
+class Swept(NamedTuple):
+    """What a pass adds up."""
+
+    statistics: Statistics
+    n_votes: Float[Array, " M"]
+    """Votes of each source, weighted as in the counts."""
+    spoken: Float[Array, " M"]
+    """Items on which each source voted."""
+    anchored: Float[Array, " K"]
+    """Number of items of each class by the anchors."""
+    log_evidence: Float[Array, ""]
+    """Of the votes."""
+    weight: Float[Array, ""]
+    """Items in the counts."""
+    uncovered: Float[Array, ""]
+    """Items without votes."""
+    checked: Float[Array, ""]
+    """Votes on items with three votes or more, copies counted once."""
+
+
+class Reading(NamedTuple):
+    """How a pass sees rows: what the fit of a sample found."""
+
+    params: Params
+    anchor_mass: Float[Array, ""]
+    hold: Float[Array, ""]
+    gold_weights: Float[Array, " K"]
+
+
+@jax.jit
+def sweep(
+    codes: Int[Array, "U M"],
+    shares: Float[Array, "U M"] | None,
+    items: Float[Array, " U"],
+    gold: Int[Array, " U"] | None,
+    reading: Reading,
+) -> Swept:
+    """One pass.
+
+    Args:
+        codes: a chunk of votes.
+        shares: weight of each vote beside its copies; None where all are 1.
+        items: [U] 1 for rows, 0 for padding.
+        gold: [U] known labels, -1 where unknown.
+        reading: how to see them.
+    """
+    n_sources, n_classes = codes.shape[1], reading.gold_weights.shape[0]
+    full = reading.params.evidence.ndim == 3
+    blocks, block_shares = DenseLayout(codes, shares).blocks()
+
+    def block(total: Swept, part: tuple[Array, Array | None, Array, Array | None]) -> tuple[Swept, None]:
+        codes, shares, items, gold = part
+        layout = DenseLayout(codes, shares)
+        rows = describe(layout, items, n_sources, n_classes, reading.anchor_mass, reading.hold)
+        if gold is not None:
+            rows = mark_gold(rows, items, gold, reading.gold_weights)
+        expected = e_step_by_row(rows, reading.params)
+        counted = statistics(rows, expected.responsibilities, n_sources, full=full)
+        spoken = (codes >= 0).astype(items.dtype)
+        found = Swept(
+            counted,
+            rows.weight @ spoken,
+            items @ spoken,
+            rows.weight @ rows.anchor,
+            (rows.weight * expected.log_evidence).sum(),
+            rows.weight.sum(),
+            (items * (rows.n_votes == 0)).sum(),
+            (items * rows.n_votes * (rows.n_votes >= CHECKED - 1e-6)).sum(),
+        )
+        summed: Swept = jax.tree.map(jnp.add, total, found)
+        return summed, None
+
+    of_block = blocks.shape[:2]
+    parts = (blocks, block_shares, items.reshape(of_block), None if gold is None else gold.reshape(of_block))
+    return jax.lax.scan(block, _nothing(n_sources, n_classes, full=full), parts)[0]
+
+
+def _nothing(n_sources: int, n_classes: int, *, full: bool) -> Swept:
+    counts = jnp.zeros((n_sources, n_classes, n_classes) if full else (n_sources,))
+    each, classes, one = jnp.zeros(n_sources), jnp.zeros(n_classes), jnp.zeros(())
+    return Swept(Statistics(counts, classes), each, each, classes, one, one, one, one)
