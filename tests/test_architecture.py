@@ -9,13 +9,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+BASE = {"weaklabel._check", "weaklabel.errors", "weaklabel.symbols"}
 ALLOWED = {
-    "weaklabel.votes": {"weaklabel._check", "weaklabel.errors"},
+    "weaklabel.votes": {*BASE, "weaklabel._codebook", "weaklabel._votes_file"},
+    "weaklabel._codebook": BASE,
+    "weaklabel._votes_file": BASE,
+    "weaklabel.symbols": {"weaklabel._check", "weaklabel.errors"},
     "weaklabel._check": {"weaklabel.errors"},
     "weaklabel.errors": set(),
-    "weaklabel.model": {"weaklabel.votes", "weaklabel.errors", "weaklabel._check", "weaklabel.model"},
-    "weaklabel.labeling": {"weaklabel._check", "weaklabel.votes", "weaklabel.errors", "weaklabel.labeling"},
-    "weaklabel.analysis": {"weaklabel.votes", "weaklabel.errors", "weaklabel.model", "weaklabel.analysis"},
+    "weaklabel.bags": {"weaklabel.errors"},
+    "weaklabel.chunks": {*BASE, "weaklabel.votes"},
+    "weaklabel.model": {*BASE, "weaklabel.votes", "weaklabel.bags", "weaklabel.chunks", "weaklabel.model"},
+    "weaklabel.losses": set(),
+    "weaklabel.training": {*BASE, "weaklabel.votes"},
+    "weaklabel.labeling": {*BASE, "weaklabel._codebook", "weaklabel.votes", "weaklabel.labeling"},
+    "weaklabel.prompts": {
+        *BASE,
+        *("weaklabel._codebook", "weaklabel.votes", "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"),
+    },
+    "weaklabel.formats": {*BASE, "weaklabel.votes", "weaklabel.chunks", "weaklabel.formats"},
+    "weaklabel.analysis": {*BASE, "weaklabel.votes", "weaklabel.model", "weaklabel.analysis"},
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},
     "weaklabel_client": {"weaklabel_client"},
     "weaklabel_server": {"weaklabel", "weaklabel_client._gen", "weaklabel_client._tensors", "weaklabel_server"},

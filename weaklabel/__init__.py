@@ -10,34 +10,67 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from weaklabel._version import __version__
+from weaklabel.symbols import not_, one_of, soft
 from weaklabel.votes import ABSTAIN, Votes
 
 if TYPE_CHECKING:
     from weaklabel.analysis import source_summary
+    from weaklabel.bags import (
+        Bags,
+        at_least_one,
+        class_counts,
+        different_label,
+        none_of,
+        proportions,
+        same_label,
+    )
+    from weaklabel.chunks import VoteChunks
     from weaklabel.labeling import LabelingFunction, apply, labeling_function, preprocessor
     from weaklabel.model import LabelModel, MajorityVote
+    from weaklabel.prompts import PromptFunction
 
 __all__ = [
     "ABSTAIN",
+    "Bags",
     "LabelModel",
     "LabelingFunction",
     "MajorityVote",
+    "PromptFunction",
+    "VoteChunks",
     "Votes",
     "__version__",
     "apply",
+    "at_least_one",
+    "class_counts",
+    "different_label",
     "labeling_function",
+    "none_of",
+    "not_",
+    "one_of",
     "preprocessor",
+    "proportions",
+    "same_label",
+    "soft",
     "source_summary",
 ]
 
 # Loaded when first asked for, so that `import weaklabel` does not pay for JAX.
 _HOMES = {
+    "Bags": "weaklabel.bags",
     "LabelModel": "weaklabel.model",
     "LabelingFunction": "weaklabel.labeling",
     "MajorityVote": "weaklabel.model",
+    "PromptFunction": "weaklabel.prompts",
+    "VoteChunks": "weaklabel.chunks",
     "apply": "weaklabel.labeling",
+    "at_least_one": "weaklabel.bags",
+    "class_counts": "weaklabel.bags",
+    "different_label": "weaklabel.bags",
     "labeling_function": "weaklabel.labeling",
+    "none_of": "weaklabel.bags",
     "preprocessor": "weaklabel.labeling",
+    "proportions": "weaklabel.bags",
+    "same_label": "weaklabel.bags",
     "source_summary": "weaklabel.analysis",
 }
 

@@ -58,7 +58,7 @@ def fitted(matrix: NDArray[Any], n_classes: int, settings: Settings, n_iter: int
     votes = Votes.from_dense(matrix, n_classes)
     merged = merge_rows(votes)
     rows, sources, *_ = prepare(merged, settings)
-    state = start(rows, votes.n_sources, n_iter)
+    state = start(rows, sources, settings, n_iter)
     return rows, sources, run(rows, sources, state, settings, jnp.int32(n_iter), jnp.float32(1e-6))
 
 
@@ -135,7 +135,7 @@ def test_without_priors_em_is_dawid_skene(n_classes: int) -> None:
     merged = merge_rows(votes)
     rows, sources, *_ = prepare(merged, PLAIN)
     sources = sources._replace(precision=jnp.zeros(6))
-    state = run(rows, sources, start(rows, 6, 15), PLAIN, jnp.int32(15), jnp.float32(0))
+    state = run(rows, sources, start(rows, sources, PLAIN, 15), PLAIN, jnp.int32(15), jnp.float32(0))
     found = of_items(merged, state.responsibilities, matrix)
     np.testing.assert_allclose(found, expected, atol=2e-3)
     np.testing.assert_allclose(np.asarray(state.objective), trace, atol=2e-4)
@@ -148,7 +148,7 @@ def test_the_objective_never_falls(seed: int, settings: Settings) -> None:
     votes = Votes.from_dense(matrix, 3)
     rows, sources, *_ = prepare(merge_rows(votes), settings)
     sources = sources._replace(precision=jnp.zeros(8))
-    state = run(rows, sources, start(rows, 8, 40), settings, jnp.int32(40), jnp.float32(0))
+    state = run(rows, sources, start(rows, sources, settings, 40), settings, jnp.int32(40), jnp.float32(0))
     trace = np.asarray(state.objective)
     assert np.isfinite(trace).all()
     assert trace[-1] > trace[0]
@@ -159,7 +159,7 @@ def test_going_on_gives_the_same_bits_as_one_go() -> None:
     matrix, _ = sample(200, 5, 3)
     settings = Settings()
     rows, sources, whole = fitted(matrix, 3, settings, 30)
-    state = start(rows, 5, 30)
+    state = start(rows, sources, settings, 30)
     for stop_at in (1, 2, 7, 30):
         state = run(rows, sources, state, settings, jnp.int32(stop_at), jnp.float32(1e-6))
     assert all(
@@ -179,7 +179,7 @@ def test_jit_changes_nothing() -> None:
     matrix, _ = sample(20, 4, 3)
     rows, sources, compiled = fitted(matrix, 3, Settings(), 2)
     with jax.disable_jit():
-        plain = run(rows, sources, start(rows, 4, 2), Settings(), jnp.int32(2), jnp.float32(1e-6))
+        plain = run(rows, sources, start(rows, sources, Settings(), 2), Settings(), jnp.int32(2), jnp.float32(1e-6))
     np.testing.assert_allclose(plain.responsibilities, compiled.responsibilities, atol=1e-5)
 
 

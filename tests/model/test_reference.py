@@ -173,7 +173,7 @@ def test_the_model_is_what_its_equations_say(n_classes: int, with_gold: bool) ->
     assert copies.nnz == 2  # the copy and its original
     reference = Reference(matrix, n_classes, copies.toarray(), gold)
     assert 0.1 < reference.mean_precision < 0.9  # both forms of evidence count
-    state = start(rows, votes.n_sources, 4)
+    state = start(rows, sources, SETTINGS, 4)
     for n_iter in range(1, 5):
         state = run(rows, sources, state, SETTINGS, jnp.int32(n_iter), jnp.float32(0))
         reference.iterate()
@@ -182,7 +182,7 @@ def test_the_model_is_what_its_equations_say(n_classes: int, with_gold: bool) ->
         np.testing.assert_allclose(state.params.log_prior, reference.log_prior, atol=1e-4)
         np.testing.assert_allclose(of_items(merged, matrix, gold, state.responsibilities), reference.q, atol=2e-4)
 
-    fired = statistics(rows, state.responsibilities, votes.n_sources, full=True).counts.sum(1)
+    fired = statistics(rows, state.responsibilities, state.params).counts.sum(1)
     for correlation in (0.0, 0.02, 0.1):
         how = make_read_out(
             state.params,

@@ -114,9 +114,8 @@ def vote_shares(votes: Votes, scores: sp.csr_array[np.float64]) -> NDArray[np.fl
     rows, sources, labels = votes.triples()
     if scores.nnz == 0 or len(rows) == 0:
         return None
-    place = rows.astype(np.int64) * votes.n_classes + labels
-    one_hot = sp.csr_array(
-        (np.ones(len(rows)), (place, sources)), shape=(votes.n_items * votes.n_classes, votes.n_sources)
-    )
+    n_symbols = votes.n_classes + len(votes.symbols)
+    place = rows.astype(np.int64) * n_symbols + labels
+    one_hot = sp.csr_array((np.ones(len(rows)), (place, sources)), shape=(votes.n_items * n_symbols, votes.n_sources))
     copies = np.asarray((one_hot @ scores).tocsr()[place, sources])
     return np.asarray(1 / (1 + copies), np.float32)

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from weaklabel.model.params import Params, Rows
+from weaklabel.model.bags import BagPosterior, bag_posterior
+from weaklabel.model.imprecise import soft_evidence
+from weaklabel.model.params import Params, Rows, Side
 
 
 class Expectation(NamedTuple):
@@ -23,13 +25,46 @@ class Expectation(NamedTuple):
 
 def row_evidence(rows: Rows, evidence: Float[Array, "M S C"] | Float[Array, "M S"]) -> Float[Array, "U _"]:
     """Sum of the log-evidence of each row's votes, copies counted once: [U, C], or [U, S] of votes for themselves."""
-    return rows.layout.evidence(evidence) if evidence.ndim == 3 else rows.layout.own_evidence(evidence)
+    if evidence.ndim == 2:
+        return rows.layout.own_evidence(evidence)
+    found = rows.layout.evidence(evidence)
+    return found if rows.soft is None else soft_evidence(rows.soft, evidence, found)
+
+
+def row_prior(
+    log_prior: Float[Array, " K"], side: Side | None, group_shift: Float[Array, "G K"] | None
+) -> Float[Array, "U K"] | Float[Array, "1 K"]:
+    """Log-prior of each row: the class balance, or that of its group; nothing where a belief stands instead."""
+    found = log_prior[None, :]
+    if side is None:
+        return found
+    if side.group is not None and group_shift is not None:  # a group that the fit has not seen has no shift
+        found = found + group_shift.at[side.group].get(mode="fill", fill_value=0)
+    return found if side.instead is None else jnp.where(side.instead[:, None], 0, found)
+
+
+def added(side: Side | None) -> Float[Array, "U K"] | float:
+    """What the log-posterior of each row holds beside prior and votes."""
+    return 0.0 if side is None or side.offset is None else side.offset
+
+
+def constrained(log_joint: Float[Array, "U K"], side: Side | None) -> BagPosterior:
+    """Posterior and log-evidence of each row, under what is known of bags."""
+    if side is None or side.bags is None:
+        log_total = jax.scipy.special.logsumexp(log_joint, axis=1)
+        return BagPosterior(jnp.exp(log_joint - log_total[:, None]), log_total)
+    return bag_posterior(log_joint if side.fixed is None else log_joint + side.fixed, side.bags)
 
 
 @jax.jit
 def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
     """Probability of each class by the model alone: without anchor, untempered."""
-    return jax.nn.softmax(params.log_prior[None, :] + row_evidence(rows, params.evidence), axis=1)
+    return constrained(_log_joint(rows, params), rows.side).probabilities
+
+
+def _log_joint(rows: Rows, params: Params) -> Float[Array, "U K"]:
+    prior = row_prior(params.log_prior, rows.side, params.group_shift)
+    return prior + row_evidence(rows, params.evidence) + added(rows.side)
 
 
 class RowExpectation(NamedTuple):
@@ -50,9 +85,8 @@ def e_step(rows: Rows, params: Params) -> Expectation:
 
 def e_step_by_row(rows: Rows, params: Params) -> RowExpectation:
     """Responsibilities, and each row's share in the objective."""
-    log_joint = params.log_prior[None, :] + row_evidence(rows, params.evidence)
-    log_total = jax.scipy.special.logsumexp(log_joint, axis=1)
-    model = jnp.exp(log_joint - log_total[:, None])
-    responsibilities = (1 - rows.hold[:, None]) * model + rows.hold[:, None] * rows.anchor
-    objective = (1 - rows.hold) * log_total + rows.hold * (rows.anchor * log_joint).sum(1)
+    log_joint = _log_joint(rows, params)
+    model = constrained(log_joint, rows.side)
+    responsibilities = (1 - rows.hold[:, None]) * model.probabilities + rows.hold[:, None] * rows.anchor
+    objective = (1 - rows.hold) * model.log_evidence + rows.hold * (rows.anchor * log_joint).sum(1)
     return RowExpectation(responsibilities, objective)

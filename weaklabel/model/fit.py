@@ -20,17 +20,21 @@ MEAN_FACTOR = 5.0
 """... times this."""
 
 
-def start(rows: Rows, n_sources: int, max_iter: int) -> State:
-    """State before the first iteration: responsibilities are the anchors."""
-    n_classes = rows.anchor.shape[1]
+@partial(jax.jit, static_argnames="max_iter")
+def start(rows: Rows, sources: Sources, settings: Settings, max_iter: int) -> State:
+    """State before the first iteration: responsibilities are the anchors, and sources are as good as expected."""
+    n_sources, n_classes = sources.vote_counts.shape
+    n_symbols = n_classes + (0 if sources.sets is None else sources.sets.members.shape[0])
     full = n_sources * n_classes**2 <= FULL_CELLS
-    matrices = (n_sources, n_classes, n_classes)
-    params = Params(
-        jnp.zeros(matrices if full else (n_sources,)),
-        jnp.zeros(matrices if full else (n_sources, n_classes)),
-        jnp.zeros(n_classes),
-        jnp.zeros(n_classes),
-    )
+    if full:
+        wrong = (1 - settings.accuracy_mean) / (n_classes - 1)
+        expected = jnp.eye(n_classes) * (settings.accuracy_mean - wrong) + wrong
+        confusion, evidence = jnp.tile(expected, (n_sources, 1, 1)), jnp.zeros((n_sources, n_symbols, n_classes))
+    else:
+        confusion, evidence = jnp.zeros(n_sources), jnp.zeros((n_sources, n_classes))
+    groups = None if sources.log_anchored_groups is None else jnp.zeros_like(sources.log_anchored_groups)
+    again = None if groups is None else jnp.zeros_like(groups)
+    params = Params(confusion, evidence, jnp.zeros(n_classes), jnp.zeros(n_classes), groups, again)
     trace = jnp.full(max_iter, jnp.nan)
     # A copy: the loop takes the state's memory, and the rows keep theirs.
     responsibilities = jnp.array(rows.anchor, copy=True)
@@ -51,14 +55,14 @@ def run(
     Each iteration is an M-step, then an E-step, so that responsibilities always match the parameters. Called again
     with a later `stop_at` it goes on where it was: the same bits as in one go.
     """
-    full = state.params.evidence.ndim == 3
+    n_groups = 0 if sources.log_anchored_groups is None else sources.log_anchored_groups.shape[0]
 
     def going(state: State) -> Array:
         return (state.iteration < stop_at) & (state.change >= tol)
 
     def iterate(state: State) -> State:
-        counted = statistics(rows, state.responsibilities, sources.precision.shape[0], full=full)
-        params = m_step(counted, sources, settings)
+        counted = statistics(rows, state.responsibilities, state.params, n_groups)
+        params = m_step(counted, sources, settings, state.params)
         expected = e_step(rows, params)
         change = _change(rows, expected.responsibilities, state.responsibilities)
         trace = state.objective.at[state.iteration].set(expected.log_evidence)

@@ -13,10 +13,21 @@ from numpy.typing import NDArray
 from scipy.special import expit, gammaln, logit
 
 from weaklabel.model.copies import copy_scores
-from weaklabel.model.layout import bucket, lay_out
+from weaklabel.model.imprecise import SetSymbols, information
+from weaklabel.model.layout import bucket, lay_out, lay_out_soft
 from weaklabel.model.merge import MergedRows
 from weaklabel.model.params import Rows, Settings, Sources
-from weaklabel.model.rows import anchored_log_balance, count_votes, describe, mark_gold, mean_shares
+from weaklabel.model.rows import (
+    anchored_log_balance,
+    anchored_log_groups,
+    beside,
+    count_votes,
+    describe,
+    mark_gold,
+    share_totals,
+)
+from weaklabel.model.side import Known
+from weaklabel.votes import ABSTAIN, Votes
 
 NARROW_CONCENTRATION = 0.1
 """Dirichlet parameter, a class, of the votes of a source that uses part of the classes only."""
@@ -30,41 +41,94 @@ class Prepared(NamedTuple):
     sources: Sources
     copies: sp.csr_array[np.float64]
     """[M, M] how surely each pair of sources copies each other."""
+    mean_precision: float
+    """See Sources."""
     hold: float
     """Share of the anchor in the responsibilities of ordinary rows."""
     gold_weights: Float[Array, " K"]
     """Weight of an item with each known label."""
 
 
-def prepare(merged: MergedRows, settings: Settings) -> Prepared:
+def prepare(
+    merged: MergedRows, settings: Settings, known: Known | None = None, bounds: Float[Array, "M 2"] | None = None
+) -> Prepared:
     """The rows on the device, and what is known of the sources before EM.
 
     Args:
         merged: U distinct rows.
         settings: constants.
+        known: side information on the rows.
+        bounds: least and largest accuracy of each source.
     """
-    votes = merged.votes
+    votes, known = merged.votes, known or Known()
     size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes}
-    items = pad(merged.weight, bucket(votes.n_items))
-    layout = lay_out(votes)
-    vote_counts = np.asarray(count_votes(layout, items, **size), np.float64)
+    n_rows = bucket(votes.n_items)
+    items = pad(merged.weight, n_rows)
+    sets = None if votes.is_plain else set_symbols(votes)
+    layout, soft = lay_out(votes), lay_out_soft(votes)
+    whole = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
+    vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
     precision = unipolarity(vote_counts)
-    copies = copy_scores(votes, merged.weight.astype(np.float64) / merged.scale, precision)
+    copies = copy_scores(plain_part(votes), merged.weight.astype(np.float64) / merged.scale, precision)
     if copies.nnz:
-        layout = lay_out(votes, copies)
-    independence = np.asarray(mean_shares(layout, items, **size), np.float64)
+        layout, soft = lay_out(votes, copies), lay_out_soft(votes, copies)
+    shared = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
+    independence = np.where(whole > 0, shared / np.maximum(whole, 1e-9), 1.0)
     once = vote_counts.sum(1) * independence
     mean_precision = float((precision * once).sum() / max(once.sum(), 1e-9))
     hold = (1 - mean_precision) * settings.hold_recall + mean_precision * settings.hold_precision
-    rows = describe(layout, items, **size, anchor_mass=settings.anchor_mass, hold=hold)
+    rows = describe(layout, items, **size, anchor_mass=settings.anchor_mass, hold=hold, sets=sets, soft=soft)
     gold_weights = jnp.ones(votes.n_classes)
     if merged.gold is not None:
         weight = (1 - mean_precision) * settings.gold_recall + mean_precision * settings.gold_precision
         gold_weights = _gold_weights(rows, merged.weight, merged.gold, weight)
-        rows = mark_gold(rows, items, pad(merged.gold, len(items), -1), gold_weights)
-    n_votes = np.asarray(count_votes(layout, rows.weight, **size)).sum(1)
-    known = (vote_counts, n_votes, precision, independence, anchored_log_balance(rows))
-    return Prepared(rows, Sources(*(jnp.asarray(part, jnp.float32) for part in known)), copies, hold, gold_weights)
+        rows = mark_gold(rows, items, pad(merged.gold, n_rows, -1), gold_weights)
+    rows = beside(rows, items, known.on_device(n_rows), hold)
+    n_votes = np.asarray(count_votes(layout, rows.weight, soft, **size, sets=sets)).sum(1)
+    of_groups = anchored_log_groups(rows, len(known.group_names), settings.group_mass) if known.group_names else None
+    sources = Sources(
+        jnp.asarray(vote_counts, jnp.float32),
+        jnp.asarray(n_votes, jnp.float32),
+        jnp.asarray(precision, jnp.float32),
+        jnp.asarray(independence, jnp.float32),
+        anchored_log_balance(rows),
+        sets,
+        bounds,
+        of_groups,
+    )
+    return Prepared(rows, sources, copies, mean_precision, hold, gold_weights)
+
+
+def set_symbols(votes: Votes) -> SetSymbols:
+    """The candidate sets of the votes' codebook, on the device."""
+    members = jnp.asarray(votes.symbols.sets, jnp.float32)
+    return SetSymbols(members, information(members / members.sum(1, keepdims=True)))
+
+
+def plain_part(votes: Votes) -> Votes:
+    """Votes for one class: probability vectors by their most probable class, candidate sets left out.
+
+    For what is said about sources beside the fit: copies, intervals, diagnostics.
+    """
+    if votes.is_plain:
+        return votes
+    n_classes, symbols = votes.n_classes, votes.symbols
+    meaning = np.full(n_classes + len(symbols), ABSTAIN, np.int64)
+    meaning[:n_classes] = np.arange(n_classes)
+    meaning[n_classes + len(symbols.sets) :] = symbols.soft.argmax(1) if len(symbols.soft) else ABSTAIN
+    if votes.is_sparse:
+        rows, sources, labels = votes.triples()
+        return Votes.from_triples(
+            rows,
+            sources,
+            meaning[labels],
+            n_classes=n_classes,
+            n_items=votes.n_items,
+            n_sources=votes.n_sources,
+            source_names=votes.source_names,
+        )
+    codes = votes.to_codes()
+    return Votes.from_codes(np.where(codes >= 0, meaning[codes], codes), n_classes, sources=votes.source_names)
 
 
 def _gold_weights(rows: Rows, items: NDArray[np.float32], gold: NDArray[np.int32], weight: float) -> Array:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel._check import column_names
+from weaklabel.bags import Bags
+from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
 from weaklabel.model import conformal, files
 from weaklabel.model.classes import class_names
@@ -20,11 +23,13 @@ from weaklabel.model.copies import vote_shares
 from weaklabel.model.decide import TieBreakPolicy, decide
 from weaklabel.model.diagnostics import ConvergenceWarning, Diagnostics
 from weaklabel.model.explain import Explanation, explain
+from weaklabel.model.fit import FULL_CELLS
 from weaklabel.model.layout import bucket, lay_out
 from weaklabel.model.params import Settings
-from weaklabel.model.predict import Predicted, predict
+from weaklabel.model.predict import Predicted, predict, with_codebook
 from weaklabel.model.rows import describe
-from weaklabel.model.train import DEFAULT_SAMPLE, FitProgress, Fitted, train
+from weaklabel.model.side import Known, bounds_of, read_features, read_gold_error, read_known
+from weaklabel.model.train import DEFAULT_SAMPLE, Beside, FitProgress, Fitted, train
 from weaklabel.votes import Votes, as_gold, as_votes
 
 
@@ -92,17 +97,36 @@ class LabelModel:
 
     def fit(
         self,
-        votes: Votes | ArrayLike,
+        votes: Votes | VoteChunks | ArrayLike,
         *,
         gold: ArrayLike | None = None,
+        gold_error: ArrayLike = 0.0,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        bags: Bags | Sequence[Bags] | None = None,
+        features: Any | None = None,
         progress: Callable[[FitProgress], None] | None = None,
     ) -> Self:
-        """Estimates the sources and the class balance from votes.
+        """Estimates the sources and the class balance from votes, and from what else is known.
+
+        Votes that are read in chunks must be plain classes, and come without anything else. Side information on items
+        (all but gold and bounds) makes each item a row of its own.
 
         Args:
-            votes: Votes, or whole numbers [N, M] with -1 for an abstain.
+            votes: Votes, of classes, candidate sets and probability vectors in any mixture; or whole numbers [N, M]
+                with -1 for an abstain; or VoteChunks.
             gold: [N] known labels, -1 where unknown; any number of them. They enter the likelihood, and set how sure
                 soft labels are. Gold that was drawn by class is weighed back to the balance of the votes.
+            gold_error: probability, one number or [N], that a gold label is wrong. Above 0, gold is a belief.
+            prior: [N, K] a belief about each item before the votes, rows summing to 1; a row of NaN for none (prior
+                beliefs of labelers and items: arXiv:2202.14000).
+            groups: [N] names or numbers: a class balance for each group, and confusions that all share (latent label
+                shift, arXiv:2207.13179).
+            bounds: (low, high) of the accuracy of sources, by name.
+            bags: what is known of the labels of several items together, see weaklabel.bags.
+            features: [N, D] numbers, dense or a scipy sparse matrix: p(class | features) is learned on the soft labels
+                and joins the votes as far as it predicts the votes of held-out items.
             progress: called with the state of the fit every few iterations; an exception that it raises ends the fit,
                 and leaves the model as it was.
 
@@ -111,16 +135,54 @@ class LabelModel:
 
         Raises:
             InvalidVotesError: if the votes cannot be read.
-            InvalidArgumentError: if gold has another length, or holds anything but classes and -1.
+            InvalidArgumentError: if anything else does not fit the votes; `field` names the argument.
         """
+        side = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
+        if isinstance(votes, VoteChunks):
+            given = [name for name, value in side.items() if value is not None]
+            if given or bounds:
+                raise InvalidArgumentError(
+                    f"votes that are read in chunks come without {', '.join(given or ['bounds'])}: hold them in memory",
+                    field=(given or ["bounds"])[0],
+                )
+            if votes.n_classes != self.n_classes:
+                raise InvalidVotesError(
+                    f"the votes are over {votes.n_classes} classes, the model over {self.n_classes}", field="votes"
+                )
+            self._train(votes, None, Beside(), progress)
+            return self
         votes = as_votes(votes, self.n_classes)
         if votes.n_sources == 0:
             raise InvalidVotesError("votes of at least one source are needed", field="votes")
+        if not votes.is_plain and votes.n_sources * self.n_classes**2 > FULL_CELLS:
+            raise InvalidVotesError(
+                f"votes for several classes need a confusion matrix a source, and {votes.n_sources} sources of "
+                f"{self.n_classes} classes are too many for that: at most {FULL_CELLS:,} cells",
+                field="votes",
+            )
         known = None if gold is None else as_gold(gold, votes)
         known = known if known is not None and (known >= 0).any() else None
+        by_item = read_known(votes, gold=known, gold_error=gold_error, prior=prior, groups=groups, bags=bags)
+        matrix = None if features is None else read_features(features, votes.n_items)
+        if known is not None:
+            known = np.where(read_gold_error(gold_error, votes.n_items) > 0, -1, known).astype(np.int32)
+            known = known if (known >= 0).any() else None
+        beside = Beside(by_item if by_item.is_something else None, bounds_of(bounds, votes), matrix)
+        self._train(votes, known, beside, progress)
+        self._training = None if known is None else (votes, known)
+        return self
+
+    def _train(
+        self,
+        votes: Votes | VoteChunks,
+        gold: NDArray[np.int32] | None,
+        beside: Beside,
+        progress: Callable[[FitProgress], None] | None,
+    ) -> None:
         self._state = train(
             votes,
-            known,
+            gold,
+            beside,
             self._settings,
             seed=self.seed,
             max_iter=self.max_iter,
@@ -128,11 +190,10 @@ class LabelModel:
             sample_rows=self.sample_rows,
             progress=progress,
         )
-        self._training, self._sets = None if known is None else (votes, known), None
+        self._training, self._sets = None, None
         for finding in self._state.diagnostics.findings:
             if finding.kind == "converged":
-                warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
-        return self
+                warnings.warn(finding.message, ConvergenceWarning, stacklevel=3)
 
     @property
     def _fitted(self) -> Fitted:
@@ -193,20 +254,41 @@ class LabelModel:
         """What is doubtful about the fit, in plain words."""
         return tuple(finding.message for finding in self._fitted.diagnostics.findings)
 
-    def predict_proba(self, votes: Votes | ArrayLike) -> NDArray[np.float32]:
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Names of the G groups of the fit; empty without groups."""
+        return self._fitted.group_names
+
+    @property
+    def group_balance(self) -> NDArray[np.float64] | None:
+        """[G, K] estimated class balance of each group; None without groups."""
+        return self._fitted.group_balance
+
+    @property
+    def feature_strength(self) -> float | None:
+        """How far features are trusted, in [0, 1]: 0 where they say nothing; None without features."""
+        return None if self._fitted.features is None else self._fitted.features.strength
+
+    def predict_proba(self, votes: Votes | ArrayLike | None = None, **side: Any) -> NDArray[np.float32]:
         """[N, K] soft labels: calibrated probabilities of the classes; rows sum to one.
 
         Args:
             votes: Votes, whose sources are matched by name (a source of the model that is missing abstains), or whole
-                numbers [N, M] with the columns in the order of the fit. Rows without votes are uniform.
+                numbers [N, M] with the columns in the order of the fit. Rows without votes are uniform. None where
+                there are features only.
+            **side: prior=, groups=, bags= and features=, as in `fit`. A group that the fit has not seen has the class
+                balance of all. The features of a fit need not be given; then votes speak alone.
 
         Raises:
             NotFittedError: before `fit`.
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
+            InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
         """
-        return self._predict(votes, with_calls=False).soft
+        return self._predict(votes, side, with_calls=False).soft
 
-    def predict(self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain") -> NDArray[np.int32]:
+    def predict(
+        self, votes: Votes | ArrayLike | None = None, tie_break_policy: TieBreakPolicy = "abstain", **side: Any
+    ) -> NDArray[np.int32]:
         """[N] the class called for each item.
 
         Not always the likeliest: where the model is not sure, the call leans to the majority of the votes; and
@@ -217,31 +299,95 @@ class LabelModel:
             votes: as in `predict_proba`.
             tie_break_policy: what to answer where classes are tied: "abstain" (-1), "random" (one of them, the same at
                 each call with the same seed) or "true-random".
+            **side: as in `predict_proba`.
 
         Raises:
             NotFittedError, InvalidVotesError: as in `predict_proba`.
-            InvalidArgumentError: for an unknown policy.
+            InvalidArgumentError: for an unknown policy, and as in `predict_proba`.
         """
-        return self.label(votes, tie_break_policy)[1]
+        return self.label(votes, tie_break_policy, **side)[1]
 
     def label(
-        self, votes: Votes | ArrayLike, tie_break_policy: TieBreakPolicy = "abstain"
+        self, votes: Votes | ArrayLike | None = None, tie_break_policy: TieBreakPolicy = "abstain", **side: Any
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        soft, scores = self._predict(votes, with_calls=True)
+        soft, scores = self._predict(votes, side, with_calls=True)
         return soft, decide(scores, tie_break_policy, self.seed)
 
-    def decision_function(self, votes: Votes | ArrayLike) -> NDArray[np.float32]:
+    def predict_chunks(
+        self, chunks: Iterable[Votes | ArrayLike], tie_break_policy: TieBreakPolicy = "abstain"
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+        """`label` of votes that come in chunks, chunk by chunk: memory holds one.
+
+        Args:
+            chunks: VoteChunks, or any other iterable of what `label` takes. Read once.
+            tie_break_policy: as in `predict`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidVotesError: on the way, as in `label`.
+        """
+        self._fitted  # noqa: B018  # raises where the model is not fitted
+        return (self.label(votes, tie_break_policy) for votes in chunks)
+
+    def decision_function(self, votes: Votes | ArrayLike | None = None, **side: Any) -> NDArray[np.float32]:
         """[N, K] scores whose largest is called by `predict`: for those who break ties, or weigh errors, themselves.
 
         Args and errors as in `predict_proba`.
         """
-        return self._predict(votes, with_calls=True)[1]
+        return self._predict(votes, side, with_calls=True).scores
 
-    def _predict(self, votes: Votes | ArrayLike, *, with_calls: bool) -> Predicted:
+    def _predict(self, votes: Votes | ArrayLike | None, side: dict[str, Any], *, with_calls: bool) -> Predicted:
+        fitted, mass = self._fitted, self._settings.anchor_mass
+        unknown = sorted(set(side) - {"prior", "groups", "bags", "features"})
+        if unknown:
+            raise InvalidArgumentError(
+                f"{unknown[0]} is not known at prediction: prior, groups, bags and features are", field=unknown[0]
+            )
+        features = side.get("features")
+        matrix = None if features is None else read_features(features, None)
+        if votes is None:
+            if matrix is None:
+                raise InvalidArgumentError("votes are needed where there are no features", field="votes")
+            silent = np.empty(0, np.int32)
+            aligned = Votes.from_triples(
+                silent,
+                silent,
+                silent,
+                n_classes=self.n_classes,
+                n_items=matrix.shape[0],
+                n_sources=len(self.source_names),
+                source_names=self.source_names,
+            )
+        else:
+            aligned = with_codebook(self._aligned(votes), fitted.sets)
+        if not aligned.is_plain and fitted.read_out.evidence.ndim == 2:
+            raise InvalidVotesError(
+                "the model has one accuracy a source, which says nothing of votes for several classes", field="votes"
+            )
+        known = self._known(aligned, side, matrix)
+        return predict(aligned, fitted.copies, fitted.read_out, mass, known, with_calls=with_calls)
+
+    def _known(
+        self, votes: Votes, side: dict[str, Any], features: NDArray[np.float32] | sp.csr_array[np.float32] | None
+    ) -> Known | None:
+        """Side information of a prediction; None where there is none."""
         fitted = self._fitted
-        mass = self._settings.anchor_mass
-        return predict(self._aligned(votes), fitted.copies, fitted.read_out, mass, with_calls=with_calls)
+        if side.get("groups") is not None and not fitted.group_names:
+            raise InvalidArgumentError("the model was fitted without groups", field="groups")
+        given: dict[str, Any] = {name: side.get(name) for name in ("prior", "groups", "bags")}
+        known = read_known(votes, **given, group_names=fitted.group_names)
+        if features is not None:
+            read_features(features, votes.n_items)
+            if fitted.features is None:
+                raise InvalidArgumentError("the model was fitted without features", field="features")
+            dimensions = len(fitted.features.classifier.scaling.mean)
+            if features.shape[1] != dimensions:
+                raise InvalidArgumentError(
+                    f"the model was fitted with {dimensions} features, got {features.shape[1]}", field="features"
+                )
+            known = known.with_features(fitted.features.offset(features), fitted.features.log_proba(features))
+        return known if known.is_something else None
 
     def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
         """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.

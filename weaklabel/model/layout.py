@@ -4,7 +4,8 @@ Write the votes as a matrix X of shape [U, M*S]: one row for each distinct vote 
 symbol), 1 where the source showed it. EM multiplies by X (evidence, E-step) and by its transpose (expected counts,
 M-step), and never asks how the votes lie in memory.
 
-Shapes: U rows (padded), M sources, S symbols, K classes; here S == K. C: any number of columns.
+Shapes: U rows (padded), M sources, S symbols (the K classes, then the candidate sets), K classes. C: any number of
+columns.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.copies import vote_shares
+from weaklabel.model.imprecise import SoftVotes, information
 from weaklabel.votes import Votes
 
 BLOCK_ROWS = 1024
-"""Of a dense layout: what is made of them stays in the cache."""
+"""Of a dense layout, on a CPU: what is made of them stays in the cache."""
 BLOCK_SEGMENTS = 2048
+ACCELERATOR_BLOCKS = 64
+"""Blocks that a GPU or TPU takes together: it has no such cache, and each step costs it a launch."""
 SLOTS = 4
 """Votes in a segment of a sparse layout."""
 SMALLEST_BUCKET = 256
@@ -65,7 +69,7 @@ class DenseLayout(NamedTuple):
     """Every cell of the matrix, in blocks of rows: one-hot products for few classes, gathers for many."""
 
     codes: Int[Array, "U M"]
-    """Symbol index, negative where there is none."""
+    """Symbol index; negative where there is none, and S or above where the vote lies elsewhere."""
     shares: Float[Array, "U M"] | None
     """Weight of each vote as evidence; None where all are 1."""
 
@@ -82,8 +86,8 @@ class DenseLayout(NamedTuple):
 
             def add(source: Array, total: Array) -> Array:
                 symbols = codes[:, source].astype(jnp.int32)
-                values = weights[source, symbols.clip(0)]
-                share = (symbols >= 0).astype(weights.dtype)
+                values = weights[source, symbols.clip(0, weights.shape[1] - 1)]
+                share = ((symbols >= 0) & (symbols < weights.shape[1])).astype(weights.dtype)
                 share = share if shares is None else share * shares[:, source]
                 return total + values * share[:, None]
 
@@ -105,7 +109,8 @@ class DenseLayout(NamedTuple):
 
             def add(source: Array, total: Array) -> Array:
                 symbols = codes[:, source].astype(jnp.int32)
-                places = jnp.where(symbols >= 0, source * n_symbols + symbols, n_sources * n_symbols)
+                spoken = (symbols >= 0) & (symbols < n_symbols)
+                places = jnp.where(spoken, source * n_symbols + symbols, n_sources * n_symbols)
                 return total.at[places].add(values, mode="drop")
 
             return jax.lax.fori_loop(0, codes.shape[1], add, total), None
@@ -126,15 +131,16 @@ class DenseLayout(NamedTuple):
         self,
         weight: Float[Array, " U"],
         n_sources: int,  # noqa: ARG002
-        n_symbols: int,  # noqa: ARG002
+        n_symbols: int,
     ) -> Float[Array, " M"]:
         """See `Layout.share_totals`."""
-        spoken = (self.codes >= 0).astype(weight.dtype)
+        spoken = (self.codes >= 0) & (self.codes < n_symbols)
+        spoken = spoken.astype(weight.dtype)
         return weight @ (spoken if self.shares is None else spoken * self.shares)
 
     def blocks(self) -> tuple[Array, Array | None]:
         """Codes and shares, [blocks, rows of a block, M]."""
-        size = min(self.codes.shape[0], BLOCK_ROWS)
+        size = min(self.codes.shape[0], block_size(BLOCK_ROWS))
         shape = (-1, size, self.codes.shape[1])
         return self.codes.reshape(shape), None if self.shares is None else self.shares.reshape(shape)
 
@@ -205,10 +211,15 @@ class SparseLayout:
         return start.at[self.symbols].add(values, mode="drop").reshape(n_sources, n_symbols).sum(1)
 
     def _blocks(self) -> tuple[Array, Array, Array | None]:
-        size = min(self.rows.shape[0], BLOCK_SEGMENTS)
+        size = min(self.rows.shape[0], block_size(BLOCK_SEGMENTS))
         shape = (-1, size, self.symbols.shape[1])
         shares = None if self.shares is None else self.shares.reshape(shape)
         return self.rows.reshape(-1, size), self.symbols.reshape(shape), shares
+
+
+def block_size(on_cpu: int) -> int:
+    """Rows or segments to work on together."""
+    return on_cpu if jax.default_backend() == "cpu" else ACCELERATOR_BLOCKS * on_cpu
 
 
 def bucket(size: int) -> int:
@@ -236,24 +247,60 @@ def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> Den
         return DenseLayout(
             codes, None if copies is None else shares_of(codes, jnp.asarray(copies.toarray(), jnp.float32))
         )
+    n_symbols = votes.n_classes + len(votes.symbols.sets)
     rows, sources, labels = votes.triples()
+    shares = vote_shares(votes, copies) if copies is not None else None
+    if not votes.is_plain:
+        here = labels < n_symbols
+        rows, sources, labels = rows[here], sources[here], labels[here]
+        shares = None if shares is None else shares[here]
     length = np.bincount(rows, minlength=votes.n_items)
     segments = -(-length // SLOTS)
     first_vote, first_segment = np.cumsum(length) - length, np.cumsum(segments) - segments
     position = np.arange(len(rows)) - first_vote[rows]
     segment, slot = first_segment[rows] + position // SLOTS, position % SLOTS
-    n_segments, n_symbols = bucket(int(segments.sum())), votes.n_classes + len(votes.symbols)
+    n_segments = bucket(int(segments.sum()))
     of_segment = np.full(n_segments, n_rows, np.int32)
     of_segment[: int(segments.sum())] = np.repeat(np.arange(votes.n_items, dtype=np.int32), segments)
     symbols = np.full((n_segments, SLOTS), votes.n_sources * n_symbols, np.int32)
     symbols[segment, slot] = sources * n_symbols + labels
-    shares = vote_shares(votes, copies) if copies is not None else None
     of_slot = None
     if shares is not None:
         of_slot = np.zeros((n_segments, SLOTS), np.float32)
         of_slot[segment, slot] = shares
     return SparseLayout(
         jnp.asarray(of_segment), jnp.asarray(symbols), None if of_slot is None else jnp.asarray(of_slot), n_rows
+    )
+
+
+def lay_out_soft(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> SoftVotes | None:
+    """Votes that are probability vectors, on the device; None where there are none.
+
+    Args:
+        votes: U rows.
+        copies: as in `lay_out`.
+    """
+    first = votes.n_classes + len(votes.symbols.sets)
+    if not len(votes.symbols.soft):
+        return None
+    rows, sources, labels = votes.triples()
+    shares = vote_shares(votes, copies) if copies is not None and copies.nnz else None
+    soft = np.flatnonzero(labels >= first)
+    size = bucket(len(soft))
+
+    def filled(values: NDArray[Any], fill: float = 0) -> Array:
+        padded = np.full((size, *values.shape[1:]), fill, values.dtype)
+        padded[: len(values)] = values
+        return jnp.asarray(padded)
+
+    p = filled(votes.symbols.soft[labels[soft] - first].astype(np.float32), 1 / votes.n_classes)
+    ones = np.ones(len(soft), np.float32)
+    return SoftVotes(
+        filled(rows[soft].astype(np.int32), bucket(votes.n_items)),
+        filled(sources[soft].astype(np.int32)),
+        p,
+        information(p),
+        filled(ones if shares is None else shares[soft]),
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.votes import ABSTAIN, Votes
+from weaklabel.votes import ABSTAIN, Codes, Votes, label_dtype
 
 MOST_KEYS = 2**20
 """Up to so many possible rows, a row's number in the positional system of its symbols is its key."""
@@ -53,7 +53,7 @@ def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRow
         if len(np.unique(_hashed(probed))) > PAYS_BELOW * len(probed):
             return apart
     known = np.full((votes.n_items, 1), ABSTAIN, np.int32) if gold is None else gold[:, None]
-    keys = _hashed(codes) ^ _hashed(known)
+    keys = _hashed(codes) if gold is None else _hashed(codes) ^ _hashed(known)
     _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     representative = first[inverse]
     collided = not (np.array_equal(codes, codes[representative]) and np.array_equal(known, known[representative]))
@@ -62,28 +62,91 @@ def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRow
     return MergedRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
 
 
-def _by_number(votes: Votes, codes: NDArray[np.signedinteger[Any]], gold: NDArray[np.int32] | None) -> MergedRows:
+class DistinctRows:
+    """Distinct rows of plain votes that come in parts, counted for as long as they are few."""
+
+    def __init__(self, n_classes: int, n_sources: int, most: int) -> None:
+        """Starts without rows.
+
+        Args:
+            n_classes: K.
+            n_sources: M.
+            most: where there are more distinct rows, none are kept.
+        """
+        self._most, self._base = most, n_classes + 1
+        self._by_number = self._base ** (n_sources + 1) <= MOST_KEYS
+        self._keys = np.empty(0, np.uint64)
+        self._rows: Codes = np.empty((0, n_sources), label_dtype(n_classes))
+        self._weight = np.zeros(self._base**n_sources if self._by_number else 0)
+        self.few = True
+        """Whether they are kept."""
+
+    def add(self, codes: Codes, weight: NDArray[np.float64] | None = None) -> None:
+        """Counts rows [n, M], each as often as its weight says."""
+        if not self.few:
+            return
+        if self._by_number:
+            self._weight += np.bincount(_numbers(codes, self._base), weight, len(self._weight))
+            self.few = bool(np.count_nonzero(self._weight) <= self._most)
+            return
+        weight = np.ones(len(codes)) if weight is None else weight
+        keys, rows, weight, collided = _distinct(_hashed(codes), codes, weight)
+        together = (np.concatenate(pair) for pair in ((self._keys, keys), (self._rows, rows), (self._weight, weight)))
+        self._keys, self._rows, self._weight, collided_later = _distinct(*together)
+        self.few = len(self._keys) <= self._most and not collided and not collided_later
+
+    def kept(self) -> tuple[Codes, NDArray[np.float64]]:
+        """The distinct rows [U, M], and how often each was counted [U]."""
+        if not self._by_number:
+            return self._rows, self._weight
+        numbers = np.flatnonzero(self._weight)
+        rows, _ = _rows_of(numbers, self._base, self._rows)
+        return rows, self._weight[numbers]
+
+
+def _distinct(
+    keys: NDArray[np.uint64], rows: Codes, weight: NDArray[np.float64]
+) -> tuple[NDArray[np.uint64], Codes, NDArray[np.float64], bool]:
+    """Keys, rows and weights with those of equal key put together, and whether unequal rows have equal keys."""
+    distinct, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    collided = not np.array_equal(rows, rows[first[inverse]])
+    return distinct, rows[first], np.asarray(np.bincount(inverse, weight, len(distinct)), np.float64), collided
+
+
+def _by_number(votes: Votes, codes: Codes, gold: NDArray[np.int32] | None) -> MergedRows:
     """Few possible rows: counted at their numbers, which need no sorting, and from which they are read back."""
     base = len(votes.symbols) + votes.n_classes + 1
-    places = (base ** np.arange(votes.n_sources)).astype(np.float32)
-    numbers = np.empty(votes.n_items, np.int32)
-    for start in range(0, votes.n_items, BLOCK_ROWS):  # in cache; exact, since the numbers are below 2^24
-        digits = np.maximum(codes[start : start + BLOCK_ROWS], ABSTAIN).astype(np.float32) + 1
-        numbers[start : start + BLOCK_ROWS] = digits @ places
+    numbers = _numbers(codes, base)
     if gold is not None:
         numbers += (gold + 1) * np.int32(base**votes.n_sources)
     weight = np.bincount(numbers)
     distinct = np.flatnonzero(weight)
-    rest, rows = distinct.copy(), np.empty((len(distinct), votes.n_sources), codes.dtype)
-    for source in range(votes.n_sources):
-        rest, digit = np.divmod(rest, base)
-        rows[:, source] = digit - 1
+    rows, rest = _rows_of(distinct, base, codes)
     merged = Votes.from_codes(rows, votes.n_classes, sources=votes.source_names, symbols=votes.symbols)
     known = None if gold is None else (rest - 1).astype(np.int32)
     return MergedRows(merged, weight[distinct].astype(np.float32), known)
 
 
-def _hashed(codes: NDArray[np.signedinteger[Any]]) -> NDArray[np.uint64]:
+def _numbers(codes: Codes, base: int) -> NDArray[np.int32]:
+    """[N] the number of each row in the positional system of its symbols; errors count as abstains."""
+    places = (base ** np.arange(codes.shape[1])).astype(np.float32)
+    numbers = np.empty(len(codes), np.int32)
+    for start in range(0, len(codes), BLOCK_ROWS):  # in cache; exact, since the numbers are below 2^24
+        digits = np.maximum(codes[start : start + BLOCK_ROWS], ABSTAIN).astype(np.float32) + 1
+        numbers[start : start + BLOCK_ROWS] = digits @ places
+    return numbers
+
+
+def _rows_of(numbers: NDArray[np.int64], base: int, like: Codes) -> tuple[Codes, NDArray[np.int64]]:
+    """The rows with these numbers, of as many columns and the type of `like`, and what their numbers hold beyond."""
+    rest, rows = numbers.copy(), np.empty((len(numbers), like.shape[1]), like.dtype)
+    for source in range(like.shape[1]):
+        rest, digit = np.divmod(rest, base)
+        rows[:, source] = digit - 1
+    return rows, rest
+
+
+def _hashed(codes: Codes) -> NDArray[np.uint64]:
     """[N] a 64-bit key of each row: equal rows have equal keys."""
     generator = np.random.default_rng(0x5EED)
     factors = np.asarray(generator.integers(2**63, size=codes.shape[1], dtype=np.uint64) * 2 + 1, np.uint64)

@@ -5,32 +5,45 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from weaklabel.model.bounds import bounded_confusion
+from weaklabel.model.imprecise import latent_votes, set_evidence, soft_counts
 from weaklabel.model.params import Params, Rows, Settings, Sources, Statistics
 
+FEWEST = 1e-4
+"""Least probability in a matrix whose accuracy is bounded."""
 
-def statistics(rows: Rows, responsibilities: Float[Array, "U K"], n_sources: int, *, full: bool) -> Statistics:
-    """Expected counts under the responsibilities.
+
+def statistics(rows: Rows, responsibilities: Float[Array, "U K"], params: Params, n_groups: int = 0) -> Statistics:
+    """Expected counts under the responsibilities: of each source, symbol and class, or of right votes (one coin).
 
     Args:
         rows: the data.
         responsibilities: [U, K] of the E-step.
-        n_sources: M.
-        full: counts of each source, symbol and class; else only how often each source was right.
+        params: those before; they say which form, and what is behind votes for several classes.
+        n_groups: G; 0 where there are no groups.
     """
     weighted = rows.weight[:, None] * responsibilities
-    n_classes = responsibilities.shape[1]
-    if full:
-        return Statistics(rows.layout.counts(weighted, n_sources, n_classes), weighted.sum(0))
-    return Statistics(rows.layout.own_counts(weighted, n_sources).sum(1), weighted.sum(0))
+    (n_sources, *symbols), n_classes = params.evidence.shape[:-1], responsibilities.shape[1]
+    by_group = None
+    if rows.side is not None and rows.side.group is not None:
+        by_group = jnp.zeros((n_groups, n_classes), weighted.dtype).at[rows.side.group].add(weighted)
+    if not symbols:
+        return Statistics(rows.layout.own_counts(weighted, n_sources).sum(1), weighted.sum(0), by_group)
+    counts = rows.layout.counts(weighted, n_sources, symbols[0])
+    if rows.soft is not None:
+        plain = soft_counts(rows.soft, params.confusion, weighted, counts[:, :n_classes])
+        counts = jnp.concatenate([plain, counts[:, n_classes:]], axis=1)
+    return Statistics(counts, weighted.sum(0), by_group)
 
 
-def m_step(counted: Statistics, sources: Sources, settings: Settings) -> Params:
+def m_step(counted: Statistics, sources: Sources, settings: Settings, before: Params) -> Params:
     """Parameters that fit the expected counts: a confusion matrix a source, or one accuracy each (one coin).
 
     Args:
         counted: of the E-step.
         sources: what is known of the sources.
         settings: constants.
+        before: the parameters before, which say what is behind candidate sets.
     """
     counts, totals = counted.counts, counted.totals + 1
     log_balance = jnp.log(totals / totals.sum())
@@ -38,18 +51,59 @@ def m_step(counted: Statistics, sources: Sources, settings: Settings) -> Params:
     n_classes = sources.vote_counts.shape[1]
     if counts.ndim == 1:
         accuracy, _ = shrunk_accuracy(counts, sources, settings)
+        if sources.bounds is not None:
+            accuracy = jnp.clip(accuracy, sources.bounds[:, 0], sources.bounds[:, 1]).clip(1e-3, 1 - 1e-3)
         gain = jnp.log(accuracy * (n_classes - 1) / (1 - accuracy))
-        return Params(accuracy, jnp.tile(gain[:, None], (1, n_classes)), log_prior, totals)
+        evidence = jnp.tile(gain[:, None], (1, n_classes))
+        return Params(accuracy, evidence, log_prior, totals, *group_prior(counted, totals, sources, settings))
+    shown_sets = counts[:, n_classes:]
+    counts = counts[:, :n_classes]
+    of_source = counts.sum(1) + shown_sets.sum(1)
+    if sources.sets is not None:
+        counts = counts + latent_votes(shown_sets, before.confusion, sources.sets)
     accuracy, overall = shrunk_accuracy(jnp.trace(counts, axis1=1, axis2=2), sources, settings)
+    if sources.bounds is not None:
+        accuracy = jnp.clip(accuracy, sources.bounds[:, 0], sources.bounds[:, 1])
     centre = expected_confusion(counts, accuracy, overall, sources, settings)
     recall = counts + settings.recall_mass * centre + settings.recall_floor / n_classes
     confusion = recall / recall.sum(1, keepdims=True)
+    if sources.bounds is not None:
+        balance = (of_source + 1e-6) / (of_source + 1e-6).sum(1, keepdims=True)
+        confusion = bounded_confusion(confusion, balance, *sources.bounds.T)
     shown = (sources.vote_counts > 0).astype(counts.dtype)[:, :, None]
     precision = counts + settings.precision_mass * centre * shown + settings.precision_floor / n_classes
-    by_precision = jnp.log(precision / precision.sum(2, keepdims=True)) - log_balance[None, None]
+    of_class = precision / precision.sum(2, keepdims=True)
+    if sources.bounds is not None:
+        shares = (counts.sum(2) + 1e-6) / (counts.sum(2) + 1e-6).sum(1, keepdims=True)
+        of_class = bounded_confusion(of_class.transpose(0, 2, 1), shares, *sources.bounds.T).transpose(0, 2, 1)
+    if sources.bounds is not None:  # a bound of 0 or 1 is certain, evidence must not be
+        confusion, of_class = confusion.clip(FEWEST), of_class.clip(FEWEST)
+    by_precision = jnp.log(of_class) - log_balance[None, None]
     share = sources.precision[:, None, None]
     evidence = (1 - share) * jnp.log(confusion) + share * by_precision
-    return Params(confusion, evidence, log_prior, totals)
+    if sources.sets is not None:
+        of_sets = set_evidence(
+            shown_sets, confusion, of_source, log_balance, sources.precision, sources.sets, settings.set_mass
+        )
+        evidence = jnp.concatenate([evidence, of_sets], axis=1)
+    return Params(confusion, evidence, log_prior, totals, *group_prior(counted, totals, sources, settings))
+
+
+def group_prior(
+    counted: Statistics, totals: Float[Array, " K"], sources: Sources, settings: Settings
+) -> tuple[Float[Array, "G K"] | None, Float[Array, "G K"] | None]:
+    """Expected class totals of each group, drawn to the balance of all, and what the groups add to the log-prior.
+
+    Shared confusions and a balance each are latent label shift (Garg et al. 2022, arXiv:2207.13179).
+    """
+    if counted.group_totals is None or sources.log_anchored_groups is None:
+        return None, None
+    balance = totals / totals.sum()
+    of_group = counted.group_totals + settings.group_mass * balance[None]
+    shift = jnp.log(of_group / of_group.sum(1, keepdims=True)) - jnp.log(balance)[None]
+    anchored = sources.log_anchored_groups - sources.log_anchored[None]
+    share = sources.mean_precision
+    return of_group, (1 - share) * shift + share * settings.prior_precision * anchored
 
 
 def shrunk_accuracy(

@@ -1,14 +1,17 @@
 """What the label model is made of: constants, data, parameters.
 
-Shapes: U distinct vote rows (padded to a bucket), M sources, K classes. Votes have S == K symbols.
+Shapes: U distinct vote rows (padded to a bucket), M sources, K classes. Votes have S symbols: the K classes, then the
+candidate sets of the codebook. G groups of items.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from weaklabel.model.bags import BagLayout
+from weaklabel.model.imprecise import SetSymbols, SoftVotes
 from weaklabel.model.layout import DenseLayout, SparseLayout
 
 
@@ -83,6 +86,10 @@ class Settings(NamedTuple):
     """Voting sources a class that are needed to call items without votes; one more where they are unipolar."""
     call_checked_votes: float = 1.0
     """Votes a source and class, on items with three votes or more, below which the call stays with majority vote."""
+    set_mass: float = 8.0
+    """Sets seen, in each class, behind what the confusion matrix implies of a candidate set."""
+    group_mass: float = 10.0
+    """Items, of the balance of all, behind the class balance of a group."""
     gold_recall: float = 5.0
     """Weight of an item with a known label in the counts."""
     gold_precision: float = 1.0
@@ -90,6 +97,25 @@ class Settings(NamedTuple):
     """Standard deviation of the logarithm of the sharpness, before gold."""
     gold_anchor_penalty: float = 2.0
     """Log-odds against the anchor alone, before gold."""
+
+
+class Side(NamedTuple):
+    """What is known of rows beside their votes; each part None where there is nothing."""
+
+    offset: Float[Array, "U K"] | None = None
+    """Added to the log-posterior: prior beliefs, and what features say."""
+    instead: Bool[Array, " U"] | None = None
+    """Rows whose offset stands in place of the class balance."""
+    group: Int[Array, " U"] | None = None
+    """Group of each row, whose class balance is its own; padding is in group 0."""
+    bags: BagLayout | None = None
+    """Constraints over bags of rows."""
+    fixed: Float[Array, "U K"] | None = None
+    """For rows in bags: 0, or minus infinity for classes that gold excludes."""
+    alone: Float[Array, "U K"] | None = None
+    """Soft labels of rows without votes."""
+    believed: Bool[Array, " U"] | None = None
+    """Rows with a prior belief of their own: they count in EM, votes or not."""
 
 
 class Rows(NamedTuple):
@@ -104,6 +130,10 @@ class Rows(NamedTuple):
     """Smoothed vote shares, from which EM starts; the label itself where it is known."""
     hold: Float[Array, " U"]
     """Share of the anchor in the responsibilities: 1 where the label is known, and for rows without votes."""
+    soft: SoftVotes | None = None
+    """Votes that are probability vectors; None where there are none."""
+    side: Side | None = None
+    """Side information; None where there is none."""
 
 
 class Sources(NamedTuple):
@@ -121,6 +151,12 @@ class Sources(NamedTuple):
 
     log_anchored: Float[Array, " K"]
     """Logarithm of the class balance that the anchors show."""
+    sets: SetSymbols | None = None
+    """Candidate sets of the codebook; None where votes are plain."""
+    bounds: Float[Array, "M 2"] | None = None
+    """Least and largest accuracy that a person allows each source; None where nothing is said."""
+    log_anchored_groups: Float[Array, "G K"] | None = None
+    """`log_anchored` of each group; None where there are no groups."""
 
     @property
     def mean_precision(self) -> Float[Array, ""]:
@@ -137,6 +173,8 @@ class Statistics(NamedTuple):
     accuracy."""
     totals: Float[Array, " K"]
     """Number of items of each class."""
+    group_totals: Float[Array, "G K"] | None = None
+    """The same, by group."""
 
 
 class Params(NamedTuple):
@@ -145,12 +183,16 @@ class Params(NamedTuple):
     confusion: Float[Array, "M K K"] | Float[Array, " M"]
     """P(vote | class), shrunk: vote on the second axis, class on the last. [M] where matrices would be too large:
     then each source has one accuracy."""
-    evidence: Float[Array, "M K K"] | Float[Array, "M K"]
-    """Log-evidence of each vote for each class; in the [M, K] form a vote speaks for its own class only."""
+    evidence: Float[Array, "M S K"] | Float[Array, "M K"]
+    """Log-evidence of each symbol for each class; in the [M, K] form a vote speaks for its own class only."""
     log_prior: Float[Array, " K"]
     """Logarithm of the class balance, tempered, as it enters the posterior."""
     class_totals: Float[Array, " K"]
     """Expected number of items of each class, among those that say anything, and one more."""
+    group_totals: Float[Array, "G K"] | None = None
+    """The same, by group; None where there are no groups."""
+    group_shift: Float[Array, "G K"] | None = None
+    """What each group adds to the log-prior."""
 
 
 class State(NamedTuple):
@@ -168,7 +210,7 @@ class State(NamedTuple):
 class ReadOut(NamedTuple):
     """How soft labels and calls are read off votes; see weaklabel.model.readout."""
 
-    evidence: Float[Array, "M K K"] | Float[Array, "M K"]
+    evidence: Float[Array, "M S K"] | Float[Array, "M K"]
     """Log-evidence of each vote in the soft labels: bounded."""
     log_prior: Float[Array, " K"]
     """Prior of the soft labels."""
@@ -182,9 +224,11 @@ class ReadOut(NamedTuple):
     """Pseudo-votes in the vote shares that are mixed in."""
     anchor_share: Float[Array, ""]
     uniform_share: Float[Array, ""]
-    call_evidence: Float[Array, "M K K"] | Float[Array, "M K"]
+    call_evidence: Float[Array, "M S K"] | Float[Array, "M K"]
     """Log-evidence of each vote in the call."""
     call_log_prior: Float[Array, " K"]
     call_anchor_share: Float[Array, ""]
     uncovered_call: Float[Array, " K"]
     """Score of each class in the call on items without votes; the probability stays uniform."""
+    group_shift: Float[Array, "G K"] | None = None
+    """What each group adds to both priors; None where there are no groups."""

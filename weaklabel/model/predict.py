@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from jaxtyping import Array
 from numpy.typing import NDArray
 
-from weaklabel.model.layout import is_dense, lay_out
+from weaklabel.model.devices import over_rows
+from weaklabel.model.init import pad, set_symbols
+from weaklabel.model.layout import DenseLayout, bucket, is_dense, lay_out, lay_out_soft
 from weaklabel.model.params import ReadOut
-from weaklabel.model.readout import read_votes
+from weaklabel.model.readout import read_out, read_votes
+from weaklabel.model.rows import beside, describe
+from weaklabel.model.side import Known
 from weaklabel.model.stream import CHUNK_ROWS
+from weaklabel.symbols import Symbols
 from weaklabel.votes import Votes
 
 
@@ -26,27 +33,92 @@ class Predicted(NamedTuple):
 
 
 def predict(
-    votes: Votes, copies: sp.csr_array[np.float64], how: ReadOut, anchor_mass: float, *, with_calls: bool
+    votes: Votes,
+    copies: sp.csr_array[np.float64],
+    how: ReadOut,
+    anchor_mass: float,
+    known: Known | None = None,
+    *,
+    with_calls: bool,
 ) -> Predicted:
     """Reads the votes.
 
     Args:
-        votes: N items, of the sources of the model in its order.
+        votes: N items, of the sources of the model in its order, with the model's codebook of candidate sets.
         copies: [M, M] how surely sources copy each other.
         how: the read-out.
         anchor_mass: pseudo-votes in the rows' vote shares.
+        known: side information.
         with_calls: whether scores are wanted.
     """
+    if known is not None or not votes.is_plain:
+        return _predict_by_item(votes, copies, how, anchor_mass, known or Known())
+    if how.evidence.ndim == 3:  # the sets of the model are not in these votes
+        plain = (part[:, : votes.n_classes] for part in (how.evidence, how.call_evidence))
+        how = how._replace(evidence=next(plain), call_evidence=next(plain))
     shape = (votes.n_items, votes.n_classes)
     soft = np.empty(shape, np.float32)
     scores = np.empty(shape if with_calls else (0, votes.n_classes), np.float32)
     for rows, part in _parts(votes):
-        layout = lay_out(part, copies)
-        found, called = read_votes(layout, how, anchor_mass, n_sources=votes.n_sources, with_calls=with_calls)
+        layout, options = lay_out(part, copies), {"n_sources": votes.n_sources, "with_calls": with_calls}
+        read = _on_devices(**options) if isinstance(layout, DenseLayout) else partial(read_votes, **options)
+        found, called = read(layout, how, anchor_mass)
         soft[rows] = np.asarray(found)[: part.n_items]
         if called is not None:
             scores[rows] = np.asarray(called)[: part.n_items]
     return Predicted(soft, scores)
+
+
+@cache
+def _on_devices(n_sources: int, with_calls: bool) -> Callable[..., tuple[Array, Array | None]]:
+    """`read_votes` of dense votes, their rows spread over the devices."""
+    return over_rows(partial(read_votes, n_sources=n_sources, with_calls=with_calls))
+
+
+def _predict_by_item(
+    votes: Votes, copies: sp.csr_array[np.float64], how: ReadOut, anchor_mass: float, known: Known
+) -> Predicted:
+    """Reads votes for several classes, and side information: all items at once, since bags tie them together."""
+    n_rows, n_items = bucket(votes.n_items), votes.n_items
+    sets, items = None if votes.is_plain else set_symbols(votes), pad(np.ones(n_items, np.float32), n_rows)
+    size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes, "anchor_mass": anchor_mass}
+    rows = describe(lay_out(votes, copies), items, **size, sets=sets, soft=lay_out_soft(votes, copies))
+    rows = beside(rows, items, known.on_device(n_rows), 0.0)
+    soft, scores = read_out(rows, how, anchor_mass)
+    return Predicted(np.array(soft[:n_items]), np.array(scores[:n_items]))
+
+
+def with_codebook(votes: Votes, sets: NDArray[np.bool_]) -> Votes:
+    """The votes in the codebook of a model: candidate sets that the model has not seen become probability vectors.
+
+    Args:
+        votes: N items.
+        sets: [C, K] candidate sets of the model.
+    """
+    symbols, n_classes = votes.symbols, votes.n_classes
+    if votes.is_plain or np.array_equal(symbols.sets, sets):
+        return votes
+    place = {tuple(members): n_classes + at for at, members in enumerate(sets.tolist())}
+    unknown = [at for at, members in enumerate(symbols.sets.tolist()) if tuple(members) not in place]
+    new = symbols.sets[unknown] / symbols.sets[unknown].sum(1, keepdims=True)
+    soft = np.concatenate([symbols.soft, new.astype(np.float32)])
+    first = n_classes + len(sets)
+    meaning = np.arange(n_classes + len(symbols))
+    for at, members in enumerate(symbols.sets.tolist()):
+        known = place.get(tuple(members))
+        meaning[n_classes + at] = first + len(symbols.soft) + unknown.index(at) if known is None else known
+    meaning[n_classes + len(symbols.sets) :] = first + np.arange(len(symbols.soft))
+    rows, sources, labels = votes.triples()
+    return Votes.from_triples(
+        rows,
+        sources,
+        meaning[labels],
+        n_classes=n_classes,
+        n_items=votes.n_items,
+        n_sources=votes.n_sources,
+        source_names=votes.source_names,
+        symbols=Symbols(sets, soft),
+    )
 
 
 def _parts(votes: Votes) -> Iterator[tuple[slice, Votes]]:

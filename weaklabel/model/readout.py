@@ -17,14 +17,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.estep import row_evidence
+from weaklabel.model.estep import added, constrained, row_evidence, row_prior
 from weaklabel.model.layout import DenseLayout, SparseLayout
 from weaklabel.model.mstep import tempered_prior
-from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources
-from weaklabel.model.rows import describe
+from weaklabel.model.params import Params, ReadOut, Rows, Settings, Side, Sources
+from weaklabel.model.rows import describe, in_bags
 
 
 def make_read_out(
@@ -49,9 +49,8 @@ def make_read_out(
         n_uncovered: number of items without votes.
         n_checked: number of votes on items with three votes or more, copies counted once.
     """
-    precision, n_classes = float(sources.mean_precision), sources.vote_counts.shape[1]
-    voting = sources.vote_counts.sum(1) > 0
-    n_sources = max(float(jnp.where(voting, sources.independence, 0).sum()), 1.0)
+    precision, n_sources = (float(value) for value in _summarized(sources))
+    n_sources, n_classes = max(n_sources, 1.0), sources.vote_counts.shape[1]
     doubt = untestable(n_sources, n_classes)
     beyond = max(correlation - settings.correlation_ignored, 0.0)
     seen = max(float(np.clip(beyond / settings.correlation_full, settings.least_safeguard, 1)), doubt)
@@ -65,18 +64,17 @@ def make_read_out(
     ) / 2 + precision * settings.call_anchor_precision
     sharpness = 1 - precision + precision * settings.sharpen_precision
     sharpness /= 1 + (1 - precision) * settings.untestable * doubt
-    log_balance = jnp.log(params.class_totals / params.class_totals.sum())
-    correlated = settings.prior_correlated * safeguard * (1 - precision) * log_balance
-    log_prior = tempered_prior(log_balance, sources, settings.prior_precision_read)
+    correlated = settings.prior_correlated * safeguard * (1 - precision)
+    evidence, log_prior, call_log_prior = _tempered(params, sources, settings, bound, safeguard, correlated)
     # Too few votes that others check: nothing is known of the sources, and the call is that of majority vote.
     unchecked = n_checked / n_sources / n_classes < settings.call_checked_votes
     if unchecked and precision > 0.5:
         uncovered = np.full(n_classes, 1 / n_classes)
     else:
-        uncovered = _uncovered_call(params, sources, settings, votes_by_class, n_uncovered)
+        uncovered = _uncovered_call(params, sources, settings, precision, votes_by_class, n_uncovered)
     return ReadOut(
-        evidence=_bounded(params, bound, safeguard),
-        log_prior=log_prior - correlated,
+        evidence=evidence,
+        log_prior=log_prior,
         sharpness=_scalar(sharpness),
         correlation=_scalar((1 - precision) * assumed),
         saturation=_scalar(settings.saturation),
@@ -84,9 +82,10 @@ def make_read_out(
         anchor_share=_scalar(safeguard * settings.anchor_share),
         uniform_share=_scalar(safeguard * settings.uniform_share),
         call_evidence=params.evidence,
-        call_log_prior=params.log_prior - correlated,
+        call_log_prior=call_log_prior,
+        group_shift=params.group_shift,
         call_anchor_share=_scalar(1.0 if unchecked and precision <= 0.5 else 1 - (1 - hold) * (1 - pool)),
-        uncovered_call=jnp.asarray(uncovered, jnp.float32),
+        uncovered_call=jnp.asarray(uncovered.astype(np.float32)),
     )
 
 
@@ -102,10 +101,35 @@ def untestable(n_sources: float, n_classes: int) -> float:
 
 
 def _scalar(value: float) -> Array:
-    return jnp.asarray(value, jnp.float32)
+    return jnp.asarray(np.float32(value))
 
 
-def _bounded(params: Params, bound: float, safeguard: float) -> Array:
+# Each of these is one program: step by step they would take longer to compile than EM itself.
+
+
+@jax.jit
+def _summarized(sources: Sources) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The mean precision, and the number of sources that vote, copies counted once."""
+    return sources.mean_precision, jnp.where(sources.vote_counts.sum(1) > 0, sources.independence, 0).sum()
+
+
+@jax.jit
+def _tempered(
+    params: Params,
+    sources: Sources,
+    settings: Settings,
+    bound: float | Float[Array, ""],
+    safeguard: float | Float[Array, ""],
+    correlated: float | Float[Array, ""],
+) -> tuple[Float[Array, "M K K"] | Float[Array, "M K"], Float[Array, " K"], Float[Array, " K"]]:
+    """Bounded evidence, and the priors of the soft labels and of the call."""
+    log_balance = jnp.log(params.class_totals / params.class_totals.sum())
+    log_prior = tempered_prior(log_balance, sources, settings.prior_precision_read)
+    taken_out = correlated * log_balance
+    return _bounded(params, bound, safeguard), log_prior - taken_out, params.log_prior - taken_out
+
+
+def _bounded(params: Params, bound: float | Float[Array, ""], safeguard: float | Float[Array, ""]) -> Array:
     """Evidence in which a vote may be noise with probability `bound`, as far as safeguards are in force."""
     if params.evidence.ndim == 2:
         n_classes = params.evidence.shape[1]
@@ -121,6 +145,7 @@ def _uncovered_call(
     params: Params,
     sources: Sources,
     settings: Settings,
+    precision: float,
     votes_by_class: Float[Array, "M K"] | None,
     n_uncovered: float,
 ) -> NDArray[np.float64]:
@@ -132,7 +157,6 @@ def _uncovered_call(
     counts = np.asarray(sources.vote_counts, np.float64)
     n_classes = counts.shape[1]
     nothing = np.full(n_classes, 1 / n_classes)
-    precision = float(sources.mean_precision)
     if np.count_nonzero(counts.sum(0)) < 2:  # a class that nobody else votes against says nothing of the others
         return nothing
     if np.count_nonzero(counts.sum(1)) < (settings.call_sources + (precision > 0.5)) * n_classes:
@@ -142,11 +166,11 @@ def _uncovered_call(
     views[1] += settings.call_prior * precision * np.asarray(sources.log_anchored, np.float64)
     if votes_by_class is not None:
         fired = np.asarray(votes_by_class, np.float64)
-        heard = np.asarray(sources.precision * sources.independence, np.float64)[:, None]
+        heard = np.asarray(sources.precision, np.float64) * np.asarray(sources.independence, np.float64)
         for view, spread in zip(views, (n_uncovered / n_classes, 0.0), strict=True):
             n_class = totals + spread
             coverage = (fired + 2 * fired.sum(1, keepdims=True) / n_class.sum()) / (n_class + 2)
-            view += (heard * np.log(np.clip(1 - coverage, 1e-3, 1))).sum(0)
+            view += (heard[:, None] * np.log(np.clip(1 - coverage, 1e-3, 1))).sum(0)
     best, worst = views.max(1, keepdims=True), views.min(1, keepdims=True)
     near = views >= best - np.maximum(settings.call_margin, settings.call_range * (best - worst))
     called = near.all(0) if near.all(0).any() else near.any(0)
@@ -163,6 +187,8 @@ class RowEvidence(NamedTuple):
     anchor: Float[Array, "U K"]
     """Vote shares, smoothed as the read-out wants them."""
     n_votes: Float[Array, "U 1"]
+    side: Side | None = None
+    """What is known of the rows beside their votes."""
 
 
 def gather(rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]) -> RowEvidence:
@@ -171,10 +197,13 @@ def gather(rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]) 
     n_votes = rows.n_votes[:, None]
     tally = rows.anchor * (n_votes + row_anchor_mass) - row_anchor_mass / n_classes
     anchor = (tally + how.anchor_mass / n_classes) / (n_votes + how.anchor_mass)
+    if rows.side is not None and rows.side.bags is not None:
+        anchor = rows.anchor  # which keeps to the bags
     if how.evidence.ndim == 3:  # both in one pass over the votes
         both = row_evidence(rows, jnp.concatenate([how.evidence, how.call_evidence], axis=2))
-        return RowEvidence(both[:, :n_classes], both[:, n_classes:], anchor, n_votes)
-    return RowEvidence(row_evidence(rows, how.evidence), row_evidence(rows, how.call_evidence), anchor, n_votes)
+        return RowEvidence(both[:, :n_classes], both[:, n_classes:], anchor, n_votes, rows.side)
+    soft, call = row_evidence(rows, how.evidence), row_evidence(rows, how.call_evidence)
+    return RowEvidence(soft, call, anchor, n_votes, rows.side)
 
 
 def worth(n_votes: Float[Array, "U 1"], how: ReadOut) -> Float[Array, "U 1"]:
@@ -186,17 +215,43 @@ def worth(n_votes: Float[Array, "U 1"], how: ReadOut) -> Float[Array, "U 1"]:
 def soften(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
     """Soft labels."""
     n_classes = how.log_prior.shape[0]
-    posterior = jax.nn.softmax(worth(evidence.n_votes, how) * (how.log_prior[None] + evidence.soft), axis=1)
+    log_prior = row_prior(how.log_prior, evidence.side, how.group_shift)
+    posterior = _posterior(worth(evidence.n_votes, how) * (log_prior + evidence.soft), evidence.side)
     mixed = (1 - how.anchor_share) * posterior + how.anchor_share * evidence.anchor
     soft = (1 - how.uniform_share) * mixed + how.uniform_share / n_classes
-    return jnp.where(evidence.n_votes > 0, soft, 1 / n_classes)
+    return jnp.where(_heard(evidence), soft, _alone(evidence.side, 1 / n_classes))
 
 
 def call(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
     """Scores whose largest is called."""
-    untempered = jax.nn.softmax(how.call_log_prior[None] + evidence.call, axis=1)
+    log_prior = row_prior(how.call_log_prior, evidence.side, how.group_shift)
+    untempered = _posterior(log_prior + evidence.call, evidence.side)
     pooled = (1 - how.call_anchor_share) * untempered + how.call_anchor_share * evidence.anchor
-    return jnp.where(evidence.n_votes > 0, pooled, how.uncovered_call[None])
+    return jnp.where(_heard(evidence), pooled, _alone(evidence.side, how.uncovered_call[None]))
+
+
+def _posterior(log_joint: Float[Array, "U K"], side: Side | None) -> Float[Array, "U K"]:
+    if side is None:
+        return jax.nn.softmax(log_joint, axis=1)
+    return constrained(log_joint + added(side), side).probabilities
+
+
+def _heard(evidence: RowEvidence) -> Bool[Array, "U 1"]:
+    """Rows of which something is known that is read with the votes."""
+    voted = evidence.n_votes > 0
+    if evidence.side is None or evidence.side.bags is None:
+        return voted
+    return voted | in_bags(evidence.side.bags, voted.shape[0])[:, None]
+
+
+def _alone(
+    side: Side | None, otherwise: float | Float[Array, "1 K"]
+) -> Float[Array, "U K"] | Float[Array, "1 K"] | float:
+    """Labels of rows without votes; features that say nothing leave them as they are without."""
+    if side is None or side.alone is None:
+        return otherwise
+    silent = jnp.ptp(side.alone, axis=1, keepdims=True) == 0
+    return jnp.where(silent, otherwise, side.alone)
 
 
 @jax.jit

@@ -6,10 +6,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from weaklabel.model.bags import BagLayout, bag_posterior
+from weaklabel.model.imprecise import SetSymbols, SoftVotes, vote_shares
 from weaklabel.model.layout import DenseLayout, SparseLayout
-from weaklabel.model.params import Rows
+from weaklabel.model.params import Rows, Side
 
 
 @partial(jax.jit, static_argnames=("n_sources", "n_classes"))
@@ -20,6 +22,8 @@ def describe(
     n_classes: int,
     anchor_mass: float | Float[Array, ""],
     hold: float | Float[Array, ""] = 0.0,
+    sets: SetSymbols | None = None,
+    soft: SoftVotes | None = None,
 ) -> Rows:
     """Vote rows with their anchors.
 
@@ -30,12 +34,19 @@ def describe(
         n_classes: K.
         anchor_mass: pseudo-votes in the anchors.
         hold: share of the anchor in the responsibilities of ordinary rows.
+        sets: candidate sets of the codebook; None where votes are plain.
+        soft: votes that are probability vectors.
     """
-    tally = layout.own_evidence(jnp.ones((n_sources, n_classes), items.dtype))
+    if sets is None:
+        tally = layout.own_evidence(jnp.ones((n_sources, n_classes), items.dtype))
+    else:
+        n_symbols = n_classes + sets.members.shape[0]
+        shown = layout.evidence(jnp.broadcast_to(jnp.eye(n_symbols)[None], (n_sources, n_symbols, n_symbols)))
+        tally = vote_shares(shown[:, :n_classes], shown[:, n_classes:], sets, soft, anchor_mass)
     n_votes = tally.sum(1)
     anchor = (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
     holds = jnp.where(n_votes > 0, hold, 1.0).astype(items.dtype)
-    return Rows(layout, jnp.where(n_votes > 0, items, 0), n_votes, anchor, holds)
+    return Rows(layout, jnp.where(n_votes > 0, items, 0), n_votes, anchor, holds, soft)
 
 
 @jax.jit
@@ -57,27 +68,97 @@ def mark_gold(rows: Rows, items: Float[Array, " U"], gold: Int[Array, " U"], gol
     )
 
 
+@jax.jit
+def beside(rows: Rows, items: Float[Array, " U"], side: Side | None, hold: float | Float[Array, ""]) -> Rows:
+    """The rows with side information.
+
+    Rows without votes of which something is known take part in EM, and anchors keep to what is known of bags.
+
+    Args:
+        rows: of `describe`, after `mark_gold`.
+        items: [U] how many items have each row.
+        side: what is known of the rows.
+        hold: share of the anchor in the responsibilities of ordinary rows.
+    """
+    if side is None:
+        return rows
+    known = (rows.hold == 1) & (rows.anchor.max(1) == 1)
+    anchor, told = rows.anchor, jnp.zeros(items.shape, bool)
+    if side.alone is not None and side.believed is not None:
+        told = side.believed
+        anchor = jnp.where((told & (rows.n_votes == 0) & ~known)[:, None], side.alone, anchor)
+    if side.bags is not None:
+        told = told | in_bags(side.bags, items.shape[0])
+        anchor = bag_posterior(jnp.log(anchor), side.bags).probabilities
+    told = told & (rows.n_votes == 0) & ~known & (items > 0)
+    return rows._replace(
+        weight=jnp.where(told, items, rows.weight),
+        anchor=anchor,
+        hold=jnp.where(told, hold, rows.hold).astype(rows.hold.dtype),
+        side=side,
+    )
+
+
+def in_bags(bags: BagLayout, n_rows: int) -> Bool[Array, " U"]:
+    """Rows that are in a bag."""
+    members = [group.rows for group in bags.counts] + [group.rows for group in bags.expected]
+    if bags.same is not None:
+        members.append(bags.same.rows)
+    if bags.different is not None:
+        members.append(bags.different)
+    found = jnp.zeros(n_rows, bool)
+    for rows in members:
+        found = found.at[rows].set(True, mode="drop")
+    return found
+
+
 @partial(jax.jit, static_argnames=("n_sources", "n_classes"))
 def count_votes(
-    layout: DenseLayout | SparseLayout, items: Float[Array, " U"], n_sources: int, n_classes: int
+    layout: DenseLayout | SparseLayout,
+    items: Float[Array, " U"],
+    soft: SoftVotes | None = None,
+    *,
+    n_sources: int,
+    n_classes: int,
+    sets: SetSymbols | None = None,
 ) -> Float[Array, "M K"]:
-    """How often each source voted for each class, rows weighted."""
-    return layout.own_counts(jnp.broadcast_to(items[:, None], (items.shape[0], n_classes)), n_sources)
+    """How often each source voted for each class, rows weighted; votes for several classes by their information."""
+    if sets is None:
+        return layout.own_counts(jnp.broadcast_to(items[:, None], (items.shape[0], n_classes)), n_sources)
+    shown = layout.counts(items[:, None], n_sources, n_classes + sets.members.shape[0])[:, :, 0]
+    shares = sets.information[:, None] * sets.members / sets.members.sum(1, keepdims=True).clip(1)
+    counts = shown[:, :n_classes] + shown[:, n_classes:] @ shares
+    if soft is None:
+        return counts
+    of_row = items.at[soft.rows].get(mode="fill", fill_value=0) * soft.information
+    return counts.at[soft.sources].add(of_row[:, None] * soft.probabilities)
+
+
+@partial(jax.jit, static_argnames=("n_sources", "n_classes"))
+def share_totals(
+    layout: DenseLayout | SparseLayout,
+    items: Float[Array, " U"],
+    soft: SoftVotes | None = None,
+    *,
+    n_sources: int,
+    n_classes: int,
+    sets: SetSymbols | None = None,
+) -> Float[Array, " M"]:
+    """Sum of the shares of each source's votes, rows weighted."""
+    n_symbols = n_classes + (0 if sets is None else sets.members.shape[0])
+    found = layout.share_totals(items, n_sources, n_symbols)
+    if soft is None:
+        return found
+    of_row = items.at[soft.rows].get(mode="fill", fill_value=0)
+    return found.at[soft.sources].add(of_row * soft.shares)
 
 
 @partial(jax.jit, static_argnames="n_sources")
-def own_counts(layout: DenseLayout | SparseLayout, values: Float[Array, "U K"], n_sources: int) -> Float[Array, " M"]:
-    """Sum, over the votes of each source, of the value that the row has for the class voted for."""
-    return layout.own_counts(values, n_sources).sum(1)
-
-
-@partial(jax.jit, static_argnames=("n_sources", "n_classes"))
-def mean_shares(
-    layout: DenseLayout | SparseLayout, items: Float[Array, " U"], n_sources: int, n_classes: int
+def own_counts(
+    layout: DenseLayout | SparseLayout, items: Float[Array, " U"], values: Float[Array, "U K"], n_sources: int
 ) -> Float[Array, " M"]:
-    """Mean share with which each source's votes count beside their copies; 1 where it has none."""
-    whole = count_votes(layout, items, n_sources, n_classes).sum(1)
-    return jnp.where(whole > 0, layout.share_totals(items, n_sources, n_classes) / whole.clip(1e-9), 1.0)
+    """Sum, over the votes of each source, of the value that the row has for the class voted for, rows weighted."""
+    return layout.own_counts(items[:, None] * values, n_sources).sum(1)
 
 
 @jax.jit
@@ -85,3 +166,14 @@ def anchored_log_balance(rows: Rows) -> Float[Array, " K"]:
     """Logarithm of the class balance that the anchors show."""
     anchored = (rows.weight[:, None] * rows.anchor).sum(0) + 1
     return jnp.log(anchored / anchored.sum())
+
+
+@partial(jax.jit, static_argnames="n_groups")
+def anchored_log_groups(rows: Rows, n_groups: int, mass: float | Float[Array, ""]) -> Float[Array, "G K"]:
+    """`anchored_log_balance` of each group, drawn to that of all."""
+    assert rows.side is not None
+    assert rows.side.group is not None
+    overall = jnp.exp(anchored_log_balance(rows))
+    start = jnp.broadcast_to(mass * overall[None], (n_groups, overall.shape[0]))
+    anchored = start.at[rows.side.group].add(rows.weight[:, None] * rows.anchor)
+    return jnp.log(anchored / anchored.sum(1, keepdims=True))

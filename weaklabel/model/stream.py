@@ -2,10 +2,14 @@
 
 Parameters fitted on a sample are off by the sample's error. Each pass over all rows is an EM iteration, which shrinks
 that error by EM's own rate; passes go on until the responsibilities of the sampled rows hardly move.
+
+Counts add up over chunks, over the devices of a process, and over the processes that `jax.distributed` has joined, of
+which each reads its own chunks. The sample is the same however rows are cut and spread.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -17,18 +21,22 @@ from numpy.typing import NDArray
 
 from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidVotesError
-from weaklabel.model.init import Prepared, pad
+from weaklabel.model import hosts
+from weaklabel.model.devices import summed_over_rows
+from weaklabel.model.init import Prepared
 from weaklabel.model.layout import bucket, padded, shares_of
-from weaklabel.model.merge import MergedRows, merge_rows
+from weaklabel.model.merge import DistinctRows, MergedRows, merge_rows
 from weaklabel.model.params import Settings, Sources
-from weaklabel.model.sweep import Reading, Swept, sweep
-from weaklabel.votes import ABSTAIN, Codes, Votes
+from weaklabel.model.sweep import Reading, Swept, nothing, sweep
+from weaklabel.votes import Codes, Votes, label_dtype
 
 CHUNK_ROWS = 2**17
 """Rows on the device at once."""
 CHUNKS_IN_FLIGHT = 8
 VOTES_PER_PARAMETER = 8
-"""A sample holds so many votes for each cell of the confusion matrices."""
+"""A sample holds so many votes for each cell of the confusion matrices ..."""
+MOST_SAMPLED_CELLS = 2**24
+"""... as far as its matrix is no larger than this."""
 
 
 class Chunk(NamedTuple):
@@ -49,28 +57,37 @@ def cut(votes: Votes, gold: NDArray[np.int32] | None) -> Iterator[Chunk]:
 
 
 def cut_chunks(chunks: VoteChunks) -> Iterator[Chunk]:
-    """Votes that are read anew, in chunks of at most CHUNK_ROWS; small ones are put together."""
+    """Votes that are read anew, cut as `cut` would."""
     waiting: list[Codes] = []
+    n_waiting = 0
     for votes in chunks:
         if not votes.is_plain:
             raise InvalidVotesError("votes that are read in chunks must be plain classes", field="votes")
-        codes = votes.to_codes()
-        for start in range(0, len(codes), CHUNK_ROWS):
-            part = codes[start : start + CHUNK_ROWS]
-            if sum(map(len, waiting)) + len(part) > CHUNK_ROWS:
-                yield Chunk(np.concatenate(waiting), None)
-                waiting = []
-            waiting.append(part)
+        codes, start = votes.to_codes(), 0
+        while n_waiting + len(codes) - start >= CHUNK_ROWS:
+            end = start + CHUNK_ROWS - n_waiting
+            yield Chunk(_together([*waiting, codes[start:end]]), None)
+            waiting, n_waiting, start = [], 0, end
+        if start < len(codes):
+            waiting.append(codes[start:])
+            n_waiting += len(codes) - start
     if waiting:
-        yield Chunk(np.concatenate(waiting), None)
+        yield Chunk(_together(waiting), None)
 
 
-def sample_size(votes: Votes, sample_rows: int) -> int:
-    """Rows that a sample of these votes needs: more where there are many parameters."""
-    n_cells = votes.n_sources * votes.n_classes**2
-    looked_at = votes.to_codes()[:CHUNK_ROWS]
-    per_row = max(np.count_nonzero(looked_at >= 0) / max(len(looked_at), 1), 1e-9)
-    return max(sample_rows, int(min(VOTES_PER_PARAMETER * n_cells / per_row, 2**62)))
+def _together(parts: list[Codes]) -> Codes:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def sample_size(n_items: int, n_votes: int, n_sources: int, n_classes: int, sample_rows: int) -> int:
+    """Rows of a sample: at least `sample_rows`, and more where there are many parameters, as far as memory goes."""
+    wanted = VOTES_PER_PARAMETER * n_sources * n_classes**2 * n_items / max(n_votes, 1)
+    return max(sample_rows, int(min(wanted, most_sampled(n_sources, sample_rows))))
+
+
+def most_sampled(n_sources: int, sample_rows: int) -> int:
+    """The largest `sample_size`."""
+    return max(sample_rows, MOST_SAMPLED_CELLS // n_sources)
 
 
 def draw(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> MergedRows:
@@ -79,7 +96,7 @@ def draw(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> 
     Args:
         votes: N items.
         gold: [N] known labels, -1 where unknown.
-        size: number of rows.
+        size: number of rows, below N.
         seed: of the choice.
     """
     ranks = row_ranks(0, votes.n_items, seed)
@@ -98,26 +115,106 @@ def weighed(votes: Votes, gold: NDArray[np.int32] | None, n_items: int) -> Merge
     return merged._replace(weight=(merged.weight * factor).astype(np.float32), scale=scale)
 
 
-def draw_chunks(
-    chunks: Iterable[Chunk], n_classes: int, names: tuple[str, ...], size: int, seed: int
-) -> tuple[MergedRows, int]:
-    """As `draw`, of rows that are read once, and their number."""
-    kept, ranks, n_items = np.empty((0, len(names)), np.int8), np.empty(0, np.uint32), 0
-    limit = np.uint32(0xFFFFFFFF)
-    for chunk in chunks:
-        of_chunk = row_ranks(n_items, len(chunk.codes), seed)
-        n_items += len(chunk.codes)
-        near = of_chunk <= limit
-        kept, ranks = np.concatenate([kept, chunk.codes[near]]), np.concatenate([ranks, of_chunk[near]])
-        if len(ranks) > size + 1:
-            limit = np.partition(ranks, size)[size]
-            kept, ranks = kept[ranks <= limit], ranks[ranks <= limit]
-    return weighed(Votes.from_codes(kept, n_classes, sources=names), None, n_items), n_items
+class Drawn(NamedTuple):
+    """Rows to run EM on."""
+
+    merged: MergedRows
+    is_sample: bool
+    """Or all rows."""
+
+
+def draw_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Drawn:
+    """All rows, where few are distinct or there are few; else a sample, as of `draw`: of the rows of all processes.
+
+    Args:
+        chunks: those of this process.
+        sample_rows: see `LabelModel`.
+        seed: of the choice.
+    """
+    first = next(iter(chunks), None)
+    n_classes, names = _agreed(chunks.n_classes, None if first is None else first.source_names)
+    distinct, sample = DistinctRows(n_classes, len(names), sample_rows), _Sample(chunks, len(names), sample_rows, seed)
+    n_votes = 0
+    for chunk in cut_chunks(chunks):
+        distinct.add(chunk.codes)
+        sample.add(chunk.codes)
+        n_votes += int(np.count_nonzero(chunk.codes >= 0))
+    totals = hosts.summed(np.asarray([sample.n_items, n_votes, not distinct.few], np.float64))
+    n_items, n_votes, n_overflown = (int(total) for total in totals)
+    if n_overflown == 0:
+        everywhere = DistinctRows(n_classes, len(names), sample_rows)
+        for codes, weight in zip(*map(hosts.gathered, distinct.kept()), strict=True):
+            everywhere.add(codes, weight)
+        if everywhere.few:
+            codes, weight = everywhere.kept()
+            votes = Votes.from_codes(codes, n_classes, sources=names)
+            return Drawn(MergedRows(votes, weight.astype(np.float32)), is_sample=False)
+    size = sample_size(n_items, n_votes, len(names), n_classes, sample_rows)
+    votes = Votes.from_codes(sample.lowest(size), n_classes, sources=names)
+    return Drawn(weighed(votes, None, n_items), is_sample=size < n_items)
+
+
+def _agreed(n_classes: int, names: tuple[str, ...] | None) -> tuple[int, tuple[str, ...]]:
+    """K and the names of the sources, which must be the same in all processes that have rows."""
+    own = "" if names is None else json.dumps([n_classes, *names])
+    said = {bytes(part).decode() for part in hosts.gathered(np.frombuffer(own.encode(), np.uint8))} - {""}
+    if not said:
+        raise InvalidVotesError("there are no rows", field="votes")
+    if len(said) > 1:
+        raise InvalidVotesError("the processes have votes of unlike sources or classes", field="votes")
+    n_classes, *agreed = json.loads(said.pop())
+    if not agreed:
+        raise InvalidVotesError("votes of at least one source are needed", field="votes")
+    return n_classes, tuple(agreed)
+
+
+class _Sample:
+    """The rows of the lowest ranks, of rows that come in chunks."""
+
+    def __init__(self, chunks: VoteChunks, n_sources: int, sample_rows: int, seed: int) -> None:
+        self._most, self._seed = most_sampled(n_sources, sample_rows), seed
+        self._limit = np.uint32(0xFFFFFFFF)
+        self._codes: list[Codes] = [np.empty((0, n_sources), label_dtype(chunks.n_classes))]
+        self._ranks: list[NDArray[np.uint32]] = [np.empty(0, np.uint32)]
+        self._first = _rows_before(chunks)
+        self.n_items = 0
+
+    def add(self, codes: Codes) -> None:
+        """Takes the next rows."""
+        ranks = row_ranks(self._first + self.n_items, len(codes), self._seed)
+        self.n_items += len(codes)
+        near = ranks <= self._limit
+        self._codes.append(codes[near])
+        self._ranks.append(ranks[near])
+        if sum(map(len, self._ranks)) > 2 * self._most:
+            self._keep(self._most, np.concatenate(self._ranks))
+
+    def _keep(self, size: int, ranks: NDArray[np.uint32]) -> None:
+        """Drops the rows that are not among the `size` + 1 lowest of these ranks."""
+        if len(ranks) > size:
+            self._limit = np.partition(ranks, size)[size]
+        codes, own = np.concatenate(self._codes), np.concatenate(self._ranks)
+        near = own <= self._limit
+        self._codes, self._ranks = [codes[near]], [own[near]]
+
+    def lowest(self, size: int) -> Codes:
+        """The sample of `size` rows from those of all processes, in their order."""
+        self._keep(size, np.concatenate(self._ranks))
+        self._keep(size, np.concatenate(hosts.gathered(self._ranks[0])))
+        return np.concatenate(hosts.gathered(self._codes[0]))
+
+
+def _rows_before(chunks: VoteChunks) -> int:
+    """Rows of the processes before this one."""
+    if jax.process_count() == 1:
+        return 0
+    n_items = np.asarray([sum(len(chunk.codes) for chunk in cut_chunks(chunks))], np.int64)
+    return int(np.concatenate(hosts.gathered(n_items))[: jax.process_index()].sum())
 
 
 def row_ranks(start: int, n_rows: int, seed: int) -> NDArray[np.uint32]:
     """[n] the places of rows in a random order that depends on their number and the seed alone (a 32-bit mixer)."""
-    x = np.arange(start, start + n_rows, dtype=np.uint32)
+    x = np.arange(start, start + n_rows, dtype=np.uint64).astype(np.uint32)
     x += np.uint32((seed * 0x9E3779B9 + 1) & 0xFFFFFFFF)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         x ^= x >> np.uint32(shift)
@@ -127,32 +224,34 @@ def row_ranks(start: int, n_rows: int, seed: int) -> NDArray[np.uint32]:
 
 
 def pass_over(chunks: Iterable[Chunk], prepared: Prepared, reading: Reading) -> Swept:
-    """Sums over all rows, in float64."""
+    """Sums over the rows of this process, in float64."""
     copies = jnp.asarray(prepared.copies.toarray(), jnp.float32) if prepared.copies.nnz else None
-    total: Swept | None = None
+    total: Swept = jax.tree.map(lambda leaf: np.zeros(leaf.shape), nothing(reading))
     waiting: list[Swept] = []
     for chunk in chunks:
         waiting.append(_sweep_chunk(chunk, copies, reading))
-        if len(waiting) == CHUNKS_IN_FLIGHT:  # the device works while the host reads on
+        if len(waiting) == CHUNKS_IN_FLIGHT:  # the devices work while the host reads on
             total, waiting = _added(total, waiting), []
-    if total is None and not waiting:
-        raise InvalidVotesError("there are no rows", field="votes")
     return _added(total, waiting)
 
 
-def _added(total: Swept | None, found: list[Swept]) -> Swept:
+def _added(total: Swept, found: list[Swept]) -> Swept:
     exact = [jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), one) for one in found]
-    summed: Swept = jax.tree.map(lambda *leaves: sum(leaves), *exact, *([] if total is None else [total]))
+    summed: Swept = jax.tree.map(lambda *leaves: sum(leaves), total, *exact)
     return summed
 
 
 def _sweep_chunk(chunk: Chunk, copies: Array | None, reading: Reading) -> Swept:
     n_rows = bucket(len(chunk.codes))
-    codes = jnp.asarray(padded(chunk.codes, n_rows))
-    items = pad(np.ones(len(chunk.codes), np.float32), n_rows)
-    gold = None if chunk.gold is None else pad(chunk.gold, n_rows, ABSTAIN)
-    shares = None if copies is None else shares_of(codes, copies)
-    found: Swept = sweep(codes, shares, items, gold, reading)
+    items = (np.arange(n_rows) < len(chunk.codes)).astype(np.float32)
+    gold = None if chunk.gold is None else padded(chunk.gold[:, None], n_rows)[:, 0]
+    return _swept((padded(chunk.codes, n_rows), items, gold), copies, reading)
+
+
+@summed_over_rows
+def _swept(rows: tuple[Array, Array, Array | None], copies: Array | None, reading: Reading) -> Swept:
+    codes, items, gold = rows
+    found: Swept = sweep(codes, None if copies is None else shares_of(codes, copies), items, gold, reading)
     return found
 
 

@@ -68,7 +68,6 @@ def sweep(
         reading: how to see them.
     """
     n_sources, n_classes = codes.shape[1], reading.gold_weights.shape[0]
-    full = reading.params.evidence.ndim == 3
     blocks, block_shares = DenseLayout(codes, shares).blocks()
 
     def block(total: Swept, part: tuple[Array, Array | None, Array, Array | None]) -> tuple[Swept, None]:
@@ -78,7 +77,7 @@ def sweep(
         if gold is not None:
             rows = mark_gold(rows, items, gold, reading.gold_weights)
         expected = e_step_by_row(rows, reading.params)
-        counted = statistics(rows, expected.responsibilities, n_sources, full=full)
+        counted = statistics(rows, expected.responsibilities, reading.params)
         spoken = (codes >= 0).astype(items.dtype)
         found = Swept(
             counted,
@@ -87,18 +86,21 @@ def sweep(
             rows.weight @ rows.anchor,
             (rows.weight * expected.log_evidence).sum(),
             rows.weight.sum(),
-            (items * (rows.n_votes == 0)).sum(),
-            (items * rows.n_votes * (rows.n_votes >= CHECKED - 1e-6)).sum(),
+            jnp.where(rows.n_votes == 0, items, 0).sum(),
+            jnp.where(rows.n_votes >= CHECKED - 1e-6, items * rows.n_votes, 0).sum(),
         )
         summed: Swept = jax.tree.map(jnp.add, total, found)
         return summed, None
 
     of_block = blocks.shape[:2]
     parts = (blocks, block_shares, items.reshape(of_block), None if gold is None else gold.reshape(of_block))
-    return jax.lax.scan(block, _nothing(n_sources, n_classes, full=full), parts)[0]
+    return jax.lax.scan(block, nothing(reading), parts)[0]
 
 
-def _nothing(n_sources: int, n_classes: int, *, full: bool) -> Swept:
+def nothing(reading: Reading) -> Swept:
+    """What a pass over no rows adds up."""
+    n_sources, n_classes = reading.params.evidence.shape[0], reading.gold_weights.shape[0]
+    full = reading.params.evidence.ndim == 3
     counts = jnp.zeros((n_sources, n_classes, n_classes) if full else (n_sources,))
     each, classes, one = jnp.zeros(n_sources), jnp.zeros(n_classes), jnp.zeros(())
     return Swept(Statistics(counts, classes), each, each, classes, one, one, one, one)

@@ -13,21 +13,24 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from weaklabel.chunks import VoteChunks
-from weaklabel.errors import InvalidVotesError
-from weaklabel.model import stream
+from weaklabel.model import hosts, stream
+from weaklabel.model.classifier import Features
 from weaklabel.model.decide import decide
 from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.diagnostics import Diagnostics, diagnose
 from weaklabel.model.estep import e_step, posterior
+from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
-from weaklabel.model.init import Prepared, pad, prepare
+from weaklabel.model.imprecise import latent_votes
+from weaklabel.model.init import Prepared, pad, plain_part, prepare
 from weaklabel.model.intervals import accuracy_intervals
 from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.mstep import m_step, statistics
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
 from weaklabel.model.readout import RowEvidence, gather, make_read_out, read_out
 from weaklabel.model.rows import own_counts
+from weaklabel.model.side import Known
 from weaklabel.model.sweep import CHECKED, Reading
 from weaklabel.votes import Votes
 
@@ -78,6 +81,13 @@ class Fitted(NamedTuple):
     source_accuracy_interval: NDArray[np.float64]
     """[M, 2]"""
     diagnostics: Diagnostics
+    sets: NDArray[np.bool_]
+    """[C, K] candidate sets of the codebook: the symbols that follow the classes."""
+    group_names: tuple[str, ...] = ()
+    group_balance: NDArray[np.float64] | None = None
+    """[G, K] class balance of each group; None where there are no groups."""
+    features: FeatureModel | None = None
+    """p(class | features); None where there were none."""
 
 
 class Options(NamedTuple):
@@ -104,11 +114,34 @@ class Estimate(NamedTuple):
     n_checked: float
     """Votes on items with three votes or more, copies counted once."""
     converged: bool
+    group_names: tuple[str, ...] = ()
+
+
+class Concluded(NamedTuple):
+    """A fit, and the soft labels of its rows."""
+
+    fitted: Fitted
+    soft: NDArray[np.float32]
+    """[U, K]"""
+
+
+class Beside(NamedTuple):
+    """Side information of a fit; each part None where there is nothing."""
+
+    known: Known | None = None
+    bounds: Float[Array, "M 2"] | None = None
+    features: Features | None = None
+
+    @property
+    def is_by_item(self) -> bool:
+        """Whether items with the same votes may differ."""
+        return self.known is not None or self.features is not None
 
 
 def train(
     votes: Votes | VoteChunks,
     gold: NDArray[np.int32] | None,
+    beside: Beside,
     settings: Settings,
     *,
     seed: int,
@@ -120,64 +153,96 @@ def train(
     """Fits the label model; see `LabelModel.fit`."""
     options = Options(max_iter, tol, progress)
     if isinstance(votes, VoteChunks):
-        return _conclude(_estimate_chunks(votes, settings, seed, sample_rows, options), settings, seed)
+        return _conclude(_estimate_chunks(votes, settings, options, seed, sample_rows), settings, seed).fitted
+    if beside.is_by_item:
+        return _conclude_by_item(votes, gold, beside, settings, options, seed)
     merged = merge_rows(votes, gold)
-    if sample_rows is not None and not votes.is_sparse and merged.votes.n_items > sample_rows:
-        size = stream.sample_size(votes, sample_rows)
+    if sample_rows is not None and not votes.is_sparse and votes.is_plain and merged.votes.n_items > sample_rows:
+        size = stream.sample_size(votes.n_items, votes.n_votes, votes.n_sources, votes.n_classes, sample_rows)
         if size < votes.n_items:
-            estimate = _estimate(stream.draw(votes, gold, size, seed), settings, options)
-            return _conclude(_refined(estimate, lambda: stream.cut(votes, gold), settings), settings, seed)
-    return _conclude(_estimate(merged, settings, options), settings, seed)
+            estimate = _estimate(stream.draw(votes, gold, size, seed), settings, options, bounds=beside.bounds)
+            return _conclude(_refined(estimate, lambda: stream.cut(votes, gold), settings), settings, seed).fitted
+    return _conclude(_estimate(merged, settings, options, bounds=beside.bounds), settings, seed).fitted
+
+
+def _conclude_by_item(
+    votes: Votes, gold: NDArray[np.int32] | None, beside: Beside, settings: Settings, options: Options, seed: int
+) -> Fitted:
+    """A fit in which each item is a row of its own; with features, one without them teaches what they say."""
+    rows = MergedRows(votes, np.ones(votes.n_items, np.float32), gold)
+    known = beside.known or Known()
+    first = _conclude(_estimate(rows, settings, options, known, beside.bounds), settings, seed)
+    if beside.features is None:
+        return first.fitted
+    weight = (votes.counts().sum(1) > 0).astype(np.float32)
+    if gold is not None:
+        weight = np.maximum(weight, gold >= 0).astype(np.float32)
+    learned = fit_features(beside.features, relative_evidence(first.soft, weight), weight, seed=seed)
+    known = known.with_features(learned.offset, learned.log_proba)
+    again = _conclude(_estimate(rows, settings, options, known, beside.bounds), settings, seed)
+    return again.fitted._replace(features=learned.model)
 
 
 def _estimate_chunks(
-    chunks: VoteChunks, settings: Settings, seed: int, sample_rows: int | None, options: Options
+    chunks: VoteChunks, settings: Settings, options: Options, seed: int, sample_rows: int | None
 ) -> Estimate:
-    """EM on a sample of votes that are read in chunks, then passes over all of them."""
-    first = next(iter(chunks), None)
-    if first is None:
-        raise InvalidVotesError("there are no rows", field="votes")
-    size = stream.sample_size(first, DEFAULT_SAMPLE if sample_rows is None else sample_rows)
-    merged, n_items = stream.draw_chunks(stream.cut_chunks(chunks), first.n_classes, first.source_names, size, seed)
-    estimate = _estimate(merged, settings, options)
-    return estimate if size >= n_items else _refined(estimate, lambda: stream.cut_chunks(chunks), settings)
+    """As a fit to votes in memory would; every process that `jax.distributed` has joined takes part in it."""
+    drawn = stream.draw_chunks(chunks, DEFAULT_SAMPLE if sample_rows is None else sample_rows, seed)
+    estimate = _estimate(drawn.merged, settings, options)
+    if not drawn.is_sample:
+        return estimate
+    return _refined(estimate, lambda: stream.cut_chunks(chunks), settings, everywhere=True)
 
 
-def _estimate(merged: MergedRows, settings: Settings, options: Options) -> Estimate:
+def _estimate(
+    merged: MergedRows,
+    settings: Settings,
+    options: Options,
+    known: Known | None = None,
+    bounds: Float[Array, "M 2"] | None = None,
+) -> Estimate:
     """EM on rows in memory until it comes to rest."""
-    prepared, n_sources = prepare(merged, settings), merged.votes.n_sources
-    state = _iterate(prepared, settings, n_sources, options)
+    prepared = prepare(merged, settings, known, bounds)
+    state = _iterate(prepared, settings, options)
     n_rows, weight = merged.votes.n_items, merged.weight.astype(np.float64)
     n_votes = np.asarray(prepared.rows.n_votes, np.float64)[:n_rows]
-    full = state.params.confusion.ndim == 3
+    if merged.votes.is_plain:
+        coverage = np.asarray(prepared.sources.vote_counts, np.float64).sum(1) / max(weight.sum(), 1)
+    else:
+        coverage = merged.votes.coverage
     return Estimate(
         merged,
         prepared,
         prepared.sources,
         state,
-        _count(prepared.rows, state.responsibilities, n_sources, full=full),
-        np.asarray(prepared.sources.vote_counts, np.float64).sum(1) / max(weight.sum(), 1),
+        _count(prepared.rows, state.responsibilities, state.params, len(known.group_names) if known else 0),
+        coverage,
         float(weight[np.asarray(prepared.rows.weight)[:n_rows] == 0].sum()),
         float((weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
         float(state.change) < options.tol,
+        known.group_names if known else (),
     )
 
 
-_count = jax.jit(statistics, static_argnames=("n_sources", "full"))
+_count = jax.jit(statistics, static_argnames="n_groups")
 
 
-def _refined(estimate: Estimate, chunks: Callable[[], Iterable[stream.Chunk]], settings: Settings) -> Estimate:
-    """The estimate after passes over all rows."""
+def _refined(
+    estimate: Estimate, chunks: Callable[[], Iterable[stream.Chunk]], settings: Settings, *, everywhere: bool = False
+) -> Estimate:
+    """The estimate after passes over all rows: of this process, or of every process."""
     prepared, state = estimate.prepared, estimate.state
     reading = stream.read_with(prepared, settings)
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
     for _ in range(MOST_PASSES):
-        swept = stream.pass_over(chunks(), prepared, Reading(params=state.params, **reading))
+        params = hosts.of_first(state.params) if everywhere else state.params
+        swept = stream.pass_over(chunks(), prepared, Reading(params=params, **reading))
+        swept = hosts.summed(swept) if everywhere else swept
         sources = stream.refreshed(prepared.sources, swept)
         counted = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), swept.statistics)
         state, moved = _advance(prepared.rows, sources, state, counted, settings)
         trace.append(float(swept.log_evidence / max(float(swept.weight), 1.0)))
-        if float(moved) < SETTLED:
+        if float(hosts.of_first(moved) if everywhere else moved) < SETTLED:
             break
     else:
         estimate = estimate._replace(converged=False)
@@ -197,14 +262,14 @@ def _advance(
     rows: Rows, sources: Sources, state: State, counted: Statistics, settings: Settings
 ) -> tuple[State, Float[Array, ""]]:
     """The M-step on the counts of all rows, and how far the responsibilities of the sampled rows move by it."""
-    params = m_step(counted, sources, settings)
+    params = m_step(counted, sources, settings, state.params)
     expected = e_step(rows, params)
     moved = jnp.abs(expected.responsibilities - state.responsibilities).sum(1) / 2
     distance = (rows.weight * moved).sum() / rows.weight.sum().clip(1)
     return state._replace(params=params, responsibilities=expected.responsibilities), distance
 
 
-def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Fitted:
+def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
     """The read-out of an estimate, and what is said about it."""
     merged, prepared, state = estimate.merged, estimate.prepared, estimate.state
     names, n_classes, n_rows = merged.votes.source_names, merged.votes.n_classes, merged.votes.n_items
@@ -228,15 +293,17 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Fitted:
         gold = jnp.asarray(np.pad(merged.gold, (0, len(soft) - n_rows), constant_values=-1))
         soft = jnp.where(gold[:, None] >= 0, jax.nn.one_hot(gold, n_classes, dtype=soft.dtype), soft)
     weight = merged.weight.astype(np.float64)
+    plain = plain_part(merged.votes)
     intervals = accuracy_intervals(
-        merged.votes,
+        plain,
         weight,
         np.asarray(posterior(prepared.rows, state.params))[:n_rows],
         np.asarray(prepared.rows.anchor)[:n_rows],
         prepared.hold,
         INTERVAL_LEVEL,
     )
-    return Fitted(
+    of_groups = state.params.group_totals
+    fitted = Fitted(
         names,
         state.params,
         how,
@@ -246,10 +313,10 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Fitted:
         objective,
         balance,
         estimate.coverage,
-        _accuracy(prepared, merged, soft),
+        _accuracy(estimate, soft),
         intervals,
         diagnose(
-            merged.votes,
+            plain,
             weight,
             np.asarray(soft)[:n_rows],
             decide(np.asarray(scores)[:n_rows], "abstain", seed),
@@ -263,13 +330,17 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Fitted:
             objective=objective,
             converged=estimate.converged,
         ),
+        merged.votes.symbols.sets,
+        estimate.group_names,
+        None if of_groups is None else np.asarray(of_groups / of_groups.sum(1, keepdims=True), np.float64),
     )
+    return Concluded(fitted, np.asarray(soft)[:n_rows])
 
 
-def _iterate(prepared: Prepared, settings: Settings, n_sources: int, options: Options) -> State:
+def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
     """The compiled loop: in one go, or in segments where somebody watches; the same bits either way."""
     max_iter, progress = options.max_iter, options.progress
-    state = start(prepared.rows, n_sources, max_iter)
+    state: State = start(prepared.rows, prepared.sources, settings, max_iter)
     limit, done = jnp.asarray(options.tol, jnp.float32), 0
     while done < max_iter and (done == 0 or float(state.change) >= options.tol):
         stop_at = min(done + ITERATIONS_A_SEGMENT, max_iter) if progress else max_iter
@@ -283,13 +354,13 @@ def _iterate(prepared: Prepared, settings: Settings, n_sources: int, options: Op
 
 def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int) -> float:
     """How far sources err together; 0 where it is not measured."""
-    if state.params.confusion.ndim != 3 or float(prepared.sources.mean_precision) >= MOSTLY_UNIPOLAR:
+    if state.params.confusion.ndim != 3 or prepared.mean_precision >= MOSTLY_UNIPOLAR:
         return 0.0
     # One source of each group of copies: that copies err together is known already.
     first = ~(np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1)
-    covered = np.asarray(prepared.rows.n_votes)[: merged.votes.n_items] > 0
+    covered, plain = np.asarray(prepared.rows.n_votes)[: merged.votes.n_items] > 0, plain_part(merged.votes)
     return excess_correlation(
-        merged.votes.select_sources([merged.votes.source_names[source] for source in np.flatnonzero(first)]),
+        plain.select_sources([plain.source_names[source] for source in np.flatnonzero(first)]),
         np.where(covered, merged.weight, 0).astype(np.float64),
         np.asarray(state.params.confusion, np.float64)[first],
         np.asarray(state.params.log_prior, np.float64),
@@ -315,10 +386,18 @@ def _calibrated(
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
 
 
-def _accuracy(prepared: Prepared, merged: MergedRows, soft: Array) -> NDArray[np.float64]:
+def _accuracy(estimate: Estimate, soft: Array) -> NDArray[np.float64]:
     """[M] expected share of each source's votes that are right; the mean of all where it has none."""
-    items = pad(merged.weight, len(soft))
-    right = np.asarray(own_counts(prepared.rows.layout, items[:, None] * soft, merged.votes.n_sources), np.float64)
-    total = np.asarray(prepared.sources.vote_counts, np.float64).sum(1)
-    overall = right.sum() / total.sum() if total.sum() else 1 / merged.votes.n_classes
-    return np.where(total > 0, right / np.maximum(total, 1), overall)
+    merged, prepared, n_classes = estimate.merged, estimate.prepared, soft.shape[1]
+    if prepared.sources.sets is None:
+        items = pad(merged.weight, len(soft))
+        right = np.asarray(own_counts(prepared.rows.layout, items, soft, merged.votes.n_sources), np.float64)
+        total = np.asarray(prepared.sources.vote_counts, np.float64).sum(1)
+    else:  # of the class in mind, where a vote is for several
+        counts = estimate.counted.counts
+        behind = latent_votes(counts[:, n_classes:], estimate.state.params.confusion, prepared.sources.sets)
+        votes = np.asarray(counts[:, :n_classes] + behind, np.float64)
+        right, total = np.trace(votes, axis1=1, axis2=2), votes.sum((1, 2))
+    overall = right.sum() / total.sum() if total.sum() else 1 / n_classes
+    accuracy = np.where(total > 0, right / np.maximum(total, 1e-9), overall)
+    return accuracy if prepared.sources.bounds is None else np.clip(accuracy, *np.asarray(prepared.sources.bounds).T)

@@ -1,0 +1,68 @@
+"""Rows spread over the devices of this process. With one device nothing is spread, and nothing is copied.
+
+Of a number of devices that is no power of two, the largest power of two below is used: rows are padded to a power of
+two, and each device takes an equal share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+R = TypeVar("R")
+
+ROWS = "rows"
+
+
+def mesh() -> Mesh:
+    """The devices of this process, in a line."""
+    devices = jax.local_devices()
+    return Mesh(np.asarray(devices[: 1 << (len(devices).bit_length() - 1)]), (ROWS,))
+
+
+def summed_over_rows(function: Callable[..., R]) -> Callable[..., R]:
+    """The function, whose result adds up over rows, run on each device's share of them.
+
+    Args:
+        function: takes a tree of arrays with rows first, then anything that is the same for all rows.
+    """
+    return _shared_out(function, PartitionSpec(), add=True)
+
+
+def over_rows(function: Callable[..., R]) -> Callable[..., R]:
+    """As `summed_over_rows`, for a function whose results are arrays with rows first."""
+    return _shared_out(function, PartitionSpec(ROWS), add=False)
+
+
+def _shared_out(function: Callable[..., R], out: PartitionSpec, *, add: bool) -> Callable[..., R]:
+    on_one = jax.jit(function)
+
+    def on_each(*args: Any) -> R:
+        found = function(*args)
+        summed: R = jax.lax.psum(found, ROWS) if add else found
+        return summed
+
+    @cache
+    def on_many(mesh: Mesh, n_args: int) -> Callable[..., R]:
+        specs = (PartitionSpec(ROWS), *[PartitionSpec()] * (n_args - 1))
+        # The loops over blocks begin with zeros, which are the same on each device: varying axes are not checked.
+        mapped: Callable[..., R] = jax.jit(
+            jax.shard_map(on_each, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
+        )
+        return mapped
+
+    @wraps(function)
+    def run(rows: Any, *rest: Any) -> R:
+        devices = mesh()
+        if devices.size == 1:
+            found: R = on_one(rows, *rest)
+            return found
+        spread = jax.device_put(rows, NamedSharding(devices, PartitionSpec(ROWS)))
+        return on_many(devices, 1 + len(rest))(spread, *rest)
+
+    return run

@@ -1,0 +1,227 @@
+"""Side information: what is known of items and sources beside their votes, as people give it. On the host, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Array
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax, softmax
+
+from weaklabel.bags import Bags, CheckedBags, check_bags
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.model.bags import lay_out_bags
+from weaklabel.model.bounds import read_bounds
+from weaklabel.model.classifier import Features
+from weaklabel.model.params import Side
+from weaklabel.votes import Votes
+
+SUMS_TO_ONE = 1e-3
+LEAST_BELIEF = 1e-6
+"""Prior probabilities are kept off zero: a belief may be wrong."""
+
+
+class Known(NamedTuple):
+    """Side information on N items; each part None where there is nothing."""
+
+    offset: NDArray[np.float32] | None = None
+    """[N, K] added to the log-posterior."""
+    instead: NDArray[np.bool_] | None = None
+    """[N] items whose offset stands in place of the class balance."""
+    alone: NDArray[np.float32] | None = None
+    """[N, K] soft labels of items without votes."""
+    group: NDArray[np.int32] | None = None
+    """[N] index into the names of the groups."""
+    group_names: tuple[str, ...] = ()
+    bags: CheckedBags | None = None
+    believed: NDArray[np.bool_] | None = None
+    """[N] items with a prior belief of their own."""
+    gold: NDArray[np.int32] | None = None
+    """[N] labels that bags must agree with, -1 where unknown."""
+
+    @property
+    def is_something(self) -> bool:
+        """Whether anything is known."""
+        return any(part is not None for part in (self.offset, self.alone, self.group, self.bags))
+
+    def on_device(self, n_rows: int) -> Side | None:
+        """The same, padded to [n_rows]."""
+        if not self.is_something:
+            return None
+        fixed = None
+        if self.bags is not None and self.gold is not None:
+            excluded = (self.gold[:, None] >= 0) & (np.arange(self._n_classes)[None] != self.gold[:, None])
+            fixed = _padded(np.where(excluded, -np.inf, 0).astype(np.float32), n_rows)
+        return Side(
+            offset=None if self.offset is None else _padded(self.offset, n_rows),
+            instead=None if self.instead is None else _padded(self.instead, n_rows),
+            group=None if self.group is None else _padded(self.group, n_rows),
+            bags=None if self.bags is None else lay_out_bags(self.bags, None, n_rows),
+            fixed=fixed,
+            alone=None if self.alone is None else _padded(self.alone, n_rows),
+            believed=None if self.believed is None else _padded(self.believed, n_rows),
+        )
+
+    @property
+    def _n_classes(self) -> int:
+        assert self.bags is not None
+        return int(self.bags.counts.low.shape[1])
+
+    def with_features(self, offset: NDArray[np.float32], log_proba: NDArray[np.float32]) -> Known:
+        """The same and what features say: of items with votes, and of those without."""
+        alone = log_proba if self.offset is None else log_softmax(log_proba + self.offset, axis=1)
+        both = offset if self.offset is None else self.offset + offset
+        return self._replace(offset=both.astype(np.float32), alone=np.exp(alone).astype(np.float32))
+
+
+def read_known(
+    votes: Votes,
+    *,
+    gold: NDArray[np.int32] | None = None,
+    gold_error: ArrayLike = 0.0,
+    prior: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    group_names: tuple[str, ...] | None = None,
+    bags: Bags | Sequence[Bags] | None = None,
+) -> Known:
+    """Side information, checked against the votes.
+
+    Args:
+        votes: N items.
+        gold: [N] known labels, -1 where unknown.
+        gold_error: probability that they are wrong, one number or [N]; where it is above 0, gold is a belief.
+        prior: [N, K] beliefs before the votes; a row of NaN for none.
+        groups: [N] names or numbers of groups.
+        group_names: of a model that is fitted; None to number the groups anew.
+        bags: constraints over bags of items.
+
+    Raises:
+        InvalidArgumentError: naming the argument, and the first item that is wrong.
+    """
+    told, instead = _beliefs(votes, gold, gold_error, prior)
+    offset = alone = believed = None
+    if told is not None:
+        offset, alone = told.astype(np.float32), softmax(told, axis=1).astype(np.float32)
+        believed = np.asarray(np.ptp(told, axis=1) > 0)
+    group, names = None, group_names or ()
+    if groups is not None:
+        group, names = _groups(groups, votes.n_items, group_names)
+    checked = None
+    if bags is not None:
+        checked = check_bags(bags, votes.n_items, votes.n_classes, item_ids=votes.item_ids, gold=gold)
+    return Known(offset, instead, alone, group, names, checked, believed, gold if checked is not None else None)
+
+
+def _beliefs(
+    votes: Votes, gold: NDArray[np.int32] | None, gold_error: ArrayLike, prior: ArrayLike | None
+) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_] | None]:
+    """[N, K] what a prior and gold that may be wrong add to the log-posterior, and [N] where a prior says something."""
+    n_items, n_classes = votes.n_items, votes.n_classes
+    found, instead = None, None
+    if prior is not None:
+        belief = _read_prior(prior, n_items, n_classes)
+        instead = np.asarray(~np.isnan(belief).any(1))
+        found = np.where(instead[:, None], np.log(belief), 0)
+    error = read_gold_error(gold_error, n_items)
+    if gold is not None and error.any():
+        right = np.arange(n_classes)[None] == gold[:, None]
+        likelihood = np.where(right, 1 - error[:, None], error[:, None] / (n_classes - 1))
+        of_gold = np.where(((gold >= 0) & (error > 0))[:, None], np.log(np.clip(likelihood, LEAST_BELIEF, 1)), 0)
+        found = of_gold if found is None else found + of_gold
+    return found, instead
+
+
+def read_gold_error(gold_error: ArrayLike, n_items: int) -> NDArray[np.float64]:
+    """[N] probabilities that gold labels are wrong."""
+    error = np.asarray(gold_error, np.float64)
+    if error.shape not in ((), (n_items,)):
+        raise InvalidArgumentError(
+            f"gold_error must be one probability, or one for each of the {n_items} items, got shape {error.shape}",
+            field="gold_error",
+        )
+    if not ((error >= 0) & (error < 1)).all():
+        raise InvalidArgumentError("gold_error must be at least 0 and below 1", field="gold_error")
+    return np.broadcast_to(error, (n_items,))
+
+
+def _read_prior(prior: ArrayLike, n_items: int, n_classes: int) -> NDArray[np.float64]:
+    belief = np.array(prior, np.float64)
+    if belief.shape != (n_items, n_classes):
+        raise InvalidArgumentError(
+            f"prior must be [items, classes] = {(n_items, n_classes)}, got shape {belief.shape}", field="prior"
+        )
+    stated = ~np.isnan(belief).all(1)
+    wrong = stated & ~((belief >= 0).all(1) & (np.abs(belief.sum(1) - 1) <= SUMS_TO_ONE))
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise InvalidArgumentError(
+            f"prior of item {at} must hold probabilities that sum to 1, or NaN throughout, got {belief[at].tolist()}",
+            field="prior",
+        )
+    belief[stated] = np.clip(belief[stated], LEAST_BELIEF, None)
+    belief[stated] /= belief[stated].sum(1, keepdims=True)
+    return belief
+
+
+def _groups(
+    groups: ArrayLike, n_items: int, known: tuple[str, ...] | None
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    values = np.asarray(groups)
+    if values.shape != (n_items,) or values.dtype.kind not in "iuUO":
+        raise InvalidArgumentError(
+            f"groups must hold a name or a number for each of the {n_items} items, got shape {values.shape} of "
+            f"{values.dtype}",
+            field="groups",
+        )
+    named = values.astype(str)
+    if known is None:
+        names, index = np.unique(named, return_inverse=True)
+        return index.reshape(-1).astype(np.int32), tuple(names.tolist())
+    place = {name: at for at, name in enumerate(known)}
+    # A group that the fit has not seen stands behind the last one, where the balance of all is.
+    return np.array([place.get(name, len(known)) for name in named.tolist()], np.int32), known
+
+
+def read_features(features: Any, n_items: int | None) -> Features:
+    """Features [N, D] as float32, dense or sparse.
+
+    Args:
+        features: matrix or sparse matrix of numbers.
+        n_items: N that the votes have; None where there are no votes.
+
+    Raises:
+        InvalidArgumentError: for another number of rows, other shapes, or values that are not finite.
+    """
+    if sp.issparse(features):
+        sparse = sp.csr_array(features).astype(np.float32)  # type: ignore[call-overload]  # of any sparse format
+        matrix: Features = sp.csr_array((sparse.data, sparse.indices, sparse.indptr), shape=sparse.shape)
+        values = sparse.data
+    else:
+        try:
+            matrix = np.asarray(features, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError(f"features must be numbers: {error}", field="features") from None
+        values = matrix
+    if matrix.ndim != 2 or (n_items is not None and matrix.shape[0] != n_items) or matrix.shape[1] == 0:
+        expected = "[items, dimensions]" if n_items is None else f"[{n_items}, dimensions]"
+        raise InvalidArgumentError(f"features must be {expected}, got shape {matrix.shape}", field="features")
+    if not np.isfinite(values).all():
+        raise InvalidArgumentError("features hold a value that is not finite", field="features")
+    return matrix
+
+
+def bounds_of(bounds: Mapping[str, tuple[float, float]] | None, votes: Votes) -> Array | None:
+    """[M, 2] least and largest accuracy of each source; None where nothing is said."""
+    if not bounds:
+        return None
+    return jnp.asarray(np.stack(read_bounds(bounds, votes.source_names), axis=1), jnp.float32)
+
+
+def _padded(values: NDArray[Any], n_rows: int) -> Array:
+    filled = np.zeros((n_rows, *values.shape[1:]), values.dtype)
+    filled[: len(values)] = values
+    return jnp.asarray(filled)
