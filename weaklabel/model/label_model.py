@@ -386,7 +386,8 @@ class LabelModel:
                 raise InvalidArgumentError(
                     f"the model was fitted with {dimensions} features, got {features.shape[1]}", field="features"
                 )
-            known = known.with_features(fitted.features.offset(features), fitted.features.log_proba(features))
+            model = fitted.features
+            known = known.with_features(model.offset(features), model.log_proba(features), model.strength)
         return known if known.is_something else None
 
     def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:

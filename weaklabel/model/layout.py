@@ -288,7 +288,7 @@ def lay_out_soft(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -
     soft = np.flatnonzero(labels >= first)
     size = bucket(len(soft))
 
-    def filled(values: NDArray[Any], fill: float = 0) -> Array:
+    def filled(values: NDArray[Any], fill: float | int = 0) -> Array:
         padded = np.full((size, *values.shape[1:]), fill, values.dtype)
         padded[: len(values)] = values
         return jnp.asarray(padded)

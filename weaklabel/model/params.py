@@ -113,7 +113,9 @@ class Side(NamedTuple):
     fixed: Float[Array, "U K"] | None = None
     """For rows in bags: 0, or minus infinity for classes that gold excludes."""
     alone: Float[Array, "U K"] | None = None
-    """Soft labels of rows without votes."""
+    """Soft labels of rows without votes, ..."""
+    alone_share: Float[Array, " U"] | None = None
+    """... and how far they stand in place of what is called on such rows otherwise."""
     believed: Bool[Array, " U"] | None = None
     """Rows with a prior belief of their own: they count in EM, votes or not."""
 

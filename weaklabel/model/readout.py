@@ -219,7 +219,8 @@ def soften(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
     posterior = _posterior(worth(evidence.n_votes, how) * (log_prior + evidence.soft), evidence.side)
     mixed = (1 - how.anchor_share) * posterior + how.anchor_share * evidence.anchor
     soft = (1 - how.uniform_share) * mixed + how.uniform_share / n_classes
-    return jnp.where(_heard(evidence), soft, _alone(evidence.side, 1 / n_classes))
+    alone = 1 / n_classes if evidence.side is None or evidence.side.alone is None else evidence.side.alone
+    return jnp.where(_heard(evidence), soft, alone)
 
 
 def call(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
@@ -227,7 +228,7 @@ def call(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
     log_prior = row_prior(how.call_log_prior, evidence.side, how.group_shift)
     untempered = _posterior(log_prior + evidence.call, evidence.side)
     pooled = (1 - how.call_anchor_share) * untempered + how.call_anchor_share * evidence.anchor
-    return jnp.where(_heard(evidence), pooled, _alone(evidence.side, how.uncovered_call[None]))
+    return jnp.where(_heard(evidence), pooled, _called_alone(evidence.side, how.uncovered_call[None]))
 
 
 def _posterior(log_joint: Float[Array, "U K"], side: Side | None) -> Float[Array, "U K"]:
@@ -244,14 +245,12 @@ def _heard(evidence: RowEvidence) -> Bool[Array, "U 1"]:
     return voted | in_bags(evidence.side.bags, voted.shape[0])[:, None]
 
 
-def _alone(
-    side: Side | None, otherwise: float | Float[Array, "1 K"]
-) -> Float[Array, "U K"] | Float[Array, "1 K"] | float:
-    """Labels of rows without votes; features that say nothing leave them as they are without."""
-    if side is None or side.alone is None:
+def _called_alone(side: Side | None, otherwise: Float[Array, "1 K"]) -> Float[Array, "U K"] | Float[Array, "1 K"]:
+    """Scores of rows without votes, as far as something else is known of them."""
+    if side is None or side.alone is None or side.alone_share is None:
         return otherwise
-    silent = jnp.ptp(side.alone, axis=1, keepdims=True) == 0
-    return jnp.where(silent, otherwise, side.alone)
+    share = side.alone_share[:, None]
+    return share * side.alone + (1 - share) * otherwise
 
 
 @jax.jit

@@ -33,7 +33,9 @@ class Known(NamedTuple):
     instead: NDArray[np.bool_] | None = None
     """[N] items whose offset stands in place of the class balance."""
     alone: NDArray[np.float32] | None = None
-    """[N, K] soft labels of items without votes."""
+    """[N, K] soft labels of items without votes, ..."""
+    alone_share: NDArray[np.float32] | None = None
+    """[N] ... and how far they stand in place of what is called on such items otherwise."""
     group: NDArray[np.int32] | None = None
     """[N] index into the names of the groups."""
     group_names: tuple[str, ...] = ()
@@ -63,6 +65,7 @@ class Known(NamedTuple):
             bags=None if self.bags is None else lay_out_bags(self.bags, None, n_rows),
             fixed=fixed,
             alone=None if self.alone is None else _padded(self.alone, n_rows),
+            alone_share=None if self.alone_share is None else _padded(self.alone_share, n_rows),
             believed=None if self.believed is None else _padded(self.believed, n_rows),
         )
 
@@ -71,11 +74,14 @@ class Known(NamedTuple):
         assert self.bags is not None
         return int(self.bags.counts.low.shape[1])
 
-    def with_features(self, offset: NDArray[np.float32], log_proba: NDArray[np.float32]) -> Known:
-        """The same and what features say: of items with votes, and of those without."""
+    def with_features(self, offset: NDArray[np.float32], log_proba: NDArray[np.float32], strength: float) -> Known:
+        """The same and what features say: of items with votes, and of those without; and how far they are trusted."""
         alone = log_proba if self.offset is None else log_softmax(log_proba + self.offset, axis=1)
         both = offset if self.offset is None else self.offset + offset
-        return self._replace(offset=both.astype(np.float32), alone=np.exp(alone).astype(np.float32))
+        trusted = np.full(len(offset), strength, np.float32)
+        share = trusted if self.alone_share is None else np.maximum(self.alone_share, trusted)
+        alone = np.exp(alone).astype(np.float32)
+        return self._replace(offset=both.astype(np.float32), alone=alone, alone_share=share)
 
 
 def read_known(
@@ -103,17 +109,18 @@ def read_known(
         InvalidArgumentError: naming the argument, and the first item that is wrong.
     """
     told, instead = _beliefs(votes, gold, gold_error, prior)
-    offset = alone = believed = None
+    offset = alone = share = believed = None
     if told is not None:
         offset, alone = told.astype(np.float32), softmax(told, axis=1).astype(np.float32)
         believed = np.asarray(np.ptp(told, axis=1) > 0)
+        share = believed.astype(np.float32)
     group, names = None, group_names or ()
     if groups is not None:
         group, names = _groups(groups, votes.n_items, group_names)
     checked = None
     if bags is not None:
         checked = check_bags(bags, votes.n_items, votes.n_classes, item_ids=votes.item_ids, gold=gold)
-    return Known(offset, instead, alone, group, names, checked, believed, gold if checked is not None else None)
+    return Known(offset, instead, alone, share, group, names, checked, believed, gold if checked is not None else None)
 
 
 def _beliefs(

@@ -39,6 +39,8 @@ ITERATIONS_A_SEGMENT = 10
 MOSTLY_UNIPOLAR = 0.95
 """Above this mean precision all safeguards are in force anyway, and dependence need not be measured."""
 INTERVAL_LEVEL = 0.9
+LEAK = 1e-3
+"""Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 DEFAULT_SAMPLE = 2**16
 """Rows of a sample."""
 MOST_PASSES = 8
@@ -177,10 +179,18 @@ def _conclude_by_item(
     weight = (votes.counts().sum(1) > 0).astype(np.float32)
     if gold is not None:
         weight = np.maximum(weight, gold >= 0).astype(np.float32)
-    learned = fit_features(beside.features, relative_evidence(first.soft, weight), weight, seed=seed)
-    known = known.with_features(learned.offset, learned.log_proba)
+    evidence = relative_evidence(first.soft, weight) if votes.n_sources > 1 else _only_votes(votes)
+    learned = fit_features(beside.features, evidence, weight, seed=seed)
+    known = known.with_features(learned.offset, learned.log_proba, learned.model.strength)
     again = _conclude(_estimate(rows, settings, options, known, beside.bounds), settings, seed)
     return again.fitted._replace(features=learned.model)
+
+
+def _only_votes(votes: Votes) -> NDArray[np.float32]:
+    """[N, K] evidence of a lone source, whose accuracy nothing tells: its votes as they are, hardly doubted."""
+    said = np.concatenate([votes.symbols.distributions(), np.ones((1, votes.n_classes), np.float32)])
+    codes = np.maximum(votes.to_codes()[:, 0], -1)
+    return np.asarray(np.log(said[codes] + LEAK), np.float32)
 
 
 def _estimate_chunks(
