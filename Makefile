@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment in .venv, from the hashed lock. A second run sets up nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format stubs lock bench-quality clean
+.PHONY: help setup demo test test-fast lint format stubs lock bench-quality bench-speed clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -46,6 +46,9 @@ stubs: $(READY) ## generate the client's stubs from protos/
 bench-quality: $(READY) ## label quality on a folder of vote matrices: make bench-quality DATA=folder [ARGS="--resample 20"]
 	@test -n "$(DATA)" || { echo "say where the data is: make bench-quality DATA=folder"; exit 2; }
 	@$(BIN)/python benchmarks/quality.py $(DATA) $(ARGS)
+
+bench-speed: $(READY) ## speed and memory on simulated votes: make bench-speed [ARGS="--peers-python peers/bin/python"]
+	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
