@@ -20,6 +20,7 @@ ALLOWED = {
     "weaklabel.bags": {"weaklabel.errors"},
     "weaklabel.chunks": {*BASE, "weaklabel.votes"},
     "weaklabel.model": {*BASE, "weaklabel.votes", "weaklabel.bags", "weaklabel.chunks", "weaklabel.model"},
+    "weaklabel.compile_cache": {"weaklabel.errors"},
     "weaklabel.losses": set(),
     "weaklabel.training": {*BASE, "weaklabel.votes"},
     "weaklabel.labeling": {*BASE, "weaklabel._codebook", "weaklabel.votes", "weaklabel.labeling"},

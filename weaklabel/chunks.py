@@ -49,6 +49,7 @@ class VoteChunks:
                 field="chunks",
             )
         self._read: Callable[[], Iterable[Any]] = chunks if callable(chunks) else lambda: chunks
+        self._started: Iterable[Any] | None = None
         self.n_classes = check_count(n_classes, "n_classes", 2)
         self._sources = None if sources is None else tuple(sources)
 
@@ -57,9 +58,12 @@ class VoteChunks:
 
         Raises:
             InvalidVotesError: where a chunk cannot be read, or has other sources or classes than those before it.
+            InvalidArgumentError: where the function returns the iterator that it returned before.
         """
-        names = self._sources
-        for number, chunk in enumerate(self._read()):
+        names, before, self._started = self._sources, self._started, self._read()
+        if isinstance(self._started, Iterator) and self._started is before:
+            raise InvalidArgumentError("the function must start a new iterator at each call", field="chunks")
+        for number, chunk in enumerate(self._started):
             votes = self._votes(chunk, number)
             if names is not None and votes.source_names != tuple(names):
                 raise InvalidVotesError(f"chunk {number} has other sources than the chunks before it", field="chunks")

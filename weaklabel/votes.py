@@ -41,12 +41,15 @@ __all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_gold", "as_votes",
 
 Cells = ArrayLike | Sequence[Sequence[object]]
 """A matrix of votes as numbers, with vote objects among them or not."""
+BLOCK_ROWS = 8192
+"""Rows of a large matrix that are looked at together."""
 
 
 class Votes:
     """The votes of M sources on N items over K classes, dense or sparse. Never changed after it is made.
 
-    Make one by `from_dense`, `from_triples` or `from_codes`; `weaklabel.apply` makes one out of labeling functions.
+    Make one by `from_dense`, `from_codes`, `from_triples`, `from_soft` or `from_candidates`; `weaklabel.apply` makes
+    one out of labeling functions.
     Attributes cannot be set, and the arrays that it keeps are handed out read-only.
 
     Attributes:
@@ -388,7 +391,9 @@ class Votes:
     @property
     def n_votes(self) -> int:
         """Number of votes, abstains and errors left out."""
-        return int(np.count_nonzero((self._values if self._matrix is None else self._matrix) >= 0))
+        codes = self._values if self._matrix is None else self._matrix
+        blocks = range(0, len(codes), BLOCK_ROWS)  # which stay in the cache, comparisons included
+        return sum(int(np.count_nonzero(codes[start : start + BLOCK_ROWS] >= 0)) for start in blocks)
 
     @property
     def coverage(self) -> NDArray[np.float64]:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel import ABSTAIN, LabelModel, MajorityVote, Votes
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
 from weaklabel.model import FitProgress
-from weaklabel.model.copies import copy_scores
+from weaklabel.model.copies import copy_scores, with_families
+from weaklabel.model.layout import DenseLayout, lay_out
 
 TWIN_NOISE = 0.02
 """Dependence is measured against simulated votes; with the classes renamed, others are drawn."""
@@ -98,6 +100,26 @@ def test_an_identical_source_is_found() -> None:
     expected = np.zeros((5, 5))
     expected[1, 4] = expected[4, 1] = 1
     np.testing.assert_allclose(scores, expected)
+
+
+def test_sources_of_one_family_share_their_weight() -> None:
+    accuracy = [0.7, 0.7, 0.7, 0.7]
+    matrix, _ = simulate(800, accuracy, 2, coverage=0.9)
+    votes = Votes.from_dense(matrix, 2, sources=["a", "b", "c", "d"])
+    plain, family = LabelModel(2).fit(votes), LabelModel(2).fit(votes, families={"a": "one", "b": "one"})
+    agreed = np.array([[1, 1, -1, -1]])
+    surer, other = plain.decision_function(agreed)[0, 1], family.decision_function(agreed)[0, 1]
+    assert 0.5 < other < surer
+    # Nothing changes where only one of the family votes: one over one.
+    rows = lay_out(votes, with_families(sp.csr_array((4, 4)), np.array([0, 0, -1, -1], np.int32), 0.5))
+    assert isinstance(rows, DenseLayout)
+    assert rows.shares is not None
+    same = (matrix[:, 0] == matrix[:, 1]) & (matrix[:, 0] >= 0)
+    expected = np.where(same, 1 / 1.5, 1.0)
+    voted = matrix[:, 0] >= 0
+    np.testing.assert_allclose(np.asarray(rows.shares)[: len(matrix), 0][voted], expected[voted], rtol=1e-6)
+    with pytest.raises(InvalidArgumentError, match="no source 'x'"):
+        LabelModel(2).fit(votes, families={"x": "one"})
 
 
 def test_the_same_votes_give_the_same_bits() -> None:
@@ -315,7 +337,7 @@ def test_a_model_of_a_newer_version_says_so() -> None:
     header = b'{"format": "weaklabel label model", "version": 99}'
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(header, np.uint8))
-    with pytest.raises(ModelFileError, match="format version 99; this library reads 1"):
+    with pytest.raises(ModelFileError, match="format version 99; this library reads 2"):
         LabelModel.from_bytes(buffer.getvalue())
 
 

@@ -52,10 +52,10 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
     tally = votes.counts().astype(float)
     judged = (tally.sum(1) >= JUDGED_VOTES).astype(float)
     one_hot = sp.csr_array(
-        (np.ones(len(rows)), (rows.astype(np.int64) * n_classes + labels, sources)),
+        (np.ones(len(rows), bool), (rows.astype(np.int64) * n_classes + labels, sources)),
         shape=(n_rows * n_classes, n_sources),
     )
-    fired = sp.csr_array((np.ones(len(rows)), (rows, sources)), shape=(n_rows, n_sources))
+    fired = sp.csr_array((np.ones(len(rows), bool), (rows, sources)), shape=(n_rows, n_sources))
 
     def by_symbol(row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.repeat(row_weight, n_classes)
@@ -77,6 +77,21 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
         scores = np.where(same & _improbable(same, agreed, together, alone, precision), 1, scores)
     np.fill_diagonal(scores, 0)
     return sp.csr_array(scores)
+
+
+def with_families(
+    scores: sp.csr_array[np.float64], families: NDArray[np.int32], least: float
+) -> sp.csr_array[np.float64]:
+    """The scores, with a least one for sources of one family, such as prompts of one model.
+
+    Args:
+        scores: [M, M] of `copy_scores`.
+        families: [M] number of each source's family, -1 for none.
+        least: score.
+    """
+    same = (families[:, None] == families[None]) & (families[:, None] >= 0)
+    np.fill_diagonal(same, False)
+    return sp.csr_array(np.maximum(scores.toarray(), least * same))
 
 
 def _errors(tally: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -86,7 +86,10 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted]:
         raise ModelFileError(f"this is not a label model: {error}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ModelFileError("this is not a label model")
-    if header.get("version") != VERSION:
+    if header.get("version") == 1:  # before votes for several classes and groups
+        header["groups"] = []
+        arrays["sets"] = np.empty((0, len(header.get("classes", []))), bool)
+    elif header.get("version") != VERSION:
         raise ModelFileError(f"the model has format version {header.get('version')}; this library reads {VERSION}")
     try:
         names = tuple(str(name) for name in header["sources"])

@@ -15,7 +15,7 @@ from weaklabel.model.params import Params, Rows, Settings, Sources, State
 FULL_CELLS = 2**21
 """Above so many cells, confusion matrices give way to one accuracy a source."""
 MANY_ROWS = 2**16
-"""Above, one restless row among them says little, and the mean change counts ..."""
+"""From so many on, one restless row among them says little, and the mean change counts ..."""
 MEAN_FACTOR = 5.0
 """... times this."""
 
@@ -73,6 +73,6 @@ def run(
 
 def _change(rows: Rows, after: Float[Array, "U K"], before: Float[Array, "U K"]) -> Float[Array, ""]:
     difference = jnp.abs(after - before)
-    if len(rows.weight) <= MANY_ROWS:
+    if len(rows.weight) < MANY_ROWS:
         return difference.max()
     return MEAN_FACTOR * (rows.weight * difference.sum(1) / 2).sum() / rows.weight.sum().clip(1)

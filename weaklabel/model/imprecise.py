@@ -148,7 +148,7 @@ def vote_shares(
     n_classes = plain.shape[1]
     told = shown * sets.information[None]
 
-    def share_out(_: int, tally: Array) -> Array:
+    def share_out(_: Int[Array, ""], tally: Array) -> Array:
         shares = (tally + anchor_mass / n_classes) / (tally.sum(1, keepdims=True) + anchor_mass)
         found = plain + shares * ((told / (shares @ sets.members.T).clip(1e-9)) @ sets.members)
         if soft is None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy.special import expit, gammaln, logit
 
-from weaklabel.model.copies import copy_scores
+from weaklabel.model.copies import copy_scores, with_families
 from weaklabel.model.imprecise import SetSymbols, information
 from weaklabel.model.layout import bucket, lay_out, lay_out_soft
 from weaklabel.model.merge import MergedRows
@@ -50,7 +50,11 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    merged: MergedRows, settings: Settings, known: Known | None = None, bounds: Float[Array, "M 2"] | None = None
+    merged: MergedRows,
+    settings: Settings,
+    known: Known | None = None,
+    bounds: Float[Array, "M 2"] | None = None,
+    families: NDArray[np.int32] | None = None,
 ) -> Prepared:
     """The rows on the device, and what is known of the sources before EM.
 
@@ -59,6 +63,7 @@ def prepare(
         settings: constants.
         known: side information on the rows.
         bounds: least and largest accuracy of each source.
+        families: [M] number of each source's family, -1 for none.
     """
     votes, known = merged.votes, known or Known()
     size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes}
@@ -70,6 +75,8 @@ def prepare(
     vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
     precision = unipolarity(vote_counts)
     copies = copy_scores(plain_part(votes), merged.weight.astype(np.float64) / merged.scale, precision)
+    if families is not None:
+        copies = with_families(copies, families, settings.family_score)
     if copies.nnz:
         layout, soft = lay_out(votes, copies), lay_out_soft(votes, copies)
     shared = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)

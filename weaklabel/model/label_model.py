@@ -28,7 +28,7 @@ from weaklabel.model.layout import bucket, lay_out
 from weaklabel.model.params import Settings
 from weaklabel.model.predict import Predicted, predict, with_codebook
 from weaklabel.model.rows import describe
-from weaklabel.model.side import Known, bounds_of, read_features, read_gold_error, read_known
+from weaklabel.model.side import Known, bounds_of, families_of, read_features, read_gold_error, read_known
 from weaklabel.model.train import DEFAULT_SAMPLE, Beside, FitProgress, Fitted, train
 from weaklabel.votes import Votes, as_gold, as_votes
 
@@ -106,6 +106,7 @@ class LabelModel:
         bounds: Mapping[str, tuple[float, float]] | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        families: Mapping[str, str] | None = None,
         progress: Callable[[FitProgress], None] | None = None,
     ) -> Self:
         """Estimates the sources and the class balance from votes, and from what else is known.
@@ -127,6 +128,8 @@ class LabelModel:
             bags: what is known of the labels of several items together, see weaklabel.bags.
             features: [N, D] numbers, dense or a scipy sparse matrix: p(class | features) is learned on the soft labels
                 and joins the votes as far as it predicts the votes of held-out items.
+            families: family of sources by name, such as the LLM behind several prompts: sources of one family count
+                as half copies of each other at least.
             progress: called with the state of the fit every few iterations; an exception that it raises ends the fit,
                 and leaves the model as it was.
 
@@ -140,10 +143,11 @@ class LabelModel:
         side = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
         if isinstance(votes, VoteChunks):
             given = [name for name, value in side.items() if value is not None]
-            if given or bounds:
+            given += [name for name, value in (("bounds", bounds), ("families", families)) if value]
+            if given:
                 raise InvalidArgumentError(
-                    f"votes that are read in chunks come without {', '.join(given or ['bounds'])}: hold them in memory",
-                    field=(given or ["bounds"])[0],
+                    f"votes that are read in chunks come without {', '.join(given)}: hold them in memory",
+                    field=given[0],
                 )
             if votes.n_classes != self.n_classes:
                 raise InvalidVotesError(
@@ -167,7 +171,9 @@ class LabelModel:
         if known is not None:
             known = np.where(read_gold_error(gold_error, votes.n_items) > 0, -1, known).astype(np.int32)
             known = known if (known >= 0).any() else None
-        beside = Beside(by_item if by_item.is_something else None, bounds_of(bounds, votes), matrix)
+        beside = Beside(
+            by_item if by_item.is_something else None, bounds_of(bounds, votes), matrix, families_of(families, votes)
+        )
         self._train(votes, known, beside, progress)
         self._training = None if known is None else (votes, known)
         return self

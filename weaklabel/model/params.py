@@ -86,6 +86,8 @@ class Settings(NamedTuple):
     """Voting sources a class that are needed to call items without votes; one more where they are unipolar."""
     call_checked_votes: float = 1.0
     """Votes a source and class, on items with three votes or more, below which the call stays with majority vote."""
+    family_score: float = 0.5
+    """How surely sources of one family are taken for copies at least, where a person names families."""
     set_mass: float = 8.0
     """Sets seen, in each class, behind what the confusion matrix implies of a candidate set."""
     group_mass: float = 10.0

@@ -228,6 +228,21 @@ def bounds_of(bounds: Mapping[str, tuple[float, float]] | None, votes: Votes) ->
     return jnp.asarray(np.stack(read_bounds(bounds, votes.source_names), axis=1), jnp.float32)
 
 
+def families_of(families: Mapping[str, str] | None, votes: Votes) -> NDArray[np.int32] | None:
+    """[M] number of each source's family, -1 for none; None where nothing is said.
+
+    Raises:
+        InvalidArgumentError: for a source that is not known.
+    """
+    if not families:
+        return None
+    unknown = [name for name in families if name not in set(votes.source_names)]
+    if unknown:
+        raise InvalidArgumentError(f"families: there is no source {unknown[0]!r}", field="families")
+    number = {family: at for at, family in enumerate(dict.fromkeys(families.values()))}
+    return np.array([number[families[n]] if n in families else -1 for n in votes.source_names], np.int32)
+
+
 def _padded(values: NDArray[Any], n_rows: int) -> Array:
     filled = np.zeros((n_rows, *values.shape[1:]), values.dtype)
     filled[: len(values)] = values

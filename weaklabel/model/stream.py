@@ -32,7 +32,7 @@ from weaklabel.votes import Codes, Votes, label_dtype
 
 CHUNK_ROWS = 2**17
 """Rows on the device at once."""
-CHUNKS_IN_FLIGHT = 8
+CHUNKS_IN_FLIGHT = 2
 VOTES_PER_PARAMETER = 8
 """A sample holds so many votes for each cell of the confusion matrices ..."""
 MOST_SAMPLED_CELLS = 2**24
@@ -102,7 +102,7 @@ def draw(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> 
     ranks = row_ranks(0, votes.n_items, seed)
     if gold is not None:
         ranks[gold >= 0] = 0
-    chosen = np.flatnonzero(ranks <= np.partition(ranks, size)[size])
+    chosen = np.flatnonzero(ranks <= np.partition(ranks, size - 1)[size - 1])
     return weighed(votes.select_items(chosen), None if gold is None else gold[chosen], votes.n_items)
 
 
@@ -190,9 +190,9 @@ class _Sample:
             self._keep(self._most, np.concatenate(self._ranks))
 
     def _keep(self, size: int, ranks: NDArray[np.uint32]) -> None:
-        """Drops the rows that are not among the `size` + 1 lowest of these ranks."""
+        """Drops the rows that are not among the `size` lowest of these ranks."""
         if len(ranks) > size:
-            self._limit = np.partition(ranks, size)[size]
+            self._limit = np.partition(ranks, size - 1)[size - 1]
         codes, own = np.concatenate(self._codes), np.concatenate(self._ranks)
         near = own <= self._limit
         self._codes, self._ranks = [codes[near]], [own[near]]

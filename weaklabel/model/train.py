@@ -133,6 +133,8 @@ class Beside(NamedTuple):
     known: Known | None = None
     bounds: Float[Array, "M 2"] | None = None
     features: Features | None = None
+    families: NDArray[np.int32] | None = None
+    """[M] number of each source's family, -1 for none."""
 
     @property
     def is_by_item(self) -> bool:
@@ -162,9 +164,9 @@ def train(
     if sample_rows is not None and not votes.is_sparse and votes.is_plain and merged.votes.n_items > sample_rows:
         size = stream.sample_size(votes.n_items, votes.n_votes, votes.n_sources, votes.n_classes, sample_rows)
         if size < votes.n_items:
-            estimate = _estimate(stream.draw(votes, gold, size, seed), settings, options, bounds=beside.bounds)
+            estimate = _estimate(stream.draw(votes, gold, size, seed), settings, options, beside)
             return _conclude(_refined(estimate, lambda: stream.cut(votes, gold), settings), settings, seed).fitted
-    return _conclude(_estimate(merged, settings, options, bounds=beside.bounds), settings, seed).fitted
+    return _conclude(_estimate(merged, settings, options, beside), settings, seed).fitted
 
 
 def _conclude_by_item(
@@ -172,8 +174,7 @@ def _conclude_by_item(
 ) -> Fitted:
     """A fit in which each item is a row of its own; with features, one without them teaches what they say."""
     rows = MergedRows(votes, np.ones(votes.n_items, np.float32), gold)
-    known = beside.known or Known()
-    first = _conclude(_estimate(rows, settings, options, known, beside.bounds), settings, seed)
+    first = _conclude(_estimate(rows, settings, options, beside), settings, seed)
     if beside.features is None:
         return first.fitted
     weight = (votes.counts().sum(1) > 0).astype(np.float32)
@@ -181,8 +182,9 @@ def _conclude_by_item(
         weight = np.maximum(weight, gold >= 0).astype(np.float32)
     evidence = relative_evidence(first.soft, weight) if votes.n_sources > 1 else _only_votes(votes)
     learned = fit_features(beside.features, evidence, weight, seed=seed)
-    known = known.with_features(learned.offset, learned.log_proba, learned.model.strength)
-    again = _conclude(_estimate(rows, settings, options, known, beside.bounds), settings, seed)
+    known = (beside.known or Known()).with_features(learned.offset, learned.log_proba, learned.model.strength)
+    beside = beside._replace(known=known)
+    again = _conclude(_estimate(rows, settings, options, beside), settings, seed)
     return again.fitted._replace(features=learned.model)
 
 
@@ -208,11 +210,12 @@ def _estimate(
     merged: MergedRows,
     settings: Settings,
     options: Options,
-    known: Known | None = None,
-    bounds: Float[Array, "M 2"] | None = None,
+    beside: Beside | None = None,
 ) -> Estimate:
     """EM on rows in memory until it comes to rest."""
-    prepared = prepare(merged, settings, known, bounds)
+    beside = beside or Beside()
+    known = beside.known
+    prepared = prepare(merged, settings, known, beside.bounds, beside.families)
     state = _iterate(prepared, settings, options)
     n_rows, weight = merged.votes.n_items, merged.weight.astype(np.float64)
     n_votes = np.asarray(prepared.rows.n_votes, np.float64)[:n_rows]

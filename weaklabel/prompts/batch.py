@@ -1,0 +1,288 @@
+"""Prompts by the Batch API, at a part of the price: `run_batch`. It may be stopped, or killed, and called again.
+
+What is sent is noted in the cache before it is, under a tag that goes with the batch; the endpoint's list of batches
+then tells whether it arrived. Responses go into the cache and the note is deleted in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Literal, NamedTuple
+
+import openai
+
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.prompts.asking import Asked, Asking, PromptProgress
+from weaklabel.prompts.cache import Batch, Entry
+from weaklabel.prompts.compiled import CompiledPrompt
+from weaklabel.prompts.endpoint import EndpointError
+from weaklabel.prompts.ledger import Cost
+from weaklabel.prompts.pricing import Price, Tokens
+from weaklabel.prompts.reading import is_response
+from weaklabel.prompts.transport import Reply, Transport, usage
+
+_URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+_TAG = "weaklabel"
+_MOST_REQUESTS, _MOST_BYTES = 50_000, 150_000_000  # a batch of OpenAI: 50,000 requests, 200 MB
+_MOST_OUTPUT = 1 << 30
+_ENDED = {"completed", "failed", "expired", "cancelled"}
+_TICK = 0.2  # seconds between calls of progress
+_LISTED = 300  # batches of an endpoint that are looked through for one that was being sent
+_LONGEST_SENDING = 3600.0  # seconds after which another machine's batch that never arrived is given up
+
+
+_sending: set[str] = set()  # tags of the batches that this process is sending
+
+
+class _Line(NamedTuple):
+    """A request of a batch."""
+
+    key: bytes
+    model: str
+    text: bytes
+
+
+class Batches(NamedTuple):
+    """How batches are waited for.
+
+    Attributes:
+        poll: seconds between looks at them.
+        wait: whether to wait until they end.
+    """
+
+    poll: float
+    wait: bool
+
+
+class BatchAsking:
+    """A run by batches.
+
+    Args:
+        asking: the run, not looked up yet.
+        batches: how they are waited for.
+
+    Raises:
+        InvalidArgumentError: if the run has no cache.
+    """
+
+    def __init__(self, asking: Asking, batches: Batches) -> None:
+        if asking.cache is None:
+            raise InvalidArgumentError("batches need a cache, in which they are found again", field="cache")
+        self._asking, self._cache, self._batches = asking, asking.cache, batches
+        self._transports: dict[str, Transport] = {}
+        self._left: set[bytes] = set()  # keys without an answer
+        self._held: dict[bytes, Cost] = {}  # the most that those under way may cost
+
+    async def run(self, progress: Callable[[PromptProgress], object] | None) -> Asked:
+        """Send what is not cached and not under way, and read what came back.
+
+        Raises:
+            EndpointError: if the endpoint refuses files or batches, or finds a batch faulty.
+        """
+        asking = self._asking
+        await asking.look_up(progress)
+        self._left = set(asking.pending)
+        async with AsyncExitStack() as stack:
+            for endpoint in dict.fromkeys(asking.engine.endpoint_of(one.prompt) for one in asking.prompts):
+                transport = Transport(endpoint, asking.ledger, most_bytes=_MOST_OUTPUT)
+                self._transports[endpoint.url] = await stack.enter_async_context(transport)
+            try:
+                await self._collect()
+                for url in self._transports:
+                    for lines in _parts(self._lines(url)):
+                        await self._send(url, lines)
+                while self._batches.wait and self._mine() and not self._late():
+                    await self._sleep(progress)
+                    await self._collect()
+            except openai.OpenAIError as error:
+                raise EndpointError(f"the Batch API: {self._said(error)}") from None
+        return asking.finish(progress)
+
+    def _said(self, error: openai.OpenAIError) -> str:
+        text = str(error).encode()
+        for transport in self._transports.values():
+            text = transport.without_key(text)
+        return text.decode()
+
+    async def _sleep(self, progress: Callable[[PromptProgress], object] | None) -> None:
+        until = time.monotonic() + self._batches.poll
+        while (left := until - time.monotonic()) > 0:
+            if progress is not None:
+                progress(self._asking.progress())
+            await asyncio.sleep(min(left, _TICK))
+
+    def _late(self) -> bool:
+        deadline = self._asking.engine.deadline
+        late = deadline is not None and self._asking.progress().seconds > deadline
+        if late:
+            self._asking.asked.stopped = "deadline"
+        return late
+
+    def _mine(self) -> list[Batch]:
+        """The batches under way that hold answers to this run."""
+        known = [one for one in self._cache.open_batches() if one.endpoint in self._transports]
+        return [one for one in known if not self._left.isdisjoint(self._cache.batch_keys(one.tag))]
+
+    def _compiled(self, key: bytes) -> CompiledPrompt:
+        return self._asking.prompts[self._asking.pending[key][0].prompt]
+
+    # ----------------------------------------------------------------- sending
+
+    def _lines(self, url: str) -> Iterator[_Line]:
+        """The requests to an endpoint that are neither answered nor under way; those of one model together."""
+        asking, ledger = self._asking, self._asking.ledger
+        under_way = {key for batch in self._mine() for key in self._cache.batch_keys(batch.tag)}
+        keys = [key for key in asking.pending if key in self._left and self._compiled(key).url == url]
+        keys.sort(key=lambda key: (key not in under_way, self._compiled(key).prompt.model))
+        for key in keys:
+            compiled = self._compiled(key)
+            question = asking.question(asking.pending[key][0])
+            most = compiled.cost(compiled.most(question), _part_paid(compiled.price))
+            if key not in under_way and not ledger.fits(most):
+                asking.asked.stopped = "budget"
+                continue
+            ledger.hold(most)
+            self._held[key] = most
+            if key not in under_way:
+                body = self._transports[url].wire(question.body)
+                line = {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": body}
+                yield _Line(key, compiled.prompt.model, json.dumps(line).encode() + b"\n")
+
+    async def _send(self, url: str, lines: Sequence[_Line]) -> None:
+        batch = Batch(f"{_TAG}-{uuid.uuid4().hex}", url, f"{socket.gethostname()}:{os.getpid()}", time.time())
+        _sending.add(batch.tag)
+        try:
+            free = set(self._cache.begin_batch(batch, [line.key for line in lines]))
+            if not free:
+                return
+            client = self._transports[url].client
+            data = b"".join(line.text for line in lines if line.key in free)
+            file = await client.files.create(file=(f"{batch.tag}.jsonl", data), purpose="batch")
+            sent = await client.batches.create(
+                input_file_id=file.id, endpoint=_URL, completion_window="24h", metadata={_TAG: batch.tag}
+            )
+            self._cache.name_batch(batch.tag, sent.id)
+        finally:
+            _sending.discard(batch.tag)
+
+    # -------------------------------------------------------------- collecting
+
+    async def _collect(self) -> None:
+        """Take in the batches that have ended, and what other processes took in."""
+        for batch in self._mine():
+            transport = self._transports[batch.endpoint]
+            batch_id = batch.id or await self._find(batch, transport.client)
+            if batch_id is None:
+                continue
+            state = await transport.client.batches.retrieve(batch_id)
+            if state.status not in _ENDED:
+                continue
+            if state.status == "failed":
+                self._cache.end_batch(batch.tag, [])
+                errors = state.errors.data if state.errors is not None and state.errors.data else []
+                reason = "; ".join(str(one.message) for one in errors[:3]) or "no reason given"
+                raise EndpointError(f"{batch.endpoint} finds the batch {batch_id} faulty: {reason}")
+            await self._take_in(batch, transport, [state.output_file_id, state.error_file_id])
+        for key, raw in self._cache.get_many(list(self._left)).items():
+            if self._asking.read_cached(key, raw):
+                self._answered(key, Cost(0, 0))
+
+    async def _find(self, batch: Batch, client: openai.AsyncOpenAI) -> str | None:
+        """The endpoint's name of a batch that was being sent when a process ended; forgotten where it never arrived."""
+        alive = _alive(batch)  # before the list is read: what is sent by then is in it
+        seen = 0
+        async for one in client.batches.list(limit=100):
+            if (one.metadata or {}).get(_TAG) == batch.tag:
+                self._cache.name_batch(batch.tag, one.id)
+                return one.id
+            seen += 1
+            if seen >= _LISTED:
+                break
+        if not alive:
+            self._cache.end_batch(batch.tag, [])
+        return None
+
+    async def _take_in(self, batch: Batch, transport: Transport, files: Sequence[str | None]) -> None:
+        expected = self._cache.batch_keys(batch.tag)
+        replies: dict[bytes, Reply] = {}
+        for name in files:
+            if name is None:
+                continue
+            content = await transport.client.files.content(name)
+            read = map(_read_line, transport.without_key(content.content).splitlines())
+            # What was not asked for is left out: an endpoint cannot put answers elsewhere.
+            replies |= {one[0]: one[1] for one in read if one is not None and one[0] in expected}
+        self._cache.end_batch(
+            batch.tag,
+            [
+                Entry(key, batch.endpoint, str(reply.body.get("model", "")), reply.raw)
+                for key, reply in replies.items()
+                if reply.body is not None
+            ],
+        )
+        for key in replies.keys() & self._left:
+            compiled = self._compiled(key)
+            part = _part_paid(compiled.price)
+            self._asking.take(key, replies[key], part)
+            self._answered(key, compiled.cost(replies[key].tokens, part))
+
+    def _answered(self, key: bytes, actual: Cost) -> None:
+        self._left.discard(key)
+        if (most := self._held.pop(key, None)) is None:
+            self._asking.ledger.hold(most := actual)
+        self._asking.ledger.settle(most, actual)
+
+
+def _part_paid(price: Price | None) -> float:
+    return 1.0 if price is None else price.batch
+
+
+def _parts(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
+    """Batches of one model each, within the limits of their size."""
+    part: list[_Line] = []
+    size = 0
+    for line in lines:
+        full = len(part) >= _MOST_REQUESTS or size + len(line.text) > _MOST_BYTES
+        if part and (full or line.model != part[0].model):
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += len(line.text)
+    if part:
+        yield part
+
+
+def _read_line(text: bytes) -> tuple[bytes, Reply] | None:
+    """A line of a batch's output: the key of the request, and its reply."""
+    try:
+        line = json.loads(text)
+        key = bytes.fromhex(line["custom_id"])
+        response = line.get("response") or {}
+        body = response.get("body")
+        if response.get("status_code") == 200 and body is not None and is_response(body):
+            return key, Reply(body, json.dumps(body).encode(), usage(body) or Tokens(0, 0))
+        error = line.get("error") or (body or {}).get("error") or {}
+        return key, Reply(error=f"HTTP {response.get('status_code')}: {str(error.get('message'))[:300]}")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _alive(batch: Batch) -> bool:
+    """Whether the process that was sending a batch may still be at it."""
+    host, _, number = batch.owner.rpartition(":")
+    if host != socket.gethostname():
+        return time.time() - batch.created < _LONGEST_SENDING
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return int(number) != os.getpid() or batch.tag in _sending

@@ -1,0 +1,135 @@
+"""What runs prompts, as settings: endpoints, cache, prices, limits."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.labeling.failures import Failure
+from weaklabel.prompts.asking import Asking, PromptProgress, run_here
+from weaklabel.prompts.batch import BatchAsking, Batches
+from weaklabel.prompts.cache import ResponseCache, default_path
+from weaklabel.prompts.compiled import CompiledPrompt, check_fields
+from weaklabel.prompts.endpoint import Endpoint
+from weaklabel.prompts.ledger import Budget
+from weaklabel.prompts.outcome import Outcome, StoppedEarlyWarning, vote
+from weaklabel.prompts.pricing import PriceTable
+from weaklabel.prompts.progress import told
+from weaklabel.prompts.spec import PromptFunction
+from weaklabel.votes import Votes
+
+
+@dataclass(frozen=True)
+class PromptEngine:
+    """Settings of a run of prompts; holds no key and no connection. `apply(..., engine=)`, `plan` and `run` take it.
+
+    Attributes:
+        endpoints: one endpoint, which is then called "default", or endpoints by the names that prompts call them.
+        cache: raw responses, so that nothing is paid twice: an open cache, the path of one, or None for none. The
+            user's own where not given.
+        prices: what models cost.
+        budget: where a run stops; what was not asked is then missing, which is not an abstain.
+        deadline: seconds after which a run stops, likewise; None for none.
+    """
+
+    endpoints: Endpoint | Mapping[str, Endpoint] = field(default_factory=Endpoint)
+    cache: ResponseCache | str | os.PathLike[str] | None = field(default_factory=default_path)
+    prices: PriceTable = field(default_factory=PriceTable.default)
+    budget: Budget | None = None
+    deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.deadline is not None and not self.deadline > 0:
+            raise InvalidArgumentError(f"deadline must be above 0 seconds, got {self.deadline!r}", field="deadline")
+
+    def endpoint_of(self, prompt: PromptFunction) -> Endpoint:
+        """The endpoint that a prompt names.
+
+        Raises:
+            InvalidArgumentError: if there is none of this name.
+        """
+        known = {"default": self.endpoints} if isinstance(self.endpoints, Endpoint) else self.endpoints
+        if prompt.endpoint not in known:
+            raise InvalidArgumentError(
+                f"prompt {prompt.name!r} names the endpoint {prompt.endpoint!r}; known are {', '.join(known)}",
+                field="endpoint",
+            )
+        return known[prompt.endpoint]
+
+    def compile(self, prompts: Sequence[PromptFunction]) -> list[CompiledPrompt]:
+        """The prompts made ready to be asked.
+
+        Raises:
+            InvalidArgumentError: if an endpoint is not known, or a price is not known that a budget needs.
+        """
+        for prompt in prompts:
+            if not isinstance(prompt, PromptFunction):
+                raise InvalidArgumentError(f"{prompt!r} is not a PromptFunction", field="functions")
+        compiled = [CompiledPrompt(one, self.endpoint_of(one).url, self.prices.of(one.model)) for one in prompts]
+        for one in compiled:
+            if one.price is None and self.budget is not None and self.budget.money is not None:
+                raise InvalidArgumentError(
+                    f"no price is known for {one.prompt.model!r}, which a budget in money needs: "
+                    "PriceTable.default().with_prices(**{model: Price(input, output)}), or give the budget in tokens",
+                    field="prices",
+                )
+        return compiled
+
+    @contextmanager
+    def opened_cache(self) -> Iterator[ResponseCache | None]:
+        """The cache, open; closed afterwards where the engine knows it by its path."""
+        if self.cache is None or isinstance(self.cache, ResponseCache):
+            yield self.cache
+            return
+        cache = ResponseCache(Path(self.cache))
+        try:
+            yield cache
+        finally:
+            cache.close()
+
+    def answer(
+        self,
+        sources: Sequence[Any],
+        items: Sequence[Any],
+        *,
+        n_classes: int,
+        progress: bool | Callable[[PromptProgress], object] = False,
+    ) -> tuple[Votes, list[Failure]]:
+        """The votes of prompts on items, for `apply`; `run` tells more.
+
+        Raises:
+            InvalidArgumentError: for sources that are no prompts, endpoints and prices that are not known.
+            EndpointError: if an endpoint cannot be asked.
+        """
+        outcome = self.ask(sources, items, n_classes=n_classes, progress=progress)
+        if outcome.asked.stopped is not None:
+            warnings.warn(
+                f"the {outcome.asked.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not asked, and "
+                "are missing. Run again to go on; what was answered is not asked again",
+                StoppedEarlyWarning,
+                stacklevel=3,
+            )
+        return outcome.votes, outcome.failures
+
+    def ask(
+        self,
+        prompts: Sequence[PromptFunction],
+        items: Sequence[Any],
+        *,
+        n_classes: int,
+        progress: bool | Callable[[PromptProgress], object] = False,
+        batches: Batches | None = None,
+    ) -> Outcome:
+        """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
+        compiled = self.compile(prompts)
+        check_fields(compiled, items)
+        with self.opened_cache() as cache, told(progress) as tell:
+            asking = Asking(self, compiled, items, cache)
+            asked = run_here((asking if batches is None else BatchAsking(asking, batches)).run(tell))
+        return vote(compiled, asked, len(items), n_classes)

@@ -1,0 +1,73 @@
+"""The votes of a run of prompts, and what is not voted: missing and failed cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.labeling.failures import Failure
+from weaklabel.prompts.asking import Asked
+from weaklabel.prompts.compiled import CompiledPrompt
+from weaklabel.symbols import ImpreciseVote
+from weaklabel.votes import ABSTAIN, ERROR, Votes
+
+
+class StoppedEarlyWarning(UserWarning):
+    """A run ended at its budget or deadline; what was not asked is missing, and not abstained."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What P prompts say of N items.
+
+    Attributes:
+        votes: Votes [N, P]; missing cells are no votes.
+        missing: [N, P] whether a cell was not asked in full.
+        refused: [N, P] whether a model or a filter declined to answer.
+        calibrated: [P] whether content-free inputs corrected the prompt.
+        failures: every cell that is an error, in the order of items.
+        asked: what the run took.
+    """
+
+    votes: Votes
+    missing: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
+    calibrated: NDArray[np.bool_]
+    failures: list[Failure]
+    asked: Asked
+
+
+def vote(prompts: Sequence[CompiledPrompt], asked: Asked, n_items: int, n_classes: int) -> Outcome:
+    """Make votes out of the readings of a run."""
+    codes = np.full((n_items, len(prompts)), ABSTAIN, np.int32)
+    missing, refused = np.zeros(codes.shape, bool), np.zeros(codes.shape, bool)
+    calibrated = np.zeros(len(prompts), bool)
+    numbers: dict[ImpreciseVote, int] = {}
+    failures: list[Failure] = []
+    for p, compiled in enumerate(prompts):
+        readings = asked.readings[p]
+        baseline = compiled.baseline([one for samples in readings[n_items:] for one in samples if one is not None])
+        calibrated[p] = bool(baseline)
+        shown = asked.shown[p]
+        for i, samples in enumerate(readings[:n_items]):
+            answered = [one for one in samples if one is not None]
+            if len(answered) < len(samples):
+                missing[i, p] = True
+                continue
+            found = compiled.vote(answered, shown.get(i), baseline, n_classes)
+            if found is None:
+                codes[i, p] = ERROR
+                refused[i, p] = any(one.refused for one in answered)
+                reason = next(one.error for one in answered if one.error is not None)
+                failures.append(Failure(compiled.prompt.name, i, error=reason, traceback=reason))
+            elif isinstance(found, int):
+                codes[i, p] = found
+            else:
+                codes[i, p] = n_classes + numbers.setdefault(found, len(numbers))
+    names = [one.prompt.name for one in prompts]
+    votes = Votes.from_codes(codes, n_classes, symbols=list(numbers), sources=names)
+    failures.sort(key=lambda failure: failure.item)
+    return Outcome(votes, missing, refused, calibrated, failures, asked)

@@ -1,0 +1,146 @@
+"""What a run would take, before anything is sent: `plan`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from weaklabel.labeling.functions import LabelingFunction
+from weaklabel.labeling.rows import read_items
+from weaklabel.labeling.sources import DataSource
+from weaklabel.prompts.asking import Asking, run_here
+from weaklabel.prompts.compiled import check_fields
+from weaklabel.prompts.engine import PromptEngine
+from weaklabel.prompts.spec import PromptFunction
+
+
+@dataclass(frozen=True)
+class PromptPlan:
+    """What one prompt would take.
+
+    Attributes:
+        name, model: of the prompt.
+        calls: calls to be sent.
+        cached: calls that the cache answers, or another call of the run.
+        errors: calls that cannot be made, as where an item lacks a field, or of cached responses that are no answer.
+        input_tokens: estimated from the length of the text.
+        output_tokens: of short answers; reasoning comes on top where a model reasons.
+        most_tokens: what all calls together take at most: a token a byte, and replies as long as `max_tokens`.
+        money: USD for the estimate; None where no price is known.
+        most_money: USD for the most.
+    """
+
+    name: str
+    model: str
+    calls: int
+    cached: int
+    errors: int
+    input_tokens: float
+    output_tokens: float
+    most_tokens: float
+    money: float | None
+    most_money: float | None
+
+    def __str__(self) -> str:
+        price = "no price known" if self.money is None else f"about ${self.money:.4f}, at most ${self.most_money:.4f}"
+        tokens = f"{self.input_tokens + self.output_tokens:,.0f}"
+        return (
+            f"{self.name} ({self.model}): {self.calls:,} calls, {self.cached:,} cached, about {tokens} tokens, {price}"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would take. `print(plan)` shows it.
+
+    Attributes:
+        prompts: a line a prompt.
+    """
+
+    prompts: tuple[PromptPlan, ...]
+
+    @property
+    def calls(self) -> int:
+        """Calls to be sent."""
+        return sum(one.calls for one in self.prompts)
+
+    @property
+    def cached(self) -> int:
+        """Calls that are answered without being sent."""
+        return sum(one.cached for one in self.prompts)
+
+    @property
+    def money(self) -> float | None:
+        """USD by the estimate; None where a price is not known."""
+        prices = [one.money for one in self.prompts]
+        return None if None in prices else sum(one for one in prices if one is not None)
+
+    @property
+    def most_money(self) -> float | None:
+        """USD at most; None where a price is not known."""
+        prices = [one.most_money for one in self.prompts]
+        return None if None in prices else sum(one for one in prices if one is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        prompts = [dataclasses.asdict(one) for one in self.prompts]
+        totals = {"calls": self.calls, "cached": self.cached, "money": self.money, "most_money": self.most_money}
+        return {"prompts": prompts, **totals}
+
+    def __str__(self) -> str:
+        total = "no price known" if self.money is None else f"about ${self.money:.4f}, at most ${self.most_money:.4f}"
+        return "\n".join([*map(str, self.prompts), f"in all: {self.calls:,} calls, {self.cached:,} cached, {total}"])
+
+
+def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: PromptEngine | None = None) -> Plan:
+    """What the prompts among the functions would take on the data. Nothing is sent.
+
+    Raises:
+        InvalidArgumentError: as of `run`.
+    """
+    engine = engine or PromptEngine()
+    items = list(read_items(data).items)
+    compiled = engine.compile([one for one in functions if isinstance(one, PromptFunction)])
+    check_fields(compiled, items)
+    with engine.opened_cache() as cache:
+        asking = Asking(engine, compiled, items, cache)
+        run_here(asking.look_up())
+    numbers = [
+        dict.fromkeys(("calls", "cached", "input", "output", "most", "money", "most_money"), 0.0) for _ in compiled
+    ]
+    for slots in asking.pending.values():
+        first = slots[0]
+        question, one = asking.question(first), compiled[first.prompt]
+        expected, most = one.expected(question), one.most(question)
+        number = numbers[first.prompt]
+        number["calls"] += 1
+        number["input"] += expected.input
+        number["output"] += expected.output
+        number["most"] += most.total
+        number["money"] += one.cost(expected).money
+        number["most_money"] += one.cost(most).money
+        for slot in slots[1:]:
+            numbers[slot.prompt]["cached"] += 1
+    return Plan(
+        tuple(
+            PromptPlan(
+                name=one.prompt.name,
+                model=one.prompt.model,
+                calls=int(number["calls"]),
+                cached=int(number["cached"]) + tally.cached,
+                errors=sum(
+                    reading is not None and reading.error is not None for samples in readings for reading in samples
+                ),
+                input_tokens=number["input"],
+                output_tokens=number["output"],
+                most_tokens=number["most"],
+                money=None if one.price is None else number["money"],
+                most_money=None if one.price is None else number["most_money"],
+            )
+            for one, number, tally, readings in zip(
+                compiled, numbers, asking.asked.tallies, asking.asked.readings, strict=True
+            )
+        )
+    )

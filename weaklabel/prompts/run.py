@@ -1,0 +1,206 @@
+"""Prompts over data, with everything that is known about the run: `run`, and `run_batch` by batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.labeling.apply import apply
+from weaklabel.labeling.failures import Failure
+from weaklabel.labeling.functions import LabelingFunction
+from weaklabel.labeling.sources import DataSource
+from weaklabel.prompts.asking import PromptProgress, Stopped
+from weaklabel.prompts.batch import Batches
+from weaklabel.prompts.engine import PromptEngine
+from weaklabel.prompts.outcome import Outcome
+from weaklabel.prompts.report import PromptSummary, summarize
+from weaklabel.prompts.spec import PromptFunction
+from weaklabel.votes import Votes
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run took.
+
+    Attributes:
+        calls: calls that the endpoints answered, or that were given up.
+        cached: calls that the cache answered, or another call of the run.
+        input_tokens, output_tokens: of the calls answered by an endpoint.
+        money: USD by the table of prices.
+        unconfirmed: USD that calls without a reply (timeouts, lost connections) may have cost at most. It counts
+            against the budget.
+        unconfirmed_tokens: tokens that these calls may have taken at most, likewise.
+    """
+
+    calls: int
+    cached: int
+    input_tokens: float
+    output_tokens: float
+    money: float
+    unconfirmed: float
+    unconfirmed_tokens: float
+
+
+@dataclass(frozen=True)
+class PromptRun:
+    """What a run gives.
+
+    Attributes:
+        votes: Votes [N, M], a column a function in the order given.
+        missing: [N, M] whether a cell was not asked, because the budget or the time was over. It is no vote, and no
+            abstain: running again asks it.
+        failures: every cell of a prompt that is an error, with its reason.
+        spent: what the run took.
+        summary: a line a prompt; `print(run)` shows them.
+        families: the model family of each prompt, by name: prompts of one family err together, and
+            `LabelModel.fit(votes, families=run.families)` counts them for less than independent sources.
+        stopped: "budget" or "deadline" where one of them ended the run.
+    """
+
+    votes: Votes
+    missing: NDArray[np.bool_]
+    failures: tuple[Failure, ...]
+    spent: Spent
+    summary: tuple[PromptSummary, ...]
+    families: dict[str, str]
+    stopped: Stopped | None
+
+    def __str__(self) -> str:
+        lines = [str(self.votes), *map(str, self.summary)]
+        spent = self.spent
+        lines.append(f"spent ${spent.money:.4f} on {spent.calls:,} calls; {spent.cached:,} were cached")
+        if self.stopped is not None:
+            lines.append(f"stopped by the {self.stopped}: {int(self.missing.sum()):,} cells are missing")
+        return "\n".join(lines)
+
+
+def run(
+    functions: Sequence[LabelingFunction | DataSource],
+    data: Any,
+    engine: PromptEngine | None = None,
+    *,
+    n_classes: int | None = None,
+    items: Iterable[Hashable] | None = None,
+    progress: bool | Callable[[PromptProgress], object] = True,
+) -> PromptRun:
+    """Run prompts, and Python functions among them, over data: `apply`, with everything else that is known of the run.
+
+    Args:
+        functions: M functions with distinct names, one of them a prompt at least.
+        data: as of `apply`.
+        engine: endpoints, cache, prices, budget, deadline; the environment's where not given.
+        n_classes: as of `apply`.
+        items: as of `apply`.
+        progress: show a bar, or call this about five times a second, also while nothing comes back. An exception that
+            it raises ends the run: what was answered is in the cache.
+
+    Raises:
+        EndpointError: if an endpoint refuses the key or the model, or answers nothing.
+        InvalidArgumentError: as of `apply`; and for endpoints, fields and prices that are not known.
+    """
+    recorder = _Recorder(engine or PromptEngine(), progress, None)
+    return _run(functions, data, recorder, n_classes, items)
+
+
+def run_batch(
+    functions: Sequence[LabelingFunction | DataSource],
+    data: Any,
+    engine: PromptEngine | None = None,
+    *,
+    n_classes: int | None = None,
+    items: Iterable[Hashable] | None = None,
+    progress: bool | Callable[[PromptProgress], object] = True,
+    wait: bool = True,
+    poll: float = 30.0,
+) -> PromptRun:
+    """As `run`, by the endpoint's Batch API: at a part of the price, within a day. May be stopped and called again.
+
+    What is under way is noted in the cache. Called again, also after a crash, it finds the batches that were sent, and
+    sends nothing twice. Requests that a batch could not answer are errors; they are sent anew at the next call.
+
+    Args:
+        functions: as of `run`.
+        data: as of `run`.
+        engine: as of `run`.
+        n_classes: as of `run`.
+        items: as of `run`.
+        progress: as of `run`.
+        wait: wait until the batches end; without it, what is not there yet is missing.
+        poll: seconds between looks at the batches.
+
+    Raises:
+        EndpointError, InvalidArgumentError: as of `run`; and where the engine has no cache, or a batch is refused.
+    """
+    recorder = _Recorder(engine or PromptEngine(), progress, Batches(poll, wait))
+    return _run(functions, data, recorder, n_classes, items)
+
+
+def _run(
+    functions: Sequence[LabelingFunction | DataSource],
+    data: Any,
+    recorder: _Recorder,
+    n_classes: int | None,
+    items: Iterable[Hashable] | None,
+) -> PromptRun:
+    votes = apply(
+        functions, data, n_classes=n_classes, items=items, progress=recorder.progress is True, engine=recorder
+    )
+    outcome = recorder.outcome
+    asked, column_of = outcome.asked, {name: at for at, name in enumerate(votes.source_names)}
+    columns = [column_of[name] for name in outcome.votes.source_names]
+    missing = np.zeros(votes.shape, bool)
+    missing[:, columns] = outcome.missing
+    spent = Spent(
+        calls=sum(one.calls for one in asked.tallies),
+        cached=sum(one.cached for one in asked.tallies),
+        input_tokens=sum(one.input_tokens for one in asked.tallies),
+        output_tokens=sum(one.output_tokens for one in asked.tallies),
+        money=asked.spent.money,
+        unconfirmed=asked.unconfirmed.money,
+        unconfirmed_tokens=asked.unconfirmed.tokens,
+    )
+    return PromptRun(
+        votes=votes,
+        missing=missing,
+        failures=tuple(_with_ids(outcome.failures, votes)),
+        spent=spent,
+        summary=summarize(outcome, votes),
+        families={one.name: one.group for one in functions if isinstance(one, PromptFunction)},
+        stopped=asked.stopped,
+    )
+
+
+class _Recorder:
+    """An engine that keeps what `apply` does not hand out."""
+
+    def __init__(
+        self, engine: PromptEngine, progress: bool | Callable[[PromptProgress], object], batches: Batches | None
+    ) -> None:
+        self._engine, self.progress, self._batches = engine, progress, batches
+        self._outcome: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        if self._outcome is None:
+            raise InvalidArgumentError("there is no prompt among the functions: use apply", field="functions")
+        return self._outcome
+
+    def answer(
+        self, sources: Sequence[Any], items: Sequence[Any], *, n_classes: int, progress: bool
+    ) -> tuple[Votes, list[Failure]]:
+        del progress  # the run's own, which may be more than a bar
+        self._outcome = self._engine.ask(
+            sources, items, n_classes=n_classes, progress=self.progress, batches=self._batches
+        )
+        return self._outcome.votes, self._outcome.failures
+
+
+def _with_ids(failures: Sequence[Failure], votes: Votes) -> list[Failure]:
+    ids = votes.item_ids
+    return [one if ids is None else dataclasses.replace(one, item_id=str(ids[one.item])) for one in failures]

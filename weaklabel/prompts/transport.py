@@ -1,0 +1,347 @@
+"""Calls to one endpoint: concurrency, limits, retries, and what an endpoint turns out not to know."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import httpx2
+import openai
+
+from weaklabel.prompts.endpoint import NO_KEY, Endpoint, EndpointError
+from weaklabel.prompts.ledger import Cost, Ledger
+from weaklabel.prompts.limits import Gate, RateLimit
+from weaklabel.prompts.pricing import Tokens
+from weaklabel.prompts.reading import is_response
+
+_CALLS_A_CLIENT = 4  # at every call a connection pool looks at all of its connections
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
+_JITTER = 0.25  # of a wait
+_FRUITLESS_CALLS = 20  # calls given up, with no answer before or between, after which the endpoint is taken for dead
+_RETRIED = {408, 409, 425, 429}
+_LONGEST_REASON = 300
+_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+
+
+class Call(NamedTuple):
+    """One call.
+
+    Attributes:
+        body: of the request, with `max_tokens` for the length of the reply.
+        expected: about how many tokens it takes.
+        most: the most that it may cost.
+        cost: what tokens cost.
+    """
+
+    body: dict[str, Any]
+    expected: Tokens
+    most: Cost
+    cost: Callable[[Tokens], Cost]
+
+
+class Reply(NamedTuple):
+    """What came back: the body of a chat completion with its bytes, or why there is none.
+
+    Attributes:
+        body: the completion; None where every attempt failed.
+        raw: its bytes.
+        tokens: what it took by the endpoint's account, or, where it gives none, the most that it may have taken.
+        error: why there is no body.
+        affordable: False where the budget did not hold the call, which was then not sent.
+    """
+
+    body: dict[str, Any] | None = None
+    raw: bytes = b""
+    tokens: Tokens = Tokens(0, 0)
+    error: str | None = None
+    affordable: bool = True
+
+
+class _FailedError(Exception):
+    """An attempt that failed.
+
+    Attributes:
+        reason: in words; the key is not in it.
+        retry: whether another attempt may go better.
+        wait: seconds that the endpoint asked to wait, or None.
+        billed: whether the attempt may have cost something.
+    """
+
+    def __init__(self, reason: str, *, retry: bool, wait: float | None = None, billed: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.retry, self.wait, self.billed = reason, retry, wait, billed
+
+
+class _RefusedFieldError(Exception):
+    """The endpoint does not know a field of the request that a call can do without."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+class _TooLongError(Exception):
+    """A body longer than is read."""
+
+
+class Transport:
+    """An endpoint, driven within its limits. An asynchronous context manager, for one run and one event loop."""
+
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, *, most_bytes: int | None = None) -> None:
+        self.endpoint = endpoint
+        self._most_bytes = most_bytes or endpoint.max_response_bytes
+        self._key = endpoint.read_key()
+        self._ledger = ledger
+        self._requests = RateLimit(endpoint.requests_per_minute)
+        self._tokens = RateLimit(endpoint.tokens_per_minute)
+        self._gate = Gate()
+        self._unknown: dict[str, set[str]] = {}  # by model: fields that the endpoint refused
+        self._answered = False
+        self._fruitless = 0
+        n_clients = -(-endpoint.concurrency // _CALLS_A_CLIENT)
+        # Whole, it need not be joined at every call; Azure makes one of its own out of the path and the model.
+        path = "/chat/completions"
+        self._url = path if endpoint.azure_api_version is not None else endpoint.url + path
+        self._clients = [self._make_client() for _ in range(n_clients)]
+
+    def _make_client(self) -> openai.AsyncOpenAI:
+        # Redirects are not followed: they would carry items to where nobody sent them.
+        http = httpx2.AsyncClient(
+            timeout=None,  # one clock for the whole call instead of four for its parts: see _attempt
+            follow_redirects=False,
+            event_hooks={"response": [self._bound]},
+            headers={"Accept-Encoding": "identity"},
+            verify=_tls(),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=_CALLS_A_CLIENT),
+        )
+        settings: dict[str, Any] = {"api_key": self._key, "max_retries": 0, "timeout": None, "http_client": http}
+        if self.endpoint.azure_api_version is not None:
+            return openai.AsyncAzureOpenAI(
+                azure_endpoint=self.endpoint.url, api_version=self.endpoint.azure_api_version, **settings
+            )
+        return openai.AsyncOpenAI(base_url=self.endpoint.url, **settings)
+
+    @property
+    def client(self) -> openai.AsyncOpenAI:
+        """A client for what is not a chat completion; it tries again by itself."""
+        return self._clients[0].with_options(max_retries=self.endpoint.max_retries, timeout=self.endpoint.timeout)
+
+    async def __aenter__(self) -> Transport:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for client in self._clients:
+            await client.close()
+
+    # ------------------------------------------------------------------- calls
+
+    async def send(self, call: Call, worker: int = 0) -> Reply:
+        """Send a call until it is answered, given up, or not affordable.
+
+        Raises:
+            EndpointError: if the endpoint refuses the key or the model, or answers nothing at all.
+        """
+        reason, attempt = "", 0
+        while True:
+            if not await self._ledger.reserve(call.most):
+                return Reply(affordable=False) if attempt == 0 else Reply(error=f"{reason}; the budget holds no retry")
+            actual: Cost | None = Cost(0, 0)
+            try:
+                await self._turn(call)
+                actual = None  # from here on a call may be billed, whether its reply arrives or not
+                body, raw, tokens = await self._attempt(call, self._clients[worker % len(self._clients)])
+                actual = call.cost(tokens)
+                self._answered, self._fruitless = True, 0
+                return Reply(body, raw, tokens)
+            except EndpointError:
+                actual = Cost(0, 0)
+                raise
+            except _RefusedFieldError as refused:
+                actual, wait = Cost(0, 0), 0.0
+                self._unknown.setdefault(call.body["model"], set()).add(refused.field)
+            except _FailedError as failure:
+                actual = None if failure.billed else Cost(0, 0)
+                reason, attempt = failure.reason, attempt + 1
+                if not failure.retry or attempt > self.endpoint.max_retries:
+                    return self._given_up(reason, attempt, alive=not failure.retry)
+                if failure.wait is not None and failure.wait > self.endpoint.max_retry_wait:
+                    return self._given_up(f"{reason}; asked to wait {failure.wait:.0f} s", attempt, alive=True)
+                wait = self._wait(failure.wait, attempt)
+            finally:
+                self._ledger.settle(call.most, actual)
+            await asyncio.sleep(wait)
+
+    async def _turn(self, call: Call) -> None:
+        """Returns when the endpoint's pauses and the limits let a call through."""
+        await self._gate.passed()
+        now = time.monotonic()
+        if wait := max(self._requests.take(1, now), self._tokens.take(call.expected.total, now)):
+            await asyncio.sleep(wait)
+
+    def _wait(self, asked: float | None, attempt: int) -> float:
+        """Seconds until the next attempt: what the endpoint asks for, and up to a quarter more so that calls spread."""
+        if asked is not None:
+            self._gate.close_for(asked)
+            return asked * (1 + _JITTER * random.random())  # noqa: S311  # no secret
+        backoff: float = min(_FIRST_BACKOFF * 2 ** (attempt - 1), _LONGEST_BACKOFF)
+        return backoff * (1 - _JITTER * 2 * random.random())  # noqa: S311
+
+    def _given_up(self, reason: str, attempts: int, *, alive: bool) -> Reply:
+        self._fruitless = 0 if alive else self._fruitless + 1
+        if self._fruitless >= _FRUITLESS_CALLS:
+            raise EndpointError(
+                f"{self.endpoint.url} answered none of the last {self._fruitless} calls, {attempts} attempts each; the "
+                f"last: {reason}"
+            )
+        return Reply(error=reason if attempts == 1 else f"{reason} ({attempts} attempts)")
+
+    async def _attempt(self, call: Call, client: openai.AsyncOpenAI) -> tuple[dict[str, Any], bytes, Tokens]:
+        body = self.wire(call.body)
+        try:
+            async with asyncio.timeout(self.endpoint.timeout):
+                response = await client.post(self._url, cast_to=httpx2.Response, body=body)
+        except openai.APIStatusError as error:
+            raise self._refused(error, call.body, body) from None
+        except (openai.APITimeoutError, TimeoutError):
+            raise _FailedError(f"no reply within {self.endpoint.timeout:g} s", retry=True, billed=True) from None
+        except (openai.APIConnectionError, httpx2.TransportError, _TooLongError) as error:
+            raise self._lost(error.__cause__ or error) from None
+        raw = self.without_key(response.content)
+        try:
+            parsed = json.loads(raw)
+        except ValueError:
+            raise _FailedError("the reply is not JSON", retry=True, billed=True) from None
+        if not is_response(parsed):
+            raise _FailedError("the reply is no chat completion", retry=True, billed=True)
+        tokens = usage(parsed)
+        if tokens is None:
+            tokens = Tokens(call.most.tokens - call.body["max_tokens"], call.body["max_tokens"])
+        else:
+            self._tokens.correct(tokens.total - call.expected.total)
+        return parsed, raw, tokens
+
+    def wire(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The body as this endpoint takes it: its name for the limit of tokens, and without what it refused."""
+        body = dict(asked)
+        field: str = self.endpoint.max_tokens_field
+        for unknown in self._unknown.get(asked["model"], ()):
+            if unknown == field:
+                field = _LIMITS[field]
+            else:
+                body.pop(unknown, None)
+        if "logprobs" not in body:
+            body.pop("top_logprobs", None)
+        body[field] = body.pop("max_tokens")
+        return body
+
+    def without_key(self, raw: bytes) -> bytes:
+        """What an endpoint says, with no key in it, were it to echo one."""
+        return raw if self._key == NO_KEY else raw.replace(self._key.encode(), b"[key]")
+
+    # ---------------------------------------------------------------- failures
+
+    def _refused(self, error: openai.APIStatusError, asked: dict[str, Any], sent: dict[str, Any]) -> _FailedError:
+        status = error.status_code
+        reason = self._said(error)
+        if status == 400 and (field := _refused_field(error, sent)) is not None:
+            known = self._unknown.get(asked["model"], set())
+            if field not in _LIMITS or _LIMITS[field] not in known:  # one of the two names must stay
+                raise _RefusedFieldError(field)
+        if status == 401 or (status in (403, 404) and not self._answered):
+            raise EndpointError(
+                f"{self.endpoint.url} refuses: {reason}. The key is read from {self.endpoint.key_variable}"
+            )
+        if status == 429 and getattr(error, "code", None) == "insufficient_quota":
+            raise EndpointError(f"{self.endpoint.url} refuses: {reason}")
+        retry = status in _RETRIED or status >= 500
+        return _FailedError(reason, retry=retry, wait=_retry_after(error.response.headers) if retry else None)
+
+    def _said(self, error: openai.APIStatusError) -> str:
+        """What the endpoint said of an error, in short."""
+        message = error.body.get("message") if isinstance(error.body, dict) else error.body
+        text = self.without_key(" ".join(str(message or "").split()).encode()).decode()
+        if len(text) > _LONGEST_REASON:
+            text = text[:_LONGEST_REASON] + "…"
+        return f"HTTP {error.status_code}" + (f": {text}" if text else "")
+
+    def _lost(self, cause: BaseException) -> _FailedError:
+        if isinstance(cause, _TooLongError):
+            return _FailedError(f"the reply is longer than {self._most_bytes:,} bytes", retry=False, billed=True)
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return _FailedError("the endpoint cannot be reached", retry=True)
+        return _FailedError(f"the connection was lost ({type(cause).__name__})", retry=True, billed=True)
+
+    async def _bound(self, response: httpx2.Response) -> None:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise _TooLongError  # it was asked not to; unpacked, a small body may be of any size
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Bounded(response.stream, self._most_bytes)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends with an error where it is too long."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
+        self._stream, self._most = stream, most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        count = 0
+        async for chunk in self._stream:
+            count += len(chunk)
+            if count > self._most:
+                raise _TooLongError
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One context for all clients: to read the certificates takes longer than many a call."""
+    return httpx2.create_ssl_context()
+
+
+def _refused_field(error: openai.APIStatusError, sent: dict[str, Any]) -> str | None:
+    """The field of the request that an endpoint says it does not support, where a call can do without it."""
+    body = error.body if isinstance(error.body, dict) else {}
+    named = str(body.get("param") or "").partition(".")[0]
+    message = str(body.get("message") or error.body or "").lower()
+    optional = ("response_format", "top_logprobs", "logprobs", "temperature", "max_completion_tokens", "max_tokens")
+    for field in optional:
+        if field in sent and (named == field or (not named and field in message)):
+            return field
+    return "response_format" if "response_format" in sent and "json_schema" in message else None
+
+
+def usage(completion: dict[str, Any]) -> Tokens | None:
+    """What a completion took by the endpoint's account; None where it gives none."""
+    try:
+        counts = completion["usage"]
+        tokens = Tokens(float(counts["prompt_tokens"]), float(counts["completion_tokens"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return tokens if tokens.input >= 0 and tokens.output >= 0 else None
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds of a Retry-After header, in seconds, milliseconds or as a date; None where there is none."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    try:
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(date.timestamp() - time.time(), 0.0)
