@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-IN_PROCESS, THROUGH_THE_SERVICE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+IN_PROCESS, BEYOND_CLASSES, THROUGH_THE_SERVICE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_python_of_the_readme_runs(start_server: Callable[..., Any], capsys: Any) -> None:
@@ -26,6 +26,17 @@ def test_the_python_of_the_readme_runs(start_server: Callable[..., Any], capsys:
     np.testing.assert_array_equal(names["soft_labels"], in_process)
 
 
+def test_what_the_readme_says_beyond_plain_votes_runs() -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(IN_PROCESS.split("HAM, SPAM")[0], names)
+    last = BEYOND_CLASSES.strip().splitlines()[-1]
+    exec(BEYOND_CLASSES.replace(last, f"soft_labels = {last}"), names)
+    soft_labels = names["soft_labels"]
+    assert soft_labels.shape == (4, 3)
+    # Two, one and one: what the bag says; a share of the soft labels is even.
+    np.testing.assert_allclose(soft_labels.sum(0), [2, 1, 1], atol=0.15)
+
+
 def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:
     makefile = (Path(__file__).parent.parent / "Makefile").read_text()
     for part in ("--require-hashes -r requirements.lock", "--no-build-isolation --no-deps -e clients/python -e ."):
@@ -35,12 +46,14 @@ def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+ROOT = Path(__file__).parent.parent
+
+
 @pytest.mark.parametrize(
-    "path", ["README.md", "CONTRIBUTING.md", *(f"docs/{n}.md" for n in ("architecture", "label-model", "service"))]
+    "path", ["README.md", "CONTRIBUTING.md", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("docs/*.md")))]
 )
 def test_links_lead_somewhere_and_nothing_is_left_to_fill_in(path: str) -> None:
-    root = Path(__file__).parent.parent
-    text = (root / path).read_text()
+    text = (ROOT / path).read_text()
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert ((root / path).parent / target).exists(), target
+        assert ((ROOT / path).parent / target).exists(), target
     assert not re.findall(r"^[A-Z_]{5,}$", text, re.MULTILINE)

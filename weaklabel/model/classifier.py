@@ -195,6 +195,8 @@ def scaled(features: Features, scaling: Scaling) -> Features:
     Lengths are taken with one more cell of ordinary size, so that with many features rows come to have the same length,
     and a single feature keeps its order.
     """
+    if sp.issparse(features) and scaling.mean.any():  # learned on dense ones
+        features = features.toarray()
     if isinstance(features, np.ndarray):
         rows = (features - scaling.mean) * scaling.factor
         squares = np.einsum("nd,nd->n", rows, rows)

@@ -1,8 +1,8 @@
 """Sources that copy each other: found before EM, because a fit follows copies and cannot be repaired afterwards.
 
-Agreement alone does not tell: accurate, independent sources agree nearly always. Copies share their ERRORS. Two votes
-for a class count as a shared error where the other sources of the row prefer another class, and the score of a pair is
-the share of such errors among shared errors and disagreements.
+Agreement alone does not tell: accurate, independent sources agree nearly always. Copies share their ERRORS. Two equal
+votes count as a shared error where the other sources of the row prefer a class that they exclude, and the score of a
+pair is the share of such errors among shared errors and disagreements.
 """
 
 from __future__ import annotations
@@ -28,39 +28,40 @@ IDENTICAL_LOG_ODDS = 12.0
 MOST_SOURCES = 3000
 """Above, the [M, M] tables are not worth their memory."""
 MOST_ROWS = 16_384
-"""More distinct rows than this are sampled."""
+"""More distinct rows than this are sampled, ..."""
+MOST_CELLS = 2**24
+"""... and more rows times symbols."""
 
 
 def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np.float64]) -> sp.csr_array[np.float64]:
     """How surely each pair of sources copies each other.
 
     Args:
-        votes: U distinct rows.
+        votes: U distinct rows, of classes and candidate sets.
         weight: [U] how many items have the row.
         precision: [M] how far each source is unipolar: then abstaining apart is disagreement as well.
 
     Returns:
         [M, M], symmetric, in [0, 1], zero on the diagonal.
     """
-    n_rows, n_sources, n_classes = votes.n_items, votes.n_sources, votes.n_classes
+    n_rows, n_sources, n_symbols = votes.n_items, votes.n_sources, votes.n_classes + len(votes.symbols)
     if not 3 <= n_sources <= MOST_SOURCES or votes.n_votes == 0:
         return sp.csr_array((n_sources, n_sources))
-    if n_rows > MOST_ROWS:
-        sampled = np.sort(np.random.default_rng(0).choice(n_rows, MOST_ROWS, replace=False))
+    most_rows = min(MOST_ROWS, MOST_CELLS // n_symbols)
+    if n_rows > most_rows:
+        sampled = np.sort(np.random.default_rng(0).choice(n_rows, most_rows, replace=False))
         return copy_scores(votes.select_items(sampled), weight[sampled], precision)
     rows, sources, labels = votes.triples()
-    tally = votes.counts().astype(float)
-    judged = (tally.sum(1) >= JUDGED_VOTES).astype(float)
-    one_hot = sp.csr_array(
-        (np.ones(len(rows), bool), (rows.astype(np.int64) * n_classes + labels, sources)),
-        shape=(n_rows * n_classes, n_sources),
-    )
+    judged = (np.bincount(rows, minlength=n_rows) >= JUDGED_VOTES).astype(float)
+    place = rows.astype(np.int64) * n_symbols + labels
+    one_hot = sp.csr_array((np.ones(len(rows), bool), (place, sources)), shape=(n_rows * n_symbols, n_sources))
+    shown = np.bincount(place, minlength=n_rows * n_symbols).reshape(n_rows, n_symbols).astype(float)
     fired = sp.csr_array((np.ones(len(rows), bool), (rows, sources)), shape=(n_rows, n_sources))
 
     def by_symbol(row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.repeat(row_weight, n_classes)
+        return np.repeat(row_weight, n_symbols)
 
-    shared_errors = gram(one_hot, (weight[:, None] * _errors(tally)).ravel())
+    shared_errors = gram(one_hot, (weight[:, None] * _errors(shown, votes.symbols.supports())).ravel())
     shared_rows = gram(fired, weight * judged)
     apart = shared_rows - gram(one_hot, by_symbol(weight * judged))
     together = gram(fired, weight)
@@ -94,14 +95,27 @@ def with_families(
     return sp.csr_array(np.maximum(scores.toarray(), least * same))
 
 
-def _errors(tally: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[U, K] how far the others call two votes for a class an error: another has more votes (1), or as many (.5)."""
-    ranked = np.sort(tally, axis=1)
-    strongest_other = np.repeat(ranked[:, -1:], tally.shape[1], axis=1)
-    strongest_other[np.arange(len(tally)), tally.argmax(1)] = ranked[:, -2]
-    rest = tally - 2
-    errors = np.where(strongest_other > rest, 1.0, np.where(strongest_other == rest, 0.5, 0.0))
-    return np.where((strongest_other >= 2) & (rest >= 0), errors, 0.0)
+def _errors(shown: NDArray[np.float64], supports: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """[U, S] how far the others call two equal votes an error: more votes allow a class that these exclude (1), or as
+    many (.5).
+
+    Args:
+        shown: [U, S] how often each row has each symbol.
+        supports: [S, K] classes of each symbol.
+    """
+    n_classes = supports.shape[1]
+    plain = shown.shape[1] == n_classes
+    allowed = shown if plain else shown @ supports  # [U, K] votes that allow the class
+    # Of one class: its own votes, and the most of another.
+    ranked = np.partition(allowed, n_classes - 2, axis=1)
+    of_others = np.repeat(ranked[:, -1:], n_classes, axis=1)
+    of_others[np.arange(len(allowed)), allowed.argmax(1)] = ranked[:, -2]
+    sets = list(supports[n_classes:])
+    within = np.column_stack([allowed, *(allowed[:, members].max(1) for members in sets)])
+    beyond = np.column_stack([of_others, *(allowed[:, ~members].max(1) for members in sets)])
+    rest = within - 2
+    errors = np.where(beyond > rest, 1.0, np.where(beyond == rest, 0.5, 0.0))
+    return np.where((beyond >= 2) & (rest >= 0), errors, 0.0)
 
 
 def _improbable(

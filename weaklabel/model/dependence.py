@@ -83,7 +83,7 @@ def excess_correlation(
     labels = posterior(votes_given)
     real, twins = pair_sums(votes_given, labels), np.zeros(2)
     cumulated, n_pairs = labels.cumsum(1), max(int((votes_a_row * (votes_a_row - 1) // 2).sum()), 1)
-    n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // (len(cell_rows) * n_classes))
+    n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // max(len(cell_rows) * n_classes, 1))
     for _ in range(n_twins):
         truth = (cumulated > rng.random((len(codes), 1))[voting]).argmax(1)
         drawn = rng.random(codes.shape)[voting][cell_rows, cell_sources]

@@ -27,6 +27,7 @@ from weaklabel.model.rows import (
     share_totals,
 )
 from weaklabel.model.side import Known
+from weaklabel.symbols import Symbols
 from weaklabel.votes import ABSTAIN, Votes
 
 NARROW_CONCENTRATION = 0.1
@@ -74,7 +75,7 @@ def prepare(
     whole = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
     vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
     precision = unipolarity(vote_counts)
-    copies = copy_scores(plain_part(votes), merged.weight.astype(np.float64) / merged.scale, precision)
+    copies = copy_scores(plain_part(votes, with_sets=True), merged.weight.astype(np.float64) / merged.scale, precision)
     if families is not None:
         copies = with_families(copies, families, settings.family_score)
     if copies.nnz:
@@ -101,6 +102,7 @@ def prepare(
         anchored_log_balance(rows),
         sets,
         bounds,
+        None if sets is None else jnp.asarray(np.clip(vote_counts.sum(1) / np.maximum(whole, 1e-9), 0, 1), jnp.float32),
         of_groups,
     )
     return Prepared(rows, sources, copies, mean_precision, hold, gold_weights)
@@ -112,8 +114,8 @@ def set_symbols(votes: Votes) -> SetSymbols:
     return SetSymbols(members, information(members / members.sum(1, keepdims=True)))
 
 
-def plain_part(votes: Votes) -> Votes:
-    """Votes for one class: probability vectors by their most probable class, candidate sets left out.
+def plain_part(votes: Votes, *, with_sets: bool = False) -> Votes:
+    """Votes for one class: probability vectors by their most probable class, candidate sets left out unless wanted.
 
     For what is said about sources beside the fit: copies, intervals, diagnostics.
     """
@@ -122,6 +124,10 @@ def plain_part(votes: Votes) -> Votes:
     n_classes, symbols = votes.n_classes, votes.symbols
     meaning = np.full(n_classes + len(symbols), ABSTAIN, np.int64)
     meaning[:n_classes] = np.arange(n_classes)
+    kept = Symbols.empty(n_classes)
+    if with_sets:
+        kept = Symbols(symbols.sets, kept.soft)
+        meaning[n_classes : n_classes + len(symbols.sets)] = n_classes + np.arange(len(symbols.sets))
     meaning[n_classes + len(symbols.sets) :] = symbols.soft.argmax(1) if len(symbols.soft) else ABSTAIN
     if votes.is_sparse:
         rows, sources, labels = votes.triples()
@@ -133,9 +139,11 @@ def plain_part(votes: Votes) -> Votes:
             n_items=votes.n_items,
             n_sources=votes.n_sources,
             source_names=votes.source_names,
+            symbols=kept,
         )
     codes = votes.to_codes()
-    return Votes.from_codes(np.where(codes >= 0, meaning[codes], codes), n_classes, sources=votes.source_names)
+    codes = np.where(codes >= 0, meaning[codes], codes)
+    return Votes.from_codes(codes, n_classes, sources=votes.source_names, symbols=kept)
 
 
 def _gold_weights(rows: Rows, items: NDArray[np.float32], gold: NDArray[np.int32], weight: float) -> Array:

@@ -159,6 +159,8 @@ class Sources(NamedTuple):
     """Candidate sets of the codebook; None where votes are plain."""
     bounds: Float[Array, "M 2"] | None = None
     """Least and largest accuracy that a person allows each source; None where nothing is said."""
+    information: Float[Array, " M"] | None = None
+    """Mean information of each source's votes, see weaklabel.model.imprecise; None where votes are plain."""
     log_anchored_groups: Float[Array, "G K"] | None = None
     """`log_anchored` of each group; None where there are no groups."""
 

@@ -109,8 +109,9 @@ def _scalar(value: float) -> Array:
 
 @jax.jit
 def _summarized(sources: Sources) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The mean precision, and the number of sources that vote, copies counted once."""
-    return sources.mean_precision, jnp.where(sources.vote_counts.sum(1) > 0, sources.independence, 0).sum()
+    """The mean precision, and the number of sources that vote: copies counted once, and by what their votes tell."""
+    worth = sources.independence if sources.information is None else sources.independence * sources.information
+    return sources.mean_precision, jnp.where(sources.vote_counts.sum(1) > 0, worth, 0).sum()
 
 
 @jax.jit
@@ -121,7 +122,7 @@ def _tempered(
     bound: float | Float[Array, ""],
     safeguard: float | Float[Array, ""],
     correlated: float | Float[Array, ""],
-) -> tuple[Float[Array, "M K K"] | Float[Array, "M K"], Float[Array, " K"], Float[Array, " K"]]:
+) -> tuple[Float[Array, "M S K"] | Float[Array, "M K"], Float[Array, " K"], Float[Array, " K"]]:
     """Bounded evidence, and the priors of the soft labels and of the call."""
     log_balance = jnp.log(params.class_totals / params.class_totals.sum())
     log_prior = tempered_prior(log_balance, sources, settings.prior_precision_read)

@@ -79,6 +79,11 @@ def _together(parts: list[Codes]) -> Codes:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
+def count_votes(chunks: Iterable[Chunk]) -> int:
+    """Number of votes."""
+    return sum(int(np.count_nonzero(chunk.codes >= 0)) for chunk in chunks)
+
+
 def sample_size(n_items: int, n_votes: int, n_sources: int, n_classes: int, sample_rows: int) -> int:
     """Rows of a sample: at least `sample_rows`, and more where there are many parameters, as far as memory goes."""
     wanted = VOTES_PER_PARAMETER * n_sources * n_classes**2 * n_items / max(n_votes, 1)
@@ -138,7 +143,7 @@ def draw_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Drawn:
     for chunk in cut_chunks(chunks):
         distinct.add(chunk.codes)
         sample.add(chunk.codes)
-        n_votes += int(np.count_nonzero(chunk.codes >= 0))
+        n_votes += count_votes([chunk])
     totals = hosts.summed(np.asarray([sample.n_items, n_votes, not distinct.few], np.float64))
     n_items, n_votes, n_overflown = (int(total) for total in totals)
     if n_overflown == 0:
@@ -214,8 +219,8 @@ def _rows_before(chunks: VoteChunks) -> int:
 
 def row_ranks(start: int, n_rows: int, seed: int) -> NDArray[np.uint32]:
     """[n] the places of rows in a random order that depends on their number and the seed alone (a 32-bit mixer)."""
-    x = np.arange(start, start + n_rows, dtype=np.uint64).astype(np.uint32)
-    x += np.uint32((seed * 0x9E3779B9 + 1) & 0xFFFFFFFF)
+    x = np.arange(n_rows, dtype=np.uint32)
+    x += np.uint32((start + seed * 0x9E3779B9 + 1) & 0xFFFFFFFF)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         x ^= x >> np.uint32(shift)
         x *= np.uint32(factor)

@@ -162,7 +162,13 @@ def train(
         return _conclude_by_item(votes, gold, beside, settings, options, seed)
     merged = merge_rows(votes, gold)
     if sample_rows is not None and not votes.is_sparse and votes.is_plain and merged.votes.n_items > sample_rows:
-        size = stream.sample_size(votes.n_items, votes.n_votes, votes.n_sources, votes.n_classes, sample_rows)
+        size = stream.sample_size(
+            votes.n_items,
+            stream.count_votes(stream.cut(votes, gold)),
+            votes.n_sources,
+            votes.n_classes,
+            sample_rows,
+        )
         if size < votes.n_items:
             estimate = _estimate(stream.draw(votes, gold, size, seed), settings, options, beside)
             return _conclude(_refined(estimate, lambda: stream.cut(votes, gold), settings), settings, seed).fitted
