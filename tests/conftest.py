@@ -17,7 +17,13 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Shapes in the annotations of the pure core are checked at run time, in tests only.
-PURE = [f"weaklabel.model.{name}" for name in ("params", "layout", "init", "rows", "estep", "mstep", "readout", "fit", "sweep", "bags", "expected_counts", "imprecise", "classifier", "features")]
+PURE = [
+    f"weaklabel.model.{name}"
+    for name in (
+        *("params", "layout", "init", "rows", "estep", "mstep", "readout", "fit", "sweep"),
+        *("imprecise", "bags", "expected_counts", "classifier", "features"),
+    )
+]
 install_import_hook(PURE, "beartype.beartype")
 
 LISTENING = re.compile(r"^weaklabel \S+ listening on (\S+), data in (.+)$", re.MULTILINE)

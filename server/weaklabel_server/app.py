@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from alembic.util import CommandError
@@ -21,6 +21,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from weaklabel import compile_cache
+from weaklabel.errors import InvalidArgumentError
 from weaklabel_client._gen import (
     labels_pb2,
     labels_pb2_grpc,
@@ -30,6 +32,10 @@ from weaklabel_client._gen import (
     operations_pb2_grpc,
     projects_pb2,
     projects_pb2_grpc,
+    prompts_pb2,
+    prompts_pb2_grpc,
+    side_data_pb2,
+    side_data_pb2_grpc,
     sources_pb2,
     sources_pb2_grpc,
     votes_pb2,
@@ -40,14 +46,20 @@ from weaklabel_server.config import ServerConfig
 from weaklabel_server.engine import Engine
 from weaklabel_server.interceptors import CallInterceptor
 from weaklabel_server.operations import OperationRunner
+from weaklabel_server.prompt_settings import PromptFile, PromptSettingsError
 from weaklabel_server.services.labels import LabelService
 from weaklabel_server.services.models import ModelService
 from weaklabel_server.services.operations import OperationService
 from weaklabel_server.services.projects import ProjectService
+from weaklabel_server.services.prompts import PromptService
+from weaklabel_server.services.side_data import SideDataService
 from weaklabel_server.services.sources import SourceService
 from weaklabel_server.services.votes import VoteService
-from weaklabel_server.store import requests, uploads
+from weaklabel_server.store import requests, side_data, uploads
 from weaklabel_server.store.database import Database, sqlite_url
+
+if TYPE_CHECKING:
+    from weaklabel_server.prompts import Prompts
 
 LOCK_FILE = "weaklabel.lock"
 
@@ -57,7 +69,9 @@ SERVICES = tuple(
         (projects_pb2, "ProjectService"),
         (sources_pb2, "SourceService"),
         (votes_pb2, "VoteService"),
+        (side_data_pb2, "SideDataService"),
         (models_pb2, "ModelService"),
+        (prompts_pb2, "PromptService"),
         (operations_pb2, "OperationService"),
         (labels_pb2, "LabelService"),
     )
@@ -109,6 +123,8 @@ class App:
             )
         lock = lock_data_dir(config.data_dir)
         self._stack.callback(os.close, lock)
+        if config.compile_cache != "off":
+            compile_cache.use(config.compile_cache or config.data_dir / "compiled")
         database = await asyncio.to_thread(_open_database, config)
         self._stack.push_async_callback(asyncio.to_thread, database.close)
         self._in_background(self._clean(database))
@@ -119,8 +135,11 @@ class App:
             max_label_cells=config.max_label_cells,
         )
         self._stack.push_async_callback(asyncio.to_thread, engine.close)
-        runner = OperationRunner(database, engine, max_fits=config.max_fits)
-        server = self._build(database, engine, runner)
+        prompts = await asyncio.to_thread(_open_prompts, config, database)
+        runner = OperationRunner(
+            database, engine, prompts, max_fits=config.max_fits, max_prompt_runs=config.max_prompt_runs
+        )
+        server = self._build(database, engine, prompts, runner)
         self._stack.push_async_callback(runner.stop)
         self._stack.push_async_callback(server.stop, config.grace_seconds)
         self._stack.callback(runner.stop_soon)
@@ -165,12 +184,15 @@ class App:
             before = now_micros() - int(self._config.keep_days * MICROS_PER_DAY)
             try:
                 await database.run_write(uploads.remove_abandoned, before)
+                await database.run_write(side_data.remove_abandoned, before)
                 await database.run_write(requests.remove_old, before)
             except SQLAlchemyError:
                 log.exception("what is old could not be removed; it is tried again later")
             await asyncio.sleep(self._config.clean_seconds)
 
-    def _build(self, database: Database, engine: Engine, runner: OperationRunner) -> grpc.aio.Server:
+    def _build(
+        self, database: Database, engine: Engine, prompts: "Prompts | None", runner: OperationRunner
+    ) -> grpc.aio.Server:
         config = self._config
         server = grpc.aio.server(
             interceptors=[
@@ -195,7 +217,13 @@ class App:
         votes_pb2_grpc.add_VoteServiceServicer_to_server(
             VoteService(database, max_cells=config.max_votes_cells, max_message_bytes=limit), server
         )
+        side_data_pb2_grpc.add_SideDataServiceServicer_to_server(
+            SideDataService(database, max_bytes=config.max_side_data_bytes), server
+        )
         models_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(database, engine, runner), server)
+        prompt_service = PromptService(database, prompts, runner)
+        self._stack.push_async_callback(asyncio.to_thread, prompt_service.close)
+        prompts_pb2_grpc.add_PromptServiceServicer_to_server(prompt_service, server)
         operations_pb2_grpc.add_OperationServiceServicer_to_server(OperationService(database, runner), server)
         labels_pb2_grpc.add_LabelServiceServicer_to_server(
             LabelService(database, engine, max_message_bytes=limit), server
@@ -254,3 +282,24 @@ def _open_database(config: ServerConfig) -> Database:
         reason = error.orig if isinstance(error, DBAPIError) else error
         where = "the database of WEAKLABEL_DATABASE_URL" if config.database_url else str(config.data_dir)
         raise StartError(f"cannot open {where}: {reason}") from None
+
+
+def _open_prompts(config: ServerConfig, database: Database) -> "Prompts | None":
+    if config.prompts_file is None:
+        return None
+    from weaklabel_server.prompts import Prompts  # which loads the openai package: not for servers without prompts
+
+    try:
+        settings = PromptFile.read(config.prompts_file)
+        return Prompts(
+            database,
+            settings,
+            config.data_dir,
+            max_cells=config.max_votes_cells,
+            max_runs=config.max_prompt_runs,
+            max_calls=config.max_prompt_calls,
+        )
+    except PromptSettingsError as error:
+        raise StartError(f"WEAKLABEL_PROMPTS_FILE: {error}") from None
+    except InvalidArgumentError as error:
+        raise StartError(f"WEAKLABEL_PROMPTS_FILE: {config.prompts_file}: {error}") from None

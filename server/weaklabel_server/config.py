@@ -34,6 +34,9 @@ class ServerConfig(BaseSettings):
     """Folder of the database and of the lock that keeps a second server out. Made where it is missing."""
     database_url: str | None = None
     """SQLAlchemy URL of another database than the SQLite file in data_dir."""
+    compile_cache: Literal["off"] | Path | None = None
+    """Folder in which compiled programs are kept, so that the next start is quick; `compiled` in data_dir where not
+    given. "off" keeps none."""
 
     max_message_bytes: int = Field(default=4 * MIB, ge=64 * 1024, le=256 * MIB)
     """Largest message that is received or sent."""
@@ -47,8 +50,16 @@ class ServerConfig(BaseSettings):
     """Items times sources of one project."""
     max_label_cells: int = Field(default=2**27, ge=1)
     """Items times classes of one fit or prediction. A fit takes up to 80 bytes for each."""
+    max_side_data_bytes: int = Field(default=2 * 1024 * MIB, ge=1)
+    """Size of one side data; a fit that names it has it in memory."""
     max_fits: int = Field(default=1, ge=1)
     """Fits that run at the same time; more wait in the queue."""
+    prompts_file: Path | None = None
+    """Endpoints, models, prices and budgets of prompts: see prompt_settings.py. No prompts are run without it."""
+    max_prompt_runs: int = Field(default=1, ge=1)
+    """Runs of prompts at the same time, one a project; more wait. Each has its part of an endpoint's limits."""
+    max_prompt_calls: int = Field(default=5_000_000, ge=1)
+    """Items times prompts times samples of one run, which has them in memory."""
     prediction_threads: int = Field(default=2, ge=1)
     """Predictions that run at the same time."""
     cached_models: int = Field(default=16, ge=1)

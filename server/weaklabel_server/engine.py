@@ -9,19 +9,22 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.errors import WeaklabelError
-from weaklabel_server import names
-from weaklabel_server.errors import Reason, ServiceError
+from weaklabel.errors import InvalidArgumentError, WeaklabelError
+from weaklabel.symbols import Symbols
+from weaklabel.votes import Votes
+from weaklabel_server import names, side
+from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.store import models, projects, votes
 from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.models import FittedModel, ModelSummary, SourceEstimate
-from weaklabel_server.store.operations import Operation, Progress, Stage
+from weaklabel_server.store.operations import FitSettings, Operation, Progress, Stage
+from weaklabel_server.store.side_data import SideSettings
 
 if TYPE_CHECKING:
     from weaklabel.model import FitProgress, LabelModel
@@ -33,6 +36,9 @@ log = logging.getLogger(__name__)
 
 SoftLabels = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Probabilities [rows, K] and labels [rows]."""
+
+_OF_ITEMS = ("prior", "groups", "features", "bags")
+"""What a model wants to know of the items that it labels, where it was told in the fit."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,11 @@ class Engine:
             report: Called with each step of progress; what it raises ends the fit.
 
         Raises:
-            ServiceError: NO_VOTES, LABELS_TOO_LARGE, VOTES_UNSUITABLE; whatever report raises.
+            ServiceError: NO_VOTES, LABELS_TOO_LARGE, VOTES_UNSUITABLE, SIDE_DATA_NOT_FOUND, SIDE_DATA_UNSUITABLE;
+                whatever report raises.
         """
+        settings = operation.settings
+        assert isinstance(settings, FitSettings)
         progress = Progress(Stage.READING)
         report(progress)
         with self._database.read() as tx:
@@ -102,6 +111,7 @@ class Engine:
             # Checked when it was asked for, too; but the limit may be another one since.
             self.check_size(view.item_count, len(view.project.classes))
             read = votes.read(tx, view)
+            told = side.read(tx, view, settings.side)
 
         def on_iteration(step: "FitProgress") -> None:
             nonlocal progress
@@ -109,7 +119,6 @@ class Engine:
             report(progress)
 
         report(progress.at(Stage.FITTING))
-        settings = operation.settings
         try:
             label_model = _label_model_class()
             model = (
@@ -117,15 +126,19 @@ class Engine:
                 if settings.max_iterations
                 else label_model(classes=view.project.classes, seed=settings.seed)
             )
-            model.fit(read, progress=on_iteration)
+            model.fit(read, progress=on_iteration, **told)
             report(progress.at(Stage.LABELING))
-            probabilities, labels = model.label(read)
+            probabilities, labels = model.label(read, **{name: told[name] for name in _OF_ITEMS if name in told})
+        except InvalidArgumentError as error:
+            if error.field in (*told, "gold_error"):
+                raise side.unsuitable(error.field, str(error)) from error
+            raise ServiceError(Reason.VOTES_UNSUITABLE, str(error)) from error
         except WeaklabelError as error:
             raise ServiceError(Reason.VOTES_UNSUITABLE, str(error)) from error
         return FittedModel(
             model_id=secrets.token_hex(8),
             votes_version=view.version,
-            summary=_summary(model),
+            summary=_summary(model, settings.side),
             content=model.to_bytes(),
             probabilities=probabilities,
             labels=labels,
@@ -158,14 +171,24 @@ class Engine:
                 self._models.popitem(last=False)
         return loaded
 
-    def label(self, model: LoadedModel, codes: Codes) -> SoftLabels:
-        """Soft labels of new votes, codes [rows, M] in the order of the model's sources. Blocks: run it in a thread.
+    def label(self, model: LoadedModel, codes: Codes, symbols: Symbols | None = None, **known: Any) -> SoftLabels:
+        """Soft labels of new votes. Blocks: run it in a thread.
+
+        Args:
+            model: The model.
+            codes: [rows, M] in the order of the model's sources.
+            symbols: What codes from K on stand for.
+            known: What LabelModel.label takes beside votes.
 
         Raises:
-            ServiceError: LABELS_TOO_LARGE.
+            ServiceError: LABELS_TOO_LARGE; INVALID_FIELD where the model cannot use what is known.
         """
         self.check_size(len(codes), model.n_classes)
-        return model.label_model.label(codes)
+        given = Votes.from_codes(codes, model.n_classes, symbols=symbols, sources=model.column_of) if symbols else codes
+        try:
+            return model.label_model.label(given, **known)
+        except InvalidArgumentError as error:
+            raise invalid(f"side.{error.field}" if error.field in known else "votes", str(error)) from error
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs work(...), which may call the methods that block, in a thread for predictions."""
@@ -183,8 +206,9 @@ def _label_model_class() -> "type[LabelModel]":
     return LabelModel
 
 
-def _summary(model: "LabelModel") -> ModelSummary:
+def _summary(model: "LabelModel", told: SideSettings) -> ModelSummary:
     columns = (model.coverage, model.source_accuracy, *model.source_accuracy_interval.T)
+    balance = model.group_balance
     estimates = zip(model.source_names, *(column.tolist() for column in columns), strict=True)
     return ModelSummary(
         iteration_count=model.n_iter,
@@ -194,4 +218,6 @@ def _summary(model: "LabelModel") -> ModelSummary:
         sources=[SourceEstimate(*estimate) for estimate in estimates],
         warnings=list(model.warnings),
         risk=model.diagnostics.risk,
+        group_balance={} if balance is None else dict(zip(model.group_names, balance.tolist(), strict=True)),
+        side=told,
     )

@@ -37,17 +37,23 @@ class Reason(StrEnum):
     PROJECT_NOT_FOUND = auto()
     SOURCE_NOT_FOUND = auto()
     MODEL_NOT_FOUND = auto()
+    SIDE_DATA_NOT_FOUND = auto()
     OPERATION_NOT_FOUND = auto()
     VOTES_VERSION_NOT_FOUND = auto()
+    PROMPT_RUN_NOT_FOUND = auto()
 
     PROJECT_EXISTS = auto()
 
     NO_VOTES = auto()
     VOTES_UNSUITABLE = auto()
+    SIDE_DATA_UNSUITABLE = auto()
     OPERATIONS_RUNNING = auto()
     ITEM_NAMING_MIXED = auto()
     ROW_OFFSET_MISMATCH = auto()
     ROW_COUNT_MISMATCH = auto()
+    PROMPTS_NOT_CONFIGURED = auto()
+    PROMPT_PRICE_UNKNOWN = auto()
+    PROMPT_ENDPOINT_FAILED = auto()
     UPLOAD_NOT_FOUND = auto()
 
     UPLOAD_TAKEN_OVER = auto()
@@ -55,6 +61,8 @@ class Reason(StrEnum):
     OPERATION_CRASHES = auto()
     PROJECT_TOO_LARGE = auto()
     LABELS_TOO_LARGE = auto()
+    PROMPT_RUN_TOO_LARGE = auto()
+    SIDE_DATA_TOO_LARGE = auto()
     TOO_MANY_STREAMS = auto()
     STREAM_IDLE = auto()
     SHUTTING_DOWN = auto()
@@ -71,21 +79,29 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.PROJECT_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.SOURCE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.MODEL_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+        Reason.SIDE_DATA_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.OPERATION_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.VOTES_VERSION_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+        Reason.PROMPT_RUN_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.PROJECT_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
         Reason.NO_VOTES: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.VOTES_UNSUITABLE: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.SIDE_DATA_UNSUITABLE: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.OPERATIONS_RUNNING: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.ITEM_NAMING_MIXED: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.ROW_OFFSET_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.ROW_COUNT_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.PROMPTS_NOT_CONFIGURED: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.PROMPT_PRICE_UNKNOWN: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.PROMPT_ENDPOINT_FAILED: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.UPLOAD_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.UPLOAD_TAKEN_OVER: grpc.StatusCode.ABORTED,
         Reason.OPERATION_CANCELLED: grpc.StatusCode.CANCELLED,
         Reason.OPERATION_CRASHES: grpc.StatusCode.INTERNAL,
         Reason.PROJECT_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.LABELS_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.PROMPT_RUN_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.SIDE_DATA_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.TOO_MANY_STREAMS: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.STREAM_IDLE: grpc.StatusCode.DEADLINE_EXCEEDED,
         Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
@@ -146,6 +162,15 @@ def _pack(google_rpc_name: str, message: Message) -> Any:
 def invalid(field: str, description: str, *, reason: Reason = Reason.INVALID_FIELD) -> ServiceError:
     """INVALID_ARGUMENT for one field."""
     return ServiceError(reason, f"{field}: {description}", violations=[FieldViolation(field, description)])
+
+
+def prompts_not_configured() -> ServiceError:
+    """The server has no endpoint to send prompts to."""
+    return ServiceError(
+        Reason.PROMPTS_NOT_CONFIGURED,
+        "this server has no endpoint for prompts; whoever runs it names a file with endpoints and budgets in "
+        "WEAKLABEL_PROMPTS_FILE",
+    )
 
 
 def unexpected(log: logging.Logger, doing: str) -> ServiceError:

@@ -1,4 +1,4 @@
-"""Resource names: projects/{project}, and below it sources/{source}, models/{model}, operations/{operation}."""
+"""Resource names: projects/{project}, and below it sources/, models/, operations/, sideData/, promptRuns/ with ids."""
 
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -36,6 +36,16 @@ def format_operation(project_id: str, operation_id: str) -> str:
     return f"projects/{project_id}/operations/{operation_id}"
 
 
+def format_side_data(project_id: str, side_data_id: str) -> str:
+    """The resource name of side data."""
+    return f"projects/{project_id}/sideData/{side_data_id}"
+
+
+def format_prompt_run(project_id: str, run_id: str) -> str:
+    """The resource name of a run of prompts."""
+    return f"projects/{project_id}/promptRuns/{run_id}"
+
+
 def parse_project(name: str, *, field: str) -> str:
     """The project id in a name; `field` is where the name stood, for the error.
 
@@ -67,9 +77,19 @@ def parse_operation(name: str, *, field: str) -> ChildName:
     return _parse_child(name, "operations", field=field)
 
 
+def parse_side_data(name: str, *, field: str) -> ChildName:
+    """The project id and the id in the name of side data. Raises as parse_project."""
+    return _parse_child(name, "sideData", field=field)
+
+
+def parse_prompt_run(name: str, *, field: str) -> ChildName:
+    """The project id and the id in the name of a run of prompts. Raises as parse_project."""
+    return _parse_child(name, "promptRuns", field=field)
+
+
 def _parse_child(name: str, collection: str, *, field: str) -> ChildName:
     match name.split("/"):
         case ["projects", project_id, found, child_id] if found == collection and project_id and child_id:
             return ChildName(project_id, child_id)
-    form = f"projects/{{project}}/{collection}/{{{collection[:-1]}}}"
+    form = f"projects/{{project}}/{collection}/{{{collection.removesuffix('s')}}}"
     raise invalid(field, f'"{name}" is not of the form "{form}"')

@@ -1,4 +1,4 @@
-"""The life of a fit: it waits for its turn, runs in a thread, tells how far it is, and can be cancelled.
+"""The life of an operation: it waits for its turn, runs in a thread, tells how far it is, and can be cancelled.
 
 What was acknowledged is in the store, so that a restart of the server runs again what was not done.
 """
@@ -6,15 +6,22 @@ What was acknowledged is in the store, so that a restart of the server runs agai
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
 
 from weaklabel_server.engine import Engine
-from weaklabel_server.errors import Reason, ServiceError, unexpected
-from weaklabel_server.store import operations
+from weaklabel_server.errors import Reason, ServiceError, prompts_not_configured, unexpected
+from weaklabel_server.store import models, operations
 from weaklabel_server.store.database import Database
-from weaklabel_server.store.operations import Operation, Progress, Stage
+from weaklabel_server.store.operations import Operation, Progress, PromptProgress, PromptSettings
+
+if TYPE_CHECKING:
+    from weaklabel_server.prompts import Prompts
 
 MAX_STARTS = 3
 """An operation that the server died in so often is not begun again: it may well be what kills the server."""
@@ -26,42 +33,65 @@ class _InterruptedError(Exception):
     """The server stops: the operation stays as it is and is run again at the next start."""
 
 
-class _Fit:
+class _Work:
     """An operation that this server has taken on. Its fields change on the event loop only, but for the progress."""
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
-        self.progress = Progress(Stage.QUEUED)
+        self.progress = operations.queued(operation.settings)
         self.claimed = False
         self.cancelled = threading.Event()
 
 
-class OperationRunner:
-    """Runs operations, the oldest first, at most `max_fits` at a time."""
+class _Lane:
+    """Where operations of one kind take turns, the oldest first: so many at a time."""
 
-    def __init__(self, database: Database, engine: Engine, *, max_fits: int) -> None:
+    def __init__(self, limit: int, name: str) -> None:
+        self.places = asyncio.Semaphore(limit)
+        self.threads = ThreadPoolExecutor(limit, thread_name_prefix=name)
+
+
+class OperationRunner:
+    """Runs fits and runs of prompts, each kind the oldest first, and so many of each at a time.
+
+    Of a project one run of prompts at a time: they share its budget.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        prompts: "Prompts | None" = None,
+        *,
+        max_fits: int,
+        max_prompt_runs: int = 1,
+    ) -> None:
         self._database = database
         self._engine = engine
-        self._max_fits = max_fits
-        self._threads = ThreadPoolExecutor(max_fits, thread_name_prefix="fit")
-        self._queue: asyncio.Queue[_Fit] = asyncio.Queue()
-        self._fits: dict[str, _Fit] = {}
-        self._workers: list[asyncio.Task[None]] = []
+        self._prompts = prompts
+        self._fits = _Lane(max_fits, "fit")
+        self._prompt_runs = _Lane(max_prompt_runs, "prompts")
+        self._project_locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._works: dict[str, _Work] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = threading.Event()
         # Set, and replaced by a new one, whenever any operation moves on.
         self._moved = asyncio.Event()
 
     async def start(self) -> None:
-        """Takes on what was not done when the server ended, and begins to work."""
+        """Takes on what was not done when the server ended."""
         for operation in await self._database.run_read(operations.list_unfinished):
             self.submit(operation)
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._max_fits)]
 
     def submit(self, operation: Operation) -> None:
-        """Takes on an operation that is in the store."""
-        fit = _Fit(operation)
-        self._fits[operation.operation_id] = fit
-        self._queue.put_nowait(fit)
+        """Takes on an operation that is in the store, if that was not done before."""
+        if operation.operation_id in self._works:
+            return
+        work = _Work(operation)
+        self._works[operation.operation_id] = work
+        task = asyncio.create_task(self._take_turn(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self._announce()
 
     async def get(self, project_id: str, operation_id: str) -> Operation:
@@ -85,7 +115,7 @@ class OperationRunner:
             yield operation
             if operation.done:
                 return
-            fit = self._fits.get(operation_id)
+            work = self._works.get(operation_id)
             while True:
                 if self._stopping.is_set():
                     raise ServiceError(
@@ -93,7 +123,7 @@ class OperationRunner:
                     )
                 await moved.wait()
                 moved = self._moved
-                if fit is None or operation_id not in self._fits or fit.progress != operation.progress:
+                if work is None or operation_id not in self._works or work.progress != operation.progress:
                     break
 
     async def cancel(self, project_id: str, operation_id: str) -> None:
@@ -103,13 +133,13 @@ class OperationRunner:
             ServiceError: OPERATION_NOT_FOUND.
         """
         await self._database.run_write(operations.request_cancel, project_id, operation_id)
-        fit = self._fits.get(operation_id)
-        if fit is None:
+        work = self._works.get(operation_id)
+        if work is None:
             return
-        fit.cancelled.set()
-        if not fit.claimed:
-            fit.claimed = True
-            await self._in_thread(fit)
+        work.cancelled.set()
+        if not work.claimed:
+            work.claimed = True
+            await self._in_thread(work, None)
 
     def stop_soon(self) -> None:
         """Interrupts what runs and wakes who watches. What is not done is run again at the next start."""
@@ -119,47 +149,54 @@ class OperationRunner:
     async def stop(self) -> None:
         """Waits until nothing runs any more."""
         self.stop_soon()
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        await asyncio.to_thread(self._threads.shutdown)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for lane in (self._fits, self._prompt_runs):
+            await asyncio.to_thread(lane.threads.shutdown)
 
     def as_it_stands(self, operation: Operation) -> Operation:
         """An operation read from the store, with the progress that it has made since."""
-        fit = self._fits.get(operation.operation_id)
-        return operation if fit is None or operation.done else replace(operation, progress=fit.progress)
+        work = self._works.get(operation.operation_id)
+        return operation if work is None or operation.done else replace(operation, progress=work.progress)
 
-    async def _work(self) -> None:
-        while True:
-            fit = await self._queue.get()
-            if not fit.claimed:
-                fit.claimed = True
+    async def _take_turn(self, work: _Work) -> None:
+        if isinstance(work.operation.settings, PromptSettings):
+            async with self._project_locks[work.operation.project_key]:
+                await self._take_place(work, self._prompt_runs)
+        else:
+            await self._take_place(work, self._fits)
+
+    async def _take_place(self, work: _Work, lane: _Lane) -> None:
+        async with lane.places:
+            if not work.claimed:
+                work.claimed = True
                 try:
-                    await self._in_thread(fit)
+                    await self._in_thread(work, lane.threads)
                 except Exception:
                     # The store refused even the note of how it ended: the operation is run again at the next start.
-                    log.exception("operation %s could not be ended", fit.operation.operation_id)
+                    log.exception("operation %s could not be ended", work.operation.operation_id)
 
-    async def _in_thread(self, fit: _Fit) -> None:
+    async def _in_thread(self, work: _Work, threads: ThreadPoolExecutor | None) -> None:
         loop = asyncio.get_running_loop()
-        threads = None if fit.cancelled.is_set() else self._threads
         try:
-            await loop.run_in_executor(threads, self._run, fit, loop)
+            await loop.run_in_executor(threads, self._run, work, loop)
         finally:
-            self._fits.pop(fit.operation.operation_id, None)
+            self._works.pop(work.operation.operation_id, None)
             self._announce()
 
-    def _run(self, fit: _Fit, loop: asyncio.AbstractEventLoop) -> None:
-        """The whole of a fit, in a thread."""
-        operation = fit.operation
+    def _run(self, work: _Work, loop: asyncio.AbstractEventLoop) -> None:
+        """The whole of an operation, in a thread."""
+        operation = work.operation
 
-        def report(progress: Progress) -> None:
+        def report(progress: Progress | PromptProgress) -> None:
             if self._stopping.is_set():
                 raise _InterruptedError
-            if fit.cancelled.is_set() or operation.cancel_requested:
+            if work.cancelled.is_set() or operation.cancel_requested:
                 raise _cancelled(operation)
-            entered = progress.stage != fit.progress.stage
-            fit.progress = progress
+            entered = progress.stage != work.progress.stage
+            work.progress = progress
             if entered:
                 with self._database.write() as tx:
                     operations.save_progress(tx, operation, progress)
@@ -170,23 +207,39 @@ class OperationRunner:
                 starts = operations.begin(tx, operation)
             if starts > MAX_STARTS:
                 raise _crashes(operation)
-            fitted = self._engine.fit(operation, report)
+            keep = self._perform(operation, report)
             with self._database.write() as tx:
-                if not operations.succeed(tx, operation, fitted, fit.progress):
+                if not operations.succeed(tx, operation, keep, work.progress):
                     raise _cancelled(operation)
         except _InterruptedError:
             with self._database.write() as tx:
                 operations.interrupt(tx, operation)
             log.info("operation %s is interrupted; it is run again at the next start", operation.operation_id)
         except ServiceError as error:
-            self._fail(fit, error)
+            self._fail(work, error)
         except Exception:
-            self._fail(fit, unexpected(log, f"running operation {operation.operation_id}"))
+            self._fail(work, unexpected(log, f"running operation {operation.operation_id}"))
 
-    def _fail(self, fit: _Fit, error: ServiceError) -> None:
-        log.info("operation %s ended with %s: %s", fit.operation.operation_id, error.reason, error.message)
+    def _perform(
+        self, operation: Operation, report: Callable[[Progress | PromptProgress], None]
+    ) -> Callable[[Connection], str | None]:
+        """Does the work; returns what stores its result in a transaction, and returns the id of a model made."""
+        if isinstance(operation.settings, PromptSettings):
+            if self._prompts is None:
+                raise prompts_not_configured()
+            return self._prompts.run(operation, report)
+        fitted = self._engine.fit(operation, report)
+
+        def keep(tx: Connection) -> str:
+            models.add(tx, operation.project_key, fitted)
+            return fitted.model_id
+
+        return keep
+
+    def _fail(self, work: _Work, error: ServiceError) -> None:
+        log.info("operation %s ended with %s: %s", work.operation.operation_id, error.reason, error.message)
         with self._database.write() as tx:
-            operations.fail(tx, fit.operation, error.to_status().SerializeToString(), fit.progress)
+            operations.fail(tx, work.operation, error.to_status().SerializeToString(), work.progress)
 
     def _announce(self) -> None:
         self._moved.set()
@@ -204,6 +257,6 @@ def _cancelled(operation: Operation) -> ServiceError:
 def _crashes(operation: Operation) -> ServiceError:
     return ServiceError(
         Reason.OPERATION_CRASHES,
-        f"the server ended {MAX_STARTS} times during this operation; its votes may need more memory than there is",
+        f"the server ended {MAX_STARTS} times during this operation; it may need more memory than there is",
         metadata={"operation": operation.operation_id},
     )

@@ -32,7 +32,7 @@ class Twin:
             return call
         if callable(method):
             return lambda *args, **kwargs: self._iterate(method(*args, **kwargs))
-        return method
+        return _wrapped(method)
 
     async def _iterate(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
         end = object()
@@ -41,8 +41,9 @@ class Twin:
 
 
 def _wrapped(result: Any) -> Any:
-    if isinstance(result, weaklabel_client.FitOperation):
-        return Twin(result, weaklabel_client.aio.FitOperation)
+    for name in ("FitOperation", "PromptOperation", "Prompts"):
+        if isinstance(result, getattr(weaklabel_client, name)):
+            return Twin(result, getattr(weaklabel_client.aio, name))
     return result
 
 

@@ -18,6 +18,8 @@ def _public(kind: type) -> dict[str, Any]:
     [
         (weaklabel_client.Client, weaklabel_client.aio.Client),
         (weaklabel_client.FitOperation, weaklabel_client.aio.FitOperation),
+        (weaklabel_client.PromptOperation, weaklabel_client.aio.PromptOperation),
+        (weaklabel_client.Prompts, weaklabel_client.aio.Prompts),
     ],
 )
 def test_twins_have_the_same_methods_with_the_same_parameters(waiting: type, asynchronous: type) -> None:

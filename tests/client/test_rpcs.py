@@ -1,10 +1,29 @@
 from google.protobuf.descriptor import FileDescriptor
 
 from weaklabel_client import _rpcs
-from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projects_pb2, sources_pb2, votes_pb2
+from weaklabel_client._gen import (
+    labels_pb2,
+    models_pb2,
+    operations_pb2,
+    projects_pb2,
+    prompts_pb2,
+    side_data_pb2,
+    sources_pb2,
+    votes_pb2,
+)
 
 FILES: list[FileDescriptor] = [
-    module.DESCRIPTOR for module in (labels_pb2, models_pb2, operations_pb2, projects_pb2, sources_pb2, votes_pb2)
+    module.DESCRIPTOR
+    for module in (
+        labels_pb2,
+        models_pb2,
+        operations_pb2,
+        projects_pb2,
+        prompts_pb2,
+        side_data_pb2,
+        sources_pb2,
+        votes_pb2,
+    )
 ]
 # The client follows operations with WatchOperation, which tells of progress too.
 LEFT_OUT = {"/weaklabel.v1.OperationService/WaitOperation"}

@@ -19,7 +19,7 @@ def job(monkeypatch: pytest.MonkeyPatch) -> _streams.UploadJob:
     """An upload of 100 rows in chunks of 10, ready to connect."""
     monkeypatch.setattr(_votes, "MAX_ROWS", 10)
     votes = np.arange(100).reshape(100, 1)
-    upload, (block,) = _streams.upload_votes("spam", votes, ["a"], None, UPLOAD_ID)
+    upload, (block,) = _streams.upload_votes("spam", votes, ["a"], None, None, UPLOAD_ID)
     upload.connected()
     assert not upload.is_hungry()
     (opening,) = upload.requests()

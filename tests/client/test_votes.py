@@ -25,7 +25,7 @@ from weaklabel_client._tensors import from_tensor
 )
 def test_what_is_no_matrix_of_votes_is_refused_with_the_place(votes: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _votes.integer_matrix(votes)
+        _votes.vote_matrix(votes, None)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,14 @@ def test_what_is_no_matrix_of_votes_is_refused_with_the_place(votes: object, mes
     ],
 )
 def test_whole_numbers_of_any_kind_become_the_smallest_type(votes: object) -> None:
-    matrix = _votes.integer_matrix(votes)
+    matrix, symbols = _votes.vote_matrix(votes, None)
+    assert symbols is None
     assert matrix.dtype == np.int8
     assert matrix.tolist() == [[0, -1], [2, -2]]
 
 
 def test_to_a_model_a_source_that_failed_is_one_that_abstains() -> None:
-    matrix = _votes.matrix_to_predict(Votes.from_codes([[0, -2], [-1, 1]], 2))
+    matrix = _votes.predict_block(Votes.from_codes([[0, -2], [-1, 1]], 2)).votes
     assert matrix.dtype == np.int8
     assert matrix.tolist() == [[0, -1], [-1, 1]]
 

@@ -46,7 +46,7 @@ NOTS = [not_(k) for k in range(K)]
 def likelihood(cell: Any, n_classes: int) -> Real:
     """P(shown | class in mind), up to a constant a symbol."""
     if isinstance(cell, int):
-        return np.eye(n_classes)[cell]
+        return np.asarray(np.eye(n_classes)[cell])
     if isinstance(cell, CandidateSet):
         return np.isin(np.arange(n_classes), cell.classes).astype(float)
     return np.asarray(cell.probabilities, float)
@@ -54,7 +54,7 @@ def likelihood(cell: Any, n_classes: int) -> Real:
 
 def told(shown: Real) -> float:
     """How much of a vote it is: 1 less the entropy over log K."""
-    return 1 - float(entropy(shown / shown.sum())) / np.log(len(shown))
+    return 1 - float(entropy(shown / shown.sum())) / float(np.log(len(shown)))
 
 
 class Enumerated:
@@ -93,7 +93,7 @@ class Enumerated:
 def cells_of(n_classes: int) -> list[list[Any]]:
     """Every kind of vote, mixed in rows and in sources."""
     lean = np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum()
-    kinds = [
+    kinds: list[list[Any]] = [
         [0, one_of(0, 1), soft(lean), -1],
         [not_(0), 1, -1, soft(lean[::-1])],
         [soft(lean), soft(lean), not_(1), one_of(1, 2)],
@@ -141,7 +141,10 @@ def rows_of(votes: Votes, hold: float = 0.0) -> Rows:
     items = pad(np.ones(votes.n_items, np.float32), n_rows)
     size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes}
     sets = set_symbols(votes)
-    return describe(lay_out(votes), items, **size, anchor_mass=0.5, hold=hold, sets=sets, soft=lay_out_soft(votes))
+    rows: Rows = describe(
+        lay_out(votes), items, **size, anchor_mass=0.5, hold=hold, sets=sets, soft=lay_out_soft(votes)
+    )
+    return rows
 
 
 @jax.jit
@@ -207,7 +210,7 @@ def test_the_evidence_of_sets_is_what_its_equation_says() -> None:
     counts, totals = rng.gamma(2, 5, (n_sources, 2, K)), rng.gamma(2, 50, (n_sources, K))
     log_balance, by_precision = np.log(rng.dirichlet(np.ones(K))), np.array([0.0, 0.6])
     for mass in (1e-3, 8.0, 1e6):
-        expected = np.zeros((n_sources, 2, K))
+        expected: Real = np.zeros((n_sources, 2, K))
         for m, c in np.ndindex(n_sources, 2):
             share = totals[m] / totals[m].sum()
             implied = np.array([sum(confusion[m, j, k] for j in range(K) if members[c, j]) for k in range(K)])
@@ -215,9 +218,12 @@ def test_the_evidence_of_sets_is_what_its_equation_says() -> None:
             seen = counts[m, c].sum() * share
             expected[m, c] = np.log((counts[m, c] + mass * lift) / (seen + mass))
             expected[m, c] += by_precision[m] * (np.log(share) - log_balance)
-        given = (jnp.asarray(part, jnp.float32) for part in (counts, confusion, totals, log_balance, by_precision))
+        seen_by, matrices, n_votes, log_shares, precision = (
+            jnp.asarray(part, jnp.float32) for part in (counts, confusion, totals, log_balance, by_precision)
+        )
         sets = SetSymbols(jnp.asarray(members, jnp.float32), jnp.zeros(2))
-        np.testing.assert_allclose(set_evidence(*given, sets, mass), expected, atol=1e-4)
+        found = set_evidence(seen_by, matrices, n_votes, log_shares, precision, sets, mass)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_vote_shares_reproduce_themselves() -> None:
@@ -427,6 +433,23 @@ def test_votes_near_to_plain_ones_and_to_abstains_are_nearly_that() -> None:
     assert away[1] < away[0] / 2
 
 
+def test_votes_that_are_all_sets_are_enough() -> None:
+    gold = truth(6)
+    columns: list[list[Any]] = []
+    for m in range(N_SOURCES - 1):
+        rng, meant = np.random.default_rng([8, m]), spoken(0.85, 400 + m, gold)
+        wide = rng.random(N_ITEMS) < 0.5
+        other = (meant + rng.integers(1, K, N_ITEMS)) % K
+        columns.append(
+            [one_of(v, o) if w else not_(o) for v, o, w in zip(meant.tolist(), other.tolist(), wide, strict=True)]
+        )
+    votes = as_votes([*columns, filler(6)])
+    model = LabelModel(K).fit(votes)
+    p = model.predict_proba(votes)
+    assert (p.argmax(1) == gold).mean() > 0.75
+    assert -np.log(p[np.arange(N_ITEMS), gold]).mean() < 0.55
+
+
 def test_biased_complements_are_learned() -> None:
     """Two sources say "not" the next class 9 times in 10: far more than that the class is another."""
     gold = np.concatenate([truth(1), truth(2)])
@@ -435,7 +458,7 @@ def test_biased_complements_are_learned() -> None:
     shifts = [np.where(rng.random(len(gold)) < 0.9, 1, rng.integers(2, K, len(gold))) for _ in range(2)]
     nots = [[not_(int(v)) for v in (gold + shift) % K] for shift in shifts]
     train, held = slice(0, N_ITEMS), slice(N_ITEMS, 2 * N_ITEMS)
-    columns = [*plain, *nots]
+    columns: list[Any] = [*plain, *nots]
     votes = as_votes([*[c[train] for c in columns], filler(1)])
     model = LabelModel(K).fit(votes)
     fitted = model._fitted
@@ -504,12 +527,12 @@ def test_copies_are_found_by_what_they_show() -> None:
     """Sources of classes, of sets and of soft votes, each with a copy; and independent ones of each kind."""
     gold, rng, voices = truth(4), np.random.default_rng(7), []
     for m in range(9):
-        votes = spoken(0.6, 300 + m, gold)
-        other = (votes + rng.integers(1, K, N_ITEMS)) % K
-        p = 0.1 + 0.6 * np.eye(K)[votes]
+        meant = spoken(0.6, 300 + m, gold)
+        other = (meant + rng.integers(1, K, N_ITEMS)) % K
+        p = 0.1 + 0.6 * np.eye(K)[meant]
         kinds: list[list[Any]] = [
-            votes.tolist(),
-            [one_of(*pair) for pair in zip(votes, other, strict=True)],
+            meant.tolist(),
+            [one_of(*pair) for pair in zip(meant, other, strict=True)],
             list(map(soft, p)),
         ]
         voices.append(kinds[m % 3])

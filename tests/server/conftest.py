@@ -23,6 +23,8 @@ from weaklabel_client._gen import (
     operations_pb2_grpc,
     projects_pb2,
     projects_pb2_grpc,
+    side_data_pb2,
+    side_data_pb2_grpc,
     sources_pb2_grpc,
     tensor_pb2,
     votes_pb2,
@@ -44,6 +46,7 @@ class Server:
         self.models = models_pb2_grpc.ModelServiceStub(self.channel)
         self.operations = operations_pb2_grpc.OperationServiceStub(self.channel)
         self.labels = labels_pb2_grpc.LabelServiceStub(self.channel)
+        self.side_data = side_data_pb2_grpc.SideDataServiceStub(self.channel)
 
     def kill(self) -> None:
         """As when the machine's memory runs out: no chance to tidy up."""
@@ -66,6 +69,10 @@ class Server:
 
     def upload(self, parent: str, codes: NDArray[Any], **options: Any) -> list[votes_pb2.UploadVotesResponse]:
         return list(self.votes.UploadVotes(iter(upload_messages(parent, codes, **options)), timeout=SECONDS))
+
+    def upload_side(self, parent: str, kind: int, *values: Any, **options: Any) -> Any:
+        """Uploads side data, a chunk a value; returns the answers."""
+        return list(self.side_data.UploadSideData(iter(side_messages(parent, kind, *values, **options))))
 
     def fit(self, parent: str, **fields: Any) -> operations_pb2.Operation:
         """Fits and waits for the end."""
@@ -147,6 +154,32 @@ def upload_messages(
         yield votes_pb2.UploadVotesRequest(finish=votes_pb2.UploadVotesFinish(total_rows=len(codes)))
 
 
+def side_messages(
+    parent: str,
+    kind: int,
+    *values: tuple[int, side_data_pb2.SideRows],
+    items: Sequence[str] = (),
+    side_data_id: str | None = None,
+    digest: bytes = b"",
+    finish: bool = True,
+) -> Iterator[side_data_pb2.UploadSideDataRequest]:
+    """What a client sends to upload side data, given as chunks of so many rows."""
+    opening = side_data_pb2.UploadSideDataOpen(
+        parent=parent, side_data_id=side_data_id or str(uuid.uuid4()), content_digest=digest
+    )
+    opening.kind = kind  # type: ignore[assignment]  # numbers that are no kind, too
+    yield side_data_pb2.UploadSideDataRequest(open=opening)
+    start = 0
+    for rows, content in values:
+        chunk = side_data_pb2.UploadSideDataChunk(
+            row_offset=start, rows=rows, item_ids=items[start : start + rows], values=content
+        )
+        yield side_data_pb2.UploadSideDataRequest(chunk=chunk)
+        start += rows
+    if finish:
+        yield side_data_pb2.UploadSideDataRequest(finish=side_data_pb2.UploadSideDataFinish(total_rows=start))
+
+
 class Failure:
     """A failed call as Google's own decoder of rich errors reads it."""
 
@@ -180,6 +213,7 @@ class Harness:
     tensor = staticmethod(tensor)
     matrix = staticmethod(matrix)
     upload_messages = staticmethod(upload_messages)
+    side_messages = staticmethod(side_messages)
     failure_of = staticmethod(failure_of)
 
     @staticmethod

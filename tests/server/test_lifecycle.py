@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from weaklabel_client._gen import models_pb2, operations_pb2, votes_pb2
 
-SERVICES = ["Label", "Model", "Operation", "Project", "Source", "Vote"]
+SERVICES = ["Label", "Model", "Operation", "Project", "Prompt", "SideData", "Source", "Vote"]
 WEAKLABEL = Path(sys.executable).with_name("weaklabel")
 
 
@@ -54,7 +54,7 @@ def test_reflection_describes_the_contract(server: Any) -> None:
     content = next(stub.ServerReflectionInfo(iter([request]))).file_descriptor_response.file_descriptor_proto[0]
     file = descriptor_pb2.FileDescriptorProto.FromString(content)
     assert [method.name for method in file.service[0].method] == ["UploadVotes", "ReadVotes"]
-    assert list(file.dependency) == ["weaklabel/v1/tensor.proto"]
+    assert list(file.dependency) == ["weaklabel/v1/symbols.proto", "weaklabel/v1/tensor.proto"]
 
 
 def test_serves_soon_and_says_where(start: Any, harness: Any) -> None:

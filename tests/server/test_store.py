@@ -1,24 +1,36 @@
 """The store on a real SQLite file, held against a small oracle written in numpy alone."""
 
 import uuid
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
 
+from weaklabel.symbols import Symbols
+from weaklabel.votes import Votes
 from weaklabel_server.errors import ServiceError
-from weaklabel_server.store import items, projects, schema, sources, uploads, votes
+from weaklabel_server.store import items, models, operations, projects, schema, sources, uploads, votes
 from weaklabel_server.store.chunks import pack_dense, pack_sparse
 from weaklabel_server.store.database import Database, sqlite_url
+from weaklabel_server.store.operations import FitSettings
+from weaklabel_server.store.side_data import SideSettings
 
 MAX_CELLS = 10**9
 NAMES = ["a", "b", "c", "d"]
+PLAIN = Symbols.empty(2)
+WIDE, _ = Symbols.of(
+    np.array([[1, 1, 0], [0, 1, 1]], bool), np.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75]], np.float32)
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +71,16 @@ def put(
     with database.write() as tx:
         _, upload = uploads.open_upload(tx, project_id, str(uuid.uuid4()), tuple(names), b"")
     for start in range(0, len(codes), 3):
-        part = codes[start : start + 3]
+        symbols, part = WIDE.only(codes[start : start + 3])  # a codebook of its own, with codes of its own
         part_ids = ids[start : start + 3] if ids is not None else None
         if as_sparse:
             row, column = np.nonzero(part != -1)
             triples = np.stack([row, column, part[row, column]], axis=1).astype(np.int32)
             # Said twice: the later counts.
             twice = np.concatenate([triples * [1, 1, 0], triples]).astype(np.int32)
-            chunk = pack_sparse(twice, len(part), part_ids)
+            chunk = pack_sparse(twice, len(part), part_ids, symbols)
         else:
-            chunk = pack_dense(part, part_ids)
+            chunk = pack_dense(part, part_ids, symbols)
         with database.write() as tx:
             uploads.append(tx, upload, start, chunk)
     with database.write() as tx:
@@ -79,6 +91,7 @@ def put(
 def histories(draw: st.DrawFn) -> tuple[bool, list[Any]]:
     """Whether items have names, and a list of steps: a source's name to delete it, or an upload."""
     named = draw(st.booleans())
+    highest = draw(st.sampled_from([2, 2 + len(WIDE)]))
     steps: list[Any] = []
     for _ in range(draw(st.integers(1, 5))):
         if steps and draw(st.integers(0, 3)) == 0:
@@ -87,7 +100,9 @@ def histories(draw: st.DrawFn) -> tuple[bool, list[Any]]:
         names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
         positions = draw(st.lists(st.integers(0, 9), min_size=1, unique=True))
         rows = positions if named else list(range(len(positions)))
-        cells = draw(st.lists(st.integers(-2, 2), min_size=len(rows) * len(names), max_size=len(rows) * len(names)))
+        cells = draw(
+            st.lists(st.integers(-2, highest), min_size=len(rows) * len(names), max_size=len(rows) * len(names))
+        )
         steps.append((names, rows, np.array(cells, np.int8).reshape(len(rows), len(names)), draw(st.booleans())))
     return named, steps
 
@@ -144,11 +159,16 @@ def test_every_version_is_what_its_uploads_say(database: Database, history: tupl
             view = votes.view(tx, project_id, version)
             assert list(view.source_names) == names
             assert view.item_count == len(rows)
-            np.testing.assert_array_equal(votes.read_rows(tx, view, 0, view.item_count), expected)
+            whole = Votes.from_codes(expected, 3, symbols=WIDE, sources=names)
             middle = view.item_count // 2
-            np.testing.assert_array_equal(votes.read_rows(tx, view, middle, view.item_count), expected[middle:])
+            for start in (0, middle):
+                codes, symbols = votes.read_rows(tx, view, start, view.item_count)
+                read = Votes.from_codes(codes, 3, symbols=symbols, sources=names)
+                assert read == whole.select_items(np.arange(start, view.item_count))
+            if expected.max(initial=-1) < 3:
+                np.testing.assert_array_equal(votes.read_rows(tx, view, 0, view.item_count)[0], expected)
             sparse = votes.read_sparse(tx, view)
-            np.testing.assert_array_equal(sparse.to_dense(), np.maximum(expected, -1))
+            assert sparse == Votes.from_codes(np.maximum(expected, -1), 3, symbols=WIDE, sources=names)
             assert (sparse.n_votes, sparse.source_names) == (int((expected >= 0).sum()), tuple(names))
         if named:
             project = projects.get(tx, project_id)
@@ -166,7 +186,7 @@ def test_sparse_votes_are_read_sparse(database: Database) -> None:
     triples = np.stack([row, rng.integers(0, count, 2 * count), rng.integers(0, 2, 2 * count)], axis=1).astype(np.int32)
     with database.write() as tx:
         _, upload = uploads.open_upload(tx, "crowd", str(uuid.uuid4()), tuple(names), b"")
-        uploads.append(tx, upload, 0, pack_sparse(triples, count, None))
+        uploads.append(tx, upload, 0, pack_sparse(triples, count, None, PLAIN))
         uploads.finish(tx, upload, count, max_cells=MAX_CELLS)
     with database.read() as tx:
         read = votes.read(tx, votes.view(tx, "crowd", 0))
@@ -181,7 +201,7 @@ def test_a_project_too_large(database: Database) -> None:
     with database.write() as tx:
         projects.create(tx, "large", ["x", "y"])
         _, upload = uploads.open_upload(tx, "large", str(uuid.uuid4()), ("a", "b"), b"")
-        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 2), np.int8), None))
+        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 2), np.int8), None, PLAIN))
     with pytest.raises(ServiceError, match="more than the 11 cells"), database.write() as tx:
         uploads.finish(tx, upload, 6, max_cells=11)
     with database.read() as tx:
@@ -195,7 +215,7 @@ def test_abandoned_uploads_are_forgotten(database: Database) -> None:
         projects.create(tx, "abandoned", ["x", "y"])
         upload_id = str(uuid.uuid4())
         _, upload = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
-        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 1), np.int8), None))
+        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 1), np.int8), None, PLAIN))
         uploads.remove_abandoned(tx, before=0)
         _, kept = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
         uploads.remove_abandoned(tx, before=2**62)
@@ -210,3 +230,85 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     opened.close()
     with pytest.raises(CommandError, match="9999"):
         Database(sqlite_url(tmp_path))
+
+
+def test_a_database_of_the_first_version_is_taken_on(tmp_path: Path) -> None:
+    """Votes, models and operations of before there were codebooks and side data stay as they were."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    with create_engine(sqlite_url(tmp_path)).begin() as tx:
+        config.attributes["connection"] = tx
+        command.upgrade(config, "0001")
+        votes_blob = zlib.compress(np.array([[0, -1], [1, 1]], np.int8).T.tobytes())
+        first: dict[str, dict[str, Any]] = {
+            "projects": {
+                "key": 1,
+                "project_id": "old",
+                "classes": '["x", "y"]',
+                "item_count": 2,
+                "votes_version": 1,
+                "create_time": 0,
+            },
+            "versions": {"project_key": 1, "version": 1, "item_count": 2, "create_time": 0},
+            "sources": {
+                **dict.fromkeys(("first_version", "last_version", "project_key"), 1),
+                **dict.fromkeys(("deleted_version", "create_time"), 0),
+            },
+            "uploads": {
+                "key": 1,
+                "project_key": 1,
+                "upload_id": "u",
+                "source_names": '["a", "b"]',
+                "content_digest": b"",
+                "writer": "",
+                "committed_rows": 2,
+                "version": 1,
+                "source_keys": "[1, 2]",
+                "update_time": 0,
+            },
+            "chunks": {
+                "upload_key": 1,
+                "row_offset": 0,
+                "rows": 2,
+                "vote_count": 3,
+                "sparse": False,
+                "dtype": "int8",
+                "first_position": 0,
+                "last_position": 1,
+                "votes": votes_blob,
+            },
+            "operations": {
+                "project_key": 1,
+                "operation_id": "o",
+                "votes_version": 1,
+                "options": '{"seed": "7", "max_iterations": 0}',
+                "stage": "queued",
+                **dict.fromkeys(("iteration", "max_iterations", "starts", "create_time"), 0),
+                **dict.fromkeys(("objective", "change"), 0.0),
+                **dict.fromkeys(("cancel_requested", "done"), False),
+            },
+            "models": {
+                "project_key": 1,
+                "model_id": "m",
+                "votes_version": 1,
+                "item_count": 2,
+                "summary": '{"iteration_count": 3, "converged": true, "objective": [1.0], "class_balance": [0.5, 0.5], '
+                '"sources": [], "warnings": [], "risk": 0.1}',
+                "create_time": 0,
+                "content": b"",
+            },
+        }
+        for table, values in first.items():
+            rows = [values | {"key": key, "display_name": name} for key, name in ((1, "a"), (2, "b"))]
+            for row in rows if table == "sources" else [values]:
+                marks = ", ".join(f":{name}" for name in row)
+                tx.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"), row)
+    database = Database(sqlite_url(tmp_path))
+    with database.read() as tx:
+        view = votes.view(tx, "old", 0)
+        assert votes.read(tx, view) == Votes.from_dense([[0, -1], [1, 1]], 2, sources=["a", "b"])
+        (operation,) = operations.list_unfinished(tx)
+        assert operation.settings == FitSettings(seed=7)
+        summary = models.get(tx, view.project, "m").summary
+        assert (summary.risk, summary.group_balance, summary.side) == (0.1, {}, SideSettings())
+    database.close()

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 DENSE_FILL = 0.02
 """Above, the product of a dense copy is faster."""
 MOST_CELLS = 2**23
+ONE_THREAD = 2**18
+"""Multiplications up to which BLAS stays on one thread: on busy cores, its threads mostly wait for each other."""
+FEWEST_ROWS = 32
 MOST_EXACT = 2**23
 """Sums of halves below are exact in float32."""
 
@@ -27,5 +30,17 @@ def gram(matrix: sp.csr_array[Any], weight: NDArray[np.float64]) -> NDArray[np.f
         halves = 2 * weight
         exact = matrix.dtype == bool and halves.sum() < MOST_EXACT and not (halves % 1).any()
         dense = matrix.astype(np.float32 if exact else np.float64).toarray()
-        return np.asarray(dense.T @ (dense * weight[:, None].astype(dense.dtype)), np.float64)
+        return _product(dense, dense * weight[:, None].astype(dense.dtype))
     return np.asarray((matrix.T @ (sp.diags_array(weight) @ matrix)).toarray())
+
+
+def _product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
+    """left^T @ right, [columns, columns], of tall matrices with few columns: the sum over blocks of rows."""
+    n_rows, n_columns = left.shape
+    size = ONE_THREAD // n_columns**2
+    if size < FEWEST_ROWS:
+        return np.asarray(left.T @ right, np.float64)
+    whole = n_rows // size * size
+    blocks = (part[:whole].reshape(-1, size, n_columns) for part in (left, right))
+    summed = np.matmul(next(blocks).transpose(0, 2, 1), next(blocks)).sum(0, dtype=np.float64)
+    return np.asarray(summed + left[whole:].T @ right[whole:], np.float64)

@@ -183,8 +183,8 @@ class RowEvidence(NamedTuple):
 
     soft: Float[Array, "U K"]
     """Bounded log-evidence of the votes."""
-    call: Float[Array, "U K"]
-    """Log-evidence of the votes as it is."""
+    call: Float[Array, "U K"] | None
+    """Log-evidence of the votes as it is; None where no calls are wanted."""
     anchor: Float[Array, "U K"]
     """Vote shares, smoothed as the read-out wants them."""
     n_votes: Float[Array, "U 1"]
@@ -192,7 +192,9 @@ class RowEvidence(NamedTuple):
     """What is known of the rows beside their votes."""
 
 
-def gather(rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]) -> RowEvidence:
+def gather(
+    rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""], *, with_calls: bool = True
+) -> RowEvidence:
     """Evidence of the rows; `row_anchor_mass` is what their own anchors were smoothed with."""
     n_classes = how.log_prior.shape[0]
     n_votes = rows.n_votes[:, None]
@@ -200,6 +202,8 @@ def gather(rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]) 
     anchor = (tally + how.anchor_mass / n_classes) / (n_votes + how.anchor_mass)
     if rows.side is not None and rows.side.bags is not None:
         anchor = rows.anchor  # which keeps to the bags
+    if not with_calls:
+        return RowEvidence(row_evidence(rows, how.evidence), None, anchor, n_votes, rows.side)
     if how.evidence.ndim == 3:  # both in one pass over the votes
         both = row_evidence(rows, jnp.concatenate([how.evidence, how.call_evidence], axis=2))
         return RowEvidence(both[:, :n_classes], both[:, n_classes:], anchor, n_votes, rows.side)
@@ -226,6 +230,7 @@ def soften(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
 
 def call(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
     """Scores whose largest is called."""
+    assert evidence.call is not None
     log_prior = row_prior(how.call_log_prior, evidence.side, how.group_shift)
     untempered = _posterior(log_prior + evidence.call, evidence.side)
     pooled = (1 - how.call_anchor_share) * untempered + how.call_anchor_share * evidence.anchor
@@ -286,7 +291,7 @@ def read_votes(
 
     def read(layout: DenseLayout | SparseLayout, n_rows: int) -> tuple[Array, Array | None]:
         rows = describe(layout, jnp.ones(n_rows), n_sources, n_classes, anchor_mass)
-        evidence = gather(rows, how, anchor_mass)
+        evidence = gather(rows, how, anchor_mass, with_calls=with_calls)
         return soften(evidence, how), call(evidence, how) if with_calls else None
 
     if isinstance(layout, SparseLayout):

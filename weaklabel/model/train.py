@@ -45,7 +45,7 @@ DEFAULT_SAMPLE = 2**16
 """Rows of a sample."""
 MOST_PASSES = 8
 """Over all rows, after a fit on a sample."""
-SETTLED = 2e-4
+SETTLED = 1e-3
 """Passes end when the responsibilities of the sampled rows change by less on the mean (total variation)."""
 
 
@@ -396,11 +396,9 @@ def _calibrated(
     chosen = np.flatnonzero((merged.gold >= 0) & (n_votes > 0))
     # The anchors of these rows are their labels, so the vote shares are counted anew.
     tally, mass = merged.votes.select_items(chosen).counts(), float(how.anchor_mass)
-    evidence = gather(prepared.rows, how, settings.anchor_mass)
+    evidence = gather(prepared.rows, how, settings.anchor_mass, with_calls=False)
     shares = (tally + mass / tally.shape[1]) / (tally.sum(1, keepdims=True) + mass)
-    rows = RowEvidence(
-        evidence.soft[chosen], evidence.call[chosen], jnp.asarray(shares, jnp.float32), evidence.n_votes[chosen]
-    )
+    rows = RowEvidence(evidence.soft[chosen], None, jnp.asarray(shares, jnp.float32), evidence.n_votes[chosen])
     weight = merged.weight[chosen].astype(np.float64)
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
 

@@ -11,6 +11,15 @@
 The client for asyncio is weaklabel_client.aio.
 """
 
+from weaklabel_client._bags import (
+    Bags,
+    at_least_one,
+    class_counts,
+    different_label,
+    none_of,
+    proportions,
+    same_label,
+)
 from weaklabel_client._client import Client, FitOperation
 from weaklabel_client._exceptions import (
     Aborted,
@@ -30,11 +39,24 @@ from weaklabel_client._exceptions import (
     Unimplemented,
     UploadInterrupted,
 )
+from weaklabel_client._prompt_types import (
+    Plan,
+    PromptFailure,
+    PromptPlan,
+    PromptProgress,
+    PromptRun,
+    PromptSpending,
+    PromptStage,
+    PromptSummary,
+)
+from weaklabel_client._prompts import PromptOperation, Prompts
+from weaklabel_client._symbols import CandidateSet, Codebook, Complement, SoftVote, not_, one_of, soft
 from weaklabel_client._types import (
     FitProgress,
     FitStage,
     Model,
     Project,
+    SideData,
     SoftLabels,
     Source,
     SourceEstimate,
@@ -47,9 +69,13 @@ from weaklabel_client._version import __version__
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "Bags",
     "Cancelled",
+    "CandidateSet",
     "Client",
     "ClientError",
+    "Codebook",
+    "Complement",
     "DeadlineExceeded",
     "FailedPrecondition",
     "FieldViolation",
@@ -61,9 +87,21 @@ __all__ = [
     "Model",
     "NotFound",
     "PermissionDenied",
+    "Plan",
     "Project",
+    "PromptFailure",
+    "PromptOperation",
+    "PromptPlan",
+    "PromptProgress",
+    "PromptRun",
+    "PromptSpending",
+    "PromptStage",
+    "PromptSummary",
+    "Prompts",
     "ResourceExhausted",
+    "SideData",
     "SoftLabels",
+    "SoftVote",
     "Source",
     "SourceEstimate",
     "Unauthenticated",
@@ -74,4 +112,13 @@ __all__ = [
     "UploadResult",
     "VoteMatrix",
     "__version__",
+    "at_least_one",
+    "class_counts",
+    "different_label",
+    "none_of",
+    "not_",
+    "one_of",
+    "proportions",
+    "same_label",
+    "soft",
 ]

@@ -1,7 +1,7 @@
 """The unary calls: what is sent, and what is made of the answer. No I/O; both twins perform these."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -11,10 +11,11 @@ from google.protobuf.message import Message
 
 from weaklabel_client import _rpcs
 from weaklabel_client._exceptions import AlreadyExists
-from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projects_pb2, sources_pb2
-from weaklabel_client._names import model_name, operation_name, project_name, source_name
-from weaklabel_client._tensors import from_tensor, to_tensor
-from weaklabel_client._types import Model, Project, Source
+from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
+from weaklabel_client._names import model_name, operation_name, project_name, side_data_name, source_name
+from weaklabel_client._predict import PredictRows
+from weaklabel_client._tensors import from_tensor
+from weaklabel_client._types import Model, Project, SideData, Source
 from weaklabel_client._votes import names
 
 Result = TypeVar("Result")
@@ -113,13 +114,65 @@ def delete_source(project: str, source: str) -> Call[int]:
     return Call(_rpcs.DELETE_SOURCE, request, votes_version)
 
 
-def fit(project: str, votes_version: int | None, seed: int, max_iter: int | None) -> Call[operations_pb2.Operation]:
+def get_side_data(name: str) -> Call[SideData]:
+    """One upload of side data, by its full name."""
+    request = side_data_pb2.GetSideDataRequest(name=name)
+    return Call(_rpcs.GET_SIDE_DATA, request, lambda response: SideData.from_message(response.side_data))
+
+
+def list_side_data(project: str) -> Listing[SideData]:
+    """The side data of a project."""
+
+    def page(token: str) -> Call[tuple[list[SideData], str]]:
+        request = side_data_pb2.ListSideDataRequest(
+            parent=project_name(project), page_size=_PAGE_SIZE, page_token=token
+        )
+        return Call(
+            _rpcs.LIST_SIDE_DATA,
+            request,
+            lambda response: ([SideData.from_message(one) for one in response.side_data], response.next_page_token),
+        )
+
+    return page
+
+
+def delete_side_data(project: str, side_data: str) -> Call[None]:
+    """Deletes side data."""
+    request = side_data_pb2.DeleteSideDataRequest(name=side_data_name(project, side_data), request_id=_request_id())
+    return Call(_rpcs.DELETE_SIDE_DATA, request, lambda _: None)
+
+
+def side_information(
+    project: str,
+    names_of: Mapping[str, str],
+    gold_error: float,
+    bounds: Mapping[str, tuple[float, float]] | None,
+) -> models_pb2.SideInformation:
+    """What a fit is told beside the votes: side data by kind and name, and the rest."""
+    return models_pb2.SideInformation(
+        gold_error=gold_error,
+        bounds=[
+            models_pb2.SourceBounds(source=source, accuracy_low=low, accuracy_high=high)
+            for source, (low, high) in (bounds or {}).items()
+        ],
+        **{kind: side_data_name(project, name) for kind, name in names_of.items()},
+    )
+
+
+def fit(
+    project: str,
+    votes_version: int | None,
+    seed: int,
+    max_iter: int | None,
+    side: models_pb2.SideInformation,
+) -> Call[operations_pb2.Operation]:
     """Starts a fit."""
     request = models_pb2.FitModelRequest(
         parent=project_name(project),
         votes_version=votes_version or 0,
         options=models_pb2.FitOptions(seed=seed, max_iterations=max_iter or 0),
         request_id=_request_id(),
+        side=side if side.ByteSize() else None,
     )
     return Call(_rpcs.FIT_MODEL, request, _operation)
 
@@ -184,11 +237,12 @@ def cancel_operation(name: str) -> Call[None]:
 
 
 def predict(
-    project: str, votes: npt.NDArray[np.integer[Any]], model: str | None, sources: Iterable[str] | None
+    project: str, rows: PredictRows, model: str | None, sources: Iterable[str] | None
 ) -> Call[npt.NDArray[np.float32]]:
-    """Soft labels of few new votes."""
-    columns = () if sources is None else names(sources, votes.shape[1], "sources")
-    request = labels_pb2.PredictRequest(model=model_name(project, model), sources=columns, votes=to_tensor(votes))
+    """Soft labels of few new items."""
+    columns = () if sources is None else names(sources, rows.n_sources, "sources")
+    request = labels_pb2.PredictRequest(model=model_name(project, model), sources=columns)
+    rows.put(request, 0, rows.n_rows)
     return Call(_rpcs.PREDICT, request, lambda response: from_tensor(response.probabilities).copy())
 
 

@@ -2,7 +2,7 @@
 
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -13,14 +13,17 @@ from google.protobuf.message import Message
 
 from weaklabel_client import _calls, _channel, _rpcs, _streams, _votes
 from weaklabel_client._backoff import Backoff
-from weaklabel_client._exceptions import AlreadyExists, DeadlineExceeded, Unavailable, from_rpc_error
-from weaklabel_client._gen import operations_pb2
-from weaklabel_client._operation import OperationState
+from weaklabel_client._exceptions import AlreadyExists, Unavailable, from_rpc_error
+from weaklabel_client._operation import FitState, WaitingOperation
+from weaklabel_client._predict import PredictRows
 from weaklabel_client._progress import shown
+from weaklabel_client._prompts import Prompts
+from weaklabel_client._symbols import Codebook
 from weaklabel_client._types import (
     FitProgress,
     Model,
     Project,
+    SideData,
     SoftLabels,
     Source,
     UploadProgress,
@@ -36,9 +39,9 @@ class Client:
     """A connection to a weaklabel server. Safe to share between threads.
 
     Wherever a project is asked for, "spam" and "projects/spam" both do. A model is "m1", its full name, or None for
-    the newest. Votes are class indices 0..K-1, -1 where a source abstains, -2 where it failed. They are arrays [N, M],
-    data frames, whose columns name the sources where they are strings, or weaklabel's own Votes, with their names and
-    ids; names and ids that a call gives come first.
+    the newest. Votes are class indices 0..K-1, -1 where a source abstains, -2 where it failed, or vote objects (one_of,
+    not_, soft) that say less than one class. They are arrays [N, M], data frames, whose columns name the sources where
+    they are strings, or weaklabel's own Votes, with their names and ids; names and ids that a call gives come first.
 
     Every call raises a ClientError when the server refuses it or cannot be reached, and a ValueError for what can be
     seen to be wrong before anything is sent. Calls that break off are repeated safely; streams go on where
@@ -175,6 +178,7 @@ class Client:
         *,
         sources: Iterable[str] | None = None,
         items: Iterable[str] | None = None,
+        codebook: Codebook | None = None,
         upload_id: str | None = None,
         progress: bool | Callable[[UploadProgress], None] = False,
         timeout: float | None = None,
@@ -187,11 +191,13 @@ class Client:
 
         Args:
             project: The project.
-            votes: Integers [N, M]: N items, M sources. Or an iterable of chunks, for more than memory holds: votes
-                [n, M], or pairs of such votes and n item ids.
+            votes: Integers [N, M]: N items, M sources, vote objects (one_of, not_, soft) among them or not; or soft
+                votes [N, M, K], a row of NaN where a source abstains. Or an iterable of chunks, for more than memory
+                holds: votes [n, M], or pairs of such votes and n item ids.
             sources: M names; by default those of the votes, or else "source_0", "source_1", ...
             items: N ids, for a project that names its items; by default those of weaklabel's Votes. Without any, row r
                 is item r.
+            codebook: What codes from K on in votes stand for, as read_votes gives it.
             upload_id: A UUID, to take up an upload of an iterable that was broken off. The iterable starts from its
                 beginning; what the server has is skipped.
             progress: True for a bar on stderr, or a function that is called as rows become safe.
@@ -204,8 +210,9 @@ class Client:
                 says how many rows are safe; the same call goes on from there. Where several callers upload the same
                 at once, they wait for each other, within these limits too.
         """
-        job, blocks = _streams.upload_votes(project, votes, sources, items, upload_id)
-        return self._upload(job, blocks, progress, timeout)
+        job, blocks = _streams.upload_votes(project, votes, sources, items, codebook, upload_id)
+        self._upload(job, blocks, progress, timeout)
+        return job.result()
 
     def upload_triples(
         self,
@@ -227,7 +234,8 @@ class Client:
             project: The project.
             items: Row of each vote, from 0; integers [votes].
             sources: Column of each vote, from 0; integers [votes].
-            labels: Class index of each vote; integers [votes]. Of two votes of a source on an item the last counts.
+            labels: Class index of each vote; integers [votes], vote objects among them or not. Of two votes of a source
+                on an item the last counts.
             n_items: Number of items N; by default that of item_ids, or one more than the largest of items.
             source_names: M names; "source_0", "source_1", ... by default.
             item_ids: N ids, for a project that names its items. By default row r is item r.
@@ -242,7 +250,8 @@ class Client:
         """
         triples = (items, sources, labels)
         job, blocks = _streams.upload_triples(project, triples, n_items, source_names, item_ids, upload_id)
-        return self._upload(job, blocks, progress, timeout)
+        self._upload(job, blocks, progress, timeout)
+        return job.result()
 
     def read_votes(self, project: str, *, votes_version: int | None = None, timeout: float | None = None) -> VoteMatrix:
         """The votes of a project, dense; the newest version unless one is named."""
@@ -260,6 +269,60 @@ class Client:
         """The votes of a project in chunks of at most 65,536 rows."""
         return self._converse(_streams.ReadVotesJob(project, votes_version, row_offset, row_limit), (), timeout)
 
+    # Side data
+
+    def upload_side_data(
+        self,
+        project: str,
+        kind: str,
+        values: Any,
+        *,
+        items: Iterable[str] | None = None,
+        upload_id: str | None = None,
+        progress: bool | Callable[[UploadProgress], None] = False,
+        timeout: float | None = None,
+    ) -> SideData:
+        """Uploads what is known of items beside the votes, to be named by fits.
+
+        The same content of one kind is kept once: a repeated upload adds nothing, and goes on where an earlier one was
+        broken off.
+
+        Args:
+            project: The project.
+            kind: "gold": true classes [N], -1 where unknown, or a mapping from item ids. "prior": beliefs about the
+                class [N, K], NaN in rows of which nothing is known. "groups": names or numbers [N]. "features": numbers
+                [N, D], or a sparse matrix of SciPy. "bags": what class_counts, proportions, at_least_one, none_of,
+                same_label or different_label make, or a list of them.
+            values: The data.
+            items: N ids, for a project that names its items. Without any, row r is item r.
+            upload_id: A UUID, to take up an upload that was broken off.
+            progress: See upload_votes.
+            timeout: Seconds for the whole upload; None for any time.
+
+        Raises:
+            ValueError: The data cannot be read; the message begins with the kind.
+            InvalidArgument: A class is not among the project's, or a row is no distribution.
+            UploadInterrupted: See upload_votes.
+        """
+        job, blocks = _streams.upload_side_data(project, kind, values, items, upload_id)
+        self._upload(job, blocks, progress, timeout)
+        return self._perform(_calls.get_side_data(job.name))
+
+    def list_side_data(self, project: str) -> Iterator[SideData]:
+        """The side data of a project, newest first."""
+        return self._pages(_calls.list_side_data(project))
+
+    def delete_side_data(self, project: str, side_data: str, *, timeout: float | None = None) -> None:
+        """Deletes side data, for good; models that were fitted with it stay."""
+        self._perform(_calls.delete_side_data(project, side_data), timeout)
+
+    # Prompts
+
+    @property
+    def prompts(self) -> Prompts:
+        """Prompts of language models, which the server runs."""
+        return Prompts(self)
+
     # Models
 
     def fit(
@@ -269,6 +332,14 @@ class Client:
         votes_version: int | None = None,
         seed: int = 0,
         max_iter: int | None = None,
+        gold: Any = None,
+        gold_error: float = 0.0,
+        prior: Any = None,
+        groups: Any = None,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        bags: Any = None,
+        features: Any = None,
+        items: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> "FitOperation":
         """Starts to fit a model on the server, and returns at once.
@@ -278,12 +349,34 @@ class Client:
             votes_version: The version of the votes to fit on; the newest by default.
             seed: For what is random in a fit. The same seed on the same votes gives the same model.
             max_iter: Limit of EM iterations; the server's by default.
+            gold: True classes of items. This and the next ones are side data: arrays, which are uploaded first, or what
+                upload_side_data returned. See there.
+            gold_error: Share of gold that may be wrong, 0 to below 1.
+            prior: Beliefs about the class of each item.
+            groups: The group of each item: groups have a class balance each.
+            bounds: By source, the accuracies (low, high) within which a person is sure.
+            bags: Bags of items of which the numbers or shares of classes are known, or that agree or differ.
+            features: Features of each item.
+            items: N ids of what arrays of side data speak of, for a project that names its items.
             timeout: Seconds for the start, instead of the client's.
 
         Raises:
+            ValueError: Side data cannot be read.
             FailedPrecondition: The project has no votes.
         """
-        return FitOperation(self, self._perform(_calls.fit(project, votes_version, seed, max_iter), timeout))
+        given = {"gold": gold, "prior": prior, "groups": groups, "features": features, "bags": bags}
+        items = None if items is None else tuple(items)
+        names: dict[str, str] = {}
+        for kind, values in given.items():
+            if isinstance(values, SideData | str):
+                names[kind] = values if isinstance(values, str) else values.name
+            elif values is not None:
+                own_ids = kind == "bags" or isinstance(values, Mapping)
+                ids = None if own_ids else items
+                names[kind] = (self.upload_side_data(project, kind, values, items=ids)).name
+        side = _calls.side_information(project, names, gold_error, bounds)
+        call = _calls.fit(project, votes_version, seed, max_iter, side)
+        return FitOperation(self, self._perform(call, timeout))
 
     def operation(self, name: str, *, timeout: float | None = None) -> "FitOperation":
         """Picks up a fit by its name, which FitOperation.name gave: in another process, or after a crash."""
@@ -292,7 +385,8 @@ class Client:
     def list_operations(self, project: str) -> Iterator["FitOperation"]:
         """The fits of a project, newest first."""
         for message in self._pages(_calls.list_operations(project)):
-            yield FitOperation(self, message)
+            if not message.HasField("prompts"):
+                yield FitOperation(self, message)
 
     def get_model(self, project: str, model: str | None = None, *, timeout: float | None = None) -> Model:
         """One model; the newest unless one is named."""
@@ -333,30 +427,43 @@ class Client:
     def predict(
         self,
         project: str,
-        votes: npt.ArrayLike,
+        votes: npt.ArrayLike | None = None,
         *,
         model: str | None = None,
         sources: Iterable[str] | None = None,
+        codebook: Codebook | None = None,
+        prior: Any = None,
+        groups: Any = None,
+        features: Any = None,
+        bags: Any = None,
         timeout: float | None = None,
     ) -> npt.NDArray[np.float32]:
-        """The probabilities of the classes for new votes.
+        """The probabilities of the classes for new items.
 
         Args:
             project: The project.
-            votes: Integers [N, M]. A source that failed (-2) counts as one that abstains.
+            votes: Votes [N, M], of any kind that upload_votes takes. A source that failed (-2) counts as one that
+                abstains. None where only features are known.
             model: A model; the newest by default.
             sources: M names, in the order of the columns; by default those of the votes, or else the model's own. A
                 source of the model that is not among them abstains.
+            codebook: What codes from K on in votes stand for, as read_votes gives it.
+            prior: Beliefs about the class of each item [N, K], NaN in rows of which nothing is known.
+            groups: The group of each item [N]; of one that the fit was not told, the balance of all is taken.
+            features: Features [N, D], dense or sparse, where the model was fitted with features.
+            bags: One declaration of bags of these items, by their positions; all items go in one message then.
             timeout: Seconds for the whole call, instead of the client's.
 
         Returns:
             float32 [N, K].
         """
-        matrix = _votes.matrix_to_predict(votes)
-        sources = _votes.own_sources(votes) if sources is None else sources
-        if _votes.fits_one_call(matrix):
-            return self._perform(_calls.predict(project, matrix, model, sources), timeout)
-        (answer,) = self.predict_stream(project, [matrix], model=model, sources=sources, timeout=timeout)
+        rows = PredictRows(votes, codebook, prior=prior, groups=groups, features=features, bags=bags)
+        if rows.needs_classes():
+            rows.resolve(len(self.get_project(project).classes))
+        sources = rows.sources if sources is None else sources
+        if rows.fits_one_call():
+            return self._perform(_calls.predict(project, rows, model, sources), timeout)
+        (answer,) = self.predict_stream(project, [rows], model=model, sources=sources, timeout=timeout)
         return answer.probabilities
 
     def predict_stream(
@@ -370,6 +477,7 @@ class Client:
     ) -> Iterator[SoftLabels]:
         """Soft labels of new votes without end: one answer for each chunk [n, M], in order.
 
+        A chunk is votes, or a mapping of arguments of predict: votes, prior, groups, features.
         A few chunks are taken from the iterable ahead of the answers. All answers come from the same model, also when
         a newer one is fitted in the meantime. For the other arguments see predict.
         """
@@ -400,15 +508,14 @@ class Client:
 
     def _upload(
         self,
-        job: _streams.UploadJob,
+        job: _streams.UploadJob | _streams.SideUploadJob,
         blocks: Iterable[Any],
         progress: bool | Callable[[UploadProgress], None],
         timeout: float | None,
-    ) -> UploadResult:
+    ) -> None:
         with shown(progress, "upload") as report:
             for state in self._converse(job, blocks, timeout):
                 report(state)
-        return job.result()
 
     def _converse(
         self,
@@ -422,7 +529,7 @@ class Client:
             self._check_open()
             job.connected()
             while job.is_hungry():
-                job.feed(next(pending, None))
+                self._feed(job, pending)
             if job.is_done():
                 return
             outbox: _Outbox = queue.SimpleQueue()  # None ends what is sent
@@ -431,7 +538,7 @@ class Client:
             )
             try:
                 while True:
-                    _send(job, pending, outbox)
+                    self._send(job, pending, outbox)
                     try:
                         response = next(call, None)
                     except grpc.RpcError as failure:
@@ -453,63 +560,22 @@ class Client:
                 raise job.gave_up(error)
             time.sleep(wait)
 
+    def _send(self, job: _streams.Job[Any, Any, Any], pending: Iterator[Any], outbox: _Outbox) -> None:
+        """Sends what the job has to send, and feeds it for as long as it is hungry."""
+        while True:
+            for request in job.requests():
+                outbox.put(request)
+            if not job.is_hungry():
+                break
+            self._feed(job, pending)
+        if job.sent_all:
+            outbox.put(None)
 
-def _send(job: _streams.Job[Any, Any, Any], pending: Iterator[Any], outbox: _Outbox) -> None:
-    """Sends what the job has to send, and feeds it for as long as it is hungry."""
-    while True:
-        for request in job.requests():
-            outbox.put(request)
-        if not job.is_hungry():
-            break
+    def _feed(self, job: _streams.Job[Any, Any, Any], pending: Iterator[Any]) -> None:
         job.feed(next(pending, None))
-    if job.sent_all:
-        outbox.put(None)
+        if (project := job.asks_for_classes()) is not None:
+            job.tell_classes(len(self.get_project(project).classes))
 
 
-class FitOperation(OperationState):
+class FitOperation(FitState, WaitingOperation[FitProgress, Model]):
     """A fit that runs on the server. It goes on whether or not anyone waits for it."""
-
-    def __init__(self, client: Client, message: operations_pb2.Operation) -> None:
-        super().__init__(message)
-        self._client = client
-
-    def done(self) -> bool:
-        """Asks whether it is over, in whichever way."""
-        if not self._message.done:
-            self._message = self._client._perform(_calls.get_operation(self.name))
-        return self._message.done
-
-    def cancel(self) -> None:
-        """Asks it to stop. It then ends with Cancelled, unless it was done before."""
-        self._client._perform(_calls.cancel_operation(self.name))
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Waits until it is over, for so many seconds at most; returns whether it is."""
-        try:
-            self._watch(timeout, lambda _: None)
-        except DeadlineExceeded:
-            return False
-        return True
-
-    def result(self, timeout: float | None = None, progress: bool | Callable[[FitProgress], None] = False) -> Model:
-        """Waits until it is over, and returns the model.
-
-        Args:
-            timeout: Seconds to wait at most; None for any time. The fit goes on when they are over.
-            progress: True for a bar on stderr, or a function that is called at each step.
-
-        Raises:
-            DeadlineExceeded: It is not over.
-            Cancelled: It was cancelled.
-            ClientError: It failed.
-        """
-        with shown(progress, "fit") as report:
-            self._watch(timeout, report)
-        return self._client._perform(self._model_call())
-
-    def _watch(self, timeout: float | None, report: Callable[[FitProgress], None]) -> None:
-        if self._message.done:
-            return
-        for message in self._client._converse(_streams.WatchJob(self.name), (), timeout):
-            self._message = message
-            report(self.progress)

@@ -44,6 +44,24 @@ def source_name(project: str, source: str) -> str:
     return f"{project_name(project)}/sources/{urllib.parse.quote(source, safe='')}"
 
 
+def side_data_name(project: str, side_data: str) -> str:
+    """Returns "projects/spam/sideData/ID" for "ID" as for itself."""
+    check_text("side_data", side_data)
+    name = side_data.removeprefix(f"{project_name(project)}/sideData/")
+    if not name or "/" in name:
+        raise ValueError(f'side_data: "{side_data}" is neither an id nor "{project_name(project)}/sideData/ID"')
+    return f"{project_name(project)}/sideData/{name}"
+
+
+def prompt_run_name(project: str, run: str) -> str:
+    """Returns "projects/spam/promptRuns/ID" for "ID" as for itself."""
+    check_text("run", run)
+    name = run.removeprefix(f"{project_name(project)}/promptRuns/")
+    if not name or "/" in name:
+        raise ValueError(f'run: "{run}" is neither an id nor "{project_name(project)}/promptRuns/ID"')
+    return f"{project_name(project)}/promptRuns/{name}"
+
+
 def operation_name(name: str) -> str:
     """Checks "projects/spam/operations/ID"."""
     check_text("operation", name)

@@ -5,7 +5,16 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projects_pb2, sources_pb2, votes_pb2
+from weaklabel_client._gen import (
+    labels_pb2,
+    models_pb2,
+    operations_pb2,
+    projects_pb2,
+    prompts_pb2,
+    side_data_pb2,
+    sources_pb2,
+    votes_pb2,
+)
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -43,6 +52,15 @@ GET_MODEL = Rpc(_MODEL, "GetModel", models_pb2.GetModelRequest, models_pb2.GetMo
 LIST_MODELS = Rpc(_MODEL, "ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse)
 DELETE_MODEL = Rpc(_MODEL, "DeleteModel", models_pb2.DeleteModelRequest, models_pb2.DeleteModelResponse)
 
+_PROMPT = "weaklabel.v1.PromptService"
+PLAN_PROMPTS = Rpc(_PROMPT, "PlanPrompts", prompts_pb2.PlanPromptsRequest, prompts_pb2.PlanPromptsResponse)
+RUN_PROMPTS = Rpc(_PROMPT, "RunPrompts", prompts_pb2.RunPromptsRequest, prompts_pb2.RunPromptsResponse)
+GET_PROMPT_RUN = Rpc(_PROMPT, "GetPromptRun", prompts_pb2.GetPromptRunRequest, prompts_pb2.GetPromptRunResponse)
+LIST_PROMPT_RUNS = Rpc(_PROMPT, "ListPromptRuns", prompts_pb2.ListPromptRunsRequest, prompts_pb2.ListPromptRunsResponse)
+GET_PROMPT_SPENDING = Rpc(
+    _PROMPT, "GetPromptSpending", prompts_pb2.GetPromptSpendingRequest, prompts_pb2.GetPromptSpendingResponse
+)
+
 _OPERATION = "weaklabel.v1.OperationService"
 GET_OPERATION = Rpc(_OPERATION, "GetOperation", operations_pb2.GetOperationRequest, operations_pb2.GetOperationResponse)
 LIST_OPERATIONS = Rpc(
@@ -58,6 +76,16 @@ WATCH_OPERATION = Rpc(
 _VOTE = "weaklabel.v1.VoteService"
 UPLOAD_VOTES = Rpc(_VOTE, "UploadVotes", votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse)
 READ_VOTES = Rpc(_VOTE, "ReadVotes", votes_pb2.ReadVotesRequest, votes_pb2.ReadVotesResponse)
+
+_SIDE_DATA = "weaklabel.v1.SideDataService"
+UPLOAD_SIDE_DATA = Rpc(
+    _SIDE_DATA, "UploadSideData", side_data_pb2.UploadSideDataRequest, side_data_pb2.UploadSideDataResponse
+)
+GET_SIDE_DATA = Rpc(_SIDE_DATA, "GetSideData", side_data_pb2.GetSideDataRequest, side_data_pb2.GetSideDataResponse)
+LIST_SIDE_DATA = Rpc(_SIDE_DATA, "ListSideData", side_data_pb2.ListSideDataRequest, side_data_pb2.ListSideDataResponse)
+DELETE_SIDE_DATA = Rpc(
+    _SIDE_DATA, "DeleteSideData", side_data_pb2.DeleteSideDataRequest, side_data_pb2.DeleteSideDataResponse
+)
 
 _LABEL = "weaklabel.v1.LabelService"
 READ_SOFT_LABELS = Rpc(_LABEL, "ReadSoftLabels", labels_pb2.ReadSoftLabelsRequest, labels_pb2.ReadSoftLabelsResponse)
@@ -77,6 +105,14 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
     GET_MODEL,
     LIST_MODELS,
     DELETE_MODEL,
+    PLAN_PROMPTS,
+    RUN_PROMPTS,
+    GET_PROMPT_RUN,
+    LIST_PROMPT_RUNS,
+    GET_PROMPT_SPENDING,
+    GET_SIDE_DATA,
+    LIST_SIDE_DATA,
+    DELETE_SIDE_DATA,
     GET_OPERATION,
     LIST_OPERATIONS,
     CANCEL_OPERATION,
@@ -86,6 +122,7 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
 STREAMS: tuple[Rpc[Any, Any], ...] = (
     WATCH_OPERATION,
     UPLOAD_VOTES,
+    UPLOAD_SIDE_DATA,
     READ_VOTES,
     READ_SOFT_LABELS,
     PREDICT_STREAM,

@@ -7,10 +7,11 @@ the connection is lost it connects again: the job knows from where to go on.
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from weaklabel_client import _votes
 from weaklabel_client._exceptions import (
@@ -20,19 +21,23 @@ from weaklabel_client._exceptions import (
     UploadInterrupted,
     can_go_on,
 )
-from weaklabel_client._gen import labels_pb2, operations_pb2, tensor_pb2, votes_pb2
+from weaklabel_client._gen import labels_pb2, operations_pb2, side_data_pb2, votes_pb2
 from weaklabel_client._names import model_name, project_name
+from weaklabel_client._predict import PredictRows
 from weaklabel_client._rpcs import (
     PREDICT_STREAM,
     READ_SOFT_LABELS,
     READ_VOTES,
+    UPLOAD_SIDE_DATA,
     UPLOAD_VOTES,
     WATCH_OPERATION,
     Request,
     Response,
     Rpc,
 )
-from weaklabel_client._tensors import from_tensor, to_tensor
+from weaklabel_client._side import KINDS, SideBlock, content_digest, side_blocks
+from weaklabel_client._symbols import Codebook, VoteList, joined
+from weaklabel_client._tensors import from_tensor
 from weaklabel_client._types import SoftLabels, UploadProgress, UploadResult, VoteMatrix
 
 WINDOW = 6  # chunks that are sent ahead of the answers
@@ -59,6 +64,14 @@ class Job(ABC, Generic[Request, Response, Output]):
     def feed(self, block: Any) -> None:
         """Takes a block of the user's input, or None after the last one."""
         raise TypeError(f"{type(self).__name__} takes no input, got {type(block).__name__}")
+
+    def asks_for_classes(self) -> str | None:
+        """The project of which the number of classes is needed to go on; the server knows it."""
+        return None
+
+    def tell_classes(self, n_classes: int) -> None:
+        """Takes the number of classes."""
+        raise TypeError(f"{type(self).__name__} did not ask for the {n_classes} classes")
 
     @abstractmethod
     def connected(self) -> None:
@@ -102,40 +115,55 @@ class _Columns:
             raise ValueError("votes: all chunks must name the same sources in the same order as the first one")
 
 
-class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse, UploadProgress]):
-    """Uploads blocks of votes, chunk by chunk, and remembers chunks until they are on the server's disk."""
+class _Rows(Protocol):
+    """Rows of which chunks are made."""
 
-    rpc = UPLOAD_VOTES
+    n_rows: int
+
+    def row_bytes(self, start: int, stop: int) -> npt.NDArray[np.int64]: ...
+
+    def chunk(self, start: int, stop: int, row_offset: int) -> Any: ...
+
+
+class _UploadJob(Job[Request, Response, UploadProgress]):
+    """Uploads blocks of rows, chunk by chunk, and remembers chunks until they are on the server's disk."""
 
     def __init__(
-        self,
-        project: str,
-        *,
-        sources: Iterable[str] | None,
-        upload_id: str | None,
-        content_digest: bytes = b"",
-        total_rows: int | None = None,
+        self, project: str, *, upload_id: str | None, content_digest: bytes = b"", total_rows: int | None = None
     ) -> None:
         self._parent = project_name(project)
-        self._columns = _Columns(sources)
-        self._sources = self._columns.names
         self.upload_id = str(uuid.uuid4()) if upload_id is None else str(uuid.UUID(upload_id))
         self._content_digest = content_digest
         self._total_rows = total_rows
         self.committed_rows = 0
-        self._block: _votes.Block | None = None
+        self._block: Any = None  # _Rows
         self._block_row = 0  # rows of the block before this one are cut, or need not be sent
         self._cut_rows = 0  # the same, of the whole upload
         self._input_ended = False
-        self._in_flight: deque[votes_pb2.UploadVotesChunk] = deque()
+        self._in_flight: deque[Any] = deque()  # chunks
         self._n_sent = 0  # chunks in flight that this connection has carried
         self._answered = False  # whether this connection's opening was answered
         self._opened = False  # whether it was sent
         self._added: bool | None = None
-        self._votes_version = 0
+
+    @abstractmethod
+    def _opening(self) -> Request:
+        """The message that opens the upload."""
+
+    @abstractmethod
+    def _carrying(self, chunk: Any) -> Request:
+        """The message of a chunk."""
+
+    @abstractmethod
+    def _finish(self, total_rows: int) -> Request:
+        """The message that finishes the upload."""
+
+    @abstractmethod
+    def _note(self, response: Any) -> None:
+        """Takes from a response what only this kind of upload has."""
 
     def is_hungry(self) -> bool:
-        wanted = self._sources is None or (self._answered and len(self._in_flight) < WINDOW)
+        wanted = self._answered and len(self._in_flight) < WINDOW
         return wanted and self._block is None and not self._input_ended and not self._done
 
     def feed(self, block: Any) -> None:
@@ -148,9 +176,6 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
                     f"votes: there are {self._cut_rows} rows, the server has {self.committed_rows} already"
                 )
             return
-        block = block if isinstance(block, _votes.DenseBlock | _votes.SparseBlock) else _votes.chunk_block(block)
-        self._columns.take(block.sources, block.n_sources)
-        self._sources = self._columns.names or _votes.default_sources(block.n_sources)
         self._block, self._block_row = block, 0
         self._skip_committed()
 
@@ -158,31 +183,25 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
         self._opened = self._answered = self.sent_all = False
         self._n_sent = 0
 
-    def requests(self) -> Iterator[votes_pb2.UploadVotesRequest]:
+    def requests(self) -> Iterator[Request]:
         if not self._opened:
             self._opened = True
-            opening = votes_pb2.UploadVotesOpen(
-                parent=self._parent,
-                upload_id=self.upload_id,
-                sources=self._sources,
-                content_digest=self._content_digest,
-            )
-            yield votes_pb2.UploadVotesRequest(open=opening)
+            yield self._opening()
         if not self._answered or self.sent_all:
             return
         while self._n_sent < len(self._in_flight):
             self._n_sent += 1
-            yield votes_pb2.UploadVotesRequest(chunk=self._in_flight[self._n_sent - 1])
+            yield self._carrying(self._in_flight[self._n_sent - 1])
         while self._block is not None and len(self._in_flight) < WINDOW:
             self._in_flight.append(self._cut(self._block))
             self._n_sent += 1
-            yield votes_pb2.UploadVotesRequest(chunk=self._in_flight[-1])
+            yield self._carrying(self._in_flight[-1])
         if self._input_ended and self._block is None:
             self.sent_all = True
-            yield votes_pb2.UploadVotesRequest(finish=votes_pb2.UploadVotesFinish(total_rows=self._cut_rows))
+            yield self._finish(self._cut_rows)
 
-    def received(self, response: votes_pb2.UploadVotesResponse) -> Iterator[UploadProgress]:
-        self.upload_id = response.upload_id
+    def received(self, response: Any) -> Iterator[UploadProgress]:
+        self._note(response)
         self._answered = True
         if self._added is None:
             self._added = not response.finished
@@ -191,7 +210,6 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
             raise InternalError(f"the server had {before} rows of the upload and now has {self.committed_rows}")
         if response.finished:
             self._done = self.sent_all = True
-            self._votes_version = response.votes_version
         while self._in_flight and self._in_flight[0].row_offset + self._in_flight[0].rows <= self.committed_rows:
             self._in_flight.popleft()
             self._n_sent = max(0, self._n_sent - 1)
@@ -210,11 +228,7 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
             message, upload_id=self.upload_id, committed_rows=self.committed_rows, reason=error.reason, code=error.code
         )
 
-    def result(self) -> UploadResult:
-        """What came of it, once done."""
-        return UploadResult(self.upload_id, self.committed_rows, self._votes_version, bool(self._added))
-
-    def _cut(self, block: _votes.Block) -> votes_pb2.UploadVotesChunk:
+    def _cut(self, block: _Rows) -> Any:
         start = self._block_row
         stop = min(start + _votes.MAX_ROWS, block.n_rows)
         rows = _votes.rows_that_fit(block.row_bytes(start, stop), _votes.MAX_BYTES)
@@ -234,17 +248,120 @@ class UploadJob(Job[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse,
             self._block = None
 
 
+class UploadJob(_UploadJob[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse]):
+    """Uploads votes."""
+
+    rpc = UPLOAD_VOTES
+
+    def __init__(
+        self,
+        project: str,
+        *,
+        sources: Iterable[str] | None,
+        upload_id: str | None,
+        content_digest: bytes = b"",
+        total_rows: int | None = None,
+    ) -> None:
+        super().__init__(project, upload_id=upload_id, content_digest=content_digest, total_rows=total_rows)
+        self._columns = _Columns(sources)
+        self._sources = self._columns.names
+        self._n_classes: int | None = None
+        self._votes_version = 0
+
+    def is_hungry(self) -> bool:
+        # The first block may be what names the sources, so it is wanted before the upload is opened.
+        first = self._sources is None and self._block is None and not self._input_ended
+        return first or super().is_hungry()
+
+    def feed(self, block: Any) -> None:
+        if block is not None:
+            block = block if isinstance(block, _votes.DenseBlock | _votes.SparseBlock) else _votes.chunk_block(block)
+            self._columns.take(block.sources, block.n_sources)
+            self._sources = self._columns.names or _votes.default_sources(block.n_sources)
+            if self._n_classes is not None:
+                block.resolve(self._n_classes)
+        super().feed(block)
+
+    def asks_for_classes(self) -> str | None:
+        return self._parent if self._block is not None and isinstance(self._block.symbols, VoteList) else None
+
+    def tell_classes(self, n_classes: int) -> None:
+        self._n_classes = n_classes
+        self._block.resolve(n_classes)
+
+    def _opening(self) -> votes_pb2.UploadVotesRequest:
+        opening = votes_pb2.UploadVotesOpen(
+            parent=self._parent,
+            upload_id=self.upload_id,
+            sources=self._sources,
+            content_digest=self._content_digest,
+        )
+        return votes_pb2.UploadVotesRequest(open=opening)
+
+    def _carrying(self, chunk: votes_pb2.UploadVotesChunk) -> votes_pb2.UploadVotesRequest:
+        return votes_pb2.UploadVotesRequest(chunk=chunk)
+
+    def _finish(self, total_rows: int) -> votes_pb2.UploadVotesRequest:
+        return votes_pb2.UploadVotesRequest(finish=votes_pb2.UploadVotesFinish(total_rows=total_rows))
+
+    def _note(self, response: votes_pb2.UploadVotesResponse) -> None:
+        self.upload_id = response.upload_id
+        self._votes_version = response.votes_version
+
+    def result(self) -> UploadResult:
+        """What came of it, once done."""
+        return UploadResult(self.upload_id, self.committed_rows, self._votes_version, bool(self._added))
+
+
+class SideUploadJob(_UploadJob[side_data_pb2.UploadSideDataRequest, side_data_pb2.UploadSideDataResponse]):
+    """Uploads side data of one kind."""
+
+    rpc = UPLOAD_SIDE_DATA
+
+    def __init__(self, project: str, kind: str, blocks: Sequence[SideBlock], upload_id: str | None) -> None:
+        super().__init__(
+            project,
+            upload_id=upload_id,
+            content_digest=content_digest(kind, blocks),
+            total_rows=sum(block.n_rows for block in blocks),
+        )
+        self._kind = KINDS[kind]
+        self.name = ""
+
+    def _opening(self) -> side_data_pb2.UploadSideDataRequest:
+        opening = side_data_pb2.UploadSideDataOpen(
+            parent=self._parent,
+            side_data_id=self.upload_id,
+            kind=self._kind,
+            content_digest=self._content_digest,
+        )
+        return side_data_pb2.UploadSideDataRequest(open=opening)
+
+    def _carrying(self, chunk: side_data_pb2.UploadSideDataChunk) -> side_data_pb2.UploadSideDataRequest:
+        return side_data_pb2.UploadSideDataRequest(chunk=chunk)
+
+    def _finish(self, total_rows: int) -> side_data_pb2.UploadSideDataRequest:
+        return side_data_pb2.UploadSideDataRequest(finish=side_data_pb2.UploadSideDataFinish(total_rows=total_rows))
+
+    def _note(self, response: side_data_pb2.UploadSideDataResponse) -> None:
+        self.name = response.name
+        self.upload_id = response.name.rpartition("/")[2]
+
+
 class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamResponse, SoftLabels]):
     """Soft labels of blocks of new votes: one output a block, in order."""
 
     rpc = PREDICT_STREAM
 
     def __init__(self, project: str, model: str | None, sources: Iterable[str] | None) -> None:
+        self._project = project_name(project)
         self._model = model_name(project, model)
         self._columns = _Columns(sources)
-        self._block: _votes.IntArray | None = None
+        self._block: PredictRows | None = None
+        self._block_row = 0  # rows of the block before this one are cut
+        self._n_classes: int | None = None
         self._input_ended = False
-        self._in_flight: deque[tuple[tensor_pb2.Tensor, bool]] = deque()  # votes, and whether a block ends there
+        self._in_flight: deque[tuple[labels_pb2.PredictStreamRequest, bool]] = deque()  # and whether a block ends there
         self._n_sent = 0
         self._answers: list[labels_pb2.PredictStreamResponse] = []  # of the block that is not complete
         self._answer_bytes_per_row = 0
@@ -258,8 +375,19 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
             self._input_ended = True
             self._done = not self._in_flight
             return
-        self._block = _votes.matrix_to_predict(block)
-        self._columns.take(_votes.own_sources(block), self._block.shape[1])
+        self._block, self._block_row = PredictRows.read(block), 0
+        if self._block.block is not None:
+            self._columns.take(self._block.sources, self._block.block.n_sources)
+        if self._n_classes is not None:
+            self._block.resolve(self._n_classes)
+
+    def asks_for_classes(self) -> str | None:
+        return self._project if self._block is not None and self._block.needs_classes() else None
+
+    def tell_classes(self, n_classes: int) -> None:
+        assert self._block is not None
+        self._n_classes = n_classes
+        self._block.resolve(n_classes)
 
     def connected(self) -> None:
         self._n_sent = 0
@@ -269,9 +397,10 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
         while self._n_sent < len(self._in_flight) or (self._block is not None and len(self._in_flight) < WINDOW):
             if self._n_sent == len(self._in_flight):
                 self._in_flight.append(self._cut())
-            request = labels_pb2.PredictStreamRequest(votes=self._in_flight[self._n_sent][0])
+            request = self._in_flight[self._n_sent][0]
             if self._n_sent == 0:
                 request.model = self._model
+                del request.sources[:]
                 request.sources.extend(self._columns.names or ())
             self._n_sent += 1
             yield request
@@ -291,16 +420,20 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
             self._n_rows += len(labels)
             yield SoftLabels(self._model, self._n_rows - len(labels), None, probabilities, labels)
 
-    def _cut(self) -> tuple[tensor_pb2.Tensor, bool]:
+    def _cut(self) -> tuple[labels_pb2.PredictStreamRequest, bool]:
         assert self._block is not None
-        row_bytes = max(self._block.shape[1] * self._block.itemsize, self._answer_bytes_per_row)
-        rows = min(_votes.MAX_ROWS, max(1, _votes.MAX_BYTES // row_bytes))
-        if not self._answer_bytes_per_row:
-            rows = min(rows, _votes.FEW_ROWS)
-        tensor = to_tensor(self._block[:rows], self._block.dtype)
-        rest = self._block[rows:]
-        self._block = rest if len(rest) else None
-        return tensor, self._block is None
+        start, block = self._block_row, self._block
+        most = _votes.MAX_ROWS if self._answer_bytes_per_row else _votes.FEW_ROWS
+        stop = min(start + most, block.n_rows)
+        sizes = np.maximum(block.row_bytes(start, stop), self._answer_bytes_per_row)
+        stop = start + _votes.rows_that_fit(sizes, _votes.MAX_BYTES)
+        if stop - start < block.n_rows and not block.may_cut():
+            raise ValueError(f"bags: {block.n_rows} items do not fit into a message, which bags must")
+        request = labels_pb2.PredictStreamRequest()
+        block.put(request, start, stop)
+        self._block_row = stop
+        self._block = None if stop == block.n_rows else block
+        return request, self._block is None
 
 
 class _ReadJob(Job[Request, Response, Output]):
@@ -370,8 +503,9 @@ class ReadVotesJob(_ReadJob[votes_pb2.ReadVotesRequest, votes_pb2.ReadVotesRespo
         known = self._advance(response.row_offset, len(votes))
         if known == 0 or known < len(votes):
             items = tuple(response.item_ids)[known:] or None
+            codebook = Codebook.from_message(response.codebook) if response.HasField("codebook") else None
             yield VoteMatrix(
-                self._votes_version, response.row_offset + known, self._sources, items, votes[known:].copy()
+                self._votes_version, response.row_offset + known, self._sources, items, votes[known:].copy(), codebook
             )
 
 
@@ -422,11 +556,18 @@ class WatchJob(
 
 
 def upload_votes(
-    project: str, votes: Any, sources: Iterable[str] | None, items: Any, upload_id: str | None
+    project: str,
+    votes: Any,
+    sources: Iterable[str] | None,
+    items: Any,
+    codebook: Codebook | None,
+    upload_id: str | None,
 ) -> tuple[UploadJob, Any]:
     """Returns the job that uploads votes or an iterable of chunks, and the input to feed it with."""
     if _votes.is_matrix(votes):
-        return _upload_of(project, _votes.matrix_block(votes, items), sources, upload_id)
+        return _upload_of(project, _votes.matrix_block(votes, items, codebook), sources, upload_id)
+    if codebook is not None:
+        raise ValueError("codebook: it goes with one matrix; chunks may hold vote objects")
     if items is not None:
         raise ValueError("items: with an iterable of chunks, each chunk is a pair of votes and items")
     return UploadJob(project, sources=sources, upload_id=upload_id), votes
@@ -445,6 +586,14 @@ def upload_triples(
     return _upload_of(project, block, None, upload_id)
 
 
+def upload_side_data(
+    project: str, kind: str, values: Any, items: Iterable[str] | None, upload_id: str | None
+) -> tuple[SideUploadJob, Any]:
+    """Returns the job that uploads side data, and the input to feed it with."""
+    blocks = side_blocks(kind, values, items)
+    return SideUploadJob(project, kind, blocks, upload_id), blocks
+
+
 def _upload_of(
     project: str, block: _votes.Block, sources: Iterable[str] | None, upload_id: str | None
 ) -> tuple[UploadJob, Any]:
@@ -460,9 +609,9 @@ def _upload_of(
 def joined_votes(parts: list[VoteMatrix]) -> VoteMatrix:
     """Makes one matrix of the chunks of a read."""
     first = parts[0]
-    votes = np.concatenate([part.votes for part in parts])
+    votes, codebook = joined([(part.votes, part.codebook) for part in parts])
     items = None if first.items is None else tuple(item for part in parts for item in part.items or ())
-    return VoteMatrix(first.votes_version, first.row_offset, first.sources, items, votes)
+    return VoteMatrix(first.votes_version, first.row_offset, first.sources, items, votes, codebook)
 
 
 def joined_labels(parts: list[SoftLabels]) -> SoftLabels:

@@ -55,6 +55,28 @@ def to_tensor(array: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> te
     return tensor_pb2.Tensor(data_type=_DATA_TYPES[target], rows=rows, columns=columns, data=data)
 
 
+def sets_to_tensor(sets: npt.NDArray[np.bool_]) -> tensor_pb2.Tensor:
+    """Encodes candidate sets [C, K] as Codebook.candidate_sets: a bit a class, the least significant one first."""
+    return to_tensor(np.packbits(sets, axis=1, bitorder="little").view(np.int8), np.int8)
+
+
+def sets_from_tensor(tensor: tensor_pb2.Tensor, n_classes: int) -> npt.NDArray[np.bool_]:
+    """Decodes Codebook.candidate_sets, bool [C, K].
+
+    Raises:
+        ValueError: It is no bitmap of K classes; see from_tensor.
+    """
+    bits = from_tensor(tensor)
+    width = -(-n_classes // 8)
+    if tensor.data_type != tensor_pb2.DATA_TYPE_INT8 or tensor.columns != width:
+        raise ValueError(f"expected are {width} columns of INT8, a bit for each of the {n_classes} classes")
+    sets = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little").astype(bool)
+    beyond = sets[:, n_classes:].any(1)
+    if beyond.any():
+        raise ValueError(f"set {int(np.argmax(beyond))} has a class from {n_classes} on")
+    return sets[:, :n_classes]
+
+
 def from_tensor(tensor: tensor_pb2.Tensor) -> npt.NDArray[Any]:
     """Decodes a tensor without copying: a read-only array [rows, columns].
 

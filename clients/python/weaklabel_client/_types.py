@@ -2,6 +2,7 @@
 
 import datetime
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from weaklabel_client._gen import models_pb2, operations_pb2, projects_pb2, sources_pb2
+from weaklabel_client._gen import models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
+from weaklabel_client._symbols import CandidateSet, Codebook, SoftVote
 
 
 def _time(stamp: Timestamp) -> datetime.datetime:
@@ -108,6 +110,8 @@ class Model:
         sources: One estimate for each of the M sources.
         warnings: What is doubtful about the fit, in plain words.
         risk: Estimated probability that the classes called are more than a point worse than those of majority vote.
+        group_balance: Estimated share of each class in each group, float64 [K] by the name of the group; empty where
+            the fit was told no groups.
         create_time: When the fit ended, in UTC.
     """
 
@@ -121,6 +125,7 @@ class Model:
     sources: tuple[SourceEstimate, ...]
     warnings: tuple[str, ...]
     risk: float
+    group_balance: Mapping[str, npt.NDArray[np.float64]]
     create_time: datetime.datetime
 
     @classmethod
@@ -137,6 +142,7 @@ class Model:
             sources=tuple(SourceEstimate.from_message(one) for one in message.sources),
             warnings=tuple(message.warnings),
             risk=message.risk,
+            group_balance={one.group: np.array(one.class_balance, np.float64) for one in message.groups},
             create_time=_time(message.create_time),
         )
 
@@ -244,7 +250,8 @@ class VoteMatrix:
         row_offset: Index of the first row among the items of the project.
         sources: Names of the M columns.
         items: Ids of the N rows; None where the project names items by position.
-        votes: Class index, -1 abstain, -2 error; an integer array [N, M].
+        votes: Class index, -1 abstain, -2 error, K and above as in codebook; an integer array [N, M].
+        codebook: What codes from K on stand for; None where there are none.
     """
 
     votes_version: int
@@ -252,6 +259,37 @@ class VoteMatrix:
     sources: tuple[str, ...]
     items: tuple[str, ...] | None
     votes: npt.NDArray[np.integer[Any]]
+    codebook: Codebook | None = None
+
+    def vote_at(self, row: int, column: int) -> int | CandidateSet | SoftVote:
+        """One vote: a class index, -1, -2, or a vote object."""
+        code = int(self.votes[row, column])
+        return code if self.codebook is None else self.codebook.vote(code)
+
+
+@dataclass(frozen=True)
+class SideData:
+    """What is known of items beside the votes, as it lies on the server. Fits may name it.
+
+    Attributes:
+        name: "projects/ID/sideData/ID".
+        kind: "gold", "prior", "groups", "features", "bags" or "fields".
+        n_rows: Number of items, or of bags.
+        n_columns: Number of features; 0 of other kinds.
+        create_time: When its upload began, in UTC.
+    """
+
+    name: str
+    kind: str
+    n_rows: int
+    n_columns: int
+    create_time: datetime.datetime
+
+    @classmethod
+    def from_message(cls, message: side_data_pb2.SideData) -> "SideData":
+        """Reads the contract's message."""
+        kind = side_data_pb2.SideDataKind.Name(message.kind).removeprefix("SIDE_DATA_KIND_").lower()
+        return cls(message.name, kind, message.row_count, message.column_count, _time(message.create_time))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ Arguments, results and errors are those of the twin, where they are described.
 # ruff: noqa: ASYNC109  # a timeout here is more than a local one: it reaches the server as the deadline of the call
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,15 +17,18 @@ import numpy.typing as npt
 from google.protobuf.message import Message
 
 from weaklabel_client import _calls, _channel, _rpcs, _streams, _votes
+from weaklabel_client._aio_prompts import PromptOperation, Prompts
 from weaklabel_client._backoff import Backoff
-from weaklabel_client._exceptions import AlreadyExists, DeadlineExceeded, Unavailable, from_rpc_error
-from weaklabel_client._gen import operations_pb2
-from weaklabel_client._operation import OperationState
+from weaklabel_client._exceptions import AlreadyExists, Unavailable, from_rpc_error
+from weaklabel_client._operation import AsyncOperation, FitState
+from weaklabel_client._predict import PredictRows
 from weaklabel_client._progress import shown
+from weaklabel_client._symbols import Codebook
 from weaklabel_client._types import (
     FitProgress,
     Model,
     Project,
+    SideData,
     SoftLabels,
     Source,
     UploadProgress,
@@ -33,7 +36,7 @@ from weaklabel_client._types import (
     VoteMatrix,
 )
 
-__all__ = ["Client", "FitOperation"]
+__all__ = ["Client", "FitOperation", "PromptOperation", "Prompts"]
 
 Result = TypeVar("Result")
 _Outbox = asyncio.Queue[Message | None]
@@ -149,13 +152,15 @@ class Client:
         *,
         sources: Iterable[str] | None = None,
         items: Iterable[str] | None = None,
+        codebook: Codebook | None = None,
         upload_id: str | None = None,
         progress: bool | Callable[[UploadProgress], None] = False,
         timeout: float | None = None,
     ) -> UploadResult:
         """Uploads votes [N, M], or an iterable of chunks of them, which may be asynchronous."""
-        job, blocks = _streams.upload_votes(project, votes, sources, items, upload_id)
-        return await self._upload(job, blocks, progress, timeout)
+        job, blocks = _streams.upload_votes(project, votes, sources, items, codebook, upload_id)
+        await self._upload(job, blocks, progress, timeout)
+        return job.result()
 
     async def upload_triples(
         self,
@@ -174,7 +179,8 @@ class Client:
         """Uploads votes where most sources are silent on most items: one triple a vote, in any order."""
         triples = (items, sources, labels)
         job, blocks = _streams.upload_triples(project, triples, n_items, source_names, item_ids, upload_id)
-        return await self._upload(job, blocks, progress, timeout)
+        await self._upload(job, blocks, progress, timeout)
+        return job.result()
 
     async def read_votes(
         self, project: str, *, votes_version: int | None = None, timeout: float | None = None
@@ -195,6 +201,39 @@ class Client:
         """The votes of a project in chunks of at most 65,536 rows."""
         return self._converse(_streams.ReadVotesJob(project, votes_version, row_offset, row_limit), (), timeout)
 
+    # Side data
+
+    async def upload_side_data(
+        self,
+        project: str,
+        kind: str,
+        values: Any,
+        *,
+        items: Iterable[str] | None = None,
+        upload_id: str | None = None,
+        progress: bool | Callable[[UploadProgress], None] = False,
+        timeout: float | None = None,
+    ) -> SideData:
+        """Uploads what is known of items beside the votes, to be named by fits."""
+        job, blocks = _streams.upload_side_data(project, kind, values, items, upload_id)
+        await self._upload(job, blocks, progress, timeout)
+        return await self._perform(_calls.get_side_data(job.name))
+
+    def list_side_data(self, project: str) -> AsyncIterator[SideData]:
+        """The side data of a project, newest first."""
+        return self._pages(_calls.list_side_data(project))
+
+    async def delete_side_data(self, project: str, side_data: str, *, timeout: float | None = None) -> None:
+        """Deletes side data, for good; models that were fitted with it stay."""
+        await self._perform(_calls.delete_side_data(project, side_data), timeout)
+
+    # Prompts
+
+    @property
+    def prompts(self) -> Prompts:
+        """Prompts of language models, which the server runs."""
+        return Prompts(self)
+
     # Models
 
     async def fit(
@@ -204,10 +243,30 @@ class Client:
         votes_version: int | None = None,
         seed: int = 0,
         max_iter: int | None = None,
+        gold: Any = None,
+        gold_error: float = 0.0,
+        prior: Any = None,
+        groups: Any = None,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        bags: Any = None,
+        features: Any = None,
+        items: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> "FitOperation":
         """Starts to fit a model on the server, and returns at once."""
-        return FitOperation(self, await self._perform(_calls.fit(project, votes_version, seed, max_iter), timeout))
+        given = {"gold": gold, "prior": prior, "groups": groups, "features": features, "bags": bags}
+        items = None if items is None else tuple(items)
+        names: dict[str, str] = {}
+        for kind, values in given.items():
+            if isinstance(values, SideData | str):
+                names[kind] = values if isinstance(values, str) else values.name
+            elif values is not None:
+                own_ids = kind == "bags" or isinstance(values, Mapping)
+                ids = None if own_ids else items
+                names[kind] = (await self.upload_side_data(project, kind, values, items=ids)).name
+        side = _calls.side_information(project, names, gold_error, bounds)
+        call = _calls.fit(project, votes_version, seed, max_iter, side)
+        return FitOperation(self, await self._perform(call, timeout))
 
     async def operation(self, name: str, *, timeout: float | None = None) -> "FitOperation":
         """Picks up a fit by its name, which FitOperation.name gave: in another process, or after a crash."""
@@ -216,7 +275,8 @@ class Client:
     async def list_operations(self, project: str) -> AsyncIterator["FitOperation"]:
         """The fits of a project, newest first."""
         async for message in self._pages(_calls.list_operations(project)):
-            yield FitOperation(self, message)
+            if not message.HasField("prompts"):
+                yield FitOperation(self, message)
 
     async def get_model(self, project: str, model: str | None = None, *, timeout: float | None = None) -> Model:
         """One model; the newest unless one is named."""
@@ -258,18 +318,25 @@ class Client:
     async def predict(
         self,
         project: str,
-        votes: npt.ArrayLike,
+        votes: npt.ArrayLike | None = None,
         *,
         model: str | None = None,
         sources: Iterable[str] | None = None,
+        codebook: Codebook | None = None,
+        prior: Any = None,
+        groups: Any = None,
+        features: Any = None,
+        bags: Any = None,
         timeout: float | None = None,
     ) -> npt.NDArray[np.float32]:
         """The probabilities of the classes for new votes [N, M], float32 [N, K]."""
-        matrix = _votes.matrix_to_predict(votes)
-        sources = _votes.own_sources(votes) if sources is None else sources
-        if _votes.fits_one_call(matrix):
-            return await self._perform(_calls.predict(project, matrix, model, sources), timeout)
-        answers = self.predict_stream(project, [matrix], model=model, sources=sources, timeout=timeout)
+        rows = PredictRows(votes, codebook, prior=prior, groups=groups, features=features, bags=bags)
+        if rows.needs_classes():
+            rows.resolve(len((await self.get_project(project)).classes))
+        sources = rows.sources if sources is None else sources
+        if rows.fits_one_call():
+            return await self._perform(_calls.predict(project, rows, model, sources), timeout)
+        answers = self.predict_stream(project, [rows], model=model, sources=sources, timeout=timeout)
         (answer,) = [answer async for answer in answers]
         return answer.probabilities
 
@@ -311,16 +378,15 @@ class Client:
 
     async def _upload(
         self,
-        job: _streams.UploadJob,
+        job: _streams.UploadJob | _streams.SideUploadJob,
         blocks: Iterable[Any] | AsyncIterable[Any],
         progress: bool | Callable[[UploadProgress], None],
         timeout: float | None,
-    ) -> UploadResult:
+    ) -> None:
         with shown(progress, "upload") as report:
             async with aclosing(self._converse(job, blocks, timeout)) as states:
                 async for state in states:
                     report(state)
-        return job.result()
 
     async def _converse(
         self,
@@ -334,14 +400,14 @@ class Client:
             self._check_open()
             job.connected()
             while job.is_hungry():
-                job.feed(await anext(pending, None))
+                await self._feed(job, pending)
             if job.is_done():
                 return
             outbox: _Outbox = asyncio.Queue()  # None ends what is sent
             call = self._streams[job.rpc](_drained(outbox), timeout=backoff.remaining(), metadata=self._metadata)
             try:
                 while True:
-                    await _send(job, pending, outbox)
+                    await self._send(job, pending, outbox)
                     try:
                         response = await call.read()
                     except grpc.RpcError as failure:
@@ -363,17 +429,21 @@ class Client:
                 raise job.gave_up(error)
             await asyncio.sleep(wait)
 
+    async def _send(self, job: _streams.Job[Any, Any, Any], pending: AsyncIterator[Any], outbox: _Outbox) -> None:
+        """Sends what the job has to send, and feeds it for as long as it is hungry."""
+        while True:
+            for request in job.requests():
+                outbox.put_nowait(request)
+            if not job.is_hungry():
+                break
+            await self._feed(job, pending)
+        if job.sent_all:
+            outbox.put_nowait(None)
 
-async def _send(job: _streams.Job[Any, Any, Any], pending: AsyncIterator[Any], outbox: _Outbox) -> None:
-    """Sends what the job has to send, and feeds it for as long as it is hungry."""
-    while True:
-        for request in job.requests():
-            outbox.put_nowait(request)
-        if not job.is_hungry():
-            break
+    async def _feed(self, job: _streams.Job[Any, Any, Any], pending: AsyncIterator[Any]) -> None:
         job.feed(await anext(pending, None))
-    if job.sent_all:
-        outbox.put_nowait(None)
+        if (project := job.asks_for_classes()) is not None:
+            job.tell_classes(len((await self.get_project(project)).classes))
 
 
 async def _drained(outbox: _Outbox) -> AsyncIterator[Message]:
@@ -390,43 +460,5 @@ async def _each(blocks: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any
             yield block
 
 
-class FitOperation(OperationState):
+class FitOperation(FitState, AsyncOperation[FitProgress, Model]):
     """A fit that runs on the server. It goes on whether or not anyone waits for it."""
-
-    def __init__(self, client: Client, message: operations_pb2.Operation) -> None:
-        super().__init__(message)
-        self._client = client
-
-    async def done(self) -> bool:
-        """Asks whether it is over, in whichever way."""
-        if not self._message.done:
-            self._message = await self._client._perform(_calls.get_operation(self.name))
-        return self._message.done
-
-    async def cancel(self) -> None:
-        """Asks it to stop. It then ends with Cancelled, unless it was done before."""
-        await self._client._perform(_calls.cancel_operation(self.name))
-
-    async def wait(self, timeout: float | None = None) -> bool:
-        """Waits until it is over, for so many seconds at most; returns whether it is."""
-        try:
-            await self._watch(timeout, lambda _: None)
-        except DeadlineExceeded:
-            return False
-        return True
-
-    async def result(
-        self, timeout: float | None = None, progress: bool | Callable[[FitProgress], None] = False
-    ) -> Model:
-        """Waits until it is over, and returns the model."""
-        with shown(progress, "fit") as report:
-            await self._watch(timeout, report)
-        return await self._client._perform(self._model_call())
-
-    async def _watch(self, timeout: float | None, report: Callable[[FitProgress], None]) -> None:
-        if self._message.done:
-            return
-        async with aclosing(self._client._converse(_streams.WatchJob(self.name), (), timeout)) as messages:
-            async for message in messages:
-                self._message = message
-                report(self.progress)

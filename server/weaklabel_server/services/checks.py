@@ -7,6 +7,8 @@ from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invali
 from weaklabel_server.store.requests import Repeatable
 
 MAX_NAME = 255
+MAX_DIGEST_BYTES = 64
+MAX_SOURCES = 10_000
 
 
 class Faults:
@@ -45,6 +47,12 @@ def check_uuid(value: str, *, field: str, version: int | None = None) -> None:
     kind = "UUID" if version is None else f"UUID{version}"
     if parsed is None or str(parsed) != value.lower() or version not in (None, parsed.version):
         raise invalid(field, f'"{value}" is not a {kind} such as {uuid.uuid4()}')
+
+
+def check_digest(digest: bytes, *, field: str) -> None:
+    """Refuses a digest that is too long."""
+    if len(digest) > MAX_DIGEST_BYTES:
+        raise invalid(field, f"at most {MAX_DIGEST_BYTES} bytes, got {len(digest)}")
 
 
 def check_names(names: Sequence[str], *, field: str, what: str, limit: int) -> None:

@@ -5,23 +5,25 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from weaklabel.votes import ABSTAIN
-from weaklabel_client._gen import labels_pb2, labels_pb2_grpc, tensor_pb2
+from weaklabel_client._gen import labels_pb2, labels_pb2_grpc, side_data_pb2, tensor_pb2
 from weaklabel_client._tensors import to_tensor
 from weaklabel_server import names
 from weaklabel_server.engine import Engine, LoadedModel
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
 from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import check_names
+from weaklabel_server.services.checks import MAX_SOURCES, check_names
 from weaklabel_server.services.messages import model_name
+from weaklabel_server.services.side_rows import read_side_rows
 from weaklabel_server.services.spans import rows_per_message, spans
-from weaklabel_server.services.tensors import read_codes
-from weaklabel_server.services.votes import MAX_SOURCES, row_range
+from weaklabel_server.services.tensors import read_codebook, read_codes
+from weaklabel_server.services.votes import row_range
 from weaklabel_server.store import items, models, projects
 from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
@@ -92,7 +94,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
     async def Predict(self, request: labels_pb2.PredictRequest, context: Context) -> labels_pb2.PredictResponse:
         def predict() -> labels_pb2.PredictResponse:
             predictor = self._predictor(request.model, request.sources)
-            probabilities, labels = self._predict(predictor, request.votes)
+            probabilities, labels = self._predict(predictor, request)
             return labels_pb2.PredictResponse(model=predictor.model.name, probabilities=probabilities, labels=labels)
 
         return await self._engine.run(predict)
@@ -110,7 +112,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
                 name = predictor.model.name
             else:
                 _check_same(request, *asked)
-            probabilities, labels = await self._engine.run(self._predict, predictor, request.votes)
+            probabilities, labels = await self._engine.run(self._predict, predictor, request)
             yield labels_pb2.PredictStreamResponse(model=name, probabilities=probabilities, labels=labels)
 
     def _predictor(self, name: str, sources: Sequence[str]) -> _Predictor:
@@ -131,14 +133,21 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         given = tuple(sources or model.column_of)
         return _Predictor(model, given, np.array([model.column_of[source] for source in given], np.int64))
 
-    def _predict(self, predictor: _Predictor, tensor: tensor_pb2.Tensor) -> tuple[tensor_pb2.Tensor, tensor_pb2.Tensor]:
+    def _predict(
+        self, predictor: _Predictor, request: labels_pb2.PredictRequest | labels_pb2.PredictStreamRequest
+    ) -> tuple[tensor_pb2.Tensor, tensor_pb2.Tensor]:
+        field, rows = _row_count(request)
         most = rows_per_message(predictor.row_bytes, self._max_message_bytes)
-        if tensor.rows > most:
-            raise invalid(
-                "votes.rows", f"at most {most} rows, so that the answer fits into a message, got {tensor.rows}"
-            )
-        given = read_codes(tensor, field="votes", sources=predictor.sources, n_classes=predictor.model.n_classes)
-        probabilities, labels = self._engine.label(predictor.model, predictor.align(given))
+        if not 1 <= rows <= most:
+            raise invalid(field, f"1 to {most} rows, so that the answer fits into a message, got {rows}")
+        n_classes = predictor.model.n_classes
+        codebook = read_codebook(request.codebook, field="codebook", n_classes=n_classes)
+        if request.HasField("votes"):
+            given = read_codes(request.votes, field="votes", sources=predictor.sources, codebook=codebook)
+        else:
+            given = np.full((rows, len(predictor.sources)), ABSTAIN, np.int8)
+        known = _known(request.side, rows, n_classes) if request.HasField("side") else {}
+        probabilities, labels = self._engine.label(predictor.model, predictor.align(given), codebook.symbols, **known)
         return to_tensor(probabilities), _column(labels)
 
 
@@ -146,6 +155,29 @@ def _find(tx: Connection, name: str) -> tuple[Project, Model]:
     project_id, model_id = names.parse_model(name, field="model")
     project = projects.get(tx, project_id)
     return project, models.get(tx, project, model_id)
+
+
+def _row_count(request: labels_pb2.PredictRequest | labels_pb2.PredictStreamRequest) -> tuple[str, int]:
+    """How many rows a request has, and which field says so."""
+    if request.HasField("votes"):
+        return "votes.rows", request.votes.rows
+    if request.side.HasField("sparse_features"):
+        return "side.sparse_features.lengths.rows", request.side.sparse_features.lengths.rows
+    if request.side.HasField("features"):
+        return "side.features.rows", request.side.features.rows
+    raise invalid("votes", "votes, or features of items without votes, are needed")
+
+
+def _known(message: side_data_pb2.SideRows, rows: int, n_classes: int) -> dict[str, Any]:
+    """What is known of the rows of a request, by the names of the arguments of LabelModel.label."""
+    read = read_side_rows(message, field="side", rows=rows, n_classes=n_classes)
+    if read.gold is not None:
+        raise invalid("side.gold", "known labels are for fits")
+    if read.fields is not None:
+        raise invalid("side.fields", "texts are for prompts")
+    if read.bags is not None and (read.bags.item.dtype.kind == "U" or int(read.bags.item.max()) >= rows):
+        raise invalid("side.bags.items.data", f"rows of this request, 0..{rows - 1}, are expected")
+    return {name: value for name, value in vars(read).items() if value is not None}
 
 
 def _check_same(request: labels_pb2.PredictStreamRequest, model: str, sources: tuple[str, ...]) -> None:

@@ -9,22 +9,20 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from weaklabel.symbols import Symbols
 from weaklabel_client._gen import votes_pb2, votes_pb2_grpc
 from weaklabel_client._tensors import to_tensor
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
 from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import check_names, check_uuid
+from weaklabel_server.services.checks import MAX_SOURCES, check_digest, check_names, check_uuid
 from weaklabel_server.services.spans import rows_per_message, spans
-from weaklabel_server.services.tensors import MAX_ROWS, read_codes, read_triples
+from weaklabel_server.services.tensors import MAX_ROWS, read_codebook, read_codes, read_triples, write_codebook
 from weaklabel_server.store import items, uploads, votes
 from weaklabel_server.store.chunks import Codes, PackedChunk, pack_dense, pack_sparse
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.uploads import Upload
-
-MAX_SOURCES = 10_000
-MAX_DIGEST_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,7 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
         if not request.sources:
             raise invalid("open.sources", "an upload has at least one source")
         check_names(request.sources, field="open.sources", what="sources", limit=MAX_SOURCES)
-        if len(request.content_digest) > MAX_DIGEST_BYTES:
-            raise invalid("open.content_digest", f"at most {MAX_DIGEST_BYTES} bytes, got {len(request.content_digest)}")
+        check_digest(request.content_digest, field="open.content_digest")
         project, upload = await self._database.run_write(
             uploads.open_upload,
             project_id,
@@ -96,29 +93,36 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
         self, request: votes_pb2.ReadVotesRequest, context: Context
     ) -> AsyncIterator[votes_pb2.ReadVotesResponse]:
         project_id = names.parse_project(request.parent, field="parent")
-        view = await self._database.run_read(votes.view, project_id, request.votes_version)
-        votes.check_not_empty(view)
+
+        def look(tx: Connection) -> tuple[votes.View, int]:
+            seen = votes.view(tx, project_id, request.votes_version)
+            votes.check_not_empty(seen)
+            return seen, votes.cell_bytes(tx, seen)
+
+        view, cell_bytes = await self._database.run_read(look)
         start, stop = row_range(request.row_offset, request.row_limit, view.item_count)
         sources = view.source_names
         # Their names are in the first message only, but a simple rule for all messages is worth a few bytes.
         max_bytes = self._max_message_bytes - sum(len(name.encode()) + 4 for name in sources)
-        row_bytes = len(sources) * view.dtype.itemsize
+        row_bytes = len(sources) * cell_bytes
         step = rows_per_message(row_bytes, max_bytes)
 
-        def read(tx: Connection, first: int, end: int) -> tuple[Codes, list[str]]:
+        def read(tx: Connection, first: int, end: int) -> tuple[Codes, Symbols, list[str]]:
             # Looked up again, so that a project that is deleted meanwhile gives an error and not abstains.
             current = votes.view(tx, project_id, view.version)
-            return votes.read_rows(tx, current, first, end), items.ids(tx, current.project, first, end)
+            return *votes.read_rows(tx, current, first, end), items.ids(tx, current.project, first, end)
 
         for first in range(start, max(stop, start + 1), step):
-            codes, item_ids = await self._database.run_read(read, first, min(first + step, stop))
+            codes, symbols, item_ids = await self._database.run_read(read, first, min(first + step, stop))
             for low, high in list(spans(len(codes), row_bytes, item_ids, max_bytes)) or [(0, 0)]:
+                used, labels = symbols.only(codes[low:high])
                 yield votes_pb2.ReadVotesResponse(
                     votes_version=view.version,
                     sources=sources if first + low == start else (),
                     row_offset=first + low,
                     item_ids=item_ids[low:high],
-                    votes=to_tensor(codes[low:high], view.dtype),
+                    votes=to_tensor(labels, labels.dtype),
+                    codebook=write_codebook(used),
                 )
 
 
@@ -143,23 +147,23 @@ def _pack(chunk: votes_pb2.UploadVotesChunk, opened: _Opened) -> PackedChunk:
             raise invalid("chunk.item_ids", f"one id for each of the {chunk.rows} rows, got {len(item_ids)}")
         check_names(item_ids, field="chunk.item_ids", what="ids", limit=MAX_ROWS)
     sources = opened.upload.source_names
-    n_classes = len(opened.project.classes)
+    codebook = read_codebook(chunk.codebook, field="chunk.codebook", n_classes=len(opened.project.classes))
     match chunk.WhichOneof("votes"):
         case "dense":
             tensor = chunk.dense.votes
             if tensor.rows != chunk.rows:
                 raise invalid("chunk.dense.votes.rows", f"as many rows as the chunk, {chunk.rows}, got {tensor.rows}")
-            codes = read_codes(tensor, field="chunk.dense.votes", sources=sources, n_classes=n_classes)
-            return pack_dense(codes, item_ids)
+            codes = read_codes(tensor, field="chunk.dense.votes", sources=sources, codebook=codebook)
+            return pack_dense(codes, item_ids, codebook.symbols)
         case "sparse":
             triples = read_triples(
                 chunk.sparse.triples,
                 field="chunk.sparse.triples",
                 rows=chunk.rows,
                 sources=sources,
-                n_classes=n_classes,
+                codebook=codebook,
             )
-            return pack_sparse(triples, chunk.rows, item_ids)
+            return pack_sparse(triples, chunk.rows, item_ids, codebook.symbols)
         case _:
             raise invalid("chunk.votes", "one of dense and sparse must be set")
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel.symbols import Symbols
 from weaklabel.votes import ABSTAIN
 
 Codes = NDArray[np.signedinteger[Any]]
@@ -26,10 +27,12 @@ class PackedChunk:
     dtype: str
     votes: bytes
     item_ids: bytes | None
+    candidate_sets: bytes | None
+    soft_votes: bytes | None
 
 
-def pack_dense(codes: Codes, item_ids: list[str] | None) -> PackedChunk:
-    """Packs [rows, columns] of class indices, ABSTAIN and ERROR."""
+def pack_dense(codes: Codes, item_ids: list[str] | None, symbols: Symbols) -> PackedChunk:
+    """Packs [rows, columns] of class indices, ABSTAIN, ERROR and codes of the codebook."""
     return PackedChunk(
         rows=len(codes),
         vote_count=int(np.count_nonzero(codes != ABSTAIN)),
@@ -37,10 +40,11 @@ def pack_dense(codes: Codes, item_ids: list[str] | None) -> PackedChunk:
         dtype=codes.dtype.name,
         votes=_pack_columns(codes),
         item_ids=None if item_ids is None else pack_ids(item_ids),
+        **_pack_symbols(symbols),
     )
 
 
-def pack_sparse(triples: NDArray[np.int32], rows: int, item_ids: list[str] | None) -> PackedChunk:
+def pack_sparse(triples: NDArray[np.int32], rows: int, item_ids: list[str] | None, symbols: Symbols) -> PackedChunk:
     """Packs triples [votes, 3] of (row, column, label) as they are; of a cell given twice the later counts."""
     return PackedChunk(
         rows=rows,
@@ -49,6 +53,7 @@ def pack_sparse(triples: NDArray[np.int32], rows: int, item_ids: list[str] | Non
         dtype=triples.dtype.name,
         votes=_pack_columns(triples),
         item_ids=None if item_ids is None else pack_ids(item_ids),
+        **_pack_symbols(symbols),
     )
 
 
@@ -60,6 +65,18 @@ def unpack_dense(blob: bytes, dtype: str, rows: int, columns: int) -> Codes:
 def unpack_sparse(blob: bytes, dtype: str) -> NDArray[np.int32]:
     """The triples of a sparse chunk, [votes, 3]."""
     return _unpack_columns(blob, dtype, 3).T
+
+
+def unpack_symbols(candidate_sets: bytes | None, soft_votes: bytes | None, n_classes: int) -> Symbols:
+    """The codebook of a chunk."""
+    symbols = Symbols.empty(n_classes)
+    sets, soft = symbols.sets, symbols.soft
+    if candidate_sets is not None:
+        bits = unpack_array(candidate_sets, "uint8").reshape(-1, -(-n_classes // 8))
+        sets = np.unpackbits(bits, axis=1, count=n_classes).astype(bool)
+    if soft_votes is not None:
+        soft = unpack_array(soft_votes, "float32").reshape(-1, n_classes)
+    return Symbols(sets, soft)
 
 
 def pack_ids(item_ids: list[str]) -> bytes:
@@ -90,6 +107,13 @@ def pack_array(array: NDArray[Any]) -> bytes:
 def unpack_array(blob: bytes, dtype: str) -> NDArray[Any]:
     """The elements of pack_array, in one dimension."""
     return np.frombuffer(zlib.decompress(blob), np.dtype(dtype).newbyteorder("<"))
+
+
+def _pack_symbols(symbols: Symbols) -> dict[str, bytes | None]:
+    return {
+        "candidate_sets": pack_array(np.packbits(symbols.sets, axis=1)) if len(symbols.sets) else None,
+        "soft_votes": pack_array(symbols.soft) if len(symbols.soft) else None,
+    }
 
 
 def _pack_columns(matrix: NDArray[Any]) -> bytes:

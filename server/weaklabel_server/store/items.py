@@ -14,11 +14,11 @@ _columns = schema.items.c
 
 def add_missing(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
     """The positions of items by id; those that are new get the next positions, in order. Ids must be distinct."""
-    positions = _positions(tx, project, item_ids)
-    new = [one for one in item_ids if one not in positions]
+    known = positions(tx, project, item_ids)
+    new = [one for one in item_ids if one not in known]
     added = dict(zip(new, range(project.item_count, project.item_count + len(new)), strict=True))
     insert_rows(tx, schema.items, ((project.key, at, one) for one, at in added.items()))
-    return positions | added
+    return known | added
 
 
 def ids(tx: Connection, project: Project, start: int, stop: int) -> list[str]:
@@ -33,7 +33,8 @@ def ids(tx: Connection, project: Project, start: int, stop: int) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
-def _positions(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
+def positions(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
+    """The positions by id of those of the items that the project has."""
     query = select(_columns.item_id, _columns.position).where(_columns.project_key == project.key)
     if project.item_count == 0:
         return {}

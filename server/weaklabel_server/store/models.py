@@ -1,6 +1,6 @@
 """Fitted models and their soft labels. A model never changes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from weaklabel_server.pages import Page
 from weaklabel_server.store import schema
 from weaklabel_server.store.chunks import pack_array, unpack_array
 from weaklabel_server.store.projects import Project
+from weaklabel_server.store.side_data import SideSettings
 
 CHUNK_ROWS = 65_536
 
@@ -64,6 +65,8 @@ class ModelSummary:
     sources: list[SourceEstimate]
     warnings: list[str]
     risk: float
+    group_balance: dict[str, list[float]] = field(default_factory=dict)
+    side: SideSettings = field(default_factory=SideSettings)
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,7 @@ def remove(tx: Connection, project: Project, model_id: str) -> None:
 def _model(row: Row[Any]) -> Model:
     summary = dict(row.summary)
     summary["sources"] = [SourceEstimate(**estimate) for estimate in summary["sources"]]
+    summary["side"] = SideSettings.from_json(summary.get("side", {}))  # older models have none
     return Model(
         key=row.key,
         model_id=row.model_id,

@@ -1,7 +1,8 @@
-"""Operations: fits that were asked for, until long after they are done."""
+"""Operations: fits and runs of prompts that were asked for, until long after they are done."""
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -10,20 +11,22 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.pages import Page
-from weaklabel_server.store import models, schema
-from weaklabel_server.store.models import FittedModel
+from weaklabel_server.store import schema
 from weaklabel_server.store.projects import Project
+from weaklabel_server.store.side_data import SideSettings
 
 _operations = schema.operations.c
 
 
 class Stage(StrEnum):
-    """What a fit is doing."""
+    """What an operation is doing: a fit is fitting and labeling, a run of prompts asking and storing."""
 
     QUEUED = "queued"
     READING = "reading"
     FITTING = "fitting"
     LABELING = "labeling"
+    ASKING = "asking"
+    STORING = "storing"
     DONE = "done"
 
 
@@ -43,24 +46,53 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class PromptProgress:
+    """How far a run of prompts is: weaklabel.prompts.PromptProgress, and what it is doing."""
+
+    stage: Stage
+    total: int = 0
+    done: int = 0
+    cached: int = 0
+    errors: int = 0
+    missing: int = 0
+    money: float = 0.0
+    tokens: float = 0.0
+    seconds: float = 0.0
+    rate: float = 0.0
+
+    def at(self, stage: Stage) -> "PromptProgress":
+        """The same at another stage."""
+        return replace(self, stage=stage)
+
+
+@dataclass(frozen=True)
 class FitSettings:
     """Settings of a fit; max_iterations 0 means the default of the label model."""
 
     seed: int = 0
     max_iterations: int = 0
+    side: SideSettings = field(default_factory=SideSettings)
+
+
+@dataclass(frozen=True)
+class PromptSettings:
+    """Settings of a run of prompts: the declarations, as PromptFunction.to_dict gives them, and the items."""
+
+    prompts: tuple[dict[str, Any], ...]
+    side_data_id: str
 
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation as it stands in one transaction. Once done, either error or model_id is set."""
+    """An operation as it stands in one transaction. Once done, error or, in a fit, model_id is set."""
 
     key: int
     project_key: int
     project_id: str
     operation_id: str
     votes_version: int
-    settings: FitSettings
-    progress: Progress
+    settings: FitSettings | PromptSettings
+    progress: Progress | PromptProgress
     cancel_requested: bool
     done: bool
     error: bytes | None
@@ -69,18 +101,22 @@ class Operation:
     end_time: int | None
 
 
-def create(tx: Connection, project: Project, votes_version: int, settings: FitSettings) -> Operation:
-    """Adds a fit to the queue."""
+def queued(settings: FitSettings | PromptSettings) -> Progress | PromptProgress:
+    """The progress of an operation that waits for its turn."""
+    return PromptProgress(Stage.QUEUED) if isinstance(settings, PromptSettings) else Progress(Stage.QUEUED)
+
+
+def create(tx: Connection, project: Project, votes_version: int, settings: FitSettings | PromptSettings) -> Operation:
+    """Adds an operation to the queue; votes_version is what a fit reads, and 0 for prompts."""
     operation_id = secrets.token_hex(8)
     tx.execute(
         insert(schema.operations).values(
             project_key=project.key,
             operation_id=operation_id,
             votes_version=votes_version,
-            # As text: JSON numbers lose digits in some databases.
-            options={"seed": str(settings.seed), "max_iterations": settings.max_iterations},
-            stage=Stage.QUEUED,
+            options=_options(settings),
             create_time=now_micros(),
+            **_progress_values(queued(settings)),
         )
     )
     return get(tx, project.project_id, operation_id)
@@ -131,7 +167,7 @@ def interrupt(tx: Connection, operation: Operation) -> None:
     _add_starts(tx, operation, -1)
 
 
-def save_progress(tx: Connection, operation: Operation, progress: Progress) -> None:
+def save_progress(tx: Connection, operation: Operation, progress: Progress | PromptProgress) -> None:
     """Notes how far an operation is."""
     tx.execute(update(schema.operations).where(_operations.key == operation.key).values(**_progress_values(progress)))
 
@@ -148,16 +184,23 @@ def request_cancel(tx: Connection, project_id: str, operation_id: str) -> Operat
     return operation
 
 
-def succeed(tx: Connection, operation: Operation, fitted: FittedModel, progress: Progress) -> bool:
-    """Stores the model and ends the operation with it, unless a cancellation came first; says whether it did."""
+def succeed(
+    tx: Connection,
+    operation: Operation,
+    keep: Callable[[Connection], str | None],
+    progress: Progress | PromptProgress,
+) -> bool:
+    """Ends the operation with what keep(tx) stores, unless a cancellation came first; says whether it did.
+
+    `keep` returns the id of the model that a fit made.
+    """
     if get(tx, operation.project_id, operation.operation_id).cancel_requested:
         return False
-    models.add(tx, operation.project_key, fitted)
-    _end(tx, operation, progress, model_id=fitted.model_id)
+    _end(tx, operation, progress, model_id=keep(tx))
     return True
 
 
-def fail(tx: Connection, operation: Operation, error: bytes, progress: Progress) -> None:
+def fail(tx: Connection, operation: Operation, error: bytes, progress: Progress | PromptProgress) -> None:
     """Ends the operation with a serialized weaklabel.v1.Status."""
     _end(tx, operation, progress, error=error)
 
@@ -171,7 +214,7 @@ def _add_starts(tx: Connection, operation: Operation, change: int) -> None:
 def _end(
     tx: Connection,
     operation: Operation,
-    progress: Progress,
+    progress: Progress | PromptProgress,
     *,
     error: bytes | None = None,
     model_id: str | None = None,
@@ -189,7 +232,9 @@ def _end(
     )
 
 
-def _progress_values(progress: Progress) -> dict[str, Any]:
+def _progress_values(progress: Progress | PromptProgress) -> dict[str, Any]:
+    if isinstance(progress, PromptProgress):
+        return {"stage": progress.stage, "prompts": asdict(progress)}
     return {
         "stage": progress.stage,
         "iteration": progress.iteration,
@@ -205,6 +250,32 @@ def _select() -> Select[Any]:
     )
 
 
+def _options(settings: FitSettings | PromptSettings) -> dict[str, Any]:
+    if isinstance(settings, PromptSettings):
+        return {"prompts": list(settings.prompts), "side_data_id": settings.side_data_id}
+    return {
+        "seed": str(settings.seed),  # as text: JSON numbers lose digits in some databases
+        "max_iterations": settings.max_iterations,
+        "side": asdict(settings.side),
+    }
+
+
+def _settings(options: dict[str, Any]) -> FitSettings | PromptSettings:
+    if "prompts" in options:
+        return PromptSettings(tuple(options["prompts"]), options["side_data_id"])
+    return FitSettings(
+        seed=int(options["seed"]),
+        max_iterations=options["max_iterations"],
+        side=SideSettings.from_json(options.get("side", {})),  # older operations have none
+    )
+
+
+def _progress(row: Row[Any]) -> Progress | PromptProgress:
+    if row.prompts is not None:
+        return PromptProgress(**row.prompts | {"stage": Stage(row.stage)})
+    return Progress(Stage(row.stage), row.iteration, row.max_iterations, row.objective, row.change)
+
+
 def _operation(row: Row[Any]) -> Operation:
     return Operation(
         key=row.key,
@@ -212,8 +283,8 @@ def _operation(row: Row[Any]) -> Operation:
         project_id=row.project_id,
         operation_id=row.operation_id,
         votes_version=row.votes_version,
-        settings=FitSettings(int(row.options["seed"]), row.options["max_iterations"]),
-        progress=Progress(Stage(row.stage), row.iteration, row.max_iterations, row.objective, row.change),
+        settings=_settings(row.options),
+        progress=_progress(row),
         cancel_requested=row.cancel_requested,
         done=row.done,
         error=row.error,

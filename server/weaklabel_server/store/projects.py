@@ -68,16 +68,25 @@ def remove(tx: Connection, project_id: str) -> None:
         ServiceError: PROJECT_NOT_FOUND, OPERATIONS_RUNNING.
     """
     project = get(tx, project_id)
+    check_no_operation(tx, project)
+    tx.execute(delete(schema.projects).where(schema.projects.c.key == project.key))
+
+
+def check_no_operation(tx: Connection, project: Project) -> None:
+    """Refuses to take away what an operation may need.
+
+    Raises:
+        ServiceError: OPERATIONS_RUNNING.
+    """
     running = tx.execute(
         select(schema.operations.c.operation_id).filter_by(project_key=project.key, done=False).limit(1)
     ).scalar()
     if running is not None:
         raise ServiceError(
             Reason.OPERATIONS_RUNNING,
-            f'operation "{running}" of project "{project_id}" is not done; cancel it or wait for it',
-            metadata={"project": project_id, "operation": running},
+            f'operation "{running}" of project "{project.project_id}" is not done; cancel it or wait for it',
+            metadata={"project": project.project_id, "operation": running},
         )
-    tx.execute(delete(schema.projects).where(schema.projects.c.key == project.key))
 
 
 def _select() -> Select[Any]:

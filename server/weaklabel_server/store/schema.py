@@ -132,6 +132,43 @@ chunks = Table(
     # The item ids, until the upload is finished.
     Column("item_ids", LargeBinary),
     Column("votes", LargeBinary, nullable=False),
+    # Of the votes that say less than one class; not set where there are none.
+    Column("candidate_sets", LargeBinary),
+    Column("soft_votes", LargeBinary),
+)
+
+# What is known of items beside the votes. Written once; finished, it never changes.
+side_uploads = Table(
+    "side_uploads",
+    metadata,
+    _key(),
+    _owner("project"),
+    Column("side_data_id", String(36), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    # The stream that may write: opening the upload again takes it over.
+    Column("writer", String(32), nullable=False),
+    # Not set before the first chunk decides it.
+    Column("named_items", Boolean),
+    Column("committed_rows", BigInteger, nullable=False, default=0),
+    Column("column_count", Integer, nullable=False, default=0),
+    Column("byte_count", BigInteger, nullable=False, default=0),
+    Column("finished", Boolean, nullable=False, default=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    UniqueConstraint("project_key", "side_data_id"),
+    sqlite_autoincrement=True,
+)
+
+side_chunks = Table(
+    "side_chunks",
+    metadata,
+    _owner("side_upload", primary_key=True),
+    Column("row_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    Column("item_ids", LargeBinary),
+    # A serialized weaklabel.v1.SideRows, compressed.
+    Column("content", LargeBinary, nullable=False),
 )
 
 models = Table(
@@ -173,6 +210,8 @@ operations = Table(
     Column("max_iterations", Integer, nullable=False, default=0),
     Column("objective", Float, nullable=False, default=0.0),
     Column("change", Float, nullable=False, default=0.0),
+    # How far a run of prompts is, and not set in a fit.
+    Column("prompts", JSON),
     # How often it was begun and neither ended nor was interrupted in good order.
     Column("starts", Integer, nullable=False, default=0),
     Column("cancel_requested", Boolean, nullable=False, default=False),
@@ -185,6 +224,28 @@ operations = Table(
     UniqueConstraint("project_key", "operation_id"),
     Index(None, "done"),
     sqlite_autoincrement=True,
+)
+
+# What belongs to an operation that runs prompts; its id is that of the operation.
+prompt_runs = Table(
+    "prompt_runs",
+    metadata,
+    _owner("operation", primary_key=True),
+    _owner("project"),
+    # 0 while it has made no votes.
+    Column("votes_version", BigInteger, nullable=False, default=0),
+    Column("money", Float, nullable=False, default=0.0),
+    Column("tokens", Float, nullable=False, default=0.0),
+    # The most that calls without a reply may have cost.
+    Column("unconfirmed_money", Float, nullable=False, default=0.0),
+    Column("unconfirmed_tokens", Float, nullable=False, default=0.0),
+    # The most that calls in flight may cost, from before the first is sent until the run ends in good order.
+    Column("held_money", Float, nullable=False, default=0.0),
+    Column("held_tokens", Float, nullable=False, default=0.0),
+    Column("budget_reached", Boolean, nullable=False, default=False),
+    Column("summaries", JSON, nullable=False, default=list),
+    Column("failures", JSON, nullable=False, default=list),
+    Index(None, "project_key"),
 )
 
 # The first answers to calls with a request id.

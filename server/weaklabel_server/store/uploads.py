@@ -105,6 +105,8 @@ def append(tx: Connection, upload: Upload, row_offset: int, chunk: PackedChunk) 
             first_position=None if named else row_offset,
             last_position=None if named else row_offset + chunk.rows - 1,
             votes=chunk.votes,
+            candidate_sets=chunk.candidate_sets,
+            soft_votes=chunk.soft_votes,
         )
     )
     committed += chunk.rows

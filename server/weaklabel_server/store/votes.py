@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
+from weaklabel.symbols import Symbols
 from weaklabel.votes import ABSTAIN, Votes, label_dtype
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.store import projects, schema, sources
-from weaklabel_server.store.chunks import Codes, unpack_dense, unpack_positions, unpack_sparse
+from weaklabel_server.store.chunks import Codes, unpack_dense, unpack_positions, unpack_sparse, unpack_symbols
 from weaklabel_server.store.projects import Project
 
 # Below this, votes are read dense whatever their density, because that is the fastest to fit.
@@ -37,9 +38,9 @@ class View:
     source_names: tuple[str, ...]
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of its codes."""
-        return np.dtype(label_dtype(len(self.project.classes)))
+    def n_classes(self) -> int:
+        """K."""
+        return len(self.project.classes)
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,13 @@ class _Piece:
     from_columns: NDArray[np.int64]  # columns of the chunk
     to_columns: NDArray[np.int64]  # the same as columns of the view
     width: int
+    table: Codes | None  # from its codes to those of the view; None where it has no codebook
 
     def codes(self) -> Codes:
         """[rows, len(to_columns)]."""
         if not self.row.sparse:
             dense = unpack_dense(self.row.votes, self.row.dtype, self.row.rows, self.width)
-            return dense[:, self.from_columns]
+            return self._translated(dense[:, self.from_columns])
         at, column, label = self._sparse(np.arange(len(self.from_columns)))
         codes = np.full((len(self.positions), len(self.from_columns)), ABSTAIN, label.dtype)
         codes[at, column] = label  # of a cell given twice the later stays
@@ -76,7 +78,28 @@ class _Piece:
         lookup[self.from_columns] = renumbered
         columns = lookup[triples[:, 1]]
         kept = columns >= 0
-        return triples[kept, 0].astype(np.int64), columns[kept], triples[kept, 2]
+        return triples[kept, 0].astype(np.int64), columns[kept], self._translated(triples[kept, 2])
+
+    def _translated(self, codes: Codes) -> Codes:
+        return codes if self.table is None else self.table[codes]
+
+
+class _Codebook:
+    """What the chunks of a view that touch items start..stop-1 say beyond single classes, under one set of codes."""
+
+    def __init__(self, tx: Connection, seen: View, start: int, stop: int) -> None:
+        query = (
+            select(_chunks.upload_key, _chunks.row_offset, _chunks.candidate_sets, _chunks.soft_votes)
+            .where(_chunks.candidate_sets.is_not(None) | _chunks.soft_votes.is_not(None))
+            .order_by(_chunks.upload_key, _chunks.row_offset)
+        )
+        books = {
+            (row.upload_key, row.row_offset): unpack_symbols(row.candidate_sets, row.soft_votes, seen.n_classes)
+            for row in tx.execute(_touching(query, seen, start, stop))
+        }
+        self.symbols, tables = Symbols.merge([Symbols.empty(seen.n_classes), *books.values()])
+        self.table_of = dict(zip(books, tables[1:], strict=True))
+        self.dtype = np.dtype(label_dtype(seen.n_classes + len(self.symbols)))
 
 
 def view(tx: Connection, project_id: str, version: int) -> View:
@@ -119,10 +142,27 @@ def check_not_empty(seen: View) -> None:
         )
 
 
-def read_rows(tx: Connection, seen: View, start: int, stop: int) -> Codes:
-    """The codes of items start..stop-1, [stop - start, M]: class index, ABSTAIN or ERROR."""
-    codes = np.full((stop - start, len(seen.source_names)), ABSTAIN, seen.dtype)
-    for piece in _pieces(tx, seen, start, stop):
+def cell_bytes(tx: Connection, seen: View) -> int:
+    """The most bytes that a vote of a version takes in a message, its entry in the codebook included."""
+
+    def some(column: ColumnElement[Any]) -> bool:
+        query = select(_chunks.upload_key).where(column.is_not(None)).limit(1)
+        return tx.execute(_touching(query, seen, 0, seen.item_count)).first() is not None
+
+    if some(_chunks.soft_votes):
+        return 4 + 4 * seen.n_classes
+    return 4 + -(-seen.n_classes // 8) if some(_chunks.candidate_sets) else label_dtype(seen.n_classes)().itemsize
+
+
+def read_rows(tx: Connection, seen: View, start: int, stop: int) -> tuple[Codes, Symbols]:
+    """The codes of items start..stop-1, [stop - start, M], and what those from K on stand for."""
+    codebook = _Codebook(tx, seen, start, stop)
+    return _dense(tx, seen, codebook, start, stop), codebook.symbols
+
+
+def _dense(tx: Connection, seen: View, codebook: _Codebook, start: int, stop: int) -> Codes:
+    codes = np.full((stop - start, len(seen.source_names)), ABSTAIN, codebook.dtype)
+    for piece in _pieces(tx, seen, codebook, start, stop):
         inside = (piece.positions >= start) & (piece.positions < stop)
         codes[np.ix_(piece.positions[inside] - start, piece.to_columns)] = piece.codes()[inside]
     return codes
@@ -130,23 +170,25 @@ def read_rows(tx: Connection, seen: View, start: int, stop: int) -> Codes:
 
 def read(tx: Connection, seen: View) -> Votes:
     """All votes, dense or as triples, whichever takes less memory. Triples leave out what failed."""
-    dense_bytes = seen.item_count * len(seen.source_names) * seen.dtype.itemsize
+    codebook = _Codebook(tx, seen, 0, seen.item_count)
+    dense_bytes = seen.item_count * len(seen.source_names) * codebook.dtype.itemsize
     query = (
         select(func.coalesce(func.sum(_chunks.vote_count), 0))
         .join(schema.uploads, _uploads.key == _chunks.upload_key)
         .where(_uploads.project_key == seen.project.key, _uploads.version > 0, _uploads.version <= seen.version)
     )
     if dense_bytes <= max(_DENSE_BYTES, _TRIPLE_BYTES * tx.execute(query).scalar_one()):
-        codes = read_rows(tx, seen, 0, seen.item_count)
-        return Votes.from_codes(codes, len(seen.project.classes), sources=seen.source_names)
+        codes = _dense(tx, seen, codebook, 0, seen.item_count)
+        return Votes.from_codes(codes, seen.n_classes, symbols=codebook.symbols, sources=seen.source_names)
     return read_sparse(tx, seen)
 
 
 def read_sparse(tx: Connection, seen: View) -> Votes:
     """All votes as triples; what failed is left out."""
+    codebook = _Codebook(tx, seen, 0, seen.item_count)
     items = columns = np.empty(0, np.int64)
     labels = np.empty(0, np.int32)
-    pieces = _pieces(tx, seen, 0, seen.item_count)
+    pieces = _pieces(tx, seen, codebook, 0, seen.item_count)
     for _, upload in groupby(pieces, key=lambda piece: piece.row.upload_key):
         covered = np.zeros(seen.item_count, bool)
         replaced = np.zeros(len(seen.source_names), bool)
@@ -167,19 +209,27 @@ def read_sparse(tx: Connection, seen: View) -> Votes:
         np.maximum(labels, ABSTAIN),
         n_items=seen.item_count,
         n_sources=len(seen.source_names),
-        n_classes=len(seen.project.classes),
+        n_classes=seen.n_classes,
+        symbols=codebook.symbols,
         source_names=seen.source_names,
     )
 
 
-def _pieces(tx: Connection, seen: View, start: int, stop: int) -> Iterator[_Piece]:
-    """The chunks of the view that touch items start..stop-1, the earlier first."""
-    column_of = {key: column for column, key in enumerate(seen.source_keys)}
-    query = (
-        select(schema.chunks, _uploads.source_keys)
-        .join(schema.uploads, _uploads.key == _chunks.upload_key)
+def _touching(query: Select[Any], seen: View, start: int, stop: int) -> Select[Any]:
+    """A query of chunks, of those of the view that touch items start..stop-1."""
+    return (
+        query.join(schema.uploads, _uploads.key == _chunks.upload_key)
         .where(_uploads.project_key == seen.project.key, _uploads.version > 0, _uploads.version <= seen.version)
         .where(_chunks.last_position >= start, _chunks.first_position < stop)
+    )
+
+
+def _pieces(tx: Connection, seen: View, codebook: _Codebook, start: int, stop: int) -> Iterator[_Piece]:
+    """The chunks of the view that touch items start..stop-1, the earlier first."""
+    column_of = {key: column for column, key in enumerate(seen.source_keys)}
+    columns_of_chunks = [column for column in _chunks if column.name not in ("candidate_sets", "soft_votes")]
+    query = (
+        _touching(select(*columns_of_chunks, _uploads.source_keys), seen, start, stop)
         .order_by(_uploads.version, _chunks.row_offset)
         .execution_options(yield_per=4)
     )
@@ -191,4 +241,5 @@ def _pieces(tx: Connection, seen: View, start: int, stop: int) -> Iterator[_Piec
             if row.positions is None
             else unpack_positions(row.positions)
         )
-        yield _Piece(row, positions, from_columns, columns[from_columns], len(columns))
+        table = codebook.table_of.get((row.upload_key, row.row_offset))
+        yield _Piece(row, positions, from_columns, columns[from_columns], len(columns), table)

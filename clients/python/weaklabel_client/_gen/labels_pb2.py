@@ -22,28 +22,30 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from weaklabel_client._gen import side_data_pb2 as weaklabel_dot_v1_dot_side__data__pb2
+from weaklabel_client._gen import symbols_pb2 as weaklabel_dot_v1_dot_symbols__pb2
 from weaklabel_client._gen import tensor_pb2 as weaklabel_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weaklabel/v1/labels.proto\x12\x0cweaklabel.v1\x1a\x19weaklabel/v1/tensor.proto\"M\n\x15ReadSoftLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x11\n\trow_limit\x18\x03 \x01(\x04\"\xa0\x01\n\x16ReadSoftLabelsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12+\n\rprobabilities\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"U\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"s\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"[\n\x14PredictStreamRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"y\n\x15PredictStreamResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor2\x93\x02\n\x0cLabelService\x12]\n\x0eReadSoftLabels\x12#.weaklabel.v1.ReadSoftLabelsRequest\x1a$.weaklabel.v1.ReadSoftLabelsResponse0\x01\x12\x46\n\x07Predict\x12\x1c.weaklabel.v1.PredictRequest\x1a\x1d.weaklabel.v1.PredictResponse\x12\\\n\rPredictStream\x12\".weaklabel.v1.PredictStreamRequest\x1a#.weaklabel.v1.PredictStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weaklabel/v1/labels.proto\x12\x0cweaklabel.v1\x1a\x1cweaklabel/v1/side_data.proto\x1a\x1aweaklabel/v1/symbols.proto\x1a\x19weaklabel/v1/tensor.proto\"M\n\x15ReadSoftLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x11\n\trow_limit\x18\x03 \x01(\x04\"\xa0\x01\n\x16ReadSoftLabelsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12+\n\rprobabilities\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xa5\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12$\n\x04side\x18\x05 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\"s\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xab\x01\n\x14PredictStreamRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12$\n\x04side\x18\x05 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\"y\n\x15PredictStreamResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor2\x93\x02\n\x0cLabelService\x12]\n\x0eReadSoftLabels\x12#.weaklabel.v1.ReadSoftLabelsRequest\x1a$.weaklabel.v1.ReadSoftLabelsResponse0\x01\x12\x46\n\x07Predict\x12\x1c.weaklabel.v1.PredictRequest\x1a\x1d.weaklabel.v1.PredictResponse\x12\\\n\rPredictStream\x12\".weaklabel.v1.PredictStreamRequest\x1a#.weaklabel.v1.PredictStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weaklabel.v1.labels_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_READSOFTLABELSREQUEST']._serialized_start=70
-  _globals['_READSOFTLABELSREQUEST']._serialized_end=147
-  _globals['_READSOFTLABELSRESPONSE']._serialized_start=150
-  _globals['_READSOFTLABELSRESPONSE']._serialized_end=310
-  _globals['_PREDICTREQUEST']._serialized_start=312
-  _globals['_PREDICTREQUEST']._serialized_end=397
-  _globals['_PREDICTRESPONSE']._serialized_start=399
-  _globals['_PREDICTRESPONSE']._serialized_end=514
-  _globals['_PREDICTSTREAMREQUEST']._serialized_start=516
-  _globals['_PREDICTSTREAMREQUEST']._serialized_end=607
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=609
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=730
-  _globals['_LABELSERVICE']._serialized_start=733
-  _globals['_LABELSERVICE']._serialized_end=1008
+  _globals['_READSOFTLABELSREQUEST']._serialized_start=128
+  _globals['_READSOFTLABELSREQUEST']._serialized_end=205
+  _globals['_READSOFTLABELSRESPONSE']._serialized_start=208
+  _globals['_READSOFTLABELSRESPONSE']._serialized_end=368
+  _globals['_PREDICTREQUEST']._serialized_start=371
+  _globals['_PREDICTREQUEST']._serialized_end=536
+  _globals['_PREDICTRESPONSE']._serialized_start=538
+  _globals['_PREDICTRESPONSE']._serialized_end=653
+  _globals['_PREDICTSTREAMREQUEST']._serialized_start=656
+  _globals['_PREDICTSTREAMREQUEST']._serialized_end=827
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=829
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=950
+  _globals['_LABELSERVICE']._serialized_start=953
+  _globals['_LABELSERVICE']._serialized_end=1228
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,5 @@
+from weaklabel_client._gen import side_data_pb2 as _side_data_pb2
+from weaklabel_client._gen import symbols_pb2 as _symbols_pb2
 from weaklabel_client._gen import tensor_pb2 as _tensor_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -31,14 +33,18 @@ class ReadSoftLabelsResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., row_offset: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class PredictRequest(_message.Message):
-    __slots__ = ("model", "sources", "votes")
+    __slots__ = ("model", "sources", "votes", "codebook", "side")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     VOTES_FIELD_NUMBER: _ClassVar[int]
+    CODEBOOK_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
     model: str
     sources: _containers.RepeatedScalarFieldContainer[str]
     votes: _tensor_pb2.Tensor
-    def __init__(self, model: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    codebook: _symbols_pb2.Codebook
+    side: _side_data_pb2.SideRows
+    def __init__(self, model: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., codebook: _Optional[_Union[_symbols_pb2.Codebook, _Mapping]] = ..., side: _Optional[_Union[_side_data_pb2.SideRows, _Mapping]] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
     __slots__ = ("model", "probabilities", "labels")
@@ -51,14 +57,18 @@ class PredictResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., probabilities: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class PredictStreamRequest(_message.Message):
-    __slots__ = ("model", "sources", "votes")
+    __slots__ = ("model", "sources", "votes", "codebook", "side")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     VOTES_FIELD_NUMBER: _ClassVar[int]
+    CODEBOOK_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
     model: str
     sources: _containers.RepeatedScalarFieldContainer[str]
     votes: _tensor_pb2.Tensor
-    def __init__(self, model: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    codebook: _symbols_pb2.Codebook
+    side: _side_data_pb2.SideRows
+    def __init__(self, model: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., codebook: _Optional[_Union[_symbols_pb2.Codebook, _Mapping]] = ..., side: _Optional[_Union[_side_data_pb2.SideRows, _Mapping]] = ...) -> None: ...
 
 class PredictStreamResponse(_message.Message):
     __slots__ = ("model", "probabilities", "labels")

@@ -21,8 +21,16 @@ class SourceEstimate(_message.Message):
     accuracy_high: float
     def __init__(self, source: _Optional[str] = ..., coverage: _Optional[float] = ..., accuracy: _Optional[float] = ..., accuracy_low: _Optional[float] = ..., accuracy_high: _Optional[float] = ...) -> None: ...
 
+class GroupBalance(_message.Message):
+    __slots__ = ("group", "class_balance")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    CLASS_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    class_balance: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, group: _Optional[str] = ..., class_balance: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class Model(_message.Message):
-    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk")
+    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +42,8 @@ class Model(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     RISK_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
     name: str
     votes_version: int
     item_count: int
@@ -45,7 +55,9 @@ class Model(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     create_time: _timestamp_pb2.Timestamp
     risk: float
-    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ...) -> None: ...
+    groups: _containers.RepeatedCompositeFieldContainer[GroupBalance]
+    side: SideInformation
+    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ...) -> None: ...
 
 class FitOptions(_message.Message):
     __slots__ = ("seed", "max_iterations")
@@ -55,17 +67,47 @@ class FitOptions(_message.Message):
     max_iterations: int
     def __init__(self, seed: _Optional[int] = ..., max_iterations: _Optional[int] = ...) -> None: ...
 
+class SourceBounds(_message.Message):
+    __slots__ = ("source", "accuracy_low", "accuracy_high")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_LOW_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_HIGH_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    accuracy_low: float
+    accuracy_high: float
+    def __init__(self, source: _Optional[str] = ..., accuracy_low: _Optional[float] = ..., accuracy_high: _Optional[float] = ...) -> None: ...
+
+class SideInformation(_message.Message):
+    __slots__ = ("gold", "gold_error", "prior", "groups", "features", "bags", "bounds")
+    GOLD_FIELD_NUMBER: _ClassVar[int]
+    GOLD_ERROR_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    BAGS_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    gold: str
+    gold_error: float
+    prior: str
+    groups: str
+    features: str
+    bags: str
+    bounds: _containers.RepeatedCompositeFieldContainer[SourceBounds]
+    def __init__(self, gold: _Optional[str] = ..., gold_error: _Optional[float] = ..., prior: _Optional[str] = ..., groups: _Optional[str] = ..., features: _Optional[str] = ..., bags: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[SourceBounds, _Mapping]]] = ...) -> None: ...
+
 class FitModelRequest(_message.Message):
-    __slots__ = ("parent", "votes_version", "options", "request_id")
+    __slots__ = ("parent", "votes_version", "options", "request_id", "side")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
     parent: str
     votes_version: int
     options: FitOptions
     request_id: str
-    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., options: _Optional[_Union[FitOptions, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    side: SideInformation
+    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., options: _Optional[_Union[FitOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ...) -> None: ...
 
 class FitModelResponse(_message.Message):
     __slots__ = ("operation",)

@@ -27,39 +27,43 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from weaklabel_client._gen import status_pb2 as weaklabel_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dweaklabel/v1/operations.proto\x12\x0cweaklabel.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19weaklabel/v1/status.proto\"\x82\x01\n\x0b\x46itProgress\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x16.weaklabel.v1.FitStage\x12\x11\n\titeration\x18\x02 \x01(\r\x12\x16\n\x0emax_iterations\x18\x03 \x01(\r\x12\x11\n\tobjective\x18\x04 \x01(\x01\x12\x0e\n\x06\x63hange\x18\x05 \x01(\x01\"\xf5\x01\n\tOperation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x08\x12+\n\x08progress\x18\x03 \x01(\x0b\x32\x19.weaklabel.v1.FitProgress\x12%\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.StatusH\x00\x12\x0f\n\x05model\x18\x05 \x01(\tH\x00\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06result\"#\n\x13GetOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"B\n\x14GetOperationResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"N\n\x15ListOperationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x16ListOperationsResponse\x12+\n\noperations\x18\x01 \x03(\x0b\x32\x17.weaklabel.v1.Operation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x14WaitOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x15WaitOperationResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"%\n\x15WatchOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x16WatchOperationResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"&\n\x16\x43\x61ncelOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x19\n\x17\x43\x61ncelOperationResponse*\x95\x01\n\x08\x46itStage\x12\x19\n\x15\x46IT_STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46IT_STAGE_QUEUED\x10\x01\x12\x15\n\x11\x46IT_STAGE_READING\x10\x02\x12\x15\n\x11\x46IT_STAGE_FITTING\x10\x03\x12\x16\n\x12\x46IT_STAGE_LABELING\x10\x04\x12\x12\n\x0e\x46IT_STAGE_DONE\x10\x05\x32\xdf\x03\n\x10OperationService\x12U\n\x0cGetOperation\x12!.weaklabel.v1.GetOperationRequest\x1a\".weaklabel.v1.GetOperationResponse\x12[\n\x0eListOperations\x12#.weaklabel.v1.ListOperationsRequest\x1a$.weaklabel.v1.ListOperationsResponse\x12X\n\rWaitOperation\x12\".weaklabel.v1.WaitOperationRequest\x1a#.weaklabel.v1.WaitOperationResponse\x12]\n\x0eWatchOperation\x12#.weaklabel.v1.WatchOperationRequest\x1a$.weaklabel.v1.WatchOperationResponse0\x01\x12^\n\x0f\x43\x61ncelOperation\x12$.weaklabel.v1.CancelOperationRequest\x1a%.weaklabel.v1.CancelOperationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dweaklabel/v1/operations.proto\x12\x0cweaklabel.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19weaklabel/v1/status.proto\"\x82\x01\n\x0b\x46itProgress\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x16.weaklabel.v1.FitStage\x12\x11\n\titeration\x18\x02 \x01(\r\x12\x16\n\x0emax_iterations\x18\x03 \x01(\r\x12\x11\n\tobjective\x18\x04 \x01(\x01\x12\x0e\n\x06\x63hange\x18\x05 \x01(\x01\"\xc6\x01\n\x0ePromptProgress\x12(\n\x05stage\x18\x01 \x01(\x0e\x32\x19.weaklabel.v1.PromptStage\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x0c\n\x04\x64one\x18\x03 \x01(\x04\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x05 \x01(\x04\x12\x0f\n\x07missing\x18\x06 \x01(\x04\x12\r\n\x05money\x18\x07 \x01(\x01\x12\x0e\n\x06tokens\x18\x08 \x01(\x01\x12\x0f\n\x07seconds\x18\t \x01(\x01\x12\x0c\n\x04rate\x18\n \x01(\x01\"\xba\x02\n\tOperation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x08\x12+\n\x08progress\x18\x03 \x01(\x0b\x32\x19.weaklabel.v1.FitProgress\x12%\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.StatusH\x00\x12\x0f\n\x05model\x18\x05 \x01(\tH\x00\x12\x14\n\nprompt_run\x18\x08 \x01(\tH\x00\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x07prompts\x18\t \x01(\x0b\x32\x1c.weaklabel.v1.PromptProgressB\x08\n\x06result\"#\n\x13GetOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"B\n\x14GetOperationResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"N\n\x15ListOperationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x16ListOperationsResponse\x12+\n\noperations\x18\x01 \x03(\x0b\x32\x17.weaklabel.v1.Operation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x14WaitOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x15WaitOperationResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"%\n\x15WatchOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x16WatchOperationResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"&\n\x16\x43\x61ncelOperationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x19\n\x17\x43\x61ncelOperationResponse*\x95\x01\n\x08\x46itStage\x12\x19\n\x15\x46IT_STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46IT_STAGE_QUEUED\x10\x01\x12\x15\n\x11\x46IT_STAGE_READING\x10\x02\x12\x15\n\x11\x46IT_STAGE_FITTING\x10\x03\x12\x16\n\x12\x46IT_STAGE_LABELING\x10\x04\x12\x12\n\x0e\x46IT_STAGE_DONE\x10\x05*\xa8\x01\n\x0bPromptStage\x12\x1c\n\x18PROMPT_STAGE_UNSPECIFIED\x10\x00\x12\x17\n\x13PROMPT_STAGE_QUEUED\x10\x01\x12\x18\n\x14PROMPT_STAGE_READING\x10\x02\x12\x17\n\x13PROMPT_STAGE_ASKING\x10\x03\x12\x18\n\x14PROMPT_STAGE_STORING\x10\x04\x12\x15\n\x11PROMPT_STAGE_DONE\x10\x05\x32\xdf\x03\n\x10OperationService\x12U\n\x0cGetOperation\x12!.weaklabel.v1.GetOperationRequest\x1a\".weaklabel.v1.GetOperationResponse\x12[\n\x0eListOperations\x12#.weaklabel.v1.ListOperationsRequest\x1a$.weaklabel.v1.ListOperationsResponse\x12X\n\rWaitOperation\x12\".weaklabel.v1.WaitOperationRequest\x1a#.weaklabel.v1.WaitOperationResponse\x12]\n\x0eWatchOperation\x12#.weaklabel.v1.WatchOperationRequest\x1a$.weaklabel.v1.WatchOperationResponse0\x01\x12^\n\x0f\x43\x61ncelOperation\x12$.weaklabel.v1.CancelOperationRequest\x1a%.weaklabel.v1.CancelOperationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weaklabel.v1.operations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FITSTAGE']._serialized_start=1129
-  _globals['_FITSTAGE']._serialized_end=1278
+  _globals['_FITSTAGE']._serialized_start=1399
+  _globals['_FITSTAGE']._serialized_end=1548
+  _globals['_PROMPTSTAGE']._serialized_start=1551
+  _globals['_PROMPTSTAGE']._serialized_end=1719
   _globals['_FITPROGRESS']._serialized_start=140
   _globals['_FITPROGRESS']._serialized_end=270
-  _globals['_OPERATION']._serialized_start=273
-  _globals['_OPERATION']._serialized_end=518
-  _globals['_GETOPERATIONREQUEST']._serialized_start=520
-  _globals['_GETOPERATIONREQUEST']._serialized_end=555
-  _globals['_GETOPERATIONRESPONSE']._serialized_start=557
-  _globals['_GETOPERATIONRESPONSE']._serialized_end=623
-  _globals['_LISTOPERATIONSREQUEST']._serialized_start=625
-  _globals['_LISTOPERATIONSREQUEST']._serialized_end=703
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=705
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=799
-  _globals['_WAITOPERATIONREQUEST']._serialized_start=801
-  _globals['_WAITOPERATIONREQUEST']._serialized_end=881
-  _globals['_WAITOPERATIONRESPONSE']._serialized_start=883
-  _globals['_WAITOPERATIONRESPONSE']._serialized_end=950
-  _globals['_WATCHOPERATIONREQUEST']._serialized_start=952
-  _globals['_WATCHOPERATIONREQUEST']._serialized_end=989
-  _globals['_WATCHOPERATIONRESPONSE']._serialized_start=991
-  _globals['_WATCHOPERATIONRESPONSE']._serialized_end=1059
-  _globals['_CANCELOPERATIONREQUEST']._serialized_start=1061
-  _globals['_CANCELOPERATIONREQUEST']._serialized_end=1099
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=1101
-  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=1126
-  _globals['_OPERATIONSERVICE']._serialized_start=1281
-  _globals['_OPERATIONSERVICE']._serialized_end=1760
+  _globals['_PROMPTPROGRESS']._serialized_start=273
+  _globals['_PROMPTPROGRESS']._serialized_end=471
+  _globals['_OPERATION']._serialized_start=474
+  _globals['_OPERATION']._serialized_end=788
+  _globals['_GETOPERATIONREQUEST']._serialized_start=790
+  _globals['_GETOPERATIONREQUEST']._serialized_end=825
+  _globals['_GETOPERATIONRESPONSE']._serialized_start=827
+  _globals['_GETOPERATIONRESPONSE']._serialized_end=893
+  _globals['_LISTOPERATIONSREQUEST']._serialized_start=895
+  _globals['_LISTOPERATIONSREQUEST']._serialized_end=973
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=975
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=1069
+  _globals['_WAITOPERATIONREQUEST']._serialized_start=1071
+  _globals['_WAITOPERATIONREQUEST']._serialized_end=1151
+  _globals['_WAITOPERATIONRESPONSE']._serialized_start=1153
+  _globals['_WAITOPERATIONRESPONSE']._serialized_end=1220
+  _globals['_WATCHOPERATIONREQUEST']._serialized_start=1222
+  _globals['_WATCHOPERATIONREQUEST']._serialized_end=1259
+  _globals['_WATCHOPERATIONRESPONSE']._serialized_start=1261
+  _globals['_WATCHOPERATIONRESPONSE']._serialized_end=1329
+  _globals['_CANCELOPERATIONREQUEST']._serialized_start=1331
+  _globals['_CANCELOPERATIONREQUEST']._serialized_end=1369
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_start=1371
+  _globals['_CANCELOPERATIONRESPONSE']._serialized_end=1396
+  _globals['_OPERATIONSERVICE']._serialized_start=1722
+  _globals['_OPERATIONSERVICE']._serialized_end=2201
 # @@protoc_insertion_point(module_scope)

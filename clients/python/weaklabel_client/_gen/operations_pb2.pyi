@@ -17,12 +17,27 @@ class FitStage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FIT_STAGE_FITTING: _ClassVar[FitStage]
     FIT_STAGE_LABELING: _ClassVar[FitStage]
     FIT_STAGE_DONE: _ClassVar[FitStage]
+
+class PromptStage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROMPT_STAGE_UNSPECIFIED: _ClassVar[PromptStage]
+    PROMPT_STAGE_QUEUED: _ClassVar[PromptStage]
+    PROMPT_STAGE_READING: _ClassVar[PromptStage]
+    PROMPT_STAGE_ASKING: _ClassVar[PromptStage]
+    PROMPT_STAGE_STORING: _ClassVar[PromptStage]
+    PROMPT_STAGE_DONE: _ClassVar[PromptStage]
 FIT_STAGE_UNSPECIFIED: FitStage
 FIT_STAGE_QUEUED: FitStage
 FIT_STAGE_READING: FitStage
 FIT_STAGE_FITTING: FitStage
 FIT_STAGE_LABELING: FitStage
 FIT_STAGE_DONE: FitStage
+PROMPT_STAGE_UNSPECIFIED: PromptStage
+PROMPT_STAGE_QUEUED: PromptStage
+PROMPT_STAGE_READING: PromptStage
+PROMPT_STAGE_ASKING: PromptStage
+PROMPT_STAGE_STORING: PromptStage
+PROMPT_STAGE_DONE: PromptStage
 
 class FitProgress(_message.Message):
     __slots__ = ("stage", "iteration", "max_iterations", "objective", "change")
@@ -38,23 +53,51 @@ class FitProgress(_message.Message):
     change: float
     def __init__(self, stage: _Optional[_Union[FitStage, str]] = ..., iteration: _Optional[int] = ..., max_iterations: _Optional[int] = ..., objective: _Optional[float] = ..., change: _Optional[float] = ...) -> None: ...
 
+class PromptProgress(_message.Message):
+    __slots__ = ("stage", "total", "done", "cached", "errors", "missing", "money", "tokens", "seconds", "rate")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    CACHED_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    MONEY_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    stage: PromptStage
+    total: int
+    done: int
+    cached: int
+    errors: int
+    missing: int
+    money: float
+    tokens: float
+    seconds: float
+    rate: float
+    def __init__(self, stage: _Optional[_Union[PromptStage, str]] = ..., total: _Optional[int] = ..., done: _Optional[int] = ..., cached: _Optional[int] = ..., errors: _Optional[int] = ..., missing: _Optional[int] = ..., money: _Optional[float] = ..., tokens: _Optional[float] = ..., seconds: _Optional[float] = ..., rate: _Optional[float] = ...) -> None: ...
+
 class Operation(_message.Message):
-    __slots__ = ("name", "done", "progress", "error", "model", "create_time", "end_time")
+    __slots__ = ("name", "done", "progress", "error", "model", "prompt_run", "create_time", "end_time", "prompts")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_RUN_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     done: bool
     progress: FitProgress
     error: _status_pb2.Status
     model: str
+    prompt_run: str
     create_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., done: bool = ..., progress: _Optional[_Union[FitProgress, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., model: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    prompts: PromptProgress
+    def __init__(self, name: _Optional[str] = ..., done: bool = ..., progress: _Optional[_Union[FitProgress, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., model: _Optional[str] = ..., prompt_run: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., prompts: _Optional[_Union[PromptProgress, _Mapping]] = ...) -> None: ...
 
 class GetOperationRequest(_message.Message):
     __slots__ = ("name",)

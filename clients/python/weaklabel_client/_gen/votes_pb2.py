@@ -22,34 +22,35 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from weaklabel_client._gen import symbols_pb2 as weaklabel_dot_v1_dot_symbols__pb2
 from weaklabel_client._gen import tensor_pb2 as weaklabel_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18weaklabel/v1/votes.proto\x12\x0cweaklabel.v1\x1a\x19weaklabel/v1/tensor.proto\"]\n\x0fUploadVotesOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x0f\n\x07sources\x18\x03 \x03(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\"1\n\nDenseVotes\x12#\n\x05votes\x18\x01 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"4\n\x0bSparseVotes\x12%\n\x07triples\x18\x01 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xa7\x01\n\x10UploadVotesChunk\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12)\n\x05\x64\x65nse\x18\x04 \x01(\x0b\x32\x18.weaklabel.v1.DenseVotesH\x00\x12+\n\x06sparse\x18\x05 \x01(\x0b\x32\x19.weaklabel.v1.SparseVotesH\x00\x42\x07\n\x05votes\"\'\n\x11UploadVotesFinish\x12\x12\n\ntotal_rows\x18\x01 \x01(\x04\"\xb2\x01\n\x12UploadVotesRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.weaklabel.v1.UploadVotesOpenH\x00\x12/\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1e.weaklabel.v1.UploadVotesChunkH\x00\x12\x31\n\x06\x66inish\x18\x03 \x01(\x0b\x32\x1f.weaklabel.v1.UploadVotesFinishH\x00\x42\t\n\x07message\"i\n\x13UploadVotesResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ommitted_rows\x18\x02 \x01(\x04\x12\x10\n\x08\x66inished\x18\x03 \x01(\x08\x12\x15\n\rvotes_version\x18\x04 \x01(\x04\"`\n\x10ReadVotesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rvotes_version\x18\x02 \x01(\x04\x12\x12\n\nrow_offset\x18\x03 \x01(\x04\x12\x11\n\trow_limit\x18\x04 \x01(\x04\"\x86\x01\n\x11ReadVotesResponse\x12\x15\n\rvotes_version\x18\x01 \x01(\x04\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12\x12\n\nrow_offset\x18\x03 \x01(\x04\x12\x10\n\x08item_ids\x18\x04 \x03(\t\x12#\n\x05votes\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor2\xb5\x01\n\x0bVoteService\x12V\n\x0bUploadVotes\x12 .weaklabel.v1.UploadVotesRequest\x1a!.weaklabel.v1.UploadVotesResponse(\x01\x30\x01\x12N\n\tReadVotes\x12\x1e.weaklabel.v1.ReadVotesRequest\x1a\x1f.weaklabel.v1.ReadVotesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18weaklabel/v1/votes.proto\x12\x0cweaklabel.v1\x1a\x1aweaklabel/v1/symbols.proto\x1a\x19weaklabel/v1/tensor.proto\"]\n\x0fUploadVotesOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x0f\n\x07sources\x18\x03 \x03(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\"1\n\nDenseVotes\x12#\n\x05votes\x18\x01 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"4\n\x0bSparseVotes\x12%\n\x07triples\x18\x01 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xd1\x01\n\x10UploadVotesChunk\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12)\n\x05\x64\x65nse\x18\x04 \x01(\x0b\x32\x18.weaklabel.v1.DenseVotesH\x00\x12+\n\x06sparse\x18\x05 \x01(\x0b\x32\x19.weaklabel.v1.SparseVotesH\x00\x12(\n\x08\x63odebook\x18\x06 \x01(\x0b\x32\x16.weaklabel.v1.CodebookB\x07\n\x05votes\"\'\n\x11UploadVotesFinish\x12\x12\n\ntotal_rows\x18\x01 \x01(\x04\"\xb2\x01\n\x12UploadVotesRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.weaklabel.v1.UploadVotesOpenH\x00\x12/\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1e.weaklabel.v1.UploadVotesChunkH\x00\x12\x31\n\x06\x66inish\x18\x03 \x01(\x0b\x32\x1f.weaklabel.v1.UploadVotesFinishH\x00\x42\t\n\x07message\"i\n\x13UploadVotesResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ommitted_rows\x18\x02 \x01(\x04\x12\x10\n\x08\x66inished\x18\x03 \x01(\x08\x12\x15\n\rvotes_version\x18\x04 \x01(\x04\"`\n\x10ReadVotesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rvotes_version\x18\x02 \x01(\x04\x12\x12\n\nrow_offset\x18\x03 \x01(\x04\x12\x11\n\trow_limit\x18\x04 \x01(\x04\"\xb0\x01\n\x11ReadVotesResponse\x12\x15\n\rvotes_version\x18\x01 \x01(\x04\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12\x12\n\nrow_offset\x18\x03 \x01(\x04\x12\x10\n\x08item_ids\x18\x04 \x03(\t\x12#\n\x05votes\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x06 \x01(\x0b\x32\x16.weaklabel.v1.Codebook2\xb5\x01\n\x0bVoteService\x12V\n\x0bUploadVotes\x12 .weaklabel.v1.UploadVotesRequest\x1a!.weaklabel.v1.UploadVotesResponse(\x01\x30\x01\x12N\n\tReadVotes\x12\x1e.weaklabel.v1.ReadVotesRequest\x1a\x1f.weaklabel.v1.ReadVotesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weaklabel.v1.votes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_UPLOADVOTESOPEN']._serialized_start=69
-  _globals['_UPLOADVOTESOPEN']._serialized_end=162
-  _globals['_DENSEVOTES']._serialized_start=164
-  _globals['_DENSEVOTES']._serialized_end=213
-  _globals['_SPARSEVOTES']._serialized_start=215
-  _globals['_SPARSEVOTES']._serialized_end=267
-  _globals['_UPLOADVOTESCHUNK']._serialized_start=270
-  _globals['_UPLOADVOTESCHUNK']._serialized_end=437
-  _globals['_UPLOADVOTESFINISH']._serialized_start=439
-  _globals['_UPLOADVOTESFINISH']._serialized_end=478
-  _globals['_UPLOADVOTESREQUEST']._serialized_start=481
-  _globals['_UPLOADVOTESREQUEST']._serialized_end=659
-  _globals['_UPLOADVOTESRESPONSE']._serialized_start=661
-  _globals['_UPLOADVOTESRESPONSE']._serialized_end=766
-  _globals['_READVOTESREQUEST']._serialized_start=768
-  _globals['_READVOTESREQUEST']._serialized_end=864
-  _globals['_READVOTESRESPONSE']._serialized_start=867
-  _globals['_READVOTESRESPONSE']._serialized_end=1001
-  _globals['_VOTESERVICE']._serialized_start=1004
-  _globals['_VOTESERVICE']._serialized_end=1185
+  _globals['_UPLOADVOTESOPEN']._serialized_start=97
+  _globals['_UPLOADVOTESOPEN']._serialized_end=190
+  _globals['_DENSEVOTES']._serialized_start=192
+  _globals['_DENSEVOTES']._serialized_end=241
+  _globals['_SPARSEVOTES']._serialized_start=243
+  _globals['_SPARSEVOTES']._serialized_end=295
+  _globals['_UPLOADVOTESCHUNK']._serialized_start=298
+  _globals['_UPLOADVOTESCHUNK']._serialized_end=507
+  _globals['_UPLOADVOTESFINISH']._serialized_start=509
+  _globals['_UPLOADVOTESFINISH']._serialized_end=548
+  _globals['_UPLOADVOTESREQUEST']._serialized_start=551
+  _globals['_UPLOADVOTESREQUEST']._serialized_end=729
+  _globals['_UPLOADVOTESRESPONSE']._serialized_start=731
+  _globals['_UPLOADVOTESRESPONSE']._serialized_end=836
+  _globals['_READVOTESREQUEST']._serialized_start=838
+  _globals['_READVOTESREQUEST']._serialized_end=934
+  _globals['_READVOTESRESPONSE']._serialized_start=937
+  _globals['_READVOTESRESPONSE']._serialized_end=1113
+  _globals['_VOTESERVICE']._serialized_start=1116
+  _globals['_VOTESERVICE']._serialized_end=1297
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from weaklabel_client._gen import symbols_pb2 as _symbols_pb2
 from weaklabel_client._gen import tensor_pb2 as _tensor_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -31,18 +32,20 @@ class SparseVotes(_message.Message):
     def __init__(self, triples: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class UploadVotesChunk(_message.Message):
-    __slots__ = ("row_offset", "rows", "item_ids", "dense", "sparse")
+    __slots__ = ("row_offset", "rows", "item_ids", "dense", "sparse", "codebook")
     ROW_OFFSET_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     DENSE_FIELD_NUMBER: _ClassVar[int]
     SPARSE_FIELD_NUMBER: _ClassVar[int]
+    CODEBOOK_FIELD_NUMBER: _ClassVar[int]
     row_offset: int
     rows: int
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     dense: DenseVotes
     sparse: SparseVotes
-    def __init__(self, row_offset: _Optional[int] = ..., rows: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., dense: _Optional[_Union[DenseVotes, _Mapping]] = ..., sparse: _Optional[_Union[SparseVotes, _Mapping]] = ...) -> None: ...
+    codebook: _symbols_pb2.Codebook
+    def __init__(self, row_offset: _Optional[int] = ..., rows: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., dense: _Optional[_Union[DenseVotes, _Mapping]] = ..., sparse: _Optional[_Union[SparseVotes, _Mapping]] = ..., codebook: _Optional[_Union[_symbols_pb2.Codebook, _Mapping]] = ...) -> None: ...
 
 class UploadVotesFinish(_message.Message):
     __slots__ = ("total_rows",)
@@ -85,15 +88,17 @@ class ReadVotesRequest(_message.Message):
     def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., row_offset: _Optional[int] = ..., row_limit: _Optional[int] = ...) -> None: ...
 
 class ReadVotesResponse(_message.Message):
-    __slots__ = ("votes_version", "sources", "row_offset", "item_ids", "votes")
+    __slots__ = ("votes_version", "sources", "row_offset", "item_ids", "votes", "codebook")
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     ROW_OFFSET_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     VOTES_FIELD_NUMBER: _ClassVar[int]
+    CODEBOOK_FIELD_NUMBER: _ClassVar[int]
     votes_version: int
     sources: _containers.RepeatedScalarFieldContainer[str]
     row_offset: int
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     votes: _tensor_pb2.Tensor
-    def __init__(self, votes_version: _Optional[int] = ..., sources: _Optional[_Iterable[str]] = ..., row_offset: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    codebook: _symbols_pb2.Codebook
+    def __init__(self, votes_version: _Optional[int] = ..., sources: _Optional[_Iterable[str]] = ..., row_offset: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., votes: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., codebook: _Optional[_Union[_symbols_pb2.Codebook, _Mapping]] = ...) -> None: ...

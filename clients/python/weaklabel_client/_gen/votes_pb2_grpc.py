@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class VoteServiceStub(object):
     """Votes: uploaded in chunks, kept in versions. A vote is a class index 0..K-1; -1 abstains; -2 says that the source
-    failed on the item (counted apart, no evidence).
+    failed on the item (counted apart, no evidence); K and above point into the codebook of the chunk.
     """
 
     def __init__(self, channel):
@@ -50,7 +50,7 @@ class VoteServiceStub(object):
 
 class VoteServiceServicer(object):
     """Votes: uploaded in chunks, kept in versions. A vote is a class index 0..K-1; -1 abstains; -2 says that the source
-    failed on the item (counted apart, no evidence).
+    failed on the item (counted apart, no evidence); K and above point into the codebook of the chunk.
     """
 
     def UploadVotes(self, request_iterator, context):
@@ -94,7 +94,7 @@ def add_VoteServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class VoteService(object):
     """Votes: uploaded in chunks, kept in versions. A vote is a class index 0..K-1; -1 abstains; -2 says that the source
-    failed on the item (counted apart, no evidence).
+    failed on the item (counted apart, no evidence); K and above point into the codebook of the chunk.
     """
 
     @staticmethod

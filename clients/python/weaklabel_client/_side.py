@@ -1,0 +1,310 @@
+"""What users know of items beside the votes, checked and cut into pieces that fit into a message. No I/O.
+
+N items, K classes, D features, B bags.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from weaklabel_client._bags import Bags
+from weaklabel_client._gen import side_data_pb2
+from weaklabel_client._names import check_text
+from weaklabel_client._tensors import smallest_dtype, to_tensor
+from weaklabel_client._votes import id_bytes, names
+
+KINDS = {
+    "gold": side_data_pb2.SIDE_DATA_KIND_GOLD,
+    "prior": side_data_pb2.SIDE_DATA_KIND_PRIOR,
+    "groups": side_data_pb2.SIDE_DATA_KIND_GROUPS,
+    "features": side_data_pb2.SIDE_DATA_KIND_FEATURES,
+    "bags": side_data_pb2.SIDE_DATA_KIND_BAGS,
+    "fields": side_data_pb2.SIDE_DATA_KIND_FIELDS,
+}
+
+_BAG_KINDS = {
+    "class_counts": side_data_pb2.BAG_KIND_CLASS_COUNTS,
+    "proportions": side_data_pb2.BAG_KIND_PROPORTIONS,
+    "at_least_one": side_data_pb2.BAG_KIND_AT_LEAST_ONE,
+    "none_of": side_data_pb2.BAG_KIND_NONE_OF,
+    "same_label": side_data_pb2.BAG_KIND_SAME_LABEL,
+    "different_label": side_data_pb2.BAG_KIND_DIFFERENT_LABEL,
+}
+
+Int64s = npt.NDArray[np.int64]
+
+
+class Values(Protocol):
+    """One kind of side data, of which rows can be put into messages."""
+
+    n_rows: int
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        """Bytes that each of these rows takes in a message, [stop - start]."""
+        ...
+
+    def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
+        """Adds these rows to a message."""
+        ...
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        """Adds everything to a digest."""
+        ...
+
+
+class Matrix:
+    """Gold [N, 1], a prior [N, K] or dense features [N, D]."""
+
+    def __init__(self, field: str, values: npt.NDArray[Any]) -> None:
+        self.n_rows = len(values)
+        self._field = field
+        self._values = values
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        return np.full(stop - start, self._values.shape[1] * self._values.itemsize, np.int64)
+
+    def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
+        getattr(message, self._field).CopyFrom(to_tensor(self._values[start:stop], self._values.dtype))
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        digest.update(f"{self._field} {self._values.dtype} {self._values.shape}".encode())
+        digest.update(np.ascontiguousarray(self._values).data)
+
+
+class Groups:
+    """The group of each item."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self.n_rows = len(values)
+        self._values = np.asarray(values, np.str_)
+        self._bytes = np.array([len(value.encode()) + 8 for value in values], np.int64)
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        return self._bytes[start:stop]
+
+    def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
+        found, index = np.unique(self._values[start:stop], return_inverse=True)
+        message.groups.names.extend(found.tolist())
+        message.groups.indices.CopyFrom(to_tensor(index.reshape(-1, 1)))
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        digest.update("\0".join(["groups", *self._values.tolist()]).encode())
+
+
+class SparseFeatures:
+    """Features [N, D] in compressed sparse rows."""
+
+    def __init__(self, matrix: Any) -> None:
+        matrix.sum_duplicates()
+        self.n_rows, self._columns = matrix.shape
+        self._bounds = matrix.indptr.astype(np.int64)
+        self._indices = matrix.indices.astype(np.int32)
+        self._values = matrix.data.astype(np.float32)
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        lengths: Int64s = np.diff(self._bounds[start : stop + 1])
+        return (4 + 8 * lengths).astype(np.int64)
+
+    def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
+        part = slice(self._bounds[start], self._bounds[stop])
+        rows = message.sparse_features
+        rows.columns = self._columns
+        rows.lengths.CopyFrom(to_tensor(np.diff(self._bounds[start : stop + 1]).reshape(-1, 1), np.int32))
+        rows.indices.CopyFrom(to_tensor(self._indices[part].reshape(-1, 1), np.int32))
+        rows.values.CopyFrom(to_tensor(self._values[part].reshape(-1, 1), np.float32))
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        digest.update(f"sparse {self.n_rows} {self._columns}".encode())
+        for array in (self._bounds, self._indices, self._values):
+            digest.update(np.ascontiguousarray(array).data)
+
+
+class BagRows:
+    """Bags of which the same kind of thing is known; a row is a bag."""
+
+    def __init__(self, bags: Bags) -> None:
+        numbers, sizes = np.unique(bags.bag, return_counts=True)
+        self.n_rows = len(numbers)
+        self._bags = bags
+        self._numbers = numbers
+        self._bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        items = self._bags.item
+        size = id_bytes(items.tolist(), 0, len(items)) if items.dtype.kind == "U" else np.full(len(items), 4)
+        total = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        sizes: Int64s = np.diff(total[self._bounds[start : stop + 1]]) + 4 + 4 * self._bags.values.shape[1]
+        return sizes
+
+    def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
+        items = self._bags.item[self._bounds[start] : self._bounds[stop]]
+        values = self._bags.values[self._numbers[start:stop]]
+        rows = message.bags
+        rows.kind = _BAG_KINDS[self._bags.kind]
+        rows.sizes.CopyFrom(to_tensor(np.diff(self._bounds[start : stop + 1]).reshape(-1, 1), np.int32))
+        rows.tolerance = self._bags.tolerance
+        if items.dtype.kind == "U":
+            rows.item_ids.extend(items.tolist())
+        else:
+            rows.items.CopyFrom(to_tensor(items.reshape(-1, 1), np.int32))
+        if values.shape[1]:
+            rows.values.CopyFrom(to_tensor(values, np.float32))
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        digest.update(f"{self._bags.kind} {self._bags.tolerance} {self._bags.values.shape}".encode())
+        digest.update("\0".join(map(str, self._bags.item.tolist())).encode())
+        digest.update(np.ascontiguousarray(self._bags.bag).data)
+        digest.update(np.ascontiguousarray(self._bags.values).data)
+
+
+class Fields:
+    """The texts of each item, by the names of its fields."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self._rows = [_item_fields(value, place) for place, value in enumerate(values)]
+        self.n_rows = len(self._rows)
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        return np.array([row.ByteSize() + 8 for row in self._rows[start:stop]], np.int64)
+
+    def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
+        message.fields.items.extend(self._rows[start:stop])
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        for row in self._rows:
+            content = row.SerializeToString(deterministic=True)
+            digest.update(len(content).to_bytes(8, "little") + content)
+
+
+class SideBlock:
+    """Rows of one kind, from which chunks are cut, with the ids of their items where they are named."""
+
+    def __init__(self, values: Values, items: tuple[str, ...] | None) -> None:
+        self.n_rows = values.n_rows
+        self._values = values
+        self._items = items
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        return self._values.row_bytes(start, stop) + id_bytes(self._items, start, stop)
+
+    def chunk(self, start: int, stop: int, row_offset: int) -> side_data_pb2.UploadSideDataChunk:
+        chunk = side_data_pb2.UploadSideDataChunk(
+            row_offset=row_offset, rows=stop - start, item_ids=self._items[start:stop] if self._items else ()
+        )
+        self._values.put(chunk.values, start, stop)
+        return chunk
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        """Adds everything to a digest."""
+        digest.update(repr(self._items).encode())
+        self._values.update(digest)
+
+
+def side_blocks(kind: str, values: Any, items: Iterable[str] | None) -> list[SideBlock]:
+    """Checks side data of one kind, and the ids of its items.
+
+    Raises:
+        ValueError: It is none; the message begins with the kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f'kind: "{kind}" is none of {", ".join(KINDS)}')
+    if kind == "bags":
+        return [SideBlock(BagRows(bags), None) for bags in bag_list(values)]
+    if isinstance(values, Mapping):
+        if items is not None:
+            raise ValueError(f"{kind}: its keys are ids of items already; give no items beside them")
+        items, values = list(values), list(values.values())
+    read = item_values(kind, values)
+    return [SideBlock(read, None if items is None else names(items, read.n_rows, "items"))]
+
+
+def item_values(kind: str, values: Any) -> Values:
+    """Checks side data of items: gold [N], a prior [N, K], groups [N] or features [N, D].
+
+    Raises:
+        ValueError: It is none; the message begins with the kind.
+    """
+    if kind == "features" and hasattr(values, "tocsr"):
+        read: Values = SparseFeatures(values.tocsr(copy=True))
+    elif kind == "groups":
+        read = Groups(_group_names(values))
+    elif kind == "fields":
+        read = Fields(_records(values))
+    else:
+        array = np.asarray(values)
+        if kind == "gold":
+            if array.ndim != 1 or array.dtype.kind not in "iu":
+                raise ValueError(f"gold: classes [N] are expected, -1 where unknown; got {array.dtype} {array.shape}")
+            array = array.reshape(-1, 1)
+            array = array.astype(smallest_dtype(array))
+        elif array.ndim != 2 or array.dtype.kind not in "fiub":
+            raise ValueError(f"{kind}: numbers in two dimensions are expected, got {array.dtype} {array.shape}")
+        else:
+            array = array.astype(np.float32, copy=False)
+        read = Matrix(kind, array)
+    if read.n_rows == 0:
+        raise ValueError(f"{kind}: there are no items")
+    return read
+
+
+def bag_list(values: Any) -> list[Bags]:
+    """Checks one declaration of bags, or a list of them; those of weaklabel will do.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    listed = list(values) if isinstance(values, list | tuple) and not hasattr(values, "kind") else [values]
+    for bags in listed:
+        if getattr(bags, "kind", None) not in _BAG_KINDS:
+            raise ValueError(f"bags: expected is what class_counts, proportions, ... make, got {bags!r}")
+    if not listed:
+        raise ValueError("bags: there are none")
+    return listed
+
+
+def content_digest(kind: str, blocks: Iterable[SideBlock]) -> bytes:
+    """A digest of everything that the server would store."""
+    digest = hashlib.blake2b(kind.encode(), digest_size=32)
+    for block in blocks:
+        block.update(digest)
+    return digest.digest()
+
+
+def _records(values: Any) -> Iterable[Any]:
+    """The rows of a data frame as mappings, or items as they are."""
+    if hasattr(values, "to_dicts"):  # polars
+        return list(values.to_dicts())
+    if hasattr(values, "to_dict") and hasattr(values, "columns"):  # pandas
+        return list(values.to_dict("records"))
+    if isinstance(values, str):
+        raise ValueError("fields: items are expected, mappings or texts, got one text")
+    return list(values)
+
+
+def _item_fields(value: Any, place: int) -> side_data_pb2.ItemFields:
+    """A mapping from names of fields to texts; numbers are written out, lists as JSON, and what is None left out."""
+    if isinstance(value, str):
+        value = {"text": value}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"fields: item {place} is no mapping and no text, but {type(value).__name__}")
+    texts = {}
+    for name, cell in value.items():
+        if cell is None or cell != cell:  # NaN differs from itself
+            continue
+        texts[str(name)] = json.dumps(cell, ensure_ascii=False) if isinstance(cell, list | tuple) else str(cell)
+        check_text(f"fields: {name} of item {place}", texts[str(name)])
+    return side_data_pb2.ItemFields(values=texts)
+
+
+def _group_names(values: Any) -> list[str]:
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "iuUO":
+        raise ValueError(f"groups: names or numbers [N] are expected, got {array.dtype} {array.shape}")
+    listed = [str(value) for value in array.tolist()]
+    for place, value in enumerate(listed):
+        check_text(f"groups: name {place}", value)
+    return listed

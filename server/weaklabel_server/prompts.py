@@ -1,0 +1,337 @@
+"""Runs of prompts under the server's own keys, limits and budgets: the library's engine, on what the store holds."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from math import inf, isnan
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from weaklabel import prompts as library
+from weaklabel.errors import InvalidArgumentError, WeaklabelError
+from weaklabel.labeling import LabelingFunctionWarning
+from weaklabel.prompts import Budget, Endpoint, EndpointError, Plan, PromptEngine, PromptFunction, PromptRun
+from weaklabel.prompts.cache import Entry, ResponseCache
+from weaklabel.prompts.transport import usage
+from weaklabel.votes import Votes
+from weaklabel_client._gen import side_data_pb2
+from weaklabel_server.errors import Reason, ServiceError, invalid
+from weaklabel_server.prompt_settings import BudgetTable, EndpointTable, PromptFile
+from weaklabel_server.store import projects, prompts, side_data
+from weaklabel_server.store.database import Database
+from weaklabel_server.store.operations import Operation, PromptProgress, PromptSettings, Stage
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.prompts import Answered, Spending
+from weaklabel_server.store.side_data import SideData
+
+CACHE_FILE = "prompts.sqlite"
+MAX_FAILURES = 100
+"""So many cells without an answer are kept with their reasons."""
+
+Report = Callable[[PromptProgress], None]
+Keep = Callable[[Connection], None]
+
+
+@dataclass(frozen=True)
+class Items:
+    """N items: their texts by field, and N ids, or None where they are numbered."""
+
+    texts: list[dict[str, Any]]
+    ids: list[str] | None
+
+
+@dataclass(frozen=True)
+class _Most:
+    """The most that one call may cost."""
+
+    money: float
+    tokens: float
+
+
+class _ChargedCache(ResponseCache):
+    """The responses, each paid for in the books before it counts: what a killed server has spent is not forgotten."""
+
+    def __init__(self, path: Path, charge: Callable[[Sequence[Entry]], None]) -> None:
+        super().__init__(path)
+        self._charge = charge
+
+    def put_many(self, entries: Iterable[Entry]) -> None:
+        listed = list(entries)
+        self._charge(listed)
+        super().put_many(listed)
+
+
+class Prompts:
+    """Plans and runs prompts. Its methods block, but for `check`: run them in a thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: PromptFile,
+        data_dir: Path,
+        *,
+        max_cells: int,
+        max_runs: int,
+        max_calls: int,
+    ) -> None:
+        """Makes the endpoints ready: of their limits, each of the runs at a time has its part.
+
+        Raises:
+            weaklabel.errors.InvalidArgumentError: The settings of an endpoint cannot be used.
+        """
+        # What fails is told by the run, not by the log.
+        warnings.simplefilter("ignore", LabelingFunctionWarning)
+        self._database = database
+        self._settings = settings
+        self._cache_path = data_dir / CACHE_FILE
+        self._max_cells = max_cells
+        self._max_calls = max_calls
+        self._endpoints = {name: _endpoint(table, max_runs) for name, table in settings.endpoints.items()}
+        prices = {model: library.Price(price.input, price.output) for model, price in settings.prices.items()}
+        self._prices = library.PriceTable.default().with_prices(**prices)
+
+    def budget(self, project: Project) -> BudgetTable:
+        """What a project may spend."""
+        return self._settings.budget_of(project.project_id)
+
+    def check(
+        self, tx: Connection, project: Project, settings: PromptSettings
+    ) -> tuple[list[PromptFunction], SideData]:
+        """The prompts of declarations and their items, if this server runs them.
+
+        Raises:
+            ServiceError: INVALID_FIELD, PROMPT_PRICE_UNKNOWN, PROMPT_RUN_TOO_LARGE; as of prompts.find_items.
+        """
+        functions = self.check_prompts(settings.prompts, project)
+        side = prompts.find_items(tx, project, settings.side_data_id)
+        calls = side.committed_rows * sum(one.samples for one in functions)
+        if calls > self._max_calls:
+            raise ServiceError(
+                Reason.PROMPT_RUN_TOO_LARGE,
+                f"{calls} calls are more than the {self._max_calls} that this server makes in one run; see "
+                "WEAKLABEL_MAX_PROMPT_CALLS",
+            )
+        return functions, side
+
+    def check_prompts(self, declared: Sequence[Mapping[str, Any]], project: Project) -> list[PromptFunction]:
+        """The prompts of declarations, if this server runs them.
+
+        Raises:
+            ServiceError: INVALID_FIELD, PROMPT_PRICE_UNKNOWN.
+        """
+        return [self._check(values, project, f"prompts[{at}]") for at, values in enumerate(declared)]
+
+    def _check(self, values: Mapping[str, Any], project: Project, field: str) -> PromptFunction:
+        try:
+            prompt = PromptFunction.from_dict(values)
+        except InvalidArgumentError as error:
+            raise invalid(f"{field}.{error.field}" if error.field else field, str(error)) from None
+        known = self._settings.endpoints
+        if prompt.endpoint not in known:
+            raise invalid(f"{field}.endpoint", f'"{prompt.endpoint}" is none of {", ".join(known)}')
+        allowed = known[prompt.endpoint]
+        if allowed.models is not None and prompt.model not in allowed.models:
+            raise invalid(f"{field}.model", f'"{prompt.model}" is none of {", ".join(allowed.models)}')
+        refused = sorted(set(prompt.parameters) - set(allowed.parameters))
+        if refused:
+            raise invalid(f"{field}.parameters", f'this server does not let prompts set "{refused[0]}"')
+        if self.budget(project).money is not None and self._prices.of(prompt.model) is None:
+            raise ServiceError(
+                Reason.PROMPT_PRICE_UNKNOWN,
+                f'this server knows no price of "{prompt.model}", which a budget in money needs',
+                metadata={"model": prompt.model},
+            )
+        _check_votes(prompt, len(project.classes), field)
+        return prompt
+
+    def plan(self, project_id: str, settings: PromptSettings) -> tuple[Plan, Spending, BudgetTable]:
+        """What a run would take; what the project has spent, and may spend. Nothing is sent.
+
+        Raises:
+            ServiceError: PROJECT_NOT_FOUND; as of check.
+        """
+        with self._database.read() as tx:
+            project = projects.get(tx, project_id)
+            spent = prompts.spending(tx, project)
+            functions, side = self.check(tx, project, settings)
+            items = _read_items(tx, side, functions)
+        try:
+            plan = library.plan(functions, items.texts, self._engine(self._cache_path))
+        except InvalidArgumentError as error:
+            raise invalid("prompts", str(error)) from None
+        return plan, spent, self.budget(project)
+
+    def run(self, operation: Operation, report: Report) -> Keep:
+        """Runs prompts; returns what stores their votes in a transaction.
+
+        Args:
+            operation: The run.
+            report: Called with the progress; what it raises ends the run. What is answered by then is kept.
+
+        Raises:
+            ServiceError: As of plan; PROMPT_ENDPOINT_FAILED; whatever report raises.
+        """
+        settings = operation.settings
+        assert isinstance(settings, PromptSettings)
+        report(PromptProgress(Stage.READING))
+        with self._database.read() as tx:
+            project = projects.get(tx, operation.project_id)
+            functions, side = self.check(tx, project, settings)
+            items = _read_items(tx, side, functions)
+        progress = PromptProgress(Stage.ASKING)
+        report(progress)
+        most = self._most_of_calls(functions, items)
+        budget = self._open(operation, project, functions, len(items.texts), most)
+
+        def charge(entries: Sequence[Entry]) -> None:
+            costs = [self._cost(entry, most[entry.model]) for entry in entries]
+            with self._database.write() as tx:
+                prompts.charge(tx, operation, sum(one.money for one in costs), sum(one.tokens for one in costs))
+
+        def tell(now: library.PromptProgress) -> None:
+            nonlocal progress
+            counts = now.total, now.done, now.cached, now.errors, now.missing
+            progress = PromptProgress(Stage.ASKING, *counts, now.money, now.tokens, now.seconds, now.rate)
+            report(progress)
+
+        try:
+            with closing(_ChargedCache(self._cache_path, charge)) as cache:
+                engine = self._engine(cache, budget)
+                ran = library.run(functions, items.texts, engine, n_classes=len(project.classes), progress=tell)
+        except BaseException as error:
+            with self._database.write() as tx:
+                prompts.break_off(tx, operation)
+            if isinstance(error, EndpointError):
+                raise ServiceError(Reason.PROMPT_ENDPOINT_FAILED, self._without_urls(str(error))) from error
+            if isinstance(error, InvalidArgumentError):
+                raise invalid("prompts", str(error)) from error
+            raise
+        with self._database.write() as tx:
+            prompts.settle(tx, operation, ran.spent.unconfirmed, ran.spent.unconfirmed_tokens)
+        report(progress.at(Stage.STORING))
+        answered = _answered(ran, items)
+        return lambda tx: prompts.finish(tx, operation, answered, max_cells=self._max_cells)
+
+    def _engine(self, cache: ResponseCache | Path | None, budget: Budget | None = None) -> PromptEngine:
+        return PromptEngine(endpoints=self._endpoints, cache=cache, prices=self._prices, budget=budget)
+
+    def _open(
+        self,
+        operation: Operation,
+        project: Project,
+        functions: Sequence[PromptFunction],
+        n_items: int,
+        most: Mapping[str, _Most],
+    ) -> Budget | None:
+        """Opens the books of a run: returns what is left to spend, and notes what may be lost when the server dies."""
+        limit = self.budget(project)
+        with self._database.write() as tx:
+            prompts.break_off(tx, operation)  # a start that was killed
+            spent = prompts.spending(tx, project)
+            left_money = inf if limit.money is None else max(limit.money - spent.money - spent.unconfirmed_money, 0.0)
+            left_tokens = (
+                inf if limit.tokens is None else max(limit.tokens - spent.tokens - spent.unconfirmed_tokens, 0.0)
+            )
+            held_money = held_tokens = 0.0
+            for name, endpoint in self._endpoints.items():
+                there = [one for one in functions if one.endpoint == name]
+                n_calls = min(endpoint.concurrency, n_items * sum(one.samples for one in there))
+                held_money += n_calls * max((most[one.model].money for one in there), default=0.0)
+                held_tokens += n_calls * max((most[one.model].tokens for one in there), default=0.0)
+            prompts.hold(tx, operation, min(held_money, left_money), min(held_tokens, left_tokens))
+        if limit.money is None and limit.tokens is None:
+            return None
+        return Budget(None if limit.money is None else left_money, None if limit.tokens is None else left_tokens)
+
+    def _most_of_calls(self, functions: Sequence[PromptFunction], items: Items) -> dict[str, _Most]:
+        """By model, the most that one call may cost: that about the longest item."""
+        longest = max(items.texts, key=lambda texts: sum(len(str(text).encode()) for text in texts.values()))
+        most: dict[str, _Most] = {}
+        for function in functions:
+            try:
+                (one,) = library.plan([function], [longest], self._engine(None)).prompts
+            except InvalidArgumentError as error:
+                raise invalid("prompts", str(error)) from None
+            calls, before = max(one.calls, 1), most.get(function.model, _Most(0.0, 0.0))
+            money, tokens = (one.most_money or 0.0) / calls, one.most_tokens / calls
+            most[function.model] = _Most(max(money, before.money), max(tokens, before.tokens))
+        return most
+
+    def _cost(self, entry: Entry, most: _Most) -> _Most:
+        """What a response has cost; the most that it may have cost where the endpoint does not say."""
+        tokens, price = usage(json.loads(entry.response)), self._prices.of(entry.model)
+        if tokens is None:
+            return most
+        return _Most(0.0 if price is None else price.of(tokens), tokens.total)
+
+    def _without_urls(self, message: str) -> str:
+        """A message that calls endpoints by their names."""
+        for name, endpoint in self._endpoints.items():
+            message = message.replace(endpoint.url, f'endpoint "{name}"')
+        return message
+
+
+def _read_items(tx: Connection, side: SideData, functions: Sequence[PromptFunction]) -> Items:
+    """The items of side data, in their order."""
+    texts: list[dict[str, Any]] = []
+    ids: list[str] = []
+    for chunk in side_data.chunks(tx, side):
+        rows = side_data_pb2.SideRows.FromString(chunk.content).fields.items
+        texts += [dict(row.values) for row in rows]
+        ids += chunk.item_ids or []
+    for name in {one.shortlist.candidates for one in functions if one.shortlist and one.shortlist.candidates}:
+        for row in texts:
+            row[name] = _listed(row.get(name))
+    return Items(texts, ids or None)
+
+
+def _endpoint(table: EndpointTable, max_runs: int) -> Endpoint:
+    """An endpoint with the part of its limits that one of so many runs has."""
+    values = table.model_dump(exclude={"models", "parameters"})
+    values["concurrency"] = max(1, table.concurrency // max_runs)
+    for name in ("requests_per_minute", "tokens_per_minute"):
+        if values[name] is not None:
+            values[name] /= max_runs
+    return Endpoint.from_dict(values)
+
+
+def _listed(text: str | None) -> list[Any] | None:
+    """A list in JSON; None where it is none, which is then an error of the item."""
+    try:
+        value = json.loads(text or "")
+    except ValueError:
+        return None
+    return value if isinstance(value, list) else None
+
+
+def _check_votes(prompt: PromptFunction, n_classes: int, field: str) -> None:
+    """Refuses answers that stand for no vote over these classes."""
+    try:
+        if prompt.least_classes > n_classes:
+            raise InvalidArgumentError(f"{prompt.least_classes} classes are spoken of, the project has {n_classes}")
+        Votes.from_dense([[vote] for vote in prompt.answers.values()], n_classes)
+    except WeaklabelError as error:
+        raise invalid(f"{field}.answers", str(error)) from None
+
+
+def _answered(ran: PromptRun, items: Items) -> Answered:
+    summaries = []
+    for one in ran.summary:
+        agreement = None if isnan(one.agreement) else one.agreement
+        summaries.append(asdict(one) | {"group": ran.families.get(one.name), "agreement": agreement})
+    return Answered(
+        source_names=tuple(ran.votes.source_names),
+        codes=ran.votes.to_codes(),
+        symbols=ran.votes.symbols,
+        missing=ran.missing,
+        item_ids=items.ids,
+        budget_reached=ran.stopped == "budget",
+        summaries=summaries,
+        failures=[
+            {"prompt": one.function, "row": one.item, "reason": one.error} for one in ran.failures[:MAX_FAILURES]
+        ],
+    )

@@ -1,0 +1,260 @@
+"""Runs of prompts: what they spend, and the votes that they make. Everything else of them is in their operation."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from weaklabel.symbols import Symbols
+from weaklabel.votes import label_dtype
+from weaklabel_server.errors import Reason, ServiceError, invalid
+from weaklabel_server.pages import Page
+from weaklabel_server.store import items, operations, schema, side_data, uploads, votes
+from weaklabel_server.store.chunks import Codes, pack_dense
+from weaklabel_server.store.operations import Operation, PromptSettings
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.side_data import SideData, SideKind
+from weaklabel_server.store.votes import View
+
+CHUNK_ROWS = 65_536
+
+_runs = schema.prompt_runs.c
+
+
+@dataclass(frozen=True)
+class Spending:
+    """USD and tokens. Unconfirmed is the most that calls without a reply may have cost, those in flight included."""
+
+    money: float = 0.0
+    tokens: float = 0.0
+    unconfirmed_money: float = 0.0
+    unconfirmed_tokens: float = 0.0
+
+
+@dataclass(frozen=True)
+class PromptRun:
+    """A run as it stands in one transaction; votes_version is 0 while it has made no votes."""
+
+    key: int
+    run_id: str
+    side_data_id: str
+    votes_version: int
+    spending: Spending
+    budget_reached: bool
+    summaries: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
+    create_time: int
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What P prompts said of N items.
+
+    Attributes:
+        source_names: P names.
+        codes: [N, P] as of Votes.
+        symbols: What codes from K on stand for.
+        missing: [N, P] what was not asked.
+        item_ids: N ids; None where items are numbered.
+        budget_reached: Whether the budget ended the run.
+        summaries: One a prompt, in JSON.
+        failures: Cells without an answer, in JSON.
+    """
+
+    source_names: tuple[str, ...]
+    codes: Codes
+    symbols: Symbols
+    missing: NDArray[np.bool_]
+    item_ids: list[str] | None
+    budget_reached: bool
+    summaries: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
+
+
+def find_items(tx: Connection, project: Project, side_data_id: str) -> SideData:
+    """The side data that holds items.
+
+    Raises:
+        ServiceError: SIDE_DATA_NOT_FOUND, ITEM_NAMING_MIXED; INVALID_FIELD when it holds something else.
+    """
+    side = side_data.get(tx, project, side_data_id)
+    if side.kind is not SideKind.FIELDS:
+        raise invalid("items", f"side data of kind {SideKind.FIELDS}, this is of kind {side.kind}")
+    if project.named_items not in (None, side.named_items):
+        raise ServiceError(
+            Reason.ITEM_NAMING_MIXED,
+            "this project names its items: every row needs an id"
+            if project.named_items
+            else "this project numbers its items by position: rows must have no ids",
+        )
+    return side
+
+
+def create(tx: Connection, project: Project, settings: PromptSettings) -> Operation:
+    """Adds a run to the queue."""
+    operation = operations.create(tx, project, 0, settings)
+    tx.execute(insert(schema.prompt_runs).values(operation_key=operation.key, project_key=project.key))
+    return operation
+
+
+def get(tx: Connection, project: Project, run_id: str) -> PromptRun:
+    """One run.
+
+    Raises:
+        ServiceError: PROMPT_RUN_NOT_FOUND.
+    """
+    row = tx.execute(_select(project).where(schema.operations.c.operation_id == run_id)).first()
+    if row is None:
+        raise ServiceError(
+            Reason.PROMPT_RUN_NOT_FOUND,
+            f'project "{project.project_id}" has no run of prompts "{run_id}"',
+            metadata={"project": project.project_id, "prompt_run": run_id},
+        )
+    return _run(row)
+
+
+def list_page(tx: Connection, project: Project, page: Page[int]) -> list[PromptRun]:
+    """Up to size + 1 runs, newest first."""
+    query = _select(project).order_by(_runs.operation_key.desc()).limit(page.size + 1)
+    if page.after is not None:
+        query = query.where(_runs.operation_key < page.after)
+    return [_run(row) for row in tx.execute(query)]
+
+
+def spending(tx: Connection, project: Project) -> Spending:
+    """What all runs of a project have spent."""
+    sums = [
+        _runs.money,
+        _runs.tokens,
+        _runs.unconfirmed_money + _runs.held_money,
+        _runs.unconfirmed_tokens + _runs.held_tokens,
+    ]
+    query = select(*(func.coalesce(func.sum(one), 0.0) for one in sums)).where(_runs.project_key == project.key)
+    return Spending(*tx.execute(query).one())
+
+
+def hold(tx: Connection, operation: Operation, money: float, tokens: float) -> None:
+    """Notes the most that calls in flight may cost, before the first of them is sent."""
+    _change(tx, operation, held_money=money, held_tokens=tokens)
+
+
+def charge(tx: Connection, operation: Operation, money: float, tokens: float) -> None:
+    """Notes what replies have cost."""
+    _change(tx, operation, money=_runs.money + money, tokens=_runs.tokens + tokens)
+
+
+def settle(tx: Connection, operation: Operation, unconfirmed_money: float, unconfirmed_tokens: float) -> None:
+    """Nothing is in flight any more, and the most that calls without a reply may have cost is known."""
+    _change(
+        tx,
+        operation,
+        unconfirmed_money=_runs.unconfirmed_money + unconfirmed_money,
+        unconfirmed_tokens=_runs.unconfirmed_tokens + unconfirmed_tokens,
+        held_money=0.0,
+        held_tokens=0.0,
+    )
+
+
+def break_off(tx: Connection, operation: Operation) -> None:
+    """Calls were cut off in flight: what was held for them may have been spent."""
+    _change(
+        tx,
+        operation,
+        unconfirmed_money=_runs.unconfirmed_money + _runs.held_money,
+        unconfirmed_tokens=_runs.unconfirmed_tokens + _runs.held_tokens,
+        held_money=0.0,
+        held_tokens=0.0,
+    )
+
+
+def finish(tx: Connection, operation: Operation, answered: Answered, *, max_cells: int) -> None:
+    """Makes a new version of the votes, unless nothing at all was asked, and keeps how the run went.
+
+    Raises:
+        ServiceError: ITEM_NAMING_MIXED, PROJECT_TOO_LARGE; INVALID_FIELD when an item id stands twice.
+    """
+    version = 0 if answered.missing.all() else _add_votes(tx, operation, answered, max_cells=max_cells)
+    _change(
+        tx,
+        operation,
+        votes_version=version,
+        budget_reached=answered.budget_reached,
+        summaries=answered.summaries,
+        failures=answered.failures,
+    )
+
+
+def _add_votes(tx: Connection, operation: Operation, answered: Answered, *, max_cells: int) -> int:
+    upload_id, names = str(uuid.uuid4()), answered.source_names
+    project, upload = uploads.open_upload(tx, operation.project_id, upload_id, names, b"")
+    view = votes.view(tx, operation.project_id, 0)
+    for start in range(0, len(answered.codes), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        ids = None if answered.item_ids is None else answered.item_ids[part]
+        codes, symbols = answered.codes[part], answered.symbols
+        if answered.missing[part].any():
+            rows = np.arange(start, start + len(codes)) if ids is None else _positions(tx, project, ids)
+            codes, symbols = _with_earlier(tx, view, names, rows, codes, symbols, answered.missing[part])
+        used, codes = symbols.only(codes)
+        codes = codes.astype(label_dtype(view.n_classes + len(used)))
+        uploads.append(tx, upload, start, pack_dense(codes, ids, used))
+    return uploads.finish(tx, upload, len(answered.codes), max_cells=max_cells)
+
+
+def _positions(tx: Connection, project: Project, item_ids: list[str]) -> NDArray[np.int64]:
+    """[rows] the positions of items; behind the last for those that are new."""
+    known = items.positions(tx, project, item_ids)
+    return np.array([known.get(one, project.item_count) for one in item_ids], np.int64)
+
+
+def _with_earlier(
+    tx: Connection,
+    view: View,
+    names: tuple[str, ...],
+    rows: NDArray[np.int64],
+    codes: Codes,
+    symbols: Symbols,
+    missing: NDArray[np.bool_],
+) -> tuple[Codes, Symbols]:
+    """Cells not asked say what they said before: an upload speaks for all its cells, and silence would take it back."""
+    column_of = {name: column for column, name in enumerate(view.source_names)}
+    columns = np.array([column_of.get(name, -1) for name in names])
+    row, column = np.nonzero(missing & (columns >= 0) & (rows < view.item_count)[:, None])
+    if not len(row):
+        return codes, symbols
+    first, last = int(rows[row].min()), int(rows[row].max())
+    earlier, earlier_symbols = votes.read_rows(tx, view, first, last + 1)
+    merged, (ours, theirs) = Symbols.merge([symbols, earlier_symbols])
+    translated = ours[codes].astype(np.int64)
+    translated[row, column] = theirs[earlier[rows[row] - first, columns[column]]]
+    return translated, merged
+
+
+def _change(tx: Connection, operation: Operation, **values: Any) -> None:
+    tx.execute(update(schema.prompt_runs).where(_runs.operation_key == operation.key).values(**values))
+
+
+def _select(project: Project) -> Select[Any]:
+    return (
+        select(schema.prompt_runs, *(schema.operations.c[name] for name in ("operation_id", "options", "create_time")))
+        .join(schema.operations, schema.operations.c.key == _runs.operation_key)
+        .where(_runs.project_key == project.key)
+    )
+
+
+def _run(row: Row[Any]) -> PromptRun:
+    unconfirmed = row.unconfirmed_money + row.held_money, row.unconfirmed_tokens + row.held_tokens
+    return PromptRun(
+        key=row.operation_key,
+        run_id=row.operation_id,
+        side_data_id=row.options["side_data_id"],
+        votes_version=row.votes_version,
+        spending=Spending(row.money, row.tokens, *unconfirmed),
+        budget_reached=row.budget_reached,
+        summaries=row.summaries,
+        failures=row.failures,
+        create_time=row.create_time,
+    )

@@ -1,0 +1,195 @@
+"""What is known beside the votes, through a real server: the fits that it gives are those of the library."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scipy.sparse as sp
+
+import weaklabel_client as wc
+from weaklabel import LabelModel
+from weaklabel import bags as library
+from weaklabel.symbols import one_of, soft
+from weaklabel.votes import Votes
+from weaklabel_client import InvalidArgument, NotFound
+
+SOURCES = [f"s{m}" for m in range(5)]
+CLASSES = ["a", "b", "c"]
+
+
+def simulated(n_items: int = 300) -> tuple[Votes, npt.NDArray[np.int64]]:
+    """Votes of sources that are right in 60 % of their votes, some of them for two classes, some soft; the truth."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, n_items)
+    plain = np.where(rng.random((n_items, 5)) < 0.6, truth[:, None], rng.integers(0, 3, (n_items, 5)))
+    cells: list[list[Any]] = plain.tolist()
+    for row in cells:
+        row[1] = one_of(row[1], (row[1] + 1) % 3) if rng.random() < 0.5 else row[1]
+        row[2] = soft(rng.dirichlet(1 + 4 * (np.arange(3) == row[2]))) if rng.random() < 0.5 else row[2]
+        row[3] = -1 if rng.random() < 0.3 else row[3]
+    return Votes.from_dense(cells, 3, sources=SOURCES), truth
+
+
+@pytest.fixture
+def waiting(shared_server: Any) -> Iterator[wc.Client]:
+    """A client of one kind only, for tests that fit; the twins are tested with what is cheap."""
+    with wc.Client(shared_server.address) as client:
+        yield client
+
+
+def test_a_fit_of_imprecise_votes_is_that_of_the_library(waiting: wc.Client, project: str) -> None:
+    votes, _ = simulated()
+    own = LabelModel(classes=CLASSES).fit(votes)
+    waiting.create_project(project, classes=CLASSES)
+    waiting.upload_votes(project, votes)
+    model = waiting.fit(project).result(timeout=120)
+    found = waiting.labels(project)
+    expected, labels = own.label(votes)
+    np.testing.assert_allclose(found.probabilities, expected, atol=2e-5)
+    np.testing.assert_array_equal(found.labels, labels)
+    np.testing.assert_allclose(model.class_balance, own.class_balance, atol=1e-5)
+    assert model.group_balance == {}
+    np.testing.assert_allclose(waiting.predict(project, votes), expected, atol=2e-5)
+
+
+@pytest.mark.slow
+def test_a_fit_with_all_that_is_known_is_that_of_the_library(waiting: wc.Client, project: str) -> None:
+    """Of items with ids, told in another order than that of the votes; then predictions for new items."""
+    every_vote, truth = simulated(400)
+    votes, new = every_vote.select_items(np.arange(300)), every_vote.select_items(np.arange(300, 400))
+    rng = np.random.default_rng(1)
+    features = (np.eye(3)[truth] + rng.normal(0, 1, (400, 3))).astype(np.float32)
+    prior = rng.dirichlet(np.ones(3), 400).astype(np.float32)
+    prior[::3] = np.nan
+    groups = np.array(["x", "y", "z"])[(truth + (rng.random(400) < 0.5)) % 3]
+    gold = np.where(rng.random(300) < 0.2, truth[:300], -1)
+    gold[:20] = -1  # of the items in bags
+    counts = np.bincount(truth[:10], minlength=3)
+    bags = [library.class_counts(counts, items=np.arange(10)), library.same_label([[10, 11], [12, 13]])]
+    rest: dict[str, Any] = {"gold_error": 0.05, "bounds": {"s0": (0.5, 0.95)}}
+    known: dict[str, Any] = {"prior": prior[:300], "groups": groups[:300], "features": features[:300]}
+    own = LabelModel(classes=CLASSES).fit(votes, gold=gold, bags=bags, **known, **rest)
+
+    ids = [f"item {i}" for i in range(300)]
+    order = rng.permutation(300)
+    waiting.create_project(project, classes=CLASSES)
+    waiting.upload_votes(project, votes, items=ids)
+    told: dict[str, Any] = {name: values[order] for name, values in known.items()}
+    named = [
+        wc.class_counts(counts, ids[:10]),
+        wc.same_label([[ids[10], ids[11]], [ids[12], ids[13]]]),
+    ]
+    gold_by_id = {ids[i]: int(gold[i]) for i in np.flatnonzero(gold >= 0)}
+    items = [ids[i] for i in order]
+    model = waiting.fit(project, gold=gold_by_id, bags=named, items=items, **told, **rest).result(timeout=120)
+    found = waiting.labels(project, model=model.name)
+    expected, labels = own.label(votes, bags=bags, **known)
+    assert found.items == tuple(ids)
+    np.testing.assert_allclose(found.probabilities, expected, atol=2e-5)
+    np.testing.assert_array_equal(found.labels, labels)
+    assert own.group_balance is not None
+    assert list(model.group_balance) == list(own.group_names)
+    np.testing.assert_allclose(np.stack(list(model.group_balance.values())), own.group_balance, atol=1e-5)
+
+    alone = waiting.predict(project, features=features[300:])
+    np.testing.assert_allclose(alone, own.predict_proba(features=features[300:]), atol=2e-5)
+    of_new: dict[str, Any] = {"prior": prior[300:], "groups": groups[300:], "features": sp.csr_array(features[300:])}
+    whole = waiting.predict(project, new, **of_new)
+    np.testing.assert_allclose(whole, own.predict_proba(new, **of_new), atol=2e-5)
+    chunks = [
+        {"votes": new.select_items(part), **{name: values[part] for name, values in of_new.items()}}
+        for part in np.split(np.arange(100), 2)
+    ]
+    streamed = [answer.probabilities for answer in waiting.predict_stream(project, chunks)]
+    np.testing.assert_allclose(np.concatenate(streamed), whole, atol=2e-5)
+
+
+async def test_side_data_is_kept_once_listed_and_deleted(client: Any, project: str) -> None:
+    votes, truth = simulated(50)
+    await client.create_project(project, classes=CLASSES)
+    await client.upload_votes(project, votes)
+    first = await client.upload_side_data(project, "gold", truth)
+    again = await client.upload_side_data(project, "gold", truth)
+    assert first == again
+    other = await client.upload_side_data(project, "groups", [f"g{i % 4}" for i in range(50)])
+    assert [one async for one in client.list_side_data(project)] == [other, first]
+    await client.delete_side_data(project, first.name)
+    assert [one async for one in client.list_side_data(project)] == [other]
+    with pytest.raises(NotFound, match="has no side data"):
+        await client.fit(project, gold=first)
+
+
+async def test_large_features_go_in_many_chunks_and_are_taken_up(
+    start_server: Callable[..., Any], connect: Callable[..., Any], make_proxy: Callable[[str], Any]
+) -> None:
+    proxy = make_proxy(start_server().address)
+    client = connect(proxy.address)
+    features = np.random.default_rng(0).normal(size=(20_000, 100)).astype(np.float32)  # 8 MB
+    await client.create_project("large", classes=CLASSES)
+    proxy.cut_after(2_000_000, 3_000_000)
+    seen: list[int] = []
+    uploaded = await client.upload_side_data(
+        "large", "features", features, progress=lambda step: seen.append(step.committed_rows)
+    )
+    assert proxy.n_connections >= 3
+    assert seen[-1] == 20_000
+    assert len(seen) >= 3
+    assert (uploaded.n_rows, uploaded.n_columns) == (20_000, 100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        ("golden", [0], '"golden" is none of gold, prior'),
+        ("gold", [0.5], r"gold: classes \[N\] are expected"),
+        ("gold", [], "gold: "),
+        ("prior", [0.5, 0.5], "prior: numbers in two dimensions"),
+        ("features", [["a"]], "features: numbers in two dimensions"),
+        ("groups", [0.5], "groups: names or numbers"),
+        ("bags", 3, "bags: expected is what class_counts"),
+        ("bags", [], "bags: there are none"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused(client: Any, project: str, kind: str, values: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        await client.upload_side_data(project, kind, values)
+
+
+async def test_what_the_server_refuses(client: Any, project: str) -> None:
+    await client.create_project(project, classes=CLASSES)
+    with pytest.raises(InvalidArgument, match=r"row 1: 3 is outside -1\.\.2"):
+        await client.upload_side_data(project, "gold", [0, 3])
+    with pytest.raises(InvalidArgument, match="bag 0 has 2 items, but its counts sum to 3"):
+        await client.upload_side_data(project, "bags", wc.class_counts([[1, 1, 1]], [[0, 1]]))
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs"),
+    [
+        (lambda: wc.class_counts([1, np.nan, 1], [0, 1, 2]), lambda: library.class_counts([1, np.nan, 1], [0, 1, 2])),
+        (
+            lambda: wc.proportions([[0.2, 0.8]], [["a", "b"]], tolerance=0.1),
+            lambda: library.proportions([[0.2, 0.8]], [["a", "b"]], tolerance=0.1),
+        ),
+        (lambda: wc.at_least_one(1, [[0, 1], [2]]), lambda: library.at_least_one(1, [[0, 1], [2]])),
+        (lambda: wc.none_of(0, [3]), lambda: library.none_of(0, [3])),
+        (lambda: wc.same_label([[0, 4], [2, 7, 9]]), lambda: library.same_label([[0, 4], [2, 7, 9]])),
+        (lambda: wc.different_label([[0, 4]]), lambda: library.different_label([[0, 4]])),
+    ],
+)
+def test_bags_of_the_client_are_those_of_the_library(own: Callable[[], Any], theirs: Callable[[], Any]) -> None:
+    made, expected = own(), theirs()
+    assert (made.kind, made.tolerance) == (expected.kind, expected.tolerance)
+    assert made.item.tolist() == expected.item.tolist()
+    assert made.bag.tolist() == expected.bag.tolist()
+    if made.kind != "class_counts":  # where the library fills in what follows from the rest
+        np.testing.assert_array_equal(made.values, expected.values)
+
+
+def test_bags_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="bag 1 must list items"):
+        wc.same_label([["a"], [1]])
+    with pytest.raises(ValueError, match="values of 2 bags, and items of 1"):
+        wc.class_counts([[1, 0], [0, 1]], [[0]])
