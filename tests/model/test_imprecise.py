@@ -216,12 +216,13 @@ def test_the_evidence_of_sets_is_what_its_equation_says() -> None:
             implied = np.array([sum(confusion[m, j, k] for j in range(K) if members[c, j]) for k in range(K)])
             lift = implied / (implied @ share)
             seen = counts[m, c].sum() * share
-            expected[m, c] = np.log((counts[m, c] + mass * lift) / (seen + mass))
+            behind = mass / [0.5, 0.2][c]
+            expected[m, c] = np.log((counts[m, c] + behind * lift) / (seen + behind))
             expected[m, c] += by_precision[m] * (np.log(share) - log_balance)
         seen_by, matrices, n_votes, log_shares, precision = (
             jnp.asarray(part, jnp.float32) for part in (counts, confusion, totals, log_balance, by_precision)
         )
-        sets = SetSymbols(jnp.asarray(members, jnp.float32), jnp.zeros(2))
+        sets = SetSymbols(jnp.asarray(members, jnp.float32), jnp.asarray([0.5, 0.2]))
         found = set_evidence(seen_by, matrices, n_votes, log_shares, precision, sets, mass)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -379,6 +380,25 @@ def test_another_order_of_the_codebook_gives_the_same_labels() -> None:
     np.testing.assert_allclose(p, model.predict_proba(votes), atol=2e-3)
     # A model reads votes by what they mean, whatever their codebook.
     np.testing.assert_allclose(model.predict_proba(again), model.predict_proba(votes), atol=1e-6)
+
+
+def test_sources_are_matched_by_name() -> None:
+    votes, model = mixed()
+    turned = votes.select_sources(votes.source_names[::-1])
+    np.testing.assert_allclose(model.predict_proba(turned), model.predict_proba(votes), atol=1e-6)
+    rows, sources, labels = votes.triples()
+    spoke = sources < 3
+    silent = Votes.from_triples(
+        rows[spoke],
+        sources[spoke],
+        labels[spoke],
+        n_classes=K,
+        n_items=N_ITEMS,
+        n_sources=N_SOURCES,
+        symbols=votes.symbols,
+    )
+    few = votes.select_sources(votes.source_names[:3])
+    np.testing.assert_allclose(model.predict_proba(few), model.predict_proba(silent), atol=1e-6)
 
 
 def test_a_kept_model_reads_votes_whose_sets_the_fit_has_not_seen(tmp_path: Path) -> None:

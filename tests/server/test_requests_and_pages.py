@@ -52,7 +52,15 @@ def test_a_failed_request_is_not_kept(server: Any, harness: Any) -> None:
     server.wait(server.models.FitModel(fit).operation.name)
 
 
-@pytest.mark.parametrize("request_id", ["x", "7", str(uuid.uuid1()), "{" + str(uuid.uuid4()) + "}", uuid.uuid4().hex])
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        *("x", "7"),
+        "c9ddbf8c-e65a-11f1-b1bb-02fc00000001",  # of version 1
+        "{d1c0b0ab-acee-498d-85d9-ad66fede1c97}",
+        "019dd8f1e7df47a5949a86e2ef0fbe0b",
+    ],
+)
 def test_a_request_id_is_a_uuid4(server: Any, harness: Any, request_id: str) -> None:
     request = projects_pb2.CreateProjectRequest(project_id="never", classes=["a", "b"], request_id=request_id)
     failure = harness.failure_of(lambda: server.projects.CreateProject(request))

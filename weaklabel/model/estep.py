@@ -62,9 +62,9 @@ def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
     return constrained(_log_joint(rows, params), rows.side).probabilities
 
 
-def _log_joint(rows: Rows, params: Params) -> Float[Array, "U K"]:
+def _log_joint(rows: Rows, params: Params, votes: Float[Array, "U K"] | None = None) -> Float[Array, "U K"]:
     prior = row_prior(params.log_prior, rows.side, params.group_shift)
-    return prior + row_evidence(rows, params.evidence) + added(rows.side)
+    return prior + (row_evidence(rows, params.evidence) if votes is None else votes) + added(rows.side)
 
 
 class RowExpectation(NamedTuple):
@@ -83,9 +83,9 @@ def e_step(rows: Rows, params: Params) -> Expectation:
     return Expectation(expected.responsibilities, log_evidence)
 
 
-def e_step_by_row(rows: Rows, params: Params) -> RowExpectation:
-    """Responsibilities, and each row's share in the objective."""
-    log_joint = _log_joint(rows, params)
+def e_step_by_row(rows: Rows, params: Params, votes: Float[Array, "U K"] | None = None) -> RowExpectation:
+    """Responsibilities, and each row's share in the objective; `votes` is their evidence, where that is known."""
+    log_joint = _log_joint(rows, params, votes)
     model = constrained(log_joint, rows.side)
     responsibilities = (1 - rows.hold[:, None]) * model.probabilities + rows.hold[:, None] * rows.anchor
     objective = (1 - rows.hold) * model.log_evidence + rows.hold * (rows.anchor * log_joint).sum(1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import entropy
 
 from weaklabel.model.params import ReadOut, Rows
 from weaklabel.model.readout import gather, soften, worth
@@ -23,7 +25,9 @@ class Explanation:
     source_names: tuple[str, ...]
     """The V sources that voted on the item."""
     votes: NDArray[np.int32]
-    """[V] their votes."""
+    """[V] their votes, as codes."""
+    said: tuple[str, ...]
+    """The same in words."""
     prior: NDArray[np.float64]
     """[K] of the class balance."""
     sources: NDArray[np.float64]
@@ -35,8 +39,7 @@ class Explanation:
 
     def __str__(self) -> str:
         width = max(map(len, ("class balance", "soft label", *self.source_names)))
-        names = [self.classes[vote] for vote in self.votes]
-        voted = max(map(len, ("vote", *names)))
+        voted = max(map(len, ("vote", *self.said)))
         cell = max(9, *(len(name) + 1 for name in self.classes))
         lines = [f"{'':{width}}  {'vote':{voted}}" + "".join(f"{name:>{cell}}" for name in self.classes)]
 
@@ -45,7 +48,7 @@ class Explanation:
             lines.append(f"{name:{width}}  {vote:{voted}}{cells}")
 
         add("class balance", "", self.prior)
-        for name, vote, values in zip(self.source_names, names, self.sources, strict=True):
+        for name, vote, values in zip(self.source_names, self.said, self.sources, strict=True):
             add(name, vote, values)
         add("vote shares", "", self.anchor)
         add("soft label", "", self.probabilities, sign="")
@@ -76,7 +79,8 @@ def explain(
     factor = float(worth(gathered.n_votes, how)[0, 0]) if len(sources) else 0.0
     weights = np.asarray(how.evidence, np.float64)
     if weights.ndim == 3:
-        evidence = weights[sources, labels]
+        evidence = np.array([_of_symbol(weights[m], votes, code) for m, code in zip(sources, labels, strict=True)])
+        evidence = evidence.reshape(-1, votes.n_classes)
     else:
         evidence = weights[sources, labels][:, None] * np.eye(votes.n_classes)[labels]
     evidence = factor * evidence * (1 if shares is None else shares[:, None])
@@ -87,11 +91,24 @@ def explain(
         classes,
         tuple(votes.source_names[source] for source in sources),
         labels,
+        tuple(classes[code] if code < len(classes) else repr(votes.symbols.vote(code)) for code in labels.tolist()),
         prior,
         contributions,
         anchor,
         probabilities,
     )
+
+
+def _of_symbol(weights: NDArray[np.float64], votes: Votes, code: int) -> NDArray[np.float64]:
+    """[K] evidence of one vote of a source with these weights [S, K]; see weaklabel.model.imprecise.soft_evidence."""
+    n_classes = votes.n_classes
+    first_soft = n_classes + len(votes.symbols.sets)
+    if code < first_soft:
+        return np.asarray(weights[code])
+    p, plain = votes.symbols.soft[code - first_soft].astype(np.float64), weights[:n_classes]
+    unsaid = float(entropy(p)) / np.log(n_classes)
+    uniform = logsumexp(plain, axis=0) - np.log(n_classes)
+    return np.asarray(logsumexp(plain, axis=0, b=p[:, None]) - unsaid * uniform)
 
 
 def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:

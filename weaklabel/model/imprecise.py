@@ -70,13 +70,15 @@ def set_evidence(
         log_balance: of the classes.
         by_precision: how far each source is read by precision.
         sets: the codebook.
-        mass: sets seen, in each class, behind what the confusion matrix implies.
+        mass: votes, in each class, behind what the confusion matrix implies; of sets that are less of a vote, so many
+            more.
     """
+    behind = (mass / sets.information.clip(1e-3))[None, :, None]
     implied = jnp.einsum("cj,mjk->mck", sets.members, confusion)
     share = totals / totals.sum(1, keepdims=True).clip(1e-9)
     rate = counts.sum(2)[:, :, None] * share[:, None, :]
     lift = implied / (implied * share[:, None, :]).sum(2, keepdims=True).clip(1e-9)
-    evidence = jnp.log((counts + mass * lift) / (rate + mass))
+    evidence = jnp.log((counts + behind * lift) / (rate + behind))
     # Read by precision, the balance among the source's own votes stands in for the classes'.
     shift = jnp.log(share.clip(1e-6)) - log_balance[None]
     return evidence + (by_precision[:, None] * shift)[:, None, :]

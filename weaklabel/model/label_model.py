@@ -24,9 +24,11 @@ from weaklabel.model.decide import TieBreakPolicy, decide
 from weaklabel.model.diagnostics import ConvergenceWarning, Diagnostics
 from weaklabel.model.explain import Explanation, explain
 from weaklabel.model.fit import FULL_CELLS
-from weaklabel.model.layout import bucket, lay_out
+from weaklabel.model.init import set_symbols
+from weaklabel.model.layout import bucket, lay_out, lay_out_soft
 from weaklabel.model.params import Settings
 from weaklabel.model.predict import Predicted, predict, with_codebook
+from weaklabel.model.readout import of_plain_votes
 from weaklabel.model.rows import describe
 from weaklabel.model.side import Known, bounds_of, families_of, read_features, read_gold_error, read_known
 from weaklabel.model.train import DEFAULT_SAMPLE, Beside, FitProgress, Fitted, train
@@ -448,11 +450,13 @@ class LabelModel:
         aligned = self._aligned(votes)
         if not -aligned.n_items <= row < aligned.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {aligned.n_items} items", field="row")
-        item = aligned.select_items([row % aligned.n_items])
+        item = with_codebook(aligned.select_items([row % aligned.n_items]), fitted.sets)
         layout, mass = lay_out(item, fitted.copies), self._settings.anchor_mass
-        ones = jnp.ones(bucket(1))
-        rows = describe(layout, ones, n_sources=item.n_sources, n_classes=item.n_classes, anchor_mass=mass)
-        return explain(item, rows, vote_shares(item, fitted.copies), fitted.read_out, mass, self.classes)
+        size = {"n_sources": item.n_sources, "n_classes": item.n_classes, "anchor_mass": mass}
+        sets, soft = None if item.is_plain else set_symbols(item), lay_out_soft(item, fitted.copies)
+        rows = describe(layout, jnp.ones(bucket(1)), **size, sets=sets, soft=soft)
+        how = of_plain_votes(fitted.read_out) if item.is_plain else fitted.read_out
+        return explain(item, rows, vote_shares(item, fitted.copies), how, mass, self.classes)
 
     def score(self, votes: Votes | ArrayLike, gold: ArrayLike, metric: str = "accuracy") -> float:
         """Share of the items, among those with gold (>= 0), that `predict` calls rightly; ties count as wrong.
@@ -489,6 +493,7 @@ class LabelModel:
             n_items=votes.n_items,
             n_sources=len(self.source_names),
             source_names=self.source_names,
+            symbols=votes.symbols,
         )
 
     def _named(self, array: ArrayLike) -> Votes:

@@ -15,7 +15,7 @@ from weaklabel.model.devices import over_rows
 from weaklabel.model.init import pad, set_symbols
 from weaklabel.model.layout import DenseLayout, bucket, is_dense, lay_out, lay_out_soft
 from weaklabel.model.params import ReadOut
-from weaklabel.model.readout import read_out, read_votes
+from weaklabel.model.readout import of_plain_votes, read_out, read_votes
 from weaklabel.model.rows import beside, describe
 from weaklabel.model.side import Known
 from weaklabel.model.stream import CHUNK_ROWS
@@ -53,9 +53,7 @@ def predict(
     """
     if known is not None or not votes.is_plain:
         return _predict_by_item(votes, copies, how, anchor_mass, known or Known())
-    if how.evidence.ndim == 3:  # the sets of the model are not in these votes
-        plain = (part[:, : votes.n_classes] for part in (how.evidence, how.call_evidence))
-        how = how._replace(evidence=next(plain), call_evidence=next(plain))
+    how = of_plain_votes(how)
     shape = (votes.n_items, votes.n_classes)
     soft = np.empty(shape, np.float32)
     scores = np.empty(shape if with_calls else (0, votes.n_classes), np.float32)

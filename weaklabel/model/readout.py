@@ -49,7 +49,7 @@ def make_read_out(
         n_uncovered: number of items without votes.
         n_checked: number of votes on items with three votes or more, copies counted once.
     """
-    precision, n_sources = (float(value) for value in _summarized(sources))
+    precision, n_sources, n_told = (float(value) for value in _summarized(sources))
     n_sources, n_classes = max(n_sources, 1.0), sources.vote_counts.shape[1]
     doubt = untestable(n_sources, n_classes)
     beyond = max(correlation - settings.correlation_ignored, 0.0)
@@ -67,7 +67,7 @@ def make_read_out(
     correlated = settings.prior_correlated * safeguard * (1 - precision)
     evidence, log_prior, call_log_prior = _tempered(params, sources, settings, bound, safeguard, correlated)
     # Too few votes that others check: nothing is known of the sources, and the call is that of majority vote.
-    unchecked = n_checked / n_sources / n_classes < settings.call_checked_votes
+    unchecked = n_checked / max(n_told, 1.0) / n_classes < settings.call_checked_votes
     if unchecked and precision > 0.5:
         uncovered = np.full(n_classes, 1 / n_classes)
     else:
@@ -108,10 +108,11 @@ def _scalar(value: float) -> Array:
 
 
 @jax.jit
-def _summarized(sources: Sources) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The mean precision, and the number of sources that vote: copies counted once, and by what their votes tell."""
-    worth = sources.independence if sources.information is None else sources.independence * sources.information
-    return sources.mean_precision, jnp.where(sources.vote_counts.sum(1) > 0, worth, 0).sum()
+def _summarized(sources: Sources) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """The mean precision; the number of sources that vote, copies counted once; and that by what their votes tell."""
+    voting = jnp.where(sources.vote_counts.sum(1) > 0, sources.independence, 0)
+    told = voting if sources.information is None else voting * sources.information
+    return sources.mean_precision, voting.sum(), told.sum()
 
 
 @jax.jit
@@ -209,6 +210,14 @@ def gather(
         return RowEvidence(both[:, :n_classes], both[:, n_classes:], anchor, n_votes, rows.side)
     soft, call = row_evidence(rows, how.evidence), row_evidence(rows, how.call_evidence)
     return RowEvidence(soft, call, anchor, n_votes, rows.side)
+
+
+def of_plain_votes(how: ReadOut) -> ReadOut:
+    """The read-out of votes in which the candidate sets of the model do not occur."""
+    if how.evidence.ndim == 2:
+        return how
+    n_classes = how.log_prior.shape[0]
+    return how._replace(evidence=how.evidence[:, :n_classes], call_evidence=how.call_evidence[:, :n_classes])
 
 
 def worth(n_votes: Float[Array, "U 1"], how: ReadOut) -> Float[Array, "U 1"]:

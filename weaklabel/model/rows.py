@@ -24,6 +24,7 @@ def describe(
     hold: float | Float[Array, ""] = 0.0,
     sets: SetSymbols | None = None,
     soft: SoftVotes | None = None,
+    tally: Float[Array, "U K"] | None = None,
 ) -> Rows:
     """Vote rows with their anchors.
 
@@ -36,8 +37,11 @@ def describe(
         hold: share of the anchor in the responsibilities of ordinary rows.
         sets: candidate sets of the codebook; None where votes are plain.
         soft: votes that are probability vectors.
+        tally: of `with_tally`, where that is known.
     """
-    if sets is None:
+    if tally is not None:
+        pass
+    elif sets is None:
         tally = layout.own_evidence(jnp.ones((n_sources, n_classes), items.dtype))
     else:
         n_symbols = n_classes + sets.members.shape[0]
@@ -47,6 +51,16 @@ def describe(
     anchor = (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
     holds = jnp.where(n_votes > 0, hold, 1.0).astype(items.dtype)
     return Rows(layout, jnp.where(n_votes > 0, items, 0), n_votes, anchor, holds, soft)
+
+
+def with_tally(
+    layout: DenseLayout | SparseLayout, weights: Float[Array, "M K C"]
+) -> tuple[Float[Array, "U C"], Float[Array, "U K"]]:
+    """Evidence of plain votes, and their tally by class, in one product."""
+    n_sources, n_classes, n_columns = weights.shape
+    ones = jnp.broadcast_to(jnp.eye(n_classes, dtype=weights.dtype)[None], (n_sources, n_classes, n_classes))
+    both = layout.evidence(jnp.concatenate([weights, ones], axis=2))
+    return both[:, :n_columns], both[:, n_columns:]
 
 
 @jax.jit

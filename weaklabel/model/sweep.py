@@ -15,7 +15,7 @@ from weaklabel.model.estep import e_step_by_row
 from weaklabel.model.layout import DenseLayout
 from weaklabel.model.mstep import statistics
 from weaklabel.model.params import Params, Statistics
-from weaklabel.model.rows import describe, mark_gold
+from weaklabel.model.rows import describe, mark_gold, with_tally
 
 CHECKED = 3
 """Votes on an item, from which on they check each other."""
@@ -73,10 +73,13 @@ def sweep(
     def block(total: Swept, part: tuple[Array, Array | None, Array, Array | None]) -> tuple[Swept, None]:
         codes, shares, items, gold = part
         layout = DenseLayout(codes, shares)
-        rows = describe(layout, items, n_sources, n_classes, reading.anchor_mass, reading.hold)
+        evidence, votes, tally = reading.params.evidence, None, None
+        if evidence.ndim == 3:
+            votes, tally = with_tally(layout, evidence)
+        rows = describe(layout, items, n_sources, n_classes, reading.anchor_mass, reading.hold, tally=tally)
         if gold is not None:
             rows = mark_gold(rows, items, gold, reading.gold_weights)
-        expected = e_step_by_row(rows, reading.params)
+        expected = e_step_by_row(rows, reading.params, votes)
         counted = statistics(rows, expected.responsibilities, reading.params)
         spoken = (codes >= 0).astype(items.dtype)
         found = Swept(
