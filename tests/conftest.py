@@ -14,6 +14,8 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
+from weaklabel import compile_cache
+
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Shapes in the annotations of the pure core are checked at run time, in tests only.
@@ -25,6 +27,8 @@ PURE = [
     )
 ]
 install_import_hook(PURE, "beartype.beartype")
+# Shared by the workers, the servers that tests start, and the next run: most of a test's time is compilation.
+compile_cache.use(Path(__file__).parent.parent / ".pytest_cache" / "compiled")
 
 LISTENING = re.compile(r"^weaklabel \S+ listening on (\S+), data in (.+)$", re.MULTILINE)
 START_TIMEOUT = 60.0

@@ -203,8 +203,13 @@ class Prompts:
                 engine = self._engine(cache, budget)
                 ran = library.run(functions, items.texts, engine, n_classes=len(project.classes), progress=tell)
         except BaseException as error:
+            # Refused before anything was answered: nothing is billed. Else what was in flight may be.
+            refused = isinstance(error, EndpointError) and progress.done <= progress.cached
             with self._database.write() as tx:
-                prompts.break_off(tx, operation)
+                if refused or isinstance(error, InvalidArgumentError):
+                    prompts.settle(tx, operation, 0.0, 0.0)
+                else:
+                    prompts.break_off(tx, operation)
             if isinstance(error, EndpointError):
                 raise ServiceError(Reason.PROMPT_ENDPOINT_FAILED, self._without_urls(str(error))) from error
             if isinstance(error, InvalidArgumentError):
@@ -303,7 +308,7 @@ def _listed(text: str | None) -> list[Any] | None:
     """A list in JSON; None where it is none, which is then an error of the item."""
     try:
         value = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter where brackets are nested deep
         return None
     return value if isinstance(value, list) else None
 

@@ -216,7 +216,7 @@ def test_the_evidence_of_sets_is_what_its_equation_says() -> None:
             implied = np.array([sum(confusion[m, j, k] for j in range(K) if members[c, j]) for k in range(K)])
             lift = implied / (implied @ share)
             seen = counts[m, c].sum() * share
-            behind = mass / [0.5, 0.2][c]
+            behind = mass / np.sqrt([0.5, 0.2][c])
             expected[m, c] = np.log((counts[m, c] + behind * lift) / (seen + behind))
             expected[m, c] += by_precision[m] * (np.log(share) - log_balance)
         seen_by, matrices, n_votes, log_shares, precision = (

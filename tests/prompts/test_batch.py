@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -104,6 +105,62 @@ def test_requests_that_fail_are_errors_and_are_sent_anew(
     again = run_batch([plain], ITEMS, make_engine(), progress=False, poll=0.05)
     assert again.votes.to_codes().tolist() == EXPECTED
     assert len(endpoint.files["file-1"].splitlines()) == 1
+
+
+def test_requests_that_a_batch_lost_are_errors(endpoint: Any, make_engine: Make, plain: PromptFunction) -> None:
+    endpoint.reply = answers(endpoint)
+
+    def finish(batch: dict[str, Any]) -> None:
+        endpoint.finish_batch(batch)
+        name = batch["output_file_id"]
+        endpoint.files[name] = b"\n".join(endpoint.files[name].splitlines()[:-1])
+        batch["status"] = "expired"
+
+    endpoint.on_batch = finish
+    with pytest.warns(LabelingFunctionWarning, match=r"the batch ended \(expired\) without a reply to it"):
+        done = run_batch([plain], ITEMS, make_engine(), progress=False, poll=0.05)
+    assert done.votes.to_codes()[-1, 0] == ERROR
+    assert not done.missing.any()
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_batch_whose_making_fails_is_made_once(
+    endpoint: Any, make_engine: Make, plain: PromptFunction, fast: None, arrives: bool
+) -> None:
+    """The reply is lost, or there is none: only the list of batches tells which it was."""
+    endpoint.reply = answers(endpoint)
+    endpoint.on_batch = endpoint.finish_batch
+    respond, faults = endpoint._batches, iter([endpoint.status(500, "broken")])
+
+    def lose(request: Any) -> Any:
+        if request.method == "POST" and request.path == "/v1/batches" and (fault := next(faults, None)):
+            if arrives:
+                respond(request)
+            return fault
+        return respond(request)
+
+    endpoint._batches = lose
+    done = run_batch([plain], ITEMS, make_engine(), progress=False, poll=0.05)
+    assert done.votes.to_codes().tolist() == EXPECTED
+    assert len(endpoint.batches) == 1
+
+
+def test_a_batch_that_never_arrived_is_given_up_though_its_process_number_lives_on(
+    endpoint: Any, make_engine: Make, plain: PromptFunction, tmp_path: Path
+) -> None:
+    endpoint.reply = answers(endpoint)
+    endpoint.on_batch = endpoint.finish_batch
+    cache = ResponseCache(tmp_path / "p.sqlite")
+    engine = make_engine(cache=cache)
+    run_batch([plain], ITEMS, engine, progress=False, wait=False)
+    (sent,) = cache.open_batches()
+    keys = cache.batch_keys(sent.tag)
+    cache.end_batch(sent.tag, [])
+    lost = sent._replace(tag="weaklabel-lost", id=None, owner=f"{socket.gethostname()}:{os.getppid()}", created=1.0)
+    cache.begin_batch(lost, sorted(keys))
+    done = run_batch([plain], ITEMS, engine, progress=False, poll=0.05)
+    cache.close()
+    assert done.votes.to_codes().tolist() == EXPECTED
 
 
 def test_a_faulty_batch_is_an_error_of_the_endpoint(endpoint: Any, make_engine: Make, plain: PromptFunction) -> None:

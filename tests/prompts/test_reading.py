@@ -109,3 +109,9 @@ def test_several_answers_where_several_may_be_named() -> None:
     for content in ('{"answer": ["cat", "dog", "cow"]}', "cat\ncat", "cat\nfish", '{"answer": []}'):
         response = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
         assert read(response, answers, most=2).error is not None
+
+
+def test_brackets_nested_deep_are_no_answer() -> None:
+    content = '{"answer": ' + "[" * 20_000
+    response = {"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]}
+    assert str(read(response, SPAM).error).startswith("not an answer")

@@ -1,5 +1,6 @@
 """Prompts over HTTP: what an endpoint that misbehaves makes of votes, of the cache and of the bill."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -122,6 +123,11 @@ FAULTS: dict[str, Callable[[Any], Any]] = {
     "malformed JSON": lambda e: e.raw(b'{"choices": [{"mess'),
     "no completion": lambda e: e.raw(b'{"choices": []}'),
     "not an object": lambda e: e.raw(b"[1, 2]"),
+    "brackets nested deep": lambda e: e.raw(b"[" * 20_000),
+    "Retry-After without end": lambda e: e.status(
+        429, "slow", {"Retry-After": "Wed, 21 Oct 99999999999999 07:28:00 GMT"}
+    ),
+    "half of a surrogate pair": lambda e: e.status(500, "broken \ud83d"),
     "slow drips": lambda e: e.drip(0.5),
     "hang": lambda e: e.hang(),
 }
@@ -281,6 +287,21 @@ def test_retry_after_is_honoured(endpoint: Any, make_engine: Make, prompt: Promp
     assert came[1] - came[0] >= 0.6
 
 
+@pytest.mark.parametrize("after", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_retry_after_that_is_over_backs_off(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction, after: str
+) -> None:
+    came: list[float] = []
+
+    def reply(request: Any) -> Any:
+        came.append(time.monotonic())
+        return endpoint.status(429, headers={"Retry-After": after}) if len(came) == 1 else endpoint.completion("yes")
+
+    endpoint.reply = reply
+    run([prompt], comments(1), make_engine(), progress=False)
+    assert came[1] - came[0] >= 0.25  # half a second, less up to a half of it
+
+
 def test_a_retry_after_beyond_reason_is_an_error(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
     endpoint.reply = lambda request: endpoint.status(429, headers={"Retry-After": "86400"})
     with pytest.warns(LabelingFunctionWarning, match="asked to wait 86400 s"):
@@ -306,6 +327,19 @@ def test_an_endpoint_without_structured_output_is_asked_for_text(
     last = endpoint.chats[-1].body
     assert last["max_tokens"] == 1024
     assert len(endpoint.chats) == 5 + len({"response_format", "logprobs", "max_completion_tokens"})
+
+
+def test_an_item_too_long_does_not_change_the_name_of_the_limit(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction
+) -> None:
+    """An endpoint that ignores the other name would have no limit from then on."""
+    too_long = "max_completion_tokens is too large: 1024. The context is 4096 tokens, of which your messages take 4000"
+    endpoint.reply = lambda request: (
+        endpoint.status(400, too_long) if "0000" in request.text else endpoint.completion("yes")
+    )
+    with pytest.warns(LabelingFunctionWarning, match="is too large"):
+        run([prompt], comments(2), make_engine(concurrency=1), progress=False)
+    assert endpoint.chats[-1].body["max_completion_tokens"] == 1024
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -420,6 +454,29 @@ def test_progress_tells_how_far_the_run_is(endpoint: Any, make_engine: Make, pro
     assert last.rate > 0
 
 
+def test_an_interrupt_inside_of_a_running_loop_ends_the_run(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction
+) -> None:
+    """As the stop button of a notebook: the loop runs in this thread, and the run in another."""
+    endpoint.reply = lambda request: endpoint.completion("yes", delay=0.05)
+    interrupted, main = False, threading.get_ident()
+
+    def interrupt(now: PromptProgress) -> None:
+        nonlocal interrupted
+        if now.done and not interrupted:
+            interrupted = True
+            signal.pthread_kill(main, signal.SIGINT)
+
+    async def cell() -> None:
+        run([prompt], comments(300), make_engine(concurrency=4), progress=interrupt)
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+    loop.close()
+    assert len(endpoint.chats) < 100
+
+
 async def test_a_run_inside_of_a_running_loop(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
     assert run([prompt], comments(2), make_engine(), progress=False).votes.to_codes().tolist() == [[1], [1]]
 
@@ -464,6 +521,14 @@ def test_what_is_billed_never_passes_the_budget(endpoint: Any, make_engine: Make
     rest = run([small], comments(100), make_engine(prices=table), progress=False)
     assert rest.spent.calls == 100 - done.spent.calls
     assert not rest.missing.any()
+
+
+def test_an_account_without_end_is_none(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
+    body = b'{"choices": [{"message": {"content": "yes"}}], "usage": {"prompt_tokens": 1e999, "completion_tokens": 1}}'
+    endpoint.reply = lambda request: endpoint.raw(body)
+    engine = make_engine(budget=Budget(tokens=1e6), tokens_per_minute=1e6, concurrency=1)
+    done = run([prompt], comments(3), engine, progress=False)
+    assert done.votes.to_codes().tolist() == [[1]] * 3
 
 
 def test_a_budget_in_tokens(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
@@ -648,6 +713,26 @@ def test_the_key_is_sent_and_appears_nowhere_else(
     texts.append(json.dumps(engine.endpoint_of(prompt).to_dict()))
     assert not [text for text in texts if key in text]
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("placeholder", ["x", "1", "EMPTY"])
+def test_a_placeholder_for_a_key_leaves_replies_alone(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction, placeholder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", placeholder)
+    endpoint.reply = lambda request: endpoint.completion("EMPTY x1")
+    done = run([replace(prompt, answers={"EMPTY x1": 1})], comments(1), make_engine(), progress=False)
+    assert done.votes.to_codes().tolist() == [[1]]
+    assert (done.spent.input_tokens, done.spent.output_tokens) == (50, 5)
+
+
+def test_a_key_in_the_url_of_the_environment_is_refused(
+    prompt: PromptFunction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://user:secret@host/v1")
+    with pytest.raises(InvalidArgumentError, match="OPENAI_BASE_URL must hold no key") as caught:
+        run([prompt], comments(1), PromptEngine(cache=tmp_path / "p.sqlite"), progress=False)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_key_in_the_url_is_refused() -> None:

@@ -2,11 +2,14 @@
 
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weaklabel.errors import InvalidArgumentError
+from weaklabel.labeling.rows import Row
 from weaklabel.prompts.templates import Template, field_texts
 
 HOSTILE = [
@@ -86,9 +89,16 @@ def test_fields_of_records_mappings_and_texts() -> None:
     assert field_texts({"text": 5}, ("text",)) == {"text": "5"}
     assert field_texts("plain", ("text",)) == {"text": "plain"}
     assert field_texts(Record(), ("text",)) == {"text": "of a record"}
+    assert field_texts({"text": np.array([1, 2])}, ("text",)) == {"text": "[1 2]"}
+    assert field_texts(Row({"text": "t", "get": "a column of this name"}), ("text",)) == {"text": "t"}
 
 
-@pytest.mark.parametrize("item", [{"text": None}, {"text": float("nan")}, {"other": 1}, Record()])
+def test_texts_are_such_that_they_can_be_sent() -> None:
+    halves = {"text": "\ud83d\ude00 and \ud83d"}
+    assert field_texts(halves, ("text",)) == {"text": "\U0001f600 and \ufffd"}
+
+
+@pytest.mark.parametrize("item", [{"text": None}, {"text": float("nan")}, {"text": pd.NA}, {"other": 1}, Record()])
 def test_missing_fields_are_said(item: object) -> None:
     with pytest.raises(LookupError, match="the item has no"):
         field_texts(item, ("_secret" if isinstance(item, Record) else "text",))

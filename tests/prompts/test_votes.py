@@ -165,6 +165,22 @@ def test_none_of_these_is_a_vote_for_none_of_what_was_shown(endpoint: Any, make_
     assert not {CITIES["city of oslo"], CITIES["city of rome"], CITIES["city of paris"]} & set(rest)
 
 
+def test_none_of_these_says_nothing_where_all_classes_were_shown(endpoint: Any, make_engine: Make) -> None:
+    endpoint.reply = lambda request: endpoint.completion("none of these")
+    everything = replace(MANY, shortlist=Shortlist(n=20))
+    done = run([everything], [{"text": "oslo"}], make_engine(), progress=False)
+    assert done.votes.to_codes().tolist() == [[-1]]
+
+
+def test_none_of_these_is_calibrated_as_other_answers_are(endpoint: Any, make_engine: Make) -> None:
+    """As likely for the item as for inputs without content: what is left of the item says nothing."""
+    shares = {"yes": 0.25, "no": 0.25, "other": 0.5}
+    endpoint.reply = lambda request: say(endpoint, shares)
+    prompt = replace(BINARY, answers={"yes": 1, "no": 0}, calibrate=True, shortlist=Shortlist(n=1, none="other"))
+    done = run([prompt], ["yes"], make_engine(), n_classes=3, progress=False)
+    assert done.votes.vote_at(0, 0) == soft([0.25, 0.5, 0.25])  # "yes" half, "other" half over classes 0 and 2
+
+
 def test_an_answer_that_was_not_shown_is_an_error(endpoint: Any, make_engine: Make) -> None:
     endpoint.reply = lambda request: endpoint.completion("city of lisbon")
     with pytest.warns(LabelingFunctionWarning, match="not an answer"):
@@ -177,6 +193,14 @@ def test_several_picks_are_a_candidate_set(endpoint: Any, make_engine: Make) -> 
     several = replace(MANY, shortlist=Shortlist(n=3, pick=2))
     done = run([several], [{"text": "oslo, rome and paris"}], make_engine(), progress=False)
     assert done.votes.vote_at(0, 0) == one_of(CITIES["city of rome"], CITIES["city of oslo"])
+
+
+def test_several_picks_of_one_class_are_a_vote_for_it(endpoint: Any, make_engine: Make) -> None:
+    endpoint.reply = lambda request: endpoint.completion(json.dumps({"answer": ["city of rome", "city of roma"]}))
+    answers = CITIES | {"city of roma": CITIES["city of rome"]}
+    several = replace(MANY, answers=answers, shortlist=Shortlist(n=3, pick=2))
+    done = run([several], [{"text": "rome roma"}], make_engine(), progress=False)
+    assert done.votes.to_codes().tolist() == [[CITIES["city of rome"]]]
 
 
 def test_a_shortlist_by_embeddings(endpoint: Any, make_engine: Make) -> None:
@@ -198,6 +222,26 @@ def test_a_shortlist_of_an_item_cannot_add_answers(endpoint: Any, make_engine: M
         done = run([given], [{"text": "x", "near": ["city of atlantis"]}], make_engine(), progress=False)
     assert done.votes.to_codes().tolist() == [[ERROR]]
     assert not endpoint.chats
+
+
+@pytest.mark.parametrize("near", [float("nan"), 5, None, "city of rome", [["city of rome"]], []])
+def test_a_shortlist_of_an_item_that_is_none_is_an_error(endpoint: Any, make_engine: Make, near: Any) -> None:
+    given = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
+    with pytest.warns(LabelingFunctionWarning, match="'near'"):
+        done = run([given], [{"text": "x", "near": near}], make_engine(), progress=False)
+    assert done.votes.to_codes().tolist() == [[ERROR]]
+
+
+def test_an_answer_that_a_shortlist_repeats_is_shown_once(endpoint: Any, make_engine: Make) -> None:
+    endpoint.reply = lambda request: endpoint.completion("city of rome")
+    given = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
+    run(
+        [given],
+        [{"text": "x", "near": ["city of rome", "city of rome", "city of oslo"]}],
+        make_engine(),
+        progress=False,
+    )
+    assert offered(endpoint.chats[0]) == ["city of rome", "city of oslo", "unsure", "none of these"]
 
 
 def test_examples_are_those_most_alike_without_the_item_itself(endpoint: Any, make_engine: Make) -> None:

@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _without_the_cache_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+
+
 def fit(server: Any, codes: Any) -> None:
     parent = server.create_project()
     server.upload(parent, codes)

@@ -22,6 +22,8 @@ MOST_TWINS = 400
 MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
 FEWEST_ROWS = 50
+CROWD = 1000
+"""With more sources, twins are drawn vote by vote: then the order of items and sources counts, as noise."""
 
 
 def excess_correlation(
@@ -52,10 +54,17 @@ def excess_correlation(
     if len(kept) > most:
         kept = np.sort(rng.choice(votes.n_items, most, replace=False, p=weight / weight.sum()))
         weight = np.ones(votes.n_items)
-    codes, weight, order = _in_canonical_order(votes.select_items(kept).to_dense().astype(np.int64), weight[kept])
-    confusion = confusion[order]
     # Votes only, row after row: silent cells and rows add nothing to any sum below.
-    cell_rows, cell_sources = np.nonzero(codes >= 0)
+    if n_sources > CROWD:
+        cells = (part.astype(np.int64) for part in votes.select_items(kept).triples())
+        (cell_rows, cell_sources, given), n_rows, weight = cells, len(kept), weight[kept]
+    else:
+        dense = votes.select_items(kept).to_dense().astype(np.int64)
+        codes, weight, order = _in_canonical_order(dense, weight[kept])
+        confusion, n_rows = confusion[order], len(codes)
+        cell_rows, cell_sources = np.nonzero(codes >= 0)
+        given = codes[cell_rows, cell_sources]
+    of_cell = cell_rows * n_sources + cell_sources  # in what is drawn for every cell, voted or not
     voting, starts, cell_rows = np.unique(cell_rows, return_index=True, return_inverse=True)
     weight, votes_a_row = weight[voting], np.diff(np.append(starts, len(cell_rows)))
     log_confusion = np.log(confusion).reshape(-1, n_classes)
@@ -79,14 +88,13 @@ def excess_correlation(
         )
         return np.array([(weight * (total**2 - square)).sum() for total, square in zip(totals, squares, strict=True)])
 
-    votes_given = codes[voting][cell_rows, cell_sources]
-    labels = posterior(votes_given)
-    real, twins = pair_sums(votes_given, labels), np.zeros(2)
+    labels = posterior(given)
+    real, twins = pair_sums(given, labels), np.zeros(2)
     cumulated, n_pairs = labels.cumsum(1), max(int((votes_a_row * (votes_a_row - 1) // 2).sum()), 1)
     n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // max(len(cell_rows) * n_classes, 1))
     for _ in range(n_twins):
-        truth = (cumulated > rng.random((len(codes), 1))[voting]).argmax(1)
-        drawn = rng.random(codes.shape)[voting][cell_rows, cell_sources]
+        truth = (cumulated > rng.random((n_rows, 1))[voting]).argmax(1)
+        drawn = rng.random(len(given)) if n_sources > CROWD else rng.random(n_rows * n_sources)[of_cell]
         twin = (below[of_source + truth[cell_rows]] < drawn[:, None]).sum(1)
         twin = np.minimum(twin, n_classes - 1)
         twins += pair_sums(twin, posterior(twin))

@@ -22,6 +22,8 @@ FEWEST_JOINT_VOTES = 10
 FLAT_GAIN = 1e-3
 CORRELATION = 0.05
 GUESSED_SHARE = 0.05
+UNIFORM = 1e-6
+"""Range of a soft label of which nothing is known."""
 VOTES_PER_PARAMETER = 20.0
 RISK, RISK_OF_GUESSING = 0.03, 0.06
 """Share of the problems that end more than a point below majority vote, without and with calls on items without votes:
@@ -74,7 +76,7 @@ class Diagnostics:
     copies: tuple[tuple[str, ...], ...]
     """Groups of sources that copy each other, and count once."""
     guessed_share: float
-    """Share of the items without votes on which a class is called all the same."""
+    """Share of the items without votes, of which nothing else is known, on which a class is called all the same."""
     votes_per_parameter: float
     """Votes for each free parameter of the confusion matrices."""
     converged: bool
@@ -133,19 +135,24 @@ def diagnose(
         converged: whether EM came to rest.
     """
     rows, _, labels = votes.triples()
-    tally = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, votes.n_classes))
+    n_symbols = votes.n_classes + len(votes.symbols)
+    shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
     n_votes = np.bincount(rows, minlength=votes.n_items)
     covered = n_votes > 0
-    first = np.zeros(votes.n_items, np.int32)
-    first[rows] = labels
-    agreed = (n_votes >= 2) & (np.asarray(tally.max(axis=1).toarray()).ravel() == n_votes)
-    contradicted = agreed & (soft.argmax(1) != first)
-    shares = np.asarray(tally.T @ (weight / np.maximum(n_votes, 1)), np.float64)
-    shares = shares / shares.sum() if covered.any() else np.full(votes.n_classes, 1 / votes.n_classes)
+    # Votes agree where there is a class that all of them speak for.
+    allowed = shown if votes.is_plain else shown @ sp.csr_array(votes.symbols.supports().astype(float))
+    agreed = (n_votes >= 2) & (np.asarray(allowed.max(axis=1).toarray()).ravel() == n_votes)
+    contradicted = agreed & (np.asarray(allowed[np.arange(votes.n_items), soft.argmax(1)]).ravel() < n_votes)
+    said = votes.symbols.distributions()
+    said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
+    told = shown if votes.is_plain else shown @ sp.csr_array(said.astype(float))
+    shares = np.asarray(told.T @ (weight / np.maximum(told.sum(axis=1), 1)), np.float64)
+    shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
     names = np.asarray(votes.source_names, dtype=object)
-    guessed = float(weight[~covered & (called >= 0)].sum()) / n_items
+    uninformed = ~covered & (np.ptp(soft, axis=1) < UNIFORM)
+    guessed = float(weight[uninformed & (called >= 0)].sum()) / n_items
     diagnostics = Diagnostics(
         risk=RISK_OF_GUESSING if guessed > 0 else 0.0 if majority_vote else RISK,
         majority_vote=majority_vote,
@@ -187,7 +194,7 @@ def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
         if doubtful:
             found.append(Finding(kind, message))
 
-    find("coverage", coverage == 0, "No item has a vote: every soft label is uniform.")
+    find("coverage", coverage == 0, "No item has a vote: soft labels are uniform where nothing else is known.")
     find(
         "views",
         coverage > 0 and (d.views < VIEWS - 0.5 or d.joint_items < FEWEST_JOINT_VOTES),

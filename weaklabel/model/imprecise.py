@@ -70,10 +70,10 @@ def set_evidence(
         log_balance: of the classes.
         by_precision: how far each source is read by precision.
         sets: the codebook.
-        mass: votes, in each class, behind what the confusion matrix implies; of sets that are less of a vote, so many
-            more.
+        mass: votes, in each class, behind what the confusion matrix implies; of sets that are less of a vote, more
+            by the root of that.
     """
-    behind = (mass / sets.information.clip(1e-3))[None, :, None]
+    behind = (mass / jnp.sqrt(sets.information.clip(1e-4)))[None, :, None]
     implied = jnp.einsum("cj,mjk->mck", sets.members, confusion)
     share = totals / totals.sum(1, keepdims=True).clip(1e-9)
     rate = counts.sum(2)[:, :, None] * share[:, None, :]

@@ -368,11 +368,7 @@ class LabelModel:
                 source_names=self.source_names,
             )
         else:
-            aligned = with_codebook(self._aligned(votes), fitted.sets)
-        if not aligned.is_plain and fitted.read_out.evidence.ndim == 2:
-            raise InvalidVotesError(
-                "the model has one accuracy a source, which says nothing of votes for several classes", field="votes"
-            )
+            aligned = self._readable(votes)
         known = self._known(aligned, side, matrix)
         return predict(aligned, fitted.copies, fitted.read_out, mass, known, with_calls=with_calls)
 
@@ -404,6 +400,7 @@ class LabelModel:
         The guarantee is marginal, and for items like those with gold: over draws of gold and items, the true class is
         in the set with at least that probability, however good the model is. Half of the gold fits a model of its own,
         the other half calibrates it; with c labels in that half, coverage above c / (c + 1) gives sets of all classes.
+        That model knows votes and exact gold only: side information of the fit is left out.
 
         Args:
             votes: as in `predict_proba`.
@@ -411,7 +408,7 @@ class LabelModel:
 
         Raises:
             NotFittedError: before `fit`.
-            InvalidArgumentError: if the model was fitted without gold, or coverage is not in (0, 1).
+            InvalidArgumentError: if the model was fitted without exact gold, or coverage is not in (0, 1).
         """
         if not 0 < coverage < 1:
             raise InvalidArgumentError(f"coverage must be in (0, 1), got {coverage}", field="coverage")
@@ -425,7 +422,8 @@ class LabelModel:
             self._fitted  # noqa: B018  # raises where the model is not fitted
             if self._training is None:
                 raise InvalidArgumentError(
-                    "sets need gold to be calibrated on: call fit(votes, gold=...) first", field="gold"
+                    "sets need exact gold (of gold_error 0) to be calibrated on: call fit(votes, gold=...) first",
+                    field="gold",
                 )
             votes, gold = self._training
             fitting, held = conformal.split(gold, self.seed)
@@ -447,10 +445,10 @@ class LabelModel:
             InvalidArgumentError: if there is no such row.
         """
         fitted = self._fitted
-        aligned = self._aligned(votes)
+        aligned = self._readable(votes)
         if not -aligned.n_items <= row < aligned.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {aligned.n_items} items", field="row")
-        item = with_codebook(aligned.select_items([row % aligned.n_items]), fitted.sets)
+        item = aligned.select_items([row % aligned.n_items])
         layout, mass = lay_out(item, fitted.copies), self._settings.anchor_mass
         size = {"n_sources": item.n_sources, "n_classes": item.n_classes, "anchor_mass": mass}
         sets, soft = None if item.is_plain else set_symbols(item), lay_out_soft(item, fitted.copies)
@@ -458,21 +456,33 @@ class LabelModel:
         how = of_plain_votes(fitted.read_out) if item.is_plain else fitted.read_out
         return explain(item, rows, vote_shares(item, fitted.copies), how, mass, self.classes)
 
-    def score(self, votes: Votes | ArrayLike, gold: ArrayLike, metric: str = "accuracy") -> float:
+    def score(self, votes: Votes | ArrayLike | None, gold: ArrayLike, metric: str = "accuracy", **side: Any) -> float:
         """Share of the items, among those with gold (>= 0), that `predict` calls rightly; ties count as wrong.
+
+        Votes and side information are those of `predict`.
 
         Raises:
             InvalidArgumentError: if gold has another length than the votes, or no label.
         """
         if metric != "accuracy":
             raise InvalidArgumentError(f"the metric known here is 'accuracy', got {metric!r}", field="metric")
-        truth, called = np.asarray(gold), self.predict(votes)
+        truth, called = np.asarray(gold), self.predict(votes, **side)
         if truth.shape != called.shape:
             raise InvalidArgumentError(f"gold must have shape {called.shape}, got {truth.shape}", field="gold")
         known = truth >= 0
         if not known.any():
             raise InvalidArgumentError("gold holds no label", field="gold")
         return float((called[known] == truth[known]).mean())
+
+    def _readable(self, votes: Votes | ArrayLike) -> Votes:
+        """The votes with the sources and the codebook of the model."""
+        fitted = self._fitted
+        readable = with_codebook(self._aligned(votes), fitted.sets)
+        if not readable.is_plain and fitted.read_out.evidence.ndim == 2:
+            raise InvalidVotesError(
+                "the model has one accuracy a source, which says nothing of votes for several classes", field="votes"
+            )
+        return readable
 
     def _aligned(self, votes: Votes | ArrayLike) -> Votes:
         """The votes with the sources of the model as columns, in its order."""
@@ -493,6 +503,7 @@ class LabelModel:
             n_items=votes.n_items,
             n_sources=len(self.source_names),
             source_names=self.source_names,
+            item_ids=votes.item_ids,
             symbols=votes.symbols,
         )
 

@@ -90,7 +90,7 @@ class Settings(NamedTuple):
     """How surely sources of one family are taken for copies at least, where a person names families."""
     set_mass: float = 8.0
     """Votes, in each class, behind what the confusion matrix implies of a candidate set; of sets that are less of a
-    vote, so many more."""
+    vote, more by the root of that."""
     group_mass: float = 10.0
     """Items, of the balance of all, behind the class balance of a group."""
     gold_recall: float = 5.0

@@ -51,9 +51,9 @@ def predict(
         known: side information.
         with_calls: whether scores are wanted.
     """
+    how = of_plain_votes(how) if votes.is_plain else how
     if known is not None or not votes.is_plain:
         return _predict_by_item(votes, copies, how, anchor_mass, known or Known())
-    how = of_plain_votes(how)
     shape = (votes.n_items, votes.n_classes)
     soft = np.empty(shape, np.float32)
     scores = np.empty(shape if with_calls else (0, votes.n_classes), np.float32)
@@ -115,6 +115,7 @@ def with_codebook(votes: Votes, sets: NDArray[np.bool_]) -> Votes:
         n_items=votes.n_items,
         n_sources=votes.n_sources,
         source_names=votes.source_names,
+        item_ids=votes.item_ids,
         symbols=Symbols(sets, soft),
     )
 

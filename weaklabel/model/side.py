@@ -118,6 +118,8 @@ def read_known(
     if groups is not None:
         group, names = _groups(groups, votes.n_items, group_names)
     checked = None
+    if gold is not None:  # a belief says nothing for certain
+        gold = np.where(read_gold_error(gold_error, votes.n_items) > 0, -1, gold).astype(np.int32)
     if bags is not None:
         checked = check_bags(bags, votes.n_items, votes.n_classes, item_ids=votes.item_ids, gold=gold)
     return Known(offset, instead, alone, share, group, names, checked, believed, gold if checked is not None else None)
@@ -144,7 +146,7 @@ def _beliefs(
 
 def read_gold_error(gold_error: ArrayLike, n_items: int) -> NDArray[np.float64]:
     """[N] probabilities that gold labels are wrong."""
-    error = np.asarray(gold_error, np.float64)
+    error = _numbers(gold_error, "gold_error")
     if error.shape not in ((), (n_items,)):
         raise InvalidArgumentError(
             f"gold_error must be one probability, or one for each of the {n_items} items, got shape {error.shape}",
@@ -155,8 +157,15 @@ def read_gold_error(gold_error: ArrayLike, n_items: int) -> NDArray[np.float64]:
     return np.broadcast_to(error, (n_items,))
 
 
+def _numbers(values: ArrayLike, field: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{field} must hold numbers: {error}", field=field) from None
+
+
 def _read_prior(prior: ArrayLike, n_items: int, n_classes: int) -> NDArray[np.float64]:
-    belief = np.array(prior, np.float64)
+    belief = _numbers(prior, "prior").copy()
     if belief.shape != (n_items, n_classes):
         raise InvalidArgumentError(
             f"prior must be [items, classes] = {(n_items, n_classes)}, got shape {belief.shape}", field="prior"
@@ -178,7 +187,7 @@ def _groups(
     groups: ArrayLike, n_items: int, known: tuple[str, ...] | None
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     values = np.asarray(groups)
-    if values.shape != (n_items,) or values.dtype.kind not in "iuUO":
+    if values.shape != (n_items,) or (n_items and values.dtype.kind not in "iuUO"):
         raise InvalidArgumentError(
             f"groups must hold a name or a number for each of the {n_items} items, got shape {values.shape} of "
             f"{values.dtype}",
@@ -203,26 +212,45 @@ def read_features(features: Any, n_items: int | None) -> Features:
     Raises:
         InvalidArgumentError: for another number of rows, other shapes, or values that are not finite.
     """
-    if sp.issparse(features):
-        sparse = sp.csr_array(features).astype(np.float32)  # type: ignore[call-overload]  # of any sparse format
-        matrix: Features = sp.csr_array((sparse.data, sparse.indices, sparse.indptr), shape=sparse.shape)
-        values = sparse.data
-    else:
-        try:
-            matrix = np.asarray(features, np.float32)
-        except (TypeError, ValueError) as error:
-            raise InvalidArgumentError(f"features must be numbers: {error}", field="features") from None
-        values = matrix
+    with np.errstate(over="ignore"):  # too large for float32 is not finite, and refused below
+        if sp.issparse(features):
+            given = sp.csr_array(features)  # type: ignore[call-overload]  # of any sparse format
+            _check_real(given.dtype)
+            sparse = given.astype(np.float32)
+            matrix: Features = sp.csr_array((sparse.data, sparse.indices, sparse.indptr), shape=sparse.shape)
+            values = sparse.data
+        else:
+            try:
+                dense = np.asarray(features)
+                dense = dense if dense.dtype.kind == "c" else dense.astype(np.float32, copy=False)
+            except (TypeError, ValueError) as error:
+                raise InvalidArgumentError(f"features must be numbers: {error}", field="features") from None
+            _check_real(dense.dtype)
+            values = matrix = dense
     if matrix.ndim != 2 or (n_items is not None and matrix.shape[0] != n_items) or matrix.shape[1] == 0:
         expected = "[items, dimensions]" if n_items is None else f"[{n_items}, dimensions]"
         raise InvalidArgumentError(f"features must be {expected}, got shape {matrix.shape}", field="features")
     if not np.isfinite(values).all():
-        raise InvalidArgumentError("features hold a value that is not finite", field="features")
+        raise InvalidArgumentError(
+            "features hold a value that is not finite, or too large for float32", field="features"
+        )
     return matrix
+
+
+def _check_real(dtype: np.dtype[Any]) -> None:
+    if dtype.kind == "c":
+        raise InvalidArgumentError("features must be real numbers, got complex ones", field="features")
 
 
 def bounds_of(bounds: Mapping[str, tuple[float, float]] | None, votes: Votes) -> Array | None:
     """[M, 2] least and largest accuracy of each source; None where nothing is said."""
+    if bounds is None:
+        return None
+    if not isinstance(bounds, Mapping):
+        raise InvalidArgumentError(
+            f"bounds must be (low, high) by the name of the source, as in {{'one': (0.8, 0.95)}}, got {bounds!r}",
+            field="bounds",
+        )
     if not bounds:
         return None
     return jnp.asarray(np.stack(read_bounds(bounds, votes.source_names), axis=1), jnp.float32)
@@ -234,6 +262,12 @@ def families_of(families: Mapping[str, str] | None, votes: Votes) -> NDArray[np.
     Raises:
         InvalidArgumentError: for a source that is not known.
     """
+    if families is None:
+        return None
+    if not isinstance(families, Mapping):
+        raise InvalidArgumentError(
+            f"families must be the family by the name of the source, got {families!r}", field="families"
+        )
     if not families:
         return None
     unknown = [name for name in families if name not in set(votes.source_names)]

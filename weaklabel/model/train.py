@@ -181,7 +181,7 @@ def _conclude_by_item(
     """A fit in which each item is a row of its own; with features, one without them teaches what they say."""
     rows = MergedRows(votes, np.ones(votes.n_items, np.float32), gold)
     first = _conclude(_estimate(rows, settings, options, beside), settings, seed)
-    if beside.features is None:
+    if beside.features is None or votes.n_items == 0:
         return first.fitted
     weight = (votes.counts().sum(1) > 0).astype(np.float32)
     if gold is not None:
@@ -312,9 +312,8 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         gold = jnp.asarray(np.pad(merged.gold, (0, len(soft) - n_rows), constant_values=-1))
         soft = jnp.where(gold[:, None] >= 0, jax.nn.one_hot(gold, n_classes, dtype=soft.dtype), soft)
     weight = merged.weight.astype(np.float64)
-    plain = plain_part(merged.votes)
     intervals = accuracy_intervals(
-        plain,
+        plain_part(merged.votes),
         weight,
         np.asarray(posterior(prepared.rows, state.params))[:n_rows],
         np.asarray(prepared.rows.anchor)[:n_rows],
@@ -335,7 +334,7 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         _accuracy(estimate, soft),
         intervals,
         diagnose(
-            plain,
+            merged.votes,
             weight,
             np.asarray(soft)[:n_rows],
             decide(np.asarray(scores)[:n_rows], "abstain", seed),
@@ -376,12 +375,16 @@ def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int
     if state.params.confusion.ndim != 3 or prepared.mean_precision >= MOSTLY_UNIPOLAR:
         return 0.0
     # One source of each group of copies: that copies err together is known already.
-    first = ~(np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1)
+    copied = np.zeros(merged.votes.n_sources, bool)
+    if prepared.copies.nnz:
+        copied = np.asarray((np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1))
     covered, plain = np.asarray(prepared.rows.n_votes)[: merged.votes.n_items] > 0, plain_part(merged.votes)
+    if copied.any():
+        plain = plain.select_sources([plain.source_names[source] for source in np.flatnonzero(~copied)])
     return excess_correlation(
-        plain.select_sources([plain.source_names[source] for source in np.flatnonzero(first)]),
+        plain,
         np.where(covered, merged.weight, 0).astype(np.float64),
-        np.asarray(state.params.confusion, np.float64)[first],
+        np.asarray(state.params.confusion, np.float64)[~copied],
         np.asarray(state.params.log_prior, np.float64),
         seed,
     )

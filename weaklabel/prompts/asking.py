@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
@@ -87,7 +88,7 @@ class Asked:
 
     Attributes:
         readings: [P][N + content-free][samples]; None where nothing was asked.
-        shown: [P][N] the answers that the model was shown, where there is a shortlist.
+        shown: [P][N + content-free] the answers that the model was shown, where there is a shortlist.
         tallies: [P] what each prompt took.
         spent, unconfirmed: what replies have cost, and the most that calls without one may have cost.
         stopped: what ended the run early.
@@ -162,8 +163,10 @@ class Asking:
     def _keys(self) -> Iterator[tuple[Slot, bytes]]:
         """The slots in the order of asking, inputs without content first, with the keys of their calls."""
         for p, free in enumerate(self._content_free):
-            for beyond, question in enumerate(free):
-                yield Slot(p, len(self.items) + beyond, 0), self.prompts[p].key(question, 0)
+            for i, question in enumerate(free, len(self.items)):
+                if question.shown is not None:
+                    self.asked.shown[p][i] = question.shown
+                yield Slot(p, i, 0), self.prompts[p].key(question, 0)
         for i in range(len(self.items)):
             for p, compiled in enumerate(self.prompts):
                 try:
@@ -316,5 +319,19 @@ def run_here(work: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+
+    async def told() -> T:
+        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work
+
     with ThreadPoolExecutor(1, thread_name_prefix="weaklabel-prompts") as pool:
-        return pool.submit(asyncio.run, work).result()
+        done = pool.submit(asyncio.run, told())
+        try:
+            return done.result()
+        except KeyboardInterrupt:  # in this thread; the other would go on asking
+            loop, task = started.result()
+            if task is not None and not done.done():
+                with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                    loop.call_soon_threadsafe(task.cancel)
+            raise

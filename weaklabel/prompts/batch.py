@@ -35,7 +35,7 @@ _MOST_OUTPUT = 1 << 30
 _ENDED = {"completed", "failed", "expired", "cancelled"}
 _TICK = 0.2  # seconds between calls of progress
 _LISTED = 300  # batches of an endpoint that are looked through for one that was being sent
-_LONGEST_SENDING = 3600.0  # seconds after which another machine's batch that never arrived is given up
+_LONGEST_SENDING = 3600.0  # seconds after which another process's batch that never arrived is given up
 
 
 _sending: set[str] = set()  # tags of the batches that this process is sending
@@ -162,15 +162,30 @@ class BatchAsking:
             free = set(self._cache.begin_batch(batch, [line.key for line in lines]))
             if not free:
                 return
-            client = self._transports[url].client
+            transport = self._transports[url]
             data = b"".join(line.text for line in lines if line.key in free)
-            file = await client.files.create(file=(f"{batch.tag}.jsonl", data), purpose="batch")
-            sent = await client.batches.create(
-                input_file_id=file.id, endpoint=_URL, completion_window="24h", metadata={_TAG: batch.tag}
-            )
-            self._cache.name_batch(batch.tag, sent.id)
+            file = await transport.client.files.create(file=(f"{batch.tag}.jsonl", data), purpose="batch")
+            self._cache.name_batch(batch.tag, await self._make(batch.tag, transport, file.id))
         finally:
             _sending.discard(batch.tag)
+
+    async def _make(self, tag: str, transport: Transport, file_id: str) -> str:
+        """Make a batch, once: one whose reply was lost may have arrived, which the endpoint's list of batches tells."""
+        client, attempt = transport.client.with_options(max_retries=0), 0
+        while True:
+            try:
+                made = await client.batches.create(
+                    input_file_id=file_id, endpoint=_URL, completion_window="24h", metadata={_TAG: tag}
+                )
+            except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
+                attempt += 1
+                await asyncio.sleep(transport.backoff(attempt))
+                if (arrived := await _listed(tag, transport.client)) is not None:
+                    return arrived
+                if attempt > transport.endpoint.max_retries:
+                    raise
+            else:
+                return made.id
 
     # -------------------------------------------------------------- collecting
 
@@ -189,7 +204,7 @@ class BatchAsking:
                 errors = state.errors.data if state.errors is not None and state.errors.data else []
                 reason = "; ".join(str(one.message) for one in errors[:3]) or "no reason given"
                 raise EndpointError(f"{batch.endpoint} finds the batch {batch_id} faulty: {reason}")
-            await self._take_in(batch, transport, [state.output_file_id, state.error_file_id])
+            await self._take_in(batch, transport, [state.output_file_id, state.error_file_id], state.status)
         for key, raw in self._cache.get_many(list(self._left)).items():
             if self._asking.read_cached(key, raw):
                 self._answered(key, Cost(0, 0))
@@ -197,21 +212,16 @@ class BatchAsking:
     async def _find(self, batch: Batch, client: openai.AsyncOpenAI) -> str | None:
         """The endpoint's name of a batch that was being sent when a process ended; forgotten where it never arrived."""
         alive = _alive(batch)  # before the list is read: what is sent by then is in it
-        seen = 0
-        async for one in client.batches.list(limit=100):
-            if (one.metadata or {}).get(_TAG) == batch.tag:
-                self._cache.name_batch(batch.tag, one.id)
-                return one.id
-            seen += 1
-            if seen >= _LISTED:
-                break
-        if not alive:
+        found = await _listed(batch.tag, client)
+        if found is not None:
+            self._cache.name_batch(batch.tag, found)
+        elif not alive:
             self._cache.end_batch(batch.tag, [])
-        return None
+        return found
 
-    async def _take_in(self, batch: Batch, transport: Transport, files: Sequence[str | None]) -> None:
+    async def _take_in(self, batch: Batch, transport: Transport, files: Sequence[str | None], ended: str) -> None:
         expected = self._cache.batch_keys(batch.tag)
-        replies: dict[bytes, Reply] = {}
+        replies = dict.fromkeys(expected, Reply(error=f"the batch ended ({ended}) without a reply to it"))
         for name in files:
             if name is None:
                 continue
@@ -270,19 +280,32 @@ def _read_line(text: bytes) -> tuple[bytes, Reply] | None:
             return key, Reply(body, json.dumps(body).encode(), usage(body) or Tokens(0, 0))
         error = line.get("error") or (body or {}).get("error") or {}
         return key, Reply(error=f"HTTP {response.get('status_code')}: {str(error.get('message'))[:300]}")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+async def _listed(tag: str, client: openai.AsyncOpenAI) -> str | None:
+    """The endpoint's name of the batch that carries a tag; None where there is none."""
+    seen = 0
+    async for one in client.batches.list(limit=100):
+        if (one.metadata or {}).get(_TAG) == tag:
+            return one.id
+        seen += 1
+        if seen >= _LISTED:
+            break
+    return None
 
 
 def _alive(batch: Batch) -> bool:
     """Whether the process that was sending a batch may still be at it."""
     host, _, number = batch.owner.rpartition(":")
-    if host != socket.gethostname():
-        return time.time() - batch.created < _LONGEST_SENDING
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return int(number) != os.getpid() or batch.tag in _sending
+    if host == socket.gethostname():
+        if int(number) == os.getpid():
+            return batch.tag in _sending
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # it is there, and another user's
+    return time.time() - batch.created < _LONGEST_SENDING  # later, another process may have its number

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from weaklabel._check import ABSTAIN
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.answers import AnswerMap, Vote
 from weaklabel.prompts.ledger import Cost
@@ -86,8 +87,11 @@ class CompiledPrompt:
         """The requests for inputs without content, with which answers are calibrated."""
         if not self.prompt.calibrate:
             return []
-        fixed = self._fixed or self._asked_for(list(self.prompt.answers))
-        return [Question(self._body(dict.fromkeys(self._template.fields, text), *fixed), None) for text in CONTENT_FREE]
+        shown = None if self._fixed else (*self.prompt.answers, *([] if self._none is None else [self._none]))
+        fixed = self._fixed or self._asked_for(shown or ())
+        return [
+            Question(self._body(dict.fromkeys(self._template.fields, text), *fixed), shown) for text in CONTENT_FREE
+        ]
 
     def _asked_for(self, shown: Sequence[str]) -> tuple[str, dict[str, Any] | None]:
         """The system message and the response format for these answers."""
@@ -145,19 +149,21 @@ class CompiledPrompt:
 
     def read(self, response: Mapping[str, Any], shown: tuple[str, ...] | None) -> Reading:
         """What a response says to a question that showed these answers."""
-        answers = self._map if shown is None else AnswerMap({text: self._vote_of(text, shown) for text in shown})
+        answers = self._map if shown is None else AnswerMap(dict.fromkeys(shown, ABSTAIN))
         return read(response, answers, self._pick)
 
-    def _vote_of(self, answer: str, shown: tuple[str, ...] | None) -> Vote:
+    def _vote_of(self, answer: str, shown: tuple[str, ...] | None, n_classes: int) -> Vote:
         if shown is None or answer != self._none:
             return self.prompt.answers[answer]
         classes = {vote for text in shown if text != self._none and isinstance(vote := self.prompt.answers[text], int)}
-        return not_(*sorted(classes - {-1}))
+        classes -= {ABSTAIN}
+        return not_(*sorted(classes)) if len(classes) < n_classes else ABSTAIN  # none of all classes is no vote
 
     def baseline(self, readings: Sequence[Reading]) -> dict[str, float]:
         """The mean probability of each answer to inputs without content; empty where the endpoint gives none."""
         shares = [reading.shares for reading in readings if reading.shares]
-        return {a: sum(one.get(a, 0.0) for one in shares) / len(shares) for a in self.prompt.answers} if shares else {}
+        answers = {answer for one in shares for answer in one}
+        return {answer: sum(one.get(answer, 0.0) for one in shares) / len(shares) for answer in answers}
 
     def vote(
         self,
@@ -171,7 +177,7 @@ class CompiledPrompt:
         if 2 * len(answered) <= len(readings):
             return None
         if self._pick > 1:
-            return self._candidates(answered[0].answers, shown)
+            return self._candidates(answered[0].answers, shown, n_classes)
         shares: dict[str, float] = {}
         for reading in answered:
             told = reading.shares if self.prompt.votes == "logprobs" and reading.shares else {reading.answers[0]: 1.0}
@@ -182,15 +188,17 @@ class CompiledPrompt:
                 shares[answer] = shares.get(answer, 0.0) + share / total
         votes: dict[Vote, float] = {}
         for answer, share in shares.items():
-            vote = self._vote_of(answer, shown)
+            vote = self._vote_of(answer, shown, n_classes)
             votes[vote] = votes.get(vote, 0.0) + share
         return next(iter(votes)) if len(votes) == 1 else _mixture(votes, n_classes)
 
-    def _candidates(self, answers: tuple[str, ...], shown: tuple[str, ...] | None) -> Vote:
+    def _candidates(self, answers: tuple[str, ...], shown: tuple[str, ...] | None, n_classes: int) -> Vote:
         """A candidate set of the classes named; an answer that is no class says more only where it stands alone."""
-        votes = [self._vote_of(answer, shown) for answer in answers]
-        classes = sorted({vote for vote in votes if isinstance(vote, int) and vote >= 0})
-        return votes[0] if len(votes) == 1 else one_of(*classes) if len(classes) == len(votes) else -1
+        votes = {self._vote_of(answer, shown, n_classes) for answer in answers}
+        if len(votes) == 1:
+            return votes.pop()
+        classes = sorted(vote for vote in votes if isinstance(vote, int) and vote >= 0)
+        return one_of(*classes) if len(classes) == len(votes) else ABSTAIN
 
 
 def _mixture(votes: Mapping[Vote, float], n_classes: int) -> Vote:

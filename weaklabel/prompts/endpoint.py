@@ -26,7 +26,8 @@ class Endpoint:
 
     Attributes:
         base_url: as "http://localhost:11434/v1"; OPENAI_BASE_URL of the environment where not given, else OpenAI's.
-        key_variable: the NAME of the environment variable that holds the key. Read when a run starts.
+        key_variable: the NAME of the environment variable that holds the key. Read when a run starts. One of fewer than
+            eight characters is taken for a placeholder, and not cut out of what the endpoint says.
         concurrency: calls in flight.
         requests_per_minute, tokens_per_minute: limits of the account; None for none.
         timeout: seconds for one attempt, from the first byte sent to the last received.
@@ -64,20 +65,21 @@ class Endpoint:
                 f"max_tokens_field: {self.max_tokens_field!r} is not known", field="max_tokens_field"
             )
         if self.base_url is not None:
-            parts = urlsplit(self.base_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise InvalidArgumentError("base_url must start with http:// or https://", field="base_url")
-            if parts.username or parts.password or parts.query:
-                raise InvalidArgumentError(
-                    "base_url must hold no key: keys come from the environment", field="base_url"
-                )
+            _check_url(self.base_url, "base_url")
         if self.azure_api_version is not None and self.base_url is None:
             raise InvalidArgumentError("azure_api_version needs the base_url of the resource", field="base_url")
 
     @property
     def url(self) -> str:
-        """The base URL in force, without a slash at its end: this names the endpoint in the cache."""
-        return (self.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI).rstrip("/")
+        """The base URL in force, without a slash at its end: this names the endpoint in the cache.
+
+        Raises:
+            InvalidArgumentError: if that of the environment is none, or holds a key.
+        """
+        if self.base_url is None and (given := os.environ.get("OPENAI_BASE_URL")):
+            _check_url(given, "OPENAI_BASE_URL")
+            return given.rstrip("/")
+        return (self.base_url or _OPENAI).rstrip("/")
 
     def read_key(self) -> str:
         """The key in the environment; a placeholder for local servers, which ask for none.
@@ -105,3 +107,13 @@ class Endpoint:
             return cls(**values)
         except TypeError as error:
             raise InvalidArgumentError(f"an endpoint cannot be made of this: {error}") from None
+
+
+def _check_url(url: str, name: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidArgumentError(f"{name} must start with http:// or https://", field="base_url")
+    if parts.username or parts.password or parts.query:
+        raise InvalidArgumentError(
+            f"{name} must hold no key: it has a variable of its own, key_variable", field="base_url"
+        )

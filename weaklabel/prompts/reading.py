@@ -75,7 +75,7 @@ def _named(text: str, most: int) -> list[str]:
     if text.lstrip().startswith("{"):
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter where brackets are nested deep
             value = None
         value = value["answer"] if isinstance(value, dict) and set(value) == {"answer"} else None
         values = value if isinstance(value, list) and most > 1 else [value]

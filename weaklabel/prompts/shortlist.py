@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import read_items
 from weaklabel.prompts.bm25 import BM25
 from weaklabel.prompts.spec import Example, PromptFunction
-from weaklabel.prompts.templates import Template, field_texts
+from weaklabel.prompts.templates import Template, cell, field_texts
 
 
 class AnswersShown:
@@ -41,15 +41,13 @@ class AnswersShown:
         if shortlist.candidates is None:
             text = field_texts(item, (shortlist.field,))[shortlist.field]
             return [self._classes[at] for at in self._index.nearest(text, shortlist.n)] + self._always
-        named = (
-            item.get(shortlist.candidates) if isinstance(item, Mapping) else getattr(item, shortlist.candidates, None)
-        )
-        if named is None or isinstance(named, str):
+        named = cell(item, shortlist.candidates)
+        if isinstance(named, str) or not isinstance(named, Iterable):
             raise LookupError(f"the item has no list of answers {shortlist.candidates!r}")
-        chosen = list(named)[: shortlist.n]
+        chosen = list(dict.fromkeys(one if isinstance(one, str) else repr(one) for one in named))[: shortlist.n]
         unknown = set(chosen) - set(self._classes)
         if not chosen or unknown:
-            what = f"{min(map(str, unknown))!r}, which is no answer of a class" if unknown else "no answer"
+            what = f"{min(unknown)!r}, which is no answer of a class" if unknown else "no answer"
             raise LookupError(f"the item's {shortlist.candidates!r} holds {what}")
         return chosen + self._always
 

@@ -59,7 +59,8 @@ class Shortlist:
         field: the field of the item whose text is compared with the answers by BM25.
         candidates: a field of the item that holds its own list of answers, for instance from embeddings
             (`nearest_answers`); it takes the place of BM25, and the first n of it are shown.
-        none: an answer for "it is none of these". It is a vote for none of the classes shown.
+        none: an answer for "it is none of these". It is a vote for none of the classes shown, an abstain
+            where all were.
         pick: the most answers that the model may name. Several are a vote for a candidate set.
         descriptions: more words for some answers, which help BM25 to find them. They are not shown.
     """
@@ -147,7 +148,9 @@ class PromptFunction:
         _whole(self.samples, 1, _MOST_SAMPLES, "samples")
         _whole(self.max_tokens, 1, 1_000_000, "max_tokens")
         _whole(self.n_examples, 0, 1000, "n_examples")
-        if self.temperature is not None and not 0 <= self.temperature <= 2:
+        if self.temperature is not None and not (
+            isinstance(self.temperature, int | float) and 0 <= self.temperature <= 2
+        ):
             raise InvalidArgumentError(f"temperature must be in 0..2, got {self.temperature!r}", field="temperature")
         if self.temperature == 0 and self.samples > 1:
             raise InvalidArgumentError(
@@ -176,6 +179,8 @@ class PromptFunction:
                 raise InvalidArgumentError(
                     f"examples: the answer {example.answer!r} of example {at} is none of the prompt's", field="examples"
                 )
+            if not isinstance(example.fields, Mapping):
+                raise InvalidArgumentError(f"examples: the fields of example {at} must be an object", field="examples")
             missing = [name for name in template.fields if not isinstance(example.fields.get(name), str)]
             if missing:
                 raise InvalidArgumentError(f"examples: example {at} has no text {missing[0]!r}", field="examples")
@@ -186,6 +191,10 @@ class PromptFunction:
             return
         _whole(shortlist.n, 1, 1000, "shortlist")
         _whole(shortlist.pick, 1, shortlist.n, "shortlist")
+        if not any(isinstance(vote, int) and vote >= 0 for vote in self.answers.values()):
+            raise InvalidArgumentError("shortlist: no answer stands for a class", field="shortlist")
+        if shortlist.none is not None and not shortlist.none.strip():
+            raise InvalidArgumentError("shortlist: none must be a text, or None", field="shortlist")
         if shortlist.none is not None and AnswerMap(self.answers).match(shortlist.none) is not None:
             raise InvalidArgumentError(
                 f"shortlist: {shortlist.none!r} is an answer already; none= names one of its own", field="shortlist"

@@ -84,11 +84,31 @@ def field_texts(item: Any, fields: tuple[str, ...]) -> dict[str, str]:
         item = {"text": item}
     found = {}
     for field in fields:
-        if isinstance(item, Mapping):
-            value = item.get(field)
-        else:
-            value = None if field.startswith("_") else getattr(item, field, None)
-        if value is None or value != value:  # NaN differs from itself
+        value = cell(item, field)
+        if value is None:
             raise LookupError(f"the item has no {field!r}")
-        found[field] = value if isinstance(value, str) else str(value)
+        found[field] = _well_formed(value if isinstance(value, str) else str(value))
     return found
+
+
+def cell(item: Any, field: str) -> Any:
+    """What an item holds in a field; None for nothing: None, NaN, or pandas' NA."""
+    if isinstance(item, Mapping):
+        value = item[field] if field in item else None  # noqa: SIM401  # a column may be called "get"
+    else:
+        value = None if field.startswith("_") else getattr(item, field, None)
+    try:
+        return None if value != value else value  # NaN differs from itself
+    except TypeError:  # NA tells of nothing whether it differs
+        return None
+    except ValueError:  # an array
+        return value
+
+
+def _well_formed(text: str) -> str:
+    """The text with halves of surrogate pairs joined, or replaced where they stand alone: they cannot be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import math
 import random
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple
 import httpx2
 import openai
 
-from weaklabel.prompts.endpoint import NO_KEY, Endpoint, EndpointError
+from weaklabel.prompts.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.ledger import Cost, Ledger
 from weaklabel.prompts.limits import Gate, RateLimit
 from weaklabel.prompts.pricing import Tokens
@@ -27,6 +29,8 @@ _JITTER = 0.25  # of a wait
 _FRUITLESS_CALLS = 20  # calls given up, with no answer before or between, after which the endpoint is taken for dead
 _RETRIED = {408, 409, 425, 429}
 _LONGEST_REASON = 300
+_LEAST_SECRET = 8  # characters; "x" or "EMPTY", for servers without keys, may well stand in a reply
+_UNSUPPORTED = re.compile(r"unsupported|not support|unknown|unrecogni|unexpected|not permitted|not allowed|extra")
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 
@@ -187,11 +191,16 @@ class Transport:
 
     def _wait(self, asked: float | None, attempt: int) -> float:
         """Seconds until the next attempt: what the endpoint asks for, and up to a quarter more so that calls spread."""
-        if asked is not None:
+        if asked:  # 0, and a date that is over, say nothing of when it will go better
             self._gate.close_for(asked)
             return asked * (1 + _JITTER * random.random())  # noqa: S311  # no secret
-        backoff: float = min(_FIRST_BACKOFF * 2 ** (attempt - 1), _LONGEST_BACKOFF)
-        return backoff * (1 - _JITTER * 2 * random.random())  # noqa: S311
+        return self.backoff(attempt)
+
+    @staticmethod
+    def backoff(attempt: int) -> float:
+        """Seconds until the next attempt where the endpoint asks for none."""
+        longest: float = min(_FIRST_BACKOFF * 2 ** (attempt - 1), _LONGEST_BACKOFF)
+        return longest * (1 - _JITTER * 2 * random.random())  # noqa: S311
 
     def _given_up(self, reason: str, attempts: int, *, alive: bool) -> Reply:
         self._fruitless = 0 if alive else self._fruitless + 1
@@ -216,7 +225,7 @@ class Transport:
         raw = self.without_key(response.content)
         try:
             parsed = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter where brackets are nested deep
             raise _FailedError("the reply is not JSON", retry=True, billed=True) from None
         if not is_response(parsed):
             raise _FailedError("the reply is no chat completion", retry=True, billed=True)
@@ -243,7 +252,7 @@ class Transport:
 
     def without_key(self, raw: bytes) -> bytes:
         """What an endpoint says, with no key in it, were it to echo one."""
-        return raw if self._key == NO_KEY else raw.replace(self._key.encode(), b"[key]")
+        return raw if len(self._key) < _LEAST_SECRET else raw.replace(self._key.encode(), b"[key]")
 
     # ---------------------------------------------------------------- failures
 
@@ -266,7 +275,8 @@ class Transport:
     def _said(self, error: openai.APIStatusError) -> str:
         """What the endpoint said of an error, in short."""
         message = error.body.get("message") if isinstance(error.body, dict) else error.body
-        text = self.without_key(" ".join(str(message or "").split()).encode()).decode()
+        words = " ".join(str(message or "").split())
+        text = self.without_key(words.encode(errors="replace")).decode()  # half of a surrogate pair may be in it
         if len(text) > _LONGEST_REASON:
             text = text[:_LONGEST_REASON] + "…"
         return f"HTTP {error.status_code}" + (f": {text}" if text else "")
@@ -316,6 +326,8 @@ def _refused_field(error: openai.APIStatusError, sent: dict[str, Any]) -> str | 
     message = str(body.get("message") or error.body or "").lower()
     optional = ("response_format", "top_logprobs", "logprobs", "temperature", "max_completion_tokens", "max_tokens")
     for field in optional:
+        if field in _LIMITS and not _UNSUPPORTED.search(message):
+            continue  # too large for this item, say: under its other name it may be no limit at all
         if field in sent and (named == field or (not named and field in message)):
             return field
     return "response_format" if "response_format" in sent and "json_schema" in message else None
@@ -328,7 +340,7 @@ def usage(completion: dict[str, Any]) -> Tokens | None:
         tokens = Tokens(float(counts["prompt_tokens"]), float(counts["completion_tokens"]))
     except (KeyError, TypeError, ValueError):
         return None
-    return tokens if tokens.input >= 0 and tokens.output >= 0 else None
+    return tokens if tokens.input >= 0 and tokens.output >= 0 and tokens.total < math.inf else None
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
@@ -342,6 +354,6 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
             return seconds
     try:
         date = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (TypeError, ValueError):
+        return max(date.timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return max(date.timestamp() - time.time(), 0.0)

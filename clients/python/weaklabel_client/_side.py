@@ -244,7 +244,8 @@ def item_values(kind: str, values: Any) -> Values:
         elif array.ndim != 2 or array.dtype.kind not in "fiub":
             raise ValueError(f"{kind}: numbers in two dimensions are expected, got {array.dtype} {array.shape}")
         else:
-            array = array.astype(np.float32, copy=False)
+            with np.errstate(over="ignore"):  # the server refuses what is not finite, and names its place
+                array = array.astype(np.float32, copy=False)
         read = Matrix(kind, array)
     if read.n_rows == 0:
         raise ValueError(f"{kind}: there are no items")
