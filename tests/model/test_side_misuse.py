@@ -111,6 +111,8 @@ def test_one_accuracy_a_source_explains_no_sets() -> None:
         ("prior", [["x"] * K] * N_ITEMS, "prior must hold numbers"),
         ("prior", [[1, 0], [1]], "prior must hold numbers"),
         ("gold_error", "x", "gold_error must hold numbers"),
+        ("gold_error", 0.1, "gold is needed"),
+        ("groups", ["a", None] * (N_ITEMS // 2), "item 1 has none"),
         ("bounds", [(0.8, 0.9)] * 4, "by the name of the source"),
         ("families", ["one"] * 4, "by the name of the source"),
         ("features", np.full((N_ITEMS, 2), 1e300), "too large for float32"),

@@ -168,6 +168,8 @@ class LabelModel:
             )
         known = None if gold is None else as_gold(gold, votes)
         known = known if known is not None and (known >= 0).any() else None
+        if gold is None and read_gold_error(gold_error, votes.n_items).any():
+            raise InvalidArgumentError("gold_error says how often gold is wrong: gold is needed", field="gold_error")
         by_item = read_known(votes, gold=known, gold_error=gold_error, prior=prior, groups=groups, bags=bags)
         matrix = None if features is None else read_features(features, votes.n_items)
         if known is not None:
@@ -282,8 +284,8 @@ class LabelModel:
 
         Args:
             votes: Votes, whose sources are matched by name (a source of the model that is missing abstains), or whole
-                numbers [N, M] with the columns in the order of the fit. Rows without votes are uniform. None where
-                there are features only.
+                numbers [N, M] with the columns in the order of the fit. None where there are features only. Items of
+                which nothing is known are uniform.
             **side: prior=, groups=, bags= and features=, as in `fit`. A group that the fit has not seen has the class
                 balance of all. The features of a fit need not be given; then votes speak alone.
 

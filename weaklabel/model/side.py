@@ -193,6 +193,10 @@ def _groups(
             f"{values.dtype}",
             field="groups",
         )
+    empty = [at for at, value in enumerate(values) if value is None or value != value] if values.dtype == object else []
+    if empty:
+        message = f"groups: item {empty[0]} has none: give such items a group of their own"
+        raise InvalidArgumentError(message, field="groups")
     named = values.astype(str)
     if known is None:
         names, index = np.unique(named, return_inverse=True)

@@ -149,6 +149,8 @@ def side_information(
     bounds: Mapping[str, tuple[float, float]] | None,
 ) -> models_pb2.SideInformation:
     """What a fit is told beside the votes: side data by kind and name, and the rest."""
+    if not isinstance(bounds, Mapping | None):
+        raise ValueError(f"bounds: (low, high) by the name of the source are expected, got {bounds!r}")
     return models_pb2.SideInformation(
         gold_error=gold_error,
         bounds=[
