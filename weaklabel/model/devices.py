@@ -6,7 +6,10 @@ two, and each device takes an equal share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, wraps
 from typing import Any, TypeVar
 
@@ -14,6 +17,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+P = TypeVar("P")
 R = TypeVar("R")
 
 ROWS = "rows"
@@ -23,6 +27,22 @@ def mesh() -> Mesh:
     """The devices of this process, in a line."""
     devices = jax.local_devices()
     return Mesh(np.asarray(devices[: 1 << (len(devices).bit_length() - 1)]), (ROWS,))
+
+
+def at_once(function: Callable[[P], R], parts: Iterable[P]) -> Iterator[R]:
+    """The results, in order, of parts that are worked on at once: on a CPU, one a core; a loop uses one core only."""
+    n_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_workers == 1 or mesh().size > 1 or jax.default_backend() != "cpu":
+        yield from map(function, parts)
+        return
+    with ThreadPoolExecutor(n_workers) as pool:
+        waiting: deque[Future[R]] = deque()
+        for part in parts:
+            waiting.append(pool.submit(function, part))
+            if len(waiting) > n_workers:  # no more than that is held in memory
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def summed_over_rows(function: Callable[..., R]) -> Callable[..., R]:

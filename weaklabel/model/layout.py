@@ -233,14 +233,17 @@ def is_dense(votes: Votes) -> bool:
     return votes.n_classes <= DENSE_CLASSES and (not votes.is_sparse or votes.n_votes / cells >= DENSE_FILL)
 
 
-def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> DenseLayout | SparseLayout:
+def lay_out(
+    votes: Votes, copies: sp.csr_array[np.float64] | None = None, n_rows: int | None = None
+) -> DenseLayout | SparseLayout:
     """Votes on the device, padded to a bucket of rows (dense) or of rows and segments (sparse).
 
     Args:
         votes: U rows.
         copies: [M, M] how surely sources copy each other: their votes share one vote's weight; None for whole votes.
+        n_rows: rows to pad to; None for a bucket.
     """
-    n_rows = bucket(votes.n_items)
+    n_rows = n_rows or bucket(votes.n_items)
     copies = None if copies is None or copies.nnz == 0 else copies
     if is_dense(votes):
         codes = jnp.asarray(padded(votes.to_codes(), n_rows))

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from weaklabel.model.devices import over_rows
+from weaklabel.model.devices import at_once, over_rows
 from weaklabel.model.init import pad, set_symbols
 from weaklabel.model.layout import DenseLayout, bucket, is_dense, lay_out, lay_out_soft
 from weaklabel.model.params import ReadOut
@@ -57,13 +57,20 @@ def predict(
     shape = (votes.n_items, votes.n_classes)
     soft = np.empty(shape, np.float32)
     scores = np.empty(shape if with_calls else (0, votes.n_classes), np.float32)
-    for rows, part in _parts(votes):
-        layout, options = lay_out(part, copies), {"n_sources": votes.n_sources, "with_calls": with_calls}
+    options = {"n_sources": votes.n_sources, "with_calls": with_calls}
+
+    def fill(part: tuple[slice, Votes]) -> None:
+        rows, votes = part
+        # Of several parts the last is padded like the others: one program for all.
+        layout = lay_out(votes, copies, None if rows.stop == len(soft) == votes.n_items else CHUNK_ROWS)
         read = _on_devices(**options) if isinstance(layout, DenseLayout) else partial(read_votes, **options)
         found, called = read(layout, how, anchor_mass)
-        soft[rows] = np.asarray(found)[: part.n_items]
+        soft[rows] = np.asarray(found)[: votes.n_items]
         if called is not None:
-            scores[rows] = np.asarray(called)[: part.n_items]
+            scores[rows] = np.asarray(called)[: votes.n_items]
+
+    for _ in at_once(fill, _parts(votes)):
+        pass
     return Predicted(soft, scores)
 
 

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model import hosts
-from weaklabel.model.devices import summed_over_rows
+from weaklabel.model.devices import at_once, summed_over_rows
 from weaklabel.model.init import Prepared
-from weaklabel.model.layout import bucket, padded, shares_of
+from weaklabel.model.layout import padded, shares_of
 from weaklabel.model.merge import DistinctRows, MergedRows, merge_rows
 from weaklabel.model.params import Settings, Sources
 from weaklabel.model.sweep import Reading, Swept, nothing, sweep
@@ -32,7 +32,6 @@ from weaklabel.votes import Codes, Votes, label_dtype
 
 CHUNK_ROWS = 2**17
 """Rows on the device at once."""
-CHUNKS_IN_FLIGHT = 2
 VOTES_PER_PARAMETER = 8
 """A sample holds so many votes for each cell of the confusion matrices ..."""
 MOST_SAMPLED_CELLS = 2**24
@@ -232,22 +231,18 @@ def pass_over(chunks: Iterable[Chunk], prepared: Prepared, reading: Reading) -> 
     """Sums over the rows of this process, in float64."""
     copies = jnp.asarray(prepared.copies.toarray(), jnp.float32) if prepared.copies.nnz else None
     total: Swept = jax.tree.map(lambda leaf: np.zeros(leaf.shape), nothing(reading))
-    waiting: list[Swept] = []
-    for chunk in chunks:
-        waiting.append(_sweep_chunk(chunk, copies, reading))
-        if len(waiting) == CHUNKS_IN_FLIGHT:  # the devices work while the host reads on
-            total, waiting = _added(total, waiting), []
-    return _added(total, waiting)
+    for found in at_once(lambda chunk: _exact(_sweep_chunk(chunk, copies, reading)), chunks):
+        total = jax.tree.map(np.add, total, found)
+    return total
 
 
-def _added(total: Swept, found: list[Swept]) -> Swept:
-    exact = [jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), one) for one in found]
-    summed: Swept = jax.tree.map(lambda *leaves: sum(leaves), total, *exact)
-    return summed
+def _exact(found: Swept) -> Swept:
+    in_double: Swept = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), found)
+    return in_double
 
 
 def _sweep_chunk(chunk: Chunk, copies: Array | None, reading: Reading) -> Swept:
-    n_rows = bucket(len(chunk.codes))
+    n_rows = CHUNK_ROWS  # of the last one, too: one program for all
     items = (np.arange(n_rows) < len(chunk.codes)).astype(np.float32)
     gold = None if chunk.gold is None else padded(chunk.gold[:, None], n_rows)[:, 0]
     return _swept((padded(chunk.codes, n_rows), items, gold), copies, reading)
