@@ -440,6 +440,8 @@ class Votes:
         """(items, sources, codes) of the cells chosen by their codes, sorted by item, then source."""
         if self._matrix is None:
             chosen = choose(self._values)
+            if chosen.all():
+                return self._rows, self._columns, self._values
             return self._rows[chosen], self._columns[chosen], self._values[chosen]
         rows, columns = np.nonzero(choose(self._matrix))
         return rows.astype(np.int32), columns.astype(np.int32), self._matrix[rows, columns]

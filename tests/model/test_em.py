@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -16,7 +15,7 @@ from weaklabel.model import fit as fit_module
 from weaklabel.model.estep import e_step
 from weaklabel.model.fit import run, start
 from weaklabel.model.init import pad, prepare, unipolarity
-from weaklabel.model.layout import BLOCK_ROWS, DenseLayout, SparseLayout, bucket, lay_out
+from weaklabel.model.layout import bucket, lay_out
 from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.params import Params, Rows, Settings, Sources, State
 from weaklabel.model.rows import describe
@@ -181,50 +180,6 @@ def test_jit_changes_nothing() -> None:
     with jax.disable_jit():
         plain = run(rows, sources, start(rows, sources, Settings(), 2), Settings(), jnp.int32(2), jnp.float32(1e-6))
     np.testing.assert_allclose(plain.responsibilities, compiled.responsibilities, atol=1e-5)
-
-
-@pytest.mark.parametrize("one_hot", [True, False], ids=["one-hot", "gathered"])
-@pytest.mark.parametrize("n_classes", [2, 5])
-def test_layouts_are_the_same_operator(n_classes: int, one_hot: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix, _ = sample(BLOCK_ROWS + 77, 6, n_classes, coverage=0.7)
-    matrix[5] = -1
-    votes = Votes.from_dense(matrix, n_classes)
-    scores = np.zeros((6, 6))
-    scores[1, 4] = scores[4, 1] = 0.8
-    scores[1, 2] = scores[2, 1] = 0.3
-    copies = sp.csr_array(scores)
-    dense = lay_out(votes, copies)
-    monkeypatch.setattr("weaklabel.model.layout.DENSE_CLASSES", 0)
-    sparse = lay_out(votes, copies)
-    if one_hot:
-        monkeypatch.undo()
-    assert isinstance(dense, DenseLayout)
-    assert isinstance(sparse, SparseLayout)
-
-    rng = np.random.default_rng(4)
-    weights = rng.normal(size=(6, n_classes, n_classes)).astype(np.float32)
-    q = rng.dirichlet(np.ones(n_classes), len(matrix)).astype(np.float32)
-    items = rng.integers(0, 4, len(matrix)).astype(np.float32)
-    evidence = np.zeros((len(matrix), n_classes))
-    counts = np.zeros((6, n_classes, n_classes))
-    share_totals = np.zeros(6)
-    for i, m, s in zip(*votes.triples(), strict=True):
-        share = 1 / (1 + sum(scores[m, other] for other in range(6) if matrix[i, other] == s))
-        evidence[i] += share * weights[m, s]
-        counts[m, s] += q[i]
-        share_totals[m] += share * items[i]
-    own = np.einsum("mkk->mk", weights)
-    for layout in (dense, sparse):
-        size = layout.codes.shape[0] if isinstance(layout, DenseLayout) else layout.n_rows
-        padded = np.zeros((size, n_classes), np.float32)
-        padded[: len(matrix)] = q
-        found = jnp.asarray(padded)
-        np.testing.assert_allclose(layout.evidence(jnp.asarray(weights))[: len(matrix)], evidence, atol=1e-4)
-        np.testing.assert_allclose(layout.counts(found, 6, n_classes), counts, rtol=1e-4)
-        np.testing.assert_allclose(layout.own_counts(found, 6), np.einsum("mkk->mk", counts), rtol=1e-4)
-        only_own = layout.evidence(jnp.asarray(own[:, :, None] * np.eye(n_classes, dtype=np.float32)))
-        np.testing.assert_allclose(layout.own_evidence(jnp.asarray(own)), only_own, atol=1e-4)
-        np.testing.assert_allclose(layout.share_totals(pad(items, size), 6, n_classes), share_totals, rtol=1e-4)
 
 
 @pytest.mark.parametrize("n_sources", [4, 30], ids=["numbered", "hashed"])

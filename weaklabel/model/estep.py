@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from weaklabel.model import over_classes
 from weaklabel.model.bags import BagPosterior, bag_posterior
 from weaklabel.model.imprecise import soft_evidence
+from weaklabel.model.once import kept
 from weaklabel.model.params import Params, Rows, Side
 
 
@@ -51,7 +53,7 @@ def added(side: Side | None) -> Float[Array, "U K"] | float:
 def constrained(log_joint: Float[Array, "U K"], side: Side | None) -> BagPosterior:
     """Posterior and log-evidence of each row, under what is known of bags."""
     if side is None or side.bags is None:
-        log_total = jax.scipy.special.logsumexp(log_joint, axis=1)
+        log_total = over_classes.log_total(log_joint)
         return BagPosterior(jnp.exp(log_joint - log_total[:, None]), log_total)
     return bag_posterior(log_joint if side.fixed is None else log_joint + side.fixed, side.bags)
 
@@ -62,9 +64,9 @@ def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
     return constrained(_log_joint(rows, params), rows.side).probabilities
 
 
-def _log_joint(rows: Rows, params: Params, votes: Float[Array, "U K"] | None = None) -> Float[Array, "U K"]:
+def _log_joint(rows: Rows, params: Params) -> Float[Array, "U K"]:
     prior = row_prior(params.log_prior, rows.side, params.group_shift)
-    return prior + (row_evidence(rows, params.evidence) if votes is None else votes) + added(rows.side)
+    return prior + row_evidence(rows, params.evidence) + added(rows.side)
 
 
 class RowExpectation(NamedTuple):
@@ -79,14 +81,14 @@ class RowExpectation(NamedTuple):
 def e_step(rows: Rows, params: Params) -> Expectation:
     """Responsibilities of the classes for each row."""
     expected = e_step_by_row(rows, params)
-    log_evidence = (rows.weight * expected.log_evidence).sum() / rows.weight.sum().clip(1)
+    log_evidence = rows.weight @ kept(expected.log_evidence) / rows.weight.sum().clip(1)
     return Expectation(expected.responsibilities, log_evidence)
 
 
-def e_step_by_row(rows: Rows, params: Params, votes: Float[Array, "U K"] | None = None) -> RowExpectation:
-    """Responsibilities, and each row's share in the objective; `votes` is their evidence, where that is known."""
-    log_joint = _log_joint(rows, params, votes)
+def e_step_by_row(rows: Rows, params: Params) -> RowExpectation:
+    """Responsibilities, and each row's share in the objective."""
+    log_joint = _log_joint(rows, params)
     model = constrained(log_joint, rows.side)
     responsibilities = (1 - rows.hold[:, None]) * model.probabilities + rows.hold[:, None] * rows.anchor
-    objective = (1 - rows.hold) * model.log_evidence + rows.hold * (rows.anchor * log_joint).sum(1)
+    objective = (1 - rows.hold) * model.log_evidence + rows.hold * over_classes.total(rows.anchor * log_joint)
     return RowExpectation(responsibilities, objective)

@@ -8,15 +8,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from weaklabel.model import over_classes
 from weaklabel.model.estep import e_step
 from weaklabel.model.mstep import m_step, statistics
 from weaklabel.model.params import Params, Rows, Settings, Sources, State
+from weaklabel.model.squarem import CYCLE, extrapolated, onward, trail_of
 
 FULL_CELLS = 2**21
 """Above so many cells, confusion matrices give way to one accuracy a source."""
 MANY_ROWS = 2**16
-"""From so many on, one restless row among them says little, and the mean change counts ..."""
-MEAN_FACTOR = 5.0
+"""From so many on, each iteration costs, and steps are longer; and one restless row among them says little, so that the
+mean change of so many of them counts ..."""
+MEAN_FACTOR = 2.0
 """... times this."""
 
 
@@ -38,7 +41,9 @@ def start(rows: Rows, sources: Sources, settings: Settings, max_iter: int) -> St
     trace = jnp.full(max_iter, jnp.nan)
     # A copy: the loop takes the state's memory, and the rows keep theirs.
     responsibilities = jnp.array(rows.anchor, copy=True)
-    return State(params, responsibilities, jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32), trace)
+    none, unknown = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
+    trail = trail_of(params) if len(rows.weight) >= MANY_ROWS else None
+    return State(params, responsibilities, none, unknown, jnp.asarray(1, jnp.float32), trace, trail)
 
 
 @partial(jax.jit, donate_argnames="state")
@@ -56,6 +61,7 @@ def run(
     with a later `stop_at` it goes on where it was: the same bits as in one go.
     """
     n_groups = 0 if sources.log_anchored_groups is None else sources.log_anchored_groups.shape[0]
+    max_iter = len(state.objective)
 
     def going(state: State) -> Array:
         return (state.iteration < stop_at) & (state.change >= tol)
@@ -63,16 +69,33 @@ def run(
     def iterate(state: State) -> State:
         counted = statistics(rows, state.responsibilities, state.params, n_groups)
         params = m_step(counted, sources, settings, state.params)
-        expected = e_step(rows, params)
+        place, last, trail = state.iteration % CYCLE, state.iteration == max_iter - 1, state.trail
+        if trail is None:
+            jumps, expected = jnp.asarray(False), e_step(rows, params)
+        else:
+            jumps = (place == CYCLE - 1) & ~last
+            expected = e_step(rows, jax.lax.cond(jumps, extrapolated, lambda _, params: params, trail, params))
+            fell = jumps & (expected.log_evidence < state.objective[state.iteration - 1])
+            expected = jax.lax.cond(fell, lambda: e_step(rows, params), lambda: expected)
+            trail = onward(trail, params)
         change = _change(rows, expected.responsibilities, state.responsibilities)
-        trace = state.objective.at[state.iteration].set(expected.log_evidence)
-        return State(params, expected.responsibilities, state.iteration + 1, change, trace)
+        return State(
+            params,
+            expected.responsibilities,
+            state.iteration + 1,
+            # A jump is no rest: the parameters are those that the step after it finds.
+            jnp.where(jumps, jnp.maximum(change, tol), change),
+            jnp.where(place == 1, change / state.change, state.rate),
+            state.objective.at[state.iteration].set(expected.log_evidence),
+            trail,
+        )
 
     return jax.lax.while_loop(going, iterate, state)
 
 
 def _change(rows: Rows, after: Float[Array, "U K"], before: Float[Array, "U K"]) -> Float[Array, ""]:
-    difference = jnp.abs(after - before)
     if len(rows.weight) < MANY_ROWS:
-        return difference.max()
-    return MEAN_FACTOR * (rows.weight * difference.sum(1) / 2).sum() / rows.weight.sum().clip(1)
+        return jnp.abs(after - before).max()
+    some = slice(None, None, len(rows.weight) // MANY_ROWS)
+    moved, weight = over_classes.total(jnp.abs(after[some] - before[some])) / 2, rows.weight[some]
+    return MEAN_FACTOR * (weight * moved).sum() / weight.sum().clip(1)

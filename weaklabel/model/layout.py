@@ -10,9 +10,8 @@ columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -22,27 +21,29 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.copies import vote_shares
+from weaklabel.model.dense import DENSE_CLASSES, DenseLayout
 from weaklabel.model.imprecise import SoftVotes, information
+from weaklabel.model.packed import PackedLayout, n_words, pack
+from weaklabel.model.sparse import SparseLayout, segments
 from weaklabel.votes import Votes
 
-BLOCK_ROWS = 1024
-"""Of a dense layout, on a CPU: what is made of them stays in the cache."""
-BLOCK_SEGMENTS = 2048
-ACCELERATOR_BLOCKS = 64
-"""Blocks that a GPU or TPU takes together: it has no such cache, and each step costs it a launch."""
-SLOTS = 4
-"""Votes in a segment of a sparse layout."""
 SMALLEST_BUCKET = 256
 MOST_PAIRS = 2**24
 """Rows x M x M that are looked at together for copies, times the smallest bucket."""
-DENSE_CLASSES = 16
-"""Above, a one-hot product does K times the work of a gather."""
+MOST_PACKED_SYMBOLS = 64
 DENSE_FILL = 0.05
 """Below, most of a one-hot product is zeros."""
+WORD_COST = 1.5
+"""Of a vote given, in words of a row: above, votes are rather packed."""
 
 
 class Layout(Protocol):
     """How votes lie in memory."""
+
+    @property
+    def n_rows(self) -> int:
+        """U, padded."""
+        ...
 
     def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
         """X @ weights, each vote by its share: the sum of the evidence of a row's votes."""
@@ -65,161 +66,7 @@ class Layout(Protocol):
         ...
 
 
-class DenseLayout(NamedTuple):
-    """Every cell of the matrix, in blocks of rows: one-hot products for few classes, gathers for many."""
-
-    codes: Int[Array, "U M"]
-    """Symbol index; negative where there is none, and S or above where the vote lies elsewhere."""
-    shares: Float[Array, "U M"] | None
-    """Weight of each vote as evidence; None where all are 1."""
-
-    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
-        """See `Layout.evidence`."""
-
-        def block(_: None, part: tuple[Array, Array | None]) -> tuple[None, Array]:
-            codes, shares = part
-            if weights.shape[1] <= DENSE_CLASSES:
-                one_hot = jax.nn.one_hot(codes, weights.shape[1], dtype=weights.dtype)
-                if shares is not None:
-                    one_hot = one_hot * shares[:, :, None]
-                return None, one_hot.reshape(codes.shape[0], -1) @ weights.reshape(-1, weights.shape[2])
-
-            def add(source: Array, total: Array) -> Array:
-                symbols = codes[:, source].astype(jnp.int32)
-                values = weights[source, symbols.clip(0, weights.shape[1] - 1)]
-                share = ((symbols >= 0) & (symbols < weights.shape[1])).astype(weights.dtype)
-                share = share if shares is None else share * shares[:, source]
-                return total + values * share[:, None]
-
-            start = jnp.zeros((codes.shape[0], weights.shape[2]), weights.dtype)
-            return None, jax.lax.fori_loop(0, codes.shape[1], add, start)
-
-        _, rows = jax.lax.scan(block, None, self.blocks())
-        return rows.reshape(-1, weights.shape[2])
-
-    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
-        """See `Layout.counts`."""
-        codes, _ = self.blocks()
-
-        def block(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
-            codes, values = part
-            if n_symbols <= DENSE_CLASSES:
-                one_hot = jax.nn.one_hot(codes, n_symbols, dtype=values.dtype).reshape(codes.shape[0], -1)
-                return total + one_hot.T @ values, None
-
-            def add(source: Array, total: Array) -> Array:
-                symbols = codes[:, source].astype(jnp.int32)
-                spoken = (symbols >= 0) & (symbols < n_symbols)
-                places = jnp.where(spoken, source * n_symbols + symbols, n_sources * n_symbols)
-                return total.at[places].add(values, mode="drop")
-
-            return jax.lax.fori_loop(0, codes.shape[1], add, total), None
-
-        start = jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype)
-        total, _ = jax.lax.scan(block, start, (codes, values.reshape(*codes.shape[:2], values.shape[1])))
-        return total.reshape(n_sources, n_symbols, values.shape[1])
-
-    def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
-        """See `Layout.own_evidence`."""
-        return self.evidence(jax.vmap(jnp.diag)(weights))
-
-    def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
-        """See `Layout.own_counts`."""
-        return jax.vmap(jnp.diag)(self.counts(values, n_sources, values.shape[1]))
-
-    def share_totals(
-        self,
-        weight: Float[Array, " U"],
-        n_sources: int,  # noqa: ARG002
-        n_symbols: int,
-    ) -> Float[Array, " M"]:
-        """See `Layout.share_totals`."""
-        spoken = (self.codes >= 0) & (self.codes < n_symbols)
-        spoken = spoken.astype(weight.dtype)
-        return weight @ (spoken if self.shares is None else spoken * self.shares)
-
-    def blocks(self) -> tuple[Array, Array | None]:
-        """Codes and shares, [blocks, rows of a block, M]."""
-        size = min(self.codes.shape[0], block_size(BLOCK_ROWS))
-        shape = (-1, size, self.codes.shape[1])
-        return self.codes.reshape(shape), None if self.shares is None else self.shares.reshape(shape)
-
-
-@partial(jax.tree_util.register_dataclass, data_fields=["rows", "symbols", "shares"], meta_fields=["n_rows"])
-@dataclass(frozen=True)
-class SparseLayout:
-    """Votes given only, in segments of a few votes of one row: a cost per vote, not per cell."""
-
-    rows: Int[Array, " G"]
-    """Row of each segment, ascending; a padded segment points behind the last row."""
-    symbols: Int[Array, "G L"]
-    """source * S + symbol; a slot without a vote points behind the last symbol."""
-    shares: Float[Array, "G L"] | None
-    """Weight of each vote as evidence; None where all are 1."""
-    n_rows: int
-    """U, padded."""
-
-    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
-        """See `Layout.evidence`."""
-        n_columns = weights.shape[2]
-        table = jnp.concatenate([weights.reshape(-1, n_columns), jnp.zeros((1, n_columns), weights.dtype)])
-
-        def block(total: Array, part: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
-            rows, symbols, shares = part
-            values = jnp.zeros((rows.shape[0], n_columns), weights.dtype)
-            for slot in range(symbols.shape[1]):  # unrolled: the compiler fuses gathers and sums
-                gathered = table[symbols[:, slot]]
-                values += gathered if shares is None else gathered * shares[:, slot, None]
-            return total.at[rows].add(values, mode="drop", indices_are_sorted=True), None
-
-        start = jnp.zeros((self.n_rows, n_columns), weights.dtype)
-        return jax.lax.scan(block, start, self._blocks())[0]
-
-    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
-        """See `Layout.counts`."""
-
-        def block(total: Array, part: tuple[Array, Array, Array | None]) -> tuple[Array, None]:
-            rows, symbols, _ = part
-            of_row = values.at[rows].get(mode="fill", fill_value=0)
-            for slot in range(symbols.shape[1]):
-                total = total.at[symbols[:, slot]].add(of_row, mode="drop")
-            return total, None
-
-        start = jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype)
-        return jax.lax.scan(block, start, self._blocks())[0].reshape(n_sources, n_symbols, values.shape[1])
-
-    def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
-        """See `Layout.own_evidence`."""
-        n_classes = weights.shape[1]
-        values = weights.reshape(-1).at[self.symbols].get(mode="fill", fill_value=0)
-        values = values if self.shares is None else values * self.shares
-        start = jnp.zeros((self.n_rows, n_classes), weights.dtype)
-        return start.at[self.rows[:, None], self.symbols % n_classes].add(values, mode="drop")
-
-    def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
-        """See `Layout.own_counts`."""
-        n_classes = values.shape[1]
-        right = values.at[self.rows[:, None], self.symbols % n_classes].get(mode="fill", fill_value=0)
-        start = jnp.zeros(n_sources * n_classes, values.dtype)
-        return start.at[self.symbols].add(right, mode="drop").reshape(n_sources, n_classes)
-
-    def share_totals(self, weight: Float[Array, " U"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
-        """See `Layout.share_totals`."""
-        weights = jnp.broadcast_to(weight.at[self.rows].get(mode="fill", fill_value=0)[:, None], self.symbols.shape)
-        values = weights if self.shares is None else weights * self.shares
-        start = jnp.zeros(n_sources * n_symbols, weight.dtype)
-        return start.at[self.symbols].add(values, mode="drop").reshape(n_sources, n_symbols).sum(1)
-
-    def _blocks(self) -> tuple[Array, Array, Array | None]:
-        size = min(self.rows.shape[0], block_size(BLOCK_SEGMENTS))
-        shape = (-1, size, self.symbols.shape[1])
-        shares = None if self.shares is None else self.shares.reshape(shape)
-        return self.rows.reshape(-1, size), self.symbols.reshape(shape), shares
-
-
-def block_size(on_cpu: int) -> int:
-    """Rows or segments to work on together."""
-    return on_cpu if jax.default_backend() == "cpu" else ACCELERATOR_BLOCKS * on_cpu
+AnyLayout = DenseLayout | PackedLayout | SparseLayout
 
 
 def bucket(size: int) -> int:
@@ -227,16 +74,39 @@ def bucket(size: int) -> int:
     return max(SMALLEST_BUCKET, 1 << max(size - 1, 0).bit_length())
 
 
-def is_dense(votes: Votes) -> bool:
-    """Whether votes are better laid out dense."""
-    cells = max(votes.n_items * votes.n_sources, 1)
-    return votes.n_classes <= DENSE_CLASSES and (not votes.is_sparse or votes.n_votes / cells >= DENSE_FILL)
+def packs(n_symbols: int, copies: object | None) -> bool:
+    """Whether a matrix of symbols is packed: on a CPU, where each vote counts wholly."""
+    return copies is None and n_symbols <= MOST_PACKED_SYMBOLS and jax.default_backend() == "cpu"
 
 
-def lay_out(
-    votes: Votes, copies: sp.csr_array[np.float64] | None = None, n_rows: int | None = None
-) -> DenseLayout | SparseLayout:
-    """Votes on the device, padded to a bucket of rows (dense) or of rows and segments (sparse).
+def is_dense(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> bool:
+    """Whether every cell of the matrix is laid out, not votes given only."""
+    n_symbols, n_items = votes.n_classes + len(votes.symbols.sets), max(votes.n_items, 1)
+    if packs(n_symbols, copies if copies is not None and copies.nnz else None):
+        words = n_words(max(votes.n_sources, 1), n_symbols)
+        return words <= 2 or words <= WORD_COST * votes.n_votes / n_items
+    fill = votes.n_votes / max(n_items * votes.n_sources, 1)
+    return votes.n_classes <= DENSE_CLASSES and (not votes.is_sparse or fill >= DENSE_FILL)
+
+
+@partial(jax.jit, static_argnames="n_symbols")
+def lay_out_codes(
+    codes: Int[Array, "U M"], copies: Float[Array, "M M"] | None, n_symbols: int
+) -> DenseLayout | PackedLayout:
+    """Every cell of a matrix of symbols. A program of its own: in another, packing would be done at each look-up.
+
+    Args:
+        codes: symbol index; negative where there is none, and `n_symbols` or above where the vote lies elsewhere.
+        copies: how surely sources copy each other; None for whole votes.
+        n_symbols: S.
+    """
+    if packs(n_symbols, copies):
+        return pack(codes, n_symbols)
+    return DenseLayout(codes, None if copies is None else shares_of(codes, copies))
+
+
+def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None, n_rows: int | None = None) -> AnyLayout:
+    """Votes on the device, padded to a bucket of rows, and of further segments where they are sparse.
 
     Args:
         votes: U rows.
@@ -245,35 +115,28 @@ def lay_out(
     """
     n_rows = n_rows or bucket(votes.n_items)
     copies = None if copies is None or copies.nnz == 0 else copies
-    if is_dense(votes):
-        codes = jnp.asarray(padded(votes.to_codes(), n_rows))
-        return DenseLayout(
-            codes, None if copies is None else shares_of(codes, jnp.asarray(copies.toarray(), jnp.float32))
-        )
     n_symbols = votes.n_classes + len(votes.symbols.sets)
+    if is_dense(votes, copies):
+        of_sources = None if copies is None else jnp.asarray(copies.toarray(), jnp.float32)
+        found: AnyLayout = lay_out_codes(padded(votes.to_codes(), n_rows), of_sources, n_symbols=n_symbols)
+        return found
     rows, sources, labels = votes.triples()
     shares = vote_shares(votes, copies) if copies is not None else None
     if not votes.is_plain:
         here = labels < n_symbols
         rows, sources, labels = rows[here], sources[here], labels[here]
         shares = None if shares is None else shares[here]
-    length = np.bincount(rows, minlength=votes.n_items)
-    segments = -(-length // SLOTS)
-    first_vote, first_segment = np.cumsum(length) - length, np.cumsum(segments) - segments
-    position = np.arange(len(rows)) - first_vote[rows]
-    segment, slot = first_segment[rows] + position // SLOTS, position % SLOTS
-    n_segments = bucket(int(segments.sum()))
-    of_segment = np.full(n_segments, n_rows, np.int32)
-    of_segment[: int(segments.sum())] = np.repeat(np.arange(votes.n_items, dtype=np.int32), segments)
-    symbols = np.full((n_segments, SLOTS), votes.n_sources * n_symbols, np.int32)
-    symbols[segment, slot] = sources * n_symbols + labels
-    of_slot = None
-    if shares is not None:
-        of_slot = np.zeros((n_segments, SLOTS), np.float32)
-        of_slot[segment, slot] = shares
-    return SparseLayout(
-        jnp.asarray(of_segment), jnp.asarray(symbols), None if of_slot is None else jnp.asarray(of_slot), n_rows
-    )
+    cut = segments(rows, votes.n_items)
+    n_further = bucket(len(cut.further_rows))
+    further_rows = np.full(n_further, n_rows, np.uint32)
+    further_rows[: len(cut.further_rows)] = cut.further_rows
+
+    def in_slots(values: NDArray[Any], nothing: int) -> list[Array]:
+        return [jnp.asarray(part) for part in cut.fill(values, nothing, n_rows, n_further)]
+
+    symbols = in_slots((sources * n_symbols + labels).astype(np.uint32), votes.n_sources * n_symbols)
+    of_slots = [None, None] if shares is None else in_slots(shares, 0)
+    return SparseLayout(symbols[0], jnp.asarray(further_rows), symbols[1], *of_slots)
 
 
 def lay_out_soft(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> SoftVotes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from weaklabel.model import over_classes
 from weaklabel.model.bounds import bounded_confusion
 from weaklabel.model.imprecise import latent_votes, set_evidence, soft_counts
 from weaklabel.model.params import Params, Rows, Settings, Sources, Statistics
@@ -28,12 +29,14 @@ def statistics(rows: Rows, responsibilities: Float[Array, "U K"], params: Params
     if rows.side is not None and rows.side.group is not None:
         by_group = jnp.zeros((n_groups, n_classes), weighted.dtype).at[rows.side.group].add(weighted)
     if not symbols:
-        return Statistics(rows.layout.own_counts(weighted, n_sources).sum(1), weighted.sum(0), by_group)
+        return Statistics(
+            rows.layout.own_counts(weighted, n_sources).sum(1), over_classes.of_all_rows(weighted), by_group
+        )
     counts = rows.layout.counts(weighted, n_sources, symbols[0])
     if rows.soft is not None:
         plain = soft_counts(rows.soft, params.confusion, weighted, counts[:, :n_classes])
         counts = jnp.concatenate([plain, counts[:, n_classes:]], axis=1)
-    return Statistics(counts, weighted.sum(0), by_group)
+    return Statistics(counts, over_classes.of_all_rows(weighted), by_group)
 
 
 def m_step(counted: Statistics, sources: Sources, settings: Settings, before: Params) -> Params:

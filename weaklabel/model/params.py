@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from weaklabel.model.bags import BagLayout
 from weaklabel.model.imprecise import SetSymbols, SoftVotes
-from weaklabel.model.layout import DenseLayout, SparseLayout
+from weaklabel.model.layout import AnyLayout
 
 
 class Settings(NamedTuple):
@@ -126,7 +126,7 @@ class Side(NamedTuple):
 class Rows(NamedTuple):
     """The distinct vote rows of a fit, on the device."""
 
-    layout: DenseLayout | SparseLayout
+    layout: AnyLayout
     weight: Float[Array, " U"]
     """How many items have the row; 0 for padding and for rows that say nothing."""
     n_votes: Float[Array, " U"]
@@ -202,6 +202,13 @@ class Params(NamedTuple):
     """What each group adds to the log-prior."""
 
 
+class Trail(NamedTuple):
+    """Where the last two iterations led."""
+
+    evidence: Float[Array, "2 M S K"] | Float[Array, "2 M K"]
+    log_prior: Float[Array, "2 K"]
+
+
 class State(NamedTuple):
     """What the next EM iteration needs."""
 
@@ -210,8 +217,12 @@ class State(NamedTuple):
     iteration: Int[Array, ""]
     change: Float[Array, ""]
     """Largest change of a responsibility in the last iteration; of many rows, see weaklabel.model.fit, the mean."""
+    rate: Float[Array, ""]
+    """The change of an iteration over that of the one before: EM shrinks its error by about so much."""
     objective: Float[Array, " max_iter"]
     """Log-evidence of the votes an item, after each iteration; NaN for those to come."""
+    trail: Trail | None
+    """For longer steps, see weaklabel.model.squarem; None where none are made."""
 
 
 class ReadOut(NamedTuple):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.devices import at_once, over_rows
 from weaklabel.model.init import pad, set_symbols
-from weaklabel.model.layout import DenseLayout, bucket, is_dense, lay_out, lay_out_soft
+from weaklabel.model.layout import bucket, is_dense, lay_out, lay_out_codes, lay_out_soft, padded
 from weaklabel.model.params import ReadOut
 from weaklabel.model.readout import of_plain_votes, read_out, read_votes
 from weaklabel.model.rows import beside, describe
@@ -54,29 +55,42 @@ def predict(
     how = of_plain_votes(how) if votes.is_plain else how
     if known is not None or not votes.is_plain:
         return _predict_by_item(votes, copies, how, anchor_mass, known or Known())
-    shape = (votes.n_items, votes.n_classes)
-    soft = np.empty(shape, np.float32)
-    scores = np.empty(shape if with_calls else (0, votes.n_classes), np.float32)
-    options = {"n_sources": votes.n_sources, "with_calls": with_calls}
+    if not is_dense(votes, copies):
+        layout = lay_out(votes, copies)
+        read = read_votes(layout, how, anchor_mass, n_sources=votes.n_sources, with_calls=with_calls)
+        soft, scores = (None if values is None else np.asarray(values)[: votes.n_items] for values in read)
+        assert soft is not None
+        return Predicted(soft, soft[:0] if scores is None else scores)
+    return _predict_dense(votes, copies, how, anchor_mass, with_calls=with_calls)
 
-    def fill(part: tuple[slice, Votes]) -> None:
-        rows, votes = part
-        # Of several parts the last is padded like the others: one program for all.
-        layout = lay_out(votes, copies, None if rows.stop == len(soft) == votes.n_items else CHUNK_ROWS)
-        read = _on_devices(**options) if isinstance(layout, DenseLayout) else partial(read_votes, **options)
-        found, called = read(layout, how, anchor_mass)
-        soft[rows] = np.asarray(found)[: votes.n_items]
+
+def _predict_dense(
+    votes: Votes, copies: sp.csr_array[np.float64], how: ReadOut, anchor_mass: float, *, with_calls: bool
+) -> Predicted:
+    """Reads a matrix in chunks of rows, on all cores."""
+    codes, n_items = votes.to_codes(), votes.n_items
+    soft = np.empty((n_items, votes.n_classes), np.float32)
+    scores = np.empty((n_items if with_calls else 0, votes.n_classes), np.float32)
+    of_sources = jnp.asarray(copies.toarray(), jnp.float32) if copies.nnz else None
+    # Of several chunks the last is padded like the others: one program for all.
+    n_rows = min(bucket(n_items), CHUNK_ROWS)
+
+    def fill(start: int) -> None:
+        rows = slice(start, start + n_rows)
+        layout = lay_out_codes(padded(codes[rows], n_rows), of_sources, n_symbols=votes.n_classes)
+        found, called = _on_devices(votes.n_sources, with_calls)(layout, how, anchor_mass)
+        soft[rows] = np.asarray(found)[: n_items - start]
         if called is not None:
-            scores[rows] = np.asarray(called)[: votes.n_items]
+            scores[rows] = np.asarray(called)[: n_items - start]
 
-    for _ in at_once(fill, _parts(votes)):
+    for _ in at_once(fill, range(0, n_items, n_rows)):
         pass
     return Predicted(soft, scores)
 
 
 @cache
 def _on_devices(n_sources: int, with_calls: bool) -> Callable[..., tuple[Array, Array | None]]:
-    """`read_votes` of dense votes, their rows spread over the devices."""
+    """`read_votes`, rows spread over the devices."""
     return over_rows(partial(read_votes, n_sources=n_sources, with_calls=with_calls))
 
 
@@ -125,13 +139,3 @@ def with_codebook(votes: Votes, sets: NDArray[np.bool_]) -> Votes:
         item_ids=votes.item_ids,
         symbols=Symbols(sets, soft),
     )
-
-
-def _parts(votes: Votes) -> Iterator[tuple[slice, Votes]]:
-    if votes.n_items <= CHUNK_ROWS or not is_dense(votes):
-        yield slice(0, votes.n_items), votes
-        return
-    codes = votes.to_codes()
-    for start in range(0, votes.n_items, CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        yield rows, Votes.from_codes(codes[rows], votes.n_classes, sources=votes.source_names, symbols=votes.symbols)

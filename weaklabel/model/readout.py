@@ -20,8 +20,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
+from weaklabel.model import over_classes
+from weaklabel.model.dense import DenseLayout
 from weaklabel.model.estep import added, constrained, row_evidence, row_prior
-from weaklabel.model.layout import DenseLayout, SparseLayout
+from weaklabel.model.layout import AnyLayout
 from weaklabel.model.mstep import tempered_prior
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Side, Sources
 from weaklabel.model.rows import describe, in_bags
@@ -205,9 +207,6 @@ def gather(
         anchor = rows.anchor  # which keeps to the bags
     if not with_calls:
         return RowEvidence(row_evidence(rows, how.evidence), None, anchor, n_votes, rows.side)
-    if how.evidence.ndim == 3:  # both in one pass over the votes
-        both = row_evidence(rows, jnp.concatenate([how.evidence, how.call_evidence], axis=2))
-        return RowEvidence(both[:, :n_classes], both[:, n_classes:], anchor, n_votes, rows.side)
     soft, call = row_evidence(rows, how.evidence), row_evidence(rows, how.call_evidence)
     return RowEvidence(soft, call, anchor, n_votes, rows.side)
 
@@ -248,7 +247,7 @@ def call(evidence: RowEvidence, how: ReadOut) -> Float[Array, "U K"]:
 
 def _posterior(log_joint: Float[Array, "U K"], side: Side | None) -> Float[Array, "U K"]:
     if side is None:
-        return jax.nn.softmax(log_joint, axis=1)
+        return over_classes.softmax(log_joint)
     return constrained(log_joint + added(side), side).probabilities
 
 
@@ -285,7 +284,7 @@ def read_out(
 
 @partial(jax.jit, static_argnames=("n_sources", "with_calls"))
 def read_votes(
-    layout: DenseLayout | SparseLayout,
+    layout: AnyLayout,
     how: ReadOut,
     anchor_mass: float | Float[Array, ""],
     *,
@@ -294,19 +293,16 @@ def read_votes(
 ) -> tuple[Float[Array, "U K"], Float[Array, "U K"] | None]:
     """Soft labels of new votes and, if asked for, the scores whose largest is called.
 
-    Dense votes go block by block, so that what is made of a row never leaves the cache.
+    Votes in blocks go block by block, so that what is made of a row never leaves the cache.
     """
     n_classes = how.log_prior.shape[0]
 
-    def read(layout: DenseLayout | SparseLayout, n_rows: int) -> tuple[Array, Array | None]:
-        rows = describe(layout, jnp.ones(n_rows), n_sources, n_classes, anchor_mass)
+    def read(layout: AnyLayout) -> tuple[Array, Array | None]:
+        rows = describe(layout, jnp.ones(layout.n_rows), n_sources, n_classes, anchor_mass)
         evidence = gather(rows, how, anchor_mass, with_calls=with_calls)
         return soften(evidence, how), call(evidence, how) if with_calls else None
 
-    if isinstance(layout, SparseLayout):
-        return read(layout, layout.n_rows)
-    blocks = layout.blocks()
-    _, (soft, scores) = jax.lax.scan(
-        lambda _, block: (None, read(DenseLayout(*block), block[0].shape[0])), None, blocks
-    )
+    if not isinstance(layout, DenseLayout):
+        return read(layout)
+    _, (soft, scores) = jax.lax.scan(lambda _, block: (None, read(DenseLayout(*block))), None, layout.blocks())
     return soft.reshape(-1, n_classes), None if scores is None else scores.reshape(-1, n_classes)

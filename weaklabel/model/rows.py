@@ -8,15 +8,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from weaklabel.model import over_classes
 from weaklabel.model.bags import BagLayout, bag_posterior
 from weaklabel.model.imprecise import SetSymbols, SoftVotes, vote_shares
-from weaklabel.model.layout import DenseLayout, SparseLayout
+from weaklabel.model.layout import AnyLayout
 from weaklabel.model.params import Rows, Side
 
 
 @partial(jax.jit, static_argnames=("n_sources", "n_classes"))
 def describe(
-    layout: DenseLayout | SparseLayout,
+    layout: AnyLayout,
     items: Float[Array, " U"],
     n_sources: int,
     n_classes: int,
@@ -24,7 +25,6 @@ def describe(
     hold: float | Float[Array, ""] = 0.0,
     sets: SetSymbols | None = None,
     soft: SoftVotes | None = None,
-    tally: Float[Array, "U K"] | None = None,
 ) -> Rows:
     """Vote rows with their anchors.
 
@@ -37,30 +37,17 @@ def describe(
         hold: share of the anchor in the responsibilities of ordinary rows.
         sets: candidate sets of the codebook; None where votes are plain.
         soft: votes that are probability vectors.
-        tally: of `with_tally`, where that is known.
     """
-    if tally is not None:
-        pass
-    elif sets is None:
+    if sets is None:
         tally = layout.own_evidence(jnp.ones((n_sources, n_classes), items.dtype))
     else:
         n_symbols = n_classes + sets.members.shape[0]
         shown = layout.evidence(jnp.broadcast_to(jnp.eye(n_symbols)[None], (n_sources, n_symbols, n_symbols)))
         tally = vote_shares(shown[:, :n_classes], shown[:, n_classes:], sets, soft, anchor_mass)
-    n_votes = tally.sum(1)
+    n_votes = over_classes.total(tally)
     anchor = (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
     holds = jnp.where(n_votes > 0, hold, 1.0).astype(items.dtype)
     return Rows(layout, jnp.where(n_votes > 0, items, 0), n_votes, anchor, holds, soft)
-
-
-def with_tally(
-    layout: DenseLayout | SparseLayout, weights: Float[Array, "M K C"]
-) -> tuple[Float[Array, "U C"], Float[Array, "U K"]]:
-    """Evidence of plain votes, and their tally by class, in one product."""
-    n_sources, n_classes, n_columns = weights.shape
-    ones = jnp.broadcast_to(jnp.eye(n_classes, dtype=weights.dtype)[None], (n_sources, n_classes, n_classes))
-    both = layout.evidence(jnp.concatenate([weights, ones], axis=2))
-    return both[:, :n_columns], both[:, n_columns:]
 
 
 @jax.jit
@@ -128,7 +115,7 @@ def in_bags(bags: BagLayout, n_rows: int) -> Bool[Array, " U"]:
 
 @partial(jax.jit, static_argnames=("n_sources", "n_classes"))
 def count_votes(
-    layout: DenseLayout | SparseLayout,
+    layout: AnyLayout,
     items: Float[Array, " U"],
     soft: SoftVotes | None = None,
     *,
@@ -150,7 +137,7 @@ def count_votes(
 
 @partial(jax.jit, static_argnames=("n_sources", "n_classes"))
 def share_totals(
-    layout: DenseLayout | SparseLayout,
+    layout: AnyLayout,
     items: Float[Array, " U"],
     soft: SoftVotes | None = None,
     *,
@@ -169,7 +156,7 @@ def share_totals(
 
 @partial(jax.jit, static_argnames="n_sources")
 def own_counts(
-    layout: DenseLayout | SparseLayout, items: Float[Array, " U"], values: Float[Array, "U K"], n_sources: int
+    layout: AnyLayout, items: Float[Array, " U"], values: Float[Array, "U K"], n_sources: int
 ) -> Float[Array, " M"]:
     """Sum, over the votes of each source, of the value that the row has for the class voted for, rows weighted."""
     return layout.own_counts(items[:, None] * values, n_sources).sum(1)

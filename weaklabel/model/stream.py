@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model import hosts
+from weaklabel.model.dense import DenseLayout
 from weaklabel.model.devices import at_once, summed_over_rows
 from weaklabel.model.init import Prepared
-from weaklabel.model.layout import padded, shares_of
+from weaklabel.model.layout import lay_out_codes, padded
 from weaklabel.model.merge import DistinctRows, MergedRows, merge_rows
+from weaklabel.model.packed import PackedLayout
 from weaklabel.model.params import Settings, Sources
 from weaklabel.model.sweep import Reading, Swept, nothing, sweep
 from weaklabel.votes import Codes, Votes, label_dtype
@@ -245,14 +247,13 @@ def _sweep_chunk(chunk: Chunk, copies: Array | None, reading: Reading) -> Swept:
     n_rows = CHUNK_ROWS  # of the last one, too: one program for all
     items = (np.arange(n_rows) < len(chunk.codes)).astype(np.float32)
     gold = None if chunk.gold is None else padded(chunk.gold[:, None], n_rows)[:, 0]
-    return _swept((padded(chunk.codes, n_rows), items, gold), copies, reading)
+    layout = lay_out_codes(padded(chunk.codes, n_rows), copies, n_symbols=reading.gold_weights.shape[0])
+    return _swept((layout, items, gold), reading)
 
 
 @summed_over_rows
-def _swept(rows: tuple[Array, Array, Array | None], copies: Array | None, reading: Reading) -> Swept:
-    codes, items, gold = rows
-    found: Swept = sweep(codes, None if copies is None else shares_of(codes, copies), items, gold, reading)
-    return found
+def _swept(rows: tuple[DenseLayout | PackedLayout, Array, Array | None], reading: Reading) -> Swept:
+    return sweep(*rows, reading)
 
 
 def read_with(prepared: Prepared, settings: Settings) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""One pass of EM over rows that need not fit in memory: an E-step and its counts, block by block in cache.
+"""One pass of EM over rows that need not fit in memory: an E-step and its counts.
 
 Counts add up, so chunks, devices and hosts each make their own, and the M-step follows on the sum.
 """
@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from weaklabel.model.dense import DenseLayout
 from weaklabel.model.estep import e_step_by_row
-from weaklabel.model.layout import DenseLayout
 from weaklabel.model.mstep import statistics
+from weaklabel.model.packed import PackedLayout
 from weaklabel.model.params import Params, Statistics
-from weaklabel.model.rows import describe, mark_gold, with_tally
+from weaklabel.model.rows import describe, mark_gold
 
 CHECKED = 3
 """Votes on an item, from which on they check each other."""
@@ -50,10 +51,8 @@ class Reading(NamedTuple):
     gold_weights: Float[Array, " K"]
 
 
-@jax.jit
 def sweep(
-    codes: Int[Array, "U M"],
-    shares: Float[Array, "U M"] | None,
+    layout: DenseLayout | PackedLayout,
     items: Float[Array, " U"],
     gold: Int[Array, " U"] | None,
     reading: Reading,
@@ -61,43 +60,48 @@ def sweep(
     """One pass.
 
     Args:
-        codes: a chunk of votes.
-        shares: weight of each vote beside its copies; None where all are 1.
+        layout: a chunk of votes.
         items: [U] 1 for rows, 0 for padding.
         gold: [U] known labels, -1 where unknown.
         reading: how to see them.
     """
-    n_sources, n_classes = codes.shape[1], reading.gold_weights.shape[0]
-    blocks, block_shares = DenseLayout(codes, shares).blocks()
+    if not isinstance(layout, DenseLayout):
+        return _sums(layout, items, gold, reading)
+    blocks, shares = layout.blocks()
 
-    def block(total: Swept, part: tuple[Array, Array | None, Array, Array | None]) -> tuple[Swept, None]:
-        codes, shares, items, gold = part
-        layout = DenseLayout(codes, shares)
-        evidence, votes, tally = reading.params.evidence, None, None
-        if evidence.ndim == 3:
-            votes, tally = with_tally(layout, evidence)
-        rows = describe(layout, items, n_sources, n_classes, reading.anchor_mass, reading.hold, tally=tally)
-        if gold is not None:
-            rows = mark_gold(rows, items, gold, reading.gold_weights)
-        expected = e_step_by_row(rows, reading.params, votes)
-        counted = statistics(rows, expected.responsibilities, reading.params)
-        spoken = (codes >= 0).astype(items.dtype)
-        found = Swept(
-            counted,
-            rows.weight @ spoken,
-            items @ spoken,
-            rows.weight @ rows.anchor,
-            (rows.weight * expected.log_evidence).sum(),
-            rows.weight.sum(),
-            jnp.where(rows.n_votes == 0, items, 0).sum(),
-            jnp.where(rows.n_votes >= CHECKED - 1e-6, items * rows.n_votes, 0).sum(),
-        )
-        summed: Swept = jax.tree.map(jnp.add, total, found)
+    def add(total: Swept, part: tuple[Array, Array | None, Array, Array | None]) -> tuple[Swept, None]:
+        summed: Swept = jax.tree.map(jnp.add, total, _sums(DenseLayout(*part[:2]), *part[2:], reading))
         return summed, None
 
     of_block = blocks.shape[:2]
-    parts = (blocks, block_shares, items.reshape(of_block), None if gold is None else gold.reshape(of_block))
-    return jax.lax.scan(block, nothing(reading), parts)[0]
+    parts = (blocks, shares, items.reshape(of_block), None if gold is None else gold.reshape(of_block))
+    return jax.lax.scan(add, nothing(reading), parts)[0]
+
+
+def _sums(
+    layout: DenseLayout | PackedLayout, items: Float[Array, " U"], gold: Int[Array, " U"] | None, reading: Reading
+) -> Swept:
+    evidence, n_classes = reading.params.evidence, reading.gold_weights.shape[0]
+    n_sources = evidence.shape[0]
+    rows = describe(layout, items, n_sources, n_classes, reading.anchor_mass, reading.hold)
+    if gold is not None:
+        rows = mark_gold(rows, items, gold, reading.gold_weights)
+    expected = e_step_by_row(rows, reading.params)
+    counted = statistics(rows, expected.responsibilities, reading.params)
+    if evidence.ndim == 3 and gold is None:  # each vote is counted once, whatever the class
+        n_votes = spoken = counted.counts.sum((1, 2))
+    else:
+        n_votes, spoken = layout.counts(jnp.stack([rows.weight, items], axis=1), n_sources, n_classes).sum(1).T
+    return Swept(
+        counted,
+        n_votes,
+        spoken,
+        rows.weight @ rows.anchor,
+        (rows.weight * expected.log_evidence).sum(),
+        rows.weight.sum(),
+        jnp.where(rows.n_votes == 0, items, 0).sum(),
+        jnp.where(rows.n_votes >= CHECKED - 1e-6, items * rows.n_votes, 0).sum(),
+    )
 
 
 def nothing(reading: Reading) -> Swept:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from weaklabel.chunks import VoteChunks
-from weaklabel.model import hosts, stream
+from weaklabel.model import hosts, over_classes, stream
 from weaklabel.model.classifier import Features
 from weaklabel.model.decide import decide
 from weaklabel.model.dependence import excess_correlation
@@ -45,8 +45,11 @@ DEFAULT_SAMPLE = 2**16
 """Rows of a sample."""
 MOST_PASSES = 8
 """Over all rows, after a fit on a sample."""
-SETTLED = 1e-3
-"""Passes end when the responsibilities of the sampled rows change by less on the mean (total variation)."""
+SETTLED = 2.5e-4
+"""Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
+variation, on the mean)."""
+SLOWEST = 0.99
+"""Rate of EM that is assumed at most."""
 
 
 class FitProgress(NamedTuple):
@@ -252,6 +255,7 @@ def _refined(
     """The estimate after passes over all rows: of this process, or of every process."""
     prepared, state = estimate.prepared, estimate.state
     reading = stream.read_with(prepared, settings)
+    rate, before = float(hosts.of_first(state.rate) if everywhere else state.rate), np.inf
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
     for _ in range(MOST_PASSES):
         params = hosts.of_first(state.params) if everywhere else state.params
@@ -261,7 +265,11 @@ def _refined(
         counted = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), swept.statistics)
         state, moved = _advance(prepared.rows, sources, state, counted, settings)
         trace.append(float(swept.log_evidence / max(float(swept.weight), 1.0)))
-        if float(hosts.of_first(moved) if everywhere else moved) < SETTLED:
+        distance = float(hosts.of_first(moved) if everywhere else moved)
+        # What is left shrinks from pass to pass: as it did in EM on the sample, then as it was seen to.
+        rate = min(distance / before if before < np.inf else rate, SLOWEST)
+        before = distance
+        if distance * rate / (1 - rate) < SETTLED:
             break
     else:
         estimate = estimate._replace(converged=False)
@@ -283,7 +291,7 @@ def _advance(
     """The M-step on the counts of all rows, and how far the responsibilities of the sampled rows move by it."""
     params = m_step(counted, sources, settings, state.params)
     expected = e_step(rows, params)
-    moved = jnp.abs(expected.responsibilities - state.responsibilities).sum(1) / 2
+    moved = over_classes.total(jnp.abs(expected.responsibilities - state.responsibilities)) / 2
     distance = (rows.weight * moved).sum() / rows.weight.sum().clip(1)
     return state._replace(params=params, responsibilities=expected.responsibilities), distance
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -243,7 +244,7 @@ class Asking:
                 transport = await stack.enter_async_context(Transport(endpoint, self.ledger))
                 queue = iter(keys)
                 n_workers = min(endpoint.concurrency, len(keys))
-                tasks |= {asyncio.create_task(self._work(queue, transport, writer, n)) for n in range(n_workers)}
+                tasks |= {asyncio.create_task(self._work(queue, transport, writer)) for _ in range(n_workers)}
             try:
                 await self._watch(tasks, progress)
             finally:
@@ -269,7 +270,8 @@ class Asking:
                 self.asked.stopped = "deadline"
                 return
 
-    async def _work(self, keys: Iterator[bytes], transport: Transport, writer: GroupWriter | None, worker: int) -> None:
+    async def _work(self, keys: Iterator[bytes], transport: Transport, writer: GroupWriter | None) -> None:
+        written: asyncio.Task[None] | None = None
         for key in keys:
             if self.cache is not None and self.read_cached(key, self.cache.get(key)):
                 continue  # another process has asked it since
@@ -277,14 +279,18 @@ class Asking:
             compiled = self.prompts[slots[0].prompt]
             question = self.question(slots[0])
             most = compiled.cost(compiled.most(question))
-            call = Call(question.body, compiled.expected(question), most, compiled.cost)
-            reply = await transport.send(call, worker)
+            reply = await transport.send(Call(question.body, compiled.expected(question), most, compiled.cost))
+            if written is not None:
+                await asyncio.shield(written)  # the disk keeps up: one reply a worker, at most, is not on it
             if not reply.affordable:
                 self._missing += len(slots)
-                continue
-            if writer is not None and reply.body is not None:
-                await writer.put(Entry(key, compiled.url, compiled.prompt.model, reply.raw))
-            self.take(key, reply)
+            elif writer is None or reply.body is None:
+                self.take(key, reply)
+            else:
+                entry = Entry(key, compiled.url, compiled.prompt.model, reply.raw)
+                written = writer.put(entry, functools.partial(self.take, key, reply))
+        if written is not None:
+            await asyncio.shield(written)
 
     def take(self, key: bytes, reply: Reply, part: float = 1.0) -> None:
         """Read a reply wherever it belongs, and note what it took, of which `part` of the price is paid."""

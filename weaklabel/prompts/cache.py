@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +34,7 @@ CREATE INDEX batch_keys_by_tag ON batch_keys (tag);
 """
 _KEYS_A_QUERY = 500
 _LOCK_TIMEOUT = 60.0  # seconds that a writer waits for another process
+_GATHERED = 0.01  # seconds in which responses are gathered for one write
 KEY_BYTES = 32
 
 
@@ -261,32 +262,26 @@ class GroupWriter:
 
     def __init__(self, cache: ResponseCache) -> None:
         self._cache = cache
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._group: list[tuple[Entry, Callable[[], None]]] = []
+        self._task: asyncio.Task[None] | None = None  # writes the group; the one before it may be at it still
+        self._disk = asyncio.Lock()
 
-    async def put(self, entry: Entry) -> None:
-        """Returns when the response is on disk."""
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, written))
-        if self._task is None or self._task.done():
+    def put(self, entry: Entry, then: Callable[[], None]) -> asyncio.Task[None]:
+        """Keep a response soon; what is returned is done when it is on disk, and `then` was called."""
+        if not self._group or self._task is None:
             self._task = asyncio.create_task(self._write())
-        await written
+        self._group.append((entry, then))
+        return self._task
 
     async def _write(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting, []
-            try:
-                await asyncio.to_thread(self._cache.put_many, [entry for entry, _ in group])
-            except Exception as error:
-                for _, written in group:
-                    if not written.done():
-                        written.set_exception(error)
-                continue
-            for _, written in group:
-                if not written.done():
-                    written.set_result(None)
+        await asyncio.sleep(_GATHERED)
+        async with self._disk:
+            group, self._group = self._group, []
+            await asyncio.to_thread(self._cache.put_many, [entry for entry, _ in group])
+        for _, then in group:
+            then()
 
     async def close(self) -> None:
         """Wait for what is being written."""
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task})

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import math
 import random
 import re
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import httpx2
 import openai
 
+from weaklabel.prompts.connections import Connections, TooLongError
 from weaklabel.prompts.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.ledger import Cost, Ledger
 from weaklabel.prompts.limits import Gate, RateLimit
 from weaklabel.prompts.pricing import Tokens
 from weaklabel.prompts.reading import is_response
 
-_CALLS_A_CLIENT = 4  # at every call a connection pool looks at all of its connections
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
 _JITTER = 0.25  # of a wait
 _FRUITLESS_CALLS = 20  # calls given up, with no answer before or between, after which the endpoint is taken for dead
@@ -91,10 +89,6 @@ class _RefusedFieldError(Exception):
         self.field = field
 
 
-class _TooLongError(Exception):
-    """A body longer than is read."""
-
-
 class Transport:
     """An endpoint, driven within its limits. An asynchronous context manager, for one run and one event loop."""
 
@@ -109,21 +103,18 @@ class Transport:
         self._unknown: dict[str, set[str]] = {}  # by model: fields that the endpoint refused
         self._answered = False
         self._fruitless = 0
-        n_clients = -(-endpoint.concurrency // _CALLS_A_CLIENT)
         # Whole, it need not be joined at every call; Azure makes one of its own out of the path and the model.
         path = "/chat/completions"
         self._url = path if endpoint.azure_api_version is not None else endpoint.url + path
-        self._clients = [self._make_client() for _ in range(n_clients)]
+        self._client = self._make_client()
 
     def _make_client(self) -> openai.AsyncOpenAI:
         # Redirects are not followed: they would carry items to where nobody sent them.
         http = httpx2.AsyncClient(
+            transport=Connections(self.endpoint.url, self._most_bytes),
             timeout=None,  # one clock for the whole call instead of four for its parts: see _attempt
             follow_redirects=False,
-            event_hooks={"response": [self._bound]},
             headers={"Accept-Encoding": "identity"},
-            verify=_tls(),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=_CALLS_A_CLIENT),
         )
         settings: dict[str, Any] = {"api_key": self._key, "max_retries": 0, "timeout": None, "http_client": http}
         if self.endpoint.azure_api_version is not None:
@@ -135,18 +126,17 @@ class Transport:
     @property
     def client(self) -> openai.AsyncOpenAI:
         """A client for what is not a chat completion; it tries again by itself."""
-        return self._clients[0].with_options(max_retries=self.endpoint.max_retries, timeout=self.endpoint.timeout)
+        return self._client.with_options(max_retries=self.endpoint.max_retries, timeout=self.endpoint.timeout)
 
     async def __aenter__(self) -> Transport:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for client in self._clients:
-            await client.close()
+        await self._client.close()
 
     # ------------------------------------------------------------------- calls
 
-    async def send(self, call: Call, worker: int = 0) -> Reply:
+    async def send(self, call: Call) -> Reply:
         """Send a call until it is answered, given up, or not affordable.
 
         Raises:
@@ -160,7 +150,7 @@ class Transport:
             try:
                 await self._turn(call)
                 actual = None  # from here on a call may be billed, whether its reply arrives or not
-                body, raw, tokens = await self._attempt(call, self._clients[worker % len(self._clients)])
+                body, raw, tokens = await self._attempt(call)
                 actual = call.cost(tokens)
                 self._answered, self._fruitless = True, 0
                 return Reply(body, raw, tokens)
@@ -211,16 +201,16 @@ class Transport:
             )
         return Reply(error=reason if attempts == 1 else f"{reason} ({attempts} attempts)")
 
-    async def _attempt(self, call: Call, client: openai.AsyncOpenAI) -> tuple[dict[str, Any], bytes, Tokens]:
+    async def _attempt(self, call: Call) -> tuple[dict[str, Any], bytes, Tokens]:
         body = self.wire(call.body)
         try:
             async with asyncio.timeout(self.endpoint.timeout):
-                response = await client.post(self._url, cast_to=httpx2.Response, body=body)
+                response = await self._client.post(self._url, cast_to=httpx2.Response, body=body)
         except openai.APIStatusError as error:
             raise self._refused(error, call.body, body) from None
         except (openai.APITimeoutError, TimeoutError):
             raise _FailedError(f"no reply within {self.endpoint.timeout:g} s", retry=True, billed=True) from None
-        except (openai.APIConnectionError, httpx2.TransportError, _TooLongError) as error:
+        except (openai.APIConnectionError, httpx2.TransportError, TooLongError) as error:
             raise self._lost(error.__cause__ or error) from None
         raw = self.without_key(response.content)
         try:
@@ -282,41 +272,11 @@ class Transport:
         return f"HTTP {error.status_code}" + (f": {text}" if text else "")
 
     def _lost(self, cause: BaseException) -> _FailedError:
-        if isinstance(cause, _TooLongError):
+        if isinstance(cause, TooLongError):
             return _FailedError(f"the reply is longer than {self._most_bytes:,} bytes", retry=False, billed=True)
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
             return _FailedError("the endpoint cannot be reached", retry=True)
         return _FailedError(f"the connection was lost ({type(cause).__name__})", retry=True, billed=True)
-
-    async def _bound(self, response: httpx2.Response) -> None:
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise _TooLongError  # it was asked not to; unpacked, a small body may be of any size
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Bounded(response.stream, self._most_bytes)
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    """A body that ends with an error where it is too long."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
-        self._stream, self._most = stream, most
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        count = 0
-        async for chunk in self._stream:
-            count += len(chunk)
-            if count > self._most:
-                raise _TooLongError
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """One context for all clients: to read the certificates takes longer than many a call."""
-    return httpx2.create_ssl_context()
 
 
 def _refused_field(error: openai.APIStatusError, sent: dict[str, Any]) -> str | None:

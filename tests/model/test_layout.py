@@ -1,0 +1,163 @@
+"""Each layout is the same linear operator, which is written out here vote by vote."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from jaxtyping import Array
+from numpy.typing import NDArray
+
+from weaklabel import Votes
+from weaklabel.model import layout as layouts
+from weaklabel.model.dense import BLOCK_ROWS, DenseLayout
+from weaklabel.model.layout import AnyLayout, bucket, is_dense, lay_out, padded
+from weaklabel.model.packed import UNROLLED, PackedLayout, n_words, pack
+from weaklabel.model.sparse import SparseLayout, segments
+
+N_ITEMS = BLOCK_ROWS + 77
+
+
+def votes_of(n_sources: int, n_classes: int, coverage: float = 0.7) -> Votes:
+    rng = np.random.default_rng(3)
+    matrix = rng.integers(0, n_classes, (N_ITEMS, n_sources))
+    matrix[rng.random(matrix.shape) >= coverage] = -1
+    matrix[5] = -1
+    return Votes.from_dense(matrix, n_classes)
+
+
+def copies_of(n_sources: int) -> sp.csr_array:
+    scores = np.zeros((n_sources, n_sources))
+    scores[1, 4] = scores[4, 1] = 0.8
+    scores[1, 2] = scores[2, 1] = 0.3
+    return sp.csr_array(scores)
+
+
+def below(values: NDArray[np.float32], n_rows: int) -> Array:
+    """Values of rows, and zeros for padding."""
+    found: Array = jnp.zeros((n_rows, *values.shape[1:])).at[: len(values)].set(values)
+    return found
+
+
+def dense(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> AnyLayout:
+    codes = jnp.asarray(padded(votes.to_codes(), bucket(votes.n_items)))
+    shares = None if copies is None else layouts.shares_of(codes, jnp.asarray(copies.toarray(), jnp.float32))
+    return DenseLayout(codes, shares)
+
+
+def gathered(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> AnyLayout:
+    monkeypatch.setattr("weaklabel.model.dense.DENSE_CLASSES", 0)
+    return dense(votes, copies, monkeypatch)
+
+
+def packed(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> AnyLayout:
+    assert copies is None, "votes that count in part are not packed"
+    return pack(jnp.asarray(padded(votes.to_codes(), bucket(votes.n_items))), votes.n_classes)
+
+
+def sparse(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> AnyLayout:
+    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
+    found = lay_out(votes, copies)
+    assert isinstance(found, SparseLayout)
+    return found
+
+
+@pytest.mark.parametrize("n_sources", [6, 6 * UNROLLED + 5])
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize(
+    ("lay", "with_copies"),
+    [
+        (dense, False),
+        (dense, True),
+        (gathered, False),
+        (gathered, True),
+        (packed, False),
+        (sparse, False),
+        (sparse, True),
+    ],
+)
+def test_layouts_are_the_same_operator(
+    lay: Callable[..., AnyLayout],
+    with_copies: bool,
+    n_classes: int,
+    n_sources: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    votes, copies = votes_of(n_sources, n_classes), copies_of(n_sources) if with_copies else None
+    layout = lay(votes, copies, monkeypatch)
+    rng = np.random.default_rng(4)
+    weights = rng.normal(size=(n_sources, n_classes, 3)).astype(np.float32)
+    own = rng.normal(size=(n_sources, n_classes)).astype(np.float32)
+    values = rng.random((N_ITEMS, 3)).astype(np.float32)
+    q = rng.dirichlet(np.ones(n_classes), N_ITEMS).astype(np.float32)
+    items = rng.integers(0, 4, N_ITEMS).astype(np.float32)
+
+    one_hot, share = _written_out(votes, copies)
+    np.testing.assert_allclose(
+        layout.evidence(jnp.asarray(weights))[:N_ITEMS], np.einsum("ums,um,msc->uc", one_hot, share, weights), atol=1e-4
+    )
+    of_items = below(values, layout.n_rows)
+    np.testing.assert_allclose(
+        layout.counts(of_items, n_sources, n_classes), np.einsum("ums,uc->msc", one_hot, values), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        layout.own_evidence(jnp.asarray(own))[:N_ITEMS], np.einsum("ums,um,ms->us", one_hot, share, own), atol=1e-4
+    )
+    np.testing.assert_allclose(
+        layout.own_counts(below(q, layout.n_rows), n_sources), np.einsum("umk,uk->mk", one_hot, q), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        layout.share_totals(below(items, layout.n_rows), n_sources, n_classes),
+        np.einsum("ums,um,u->m", one_hot, share, items),
+        rtol=1e-4,
+    )
+
+
+def _written_out(votes: Votes, copies: sp.csr_array | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[U, M, S] ones where votes are, and [U, M] their shares."""
+    matrix = votes.to_dense()
+    one_hot = (matrix[:, :, None] == np.arange(votes.n_classes)).astype(float)
+    same = np.einsum("ums,uns->umn", one_hot, one_hot)
+    scores = np.zeros((votes.n_sources, votes.n_sources)) if copies is None else copies.toarray()
+    return one_hot, 1 / (1 + np.einsum("umn,mn->um", same, scores))
+
+
+@pytest.mark.parametrize(("n_sources", "n_symbols"), [(1, 2), (10, 2), (50, 2), (20, 10), (7, 64), (3, 5000)])
+def test_words_hold_all_votes_and_keep_their_tables_small(n_sources: int, n_symbols: int) -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-2, n_symbols, (300, n_sources))
+    layout = pack(jnp.asarray(codes), n_symbols)
+    assert isinstance(layout, PackedLayout)
+    assert layout.words.shape == (300, n_words(n_sources, n_symbols))
+    base = n_symbols + 1
+    assert layout.votes_a_word == 1 or base**layout.votes_a_word <= 2048
+    words = np.asarray(layout.words, np.int64)
+    digits = words[:, None, :] // base ** np.arange(layout.votes_a_word)[None, :, None] % base
+    np.testing.assert_array_equal(digits.reshape(300, -1)[:, :n_sources], np.maximum(codes, -1) + 1)
+
+
+def test_segments_hold_each_vote_once_and_waste_little() -> None:
+    rng = np.random.default_rng(1)
+    length = np.minimum(rng.geometric(0.25, 500) - 1, 40)
+    rows = np.repeat(np.arange(500), length)
+    cut = segments(rows, 500)
+    assert cut.filled.sum() == len(rows)
+    n_further = len(cut.further_rows)
+    first, further = cut.fill(np.arange(len(rows)), -1, 512, 300)
+    assert (first[:, 500:] == -1).all()
+    assert (further[:, n_further:] == -1).all()
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([first[first >= 0], further[further >= 0]])), np.arange(len(rows))
+    )
+    for row in range(500):
+        held = np.concatenate([first[:, row], further[:, :n_further][:, cut.further_rows == row].ravel()])
+        assert set(held[held >= 0]) == set(np.flatnonzero(rows == row))
+    assert cut.filled.size < 3 * len(rows)
+
+
+def test_what_is_mostly_silent_or_of_many_classes_is_laid_out_sparse() -> None:
+    assert is_dense(votes_of(50, 2, 0.3))
+    assert is_dense(votes_of(20, 10, 0.3))
+    assert not is_dense(votes_of(300, 2, 0.02))
+    assert not is_dense(votes_of(10, 100, 0.3))

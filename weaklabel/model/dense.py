@@ -1,0 +1,102 @@
+"""Votes as a matrix of symbols, in blocks of rows: for accelerators, and where copies weigh votes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+BLOCK_ROWS = 1024
+"""On a CPU: what is made of them stays in the cache."""
+ACCELERATOR_BLOCKS = 64
+"""Blocks that a GPU or TPU takes together: it has no such cache, and each step costs it a launch."""
+DENSE_CLASSES = 16
+"""Above, a one-hot product does K times the work of a gather."""
+
+
+class DenseLayout(NamedTuple):
+    """Every cell of the matrix, in blocks of rows: one-hot products for few classes, gathers for many."""
+
+    codes: Int[Array, "U M"]
+    """Symbol index; negative where there is none, and S or above where the vote lies elsewhere."""
+    shares: Float[Array, "U M"] | None
+    """Weight of each vote as evidence; None where all are 1."""
+
+    @property
+    def n_rows(self) -> int:
+        """See `Layout.n_rows`."""
+        return self.codes.shape[0]
+
+    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
+        """See `Layout.evidence`."""
+
+        def block(_: None, part: tuple[Array, Array | None]) -> tuple[None, Array]:
+            codes, shares = part
+            if weights.shape[1] <= DENSE_CLASSES:
+                one_hot = jax.nn.one_hot(codes, weights.shape[1], dtype=weights.dtype)
+                if shares is not None:
+                    one_hot = one_hot * shares[:, :, None]
+                return None, one_hot.reshape(codes.shape[0], -1) @ weights.reshape(-1, weights.shape[2])
+
+            def add(source: Array, total: Array) -> Array:
+                symbols = codes[:, source].astype(jnp.int32)
+                values = weights[source, symbols.clip(0, weights.shape[1] - 1)]
+                share = ((symbols >= 0) & (symbols < weights.shape[1])).astype(weights.dtype)
+                share = share if shares is None else share * shares[:, source]
+                return total + values * share[:, None]
+
+            start = jnp.zeros((codes.shape[0], weights.shape[2]), weights.dtype)
+            return None, jax.lax.fori_loop(0, codes.shape[1], add, start)
+
+        _, rows = jax.lax.scan(block, None, self.blocks())
+        return rows.reshape(-1, weights.shape[2])
+
+    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+        """See `Layout.counts`."""
+        codes, _ = self.blocks()
+
+        def block(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+            codes, values = part
+            if n_symbols <= DENSE_CLASSES:
+                one_hot = jax.nn.one_hot(codes, n_symbols, dtype=values.dtype).reshape(codes.shape[0], -1)
+                return total + one_hot.T @ values, None
+
+            def add(source: Array, total: Array) -> Array:
+                symbols = codes[:, source].astype(jnp.int32)
+                spoken = (symbols >= 0) & (symbols < n_symbols)
+                places = jnp.where(spoken, source * n_symbols + symbols, n_sources * n_symbols)
+                return total.at[places].add(values, mode="drop")
+
+            return jax.lax.fori_loop(0, codes.shape[1], add, total), None
+
+        start = jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype)
+        total, _ = jax.lax.scan(block, start, (codes, values.reshape(*codes.shape[:2], values.shape[1])))
+        return total.reshape(n_sources, n_symbols, values.shape[1])
+
+    def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
+        """See `Layout.own_evidence`."""
+        return self.evidence(jax.vmap(jnp.diag)(weights))
+
+    def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
+        """See `Layout.own_counts`."""
+        return jax.vmap(jnp.diag)(self.counts(values, n_sources, values.shape[1]))
+
+    def share_totals(
+        self,
+        weight: Float[Array, " U"],
+        n_sources: int,  # noqa: ARG002
+        n_symbols: int,
+    ) -> Float[Array, " M"]:
+        """See `Layout.share_totals`."""
+        spoken = (self.codes >= 0) & (self.codes < n_symbols)
+        spoken = spoken.astype(weight.dtype)
+        return weight @ (spoken if self.shares is None else spoken * self.shares)
+
+    def blocks(self) -> tuple[Array, Array | None]:
+        """Codes and shares, [blocks, rows of a block, M]."""
+        size = BLOCK_ROWS if jax.default_backend() == "cpu" else ACCELERATOR_BLOCKS * BLOCK_ROWS
+        size = min(self.codes.shape[0], size)
+        shape = (-1, size, self.codes.shape[1])
+        return self.codes.reshape(shape), None if self.shares is None else self.shares.reshape(shape)
