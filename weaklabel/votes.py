@@ -43,6 +43,8 @@ Cells = ArrayLike | Sequence[Sequence[object]]
 """A matrix of votes as numbers, with vote objects among them or not."""
 BLOCK_ROWS = 8192
 """Rows of a large matrix that are looked at together."""
+FEW_CLASSES = 4
+"""Up to so many, votes are counted class by class."""
 
 
 class Votes:
@@ -441,7 +443,7 @@ class Votes:
         if self._matrix is None:
             chosen = choose(self._values)
             if chosen.all():
-                return self._rows, self._columns, self._values
+                return _read_only(self._rows), _read_only(self._columns), _read_only(self._values)
             return self._rows[chosen], self._columns[chosen], self._values[chosen]
         rows, columns = np.nonzero(choose(self._matrix))
         return rows.astype(np.int32), columns.astype(np.int32), self._matrix[rows, columns]
@@ -452,6 +454,8 @@ class Votes:
         Whole numbers for plain votes. Otherwise expected ones, as float64: a candidate set counts in equal shares for
         its classes, a soft vote by its probabilities.
         """
+        if self.is_plain and self._matrix is not None and self.n_classes <= FEW_CLASSES:
+            return self._counted_by_block(self._matrix)
         rows, _, labels = self.triples()
         if self.is_plain:
             return self._tally(rows, labels)
@@ -460,6 +464,15 @@ class Votes:
         shares, rows, labels = self.symbols.distributions(), rows[~is_class], labels[~is_class]
         for k in range(self.n_classes):
             total[:, k] += np.bincount(rows, shares[labels, k], minlength=self.n_items)
+        return total
+
+    def _counted_by_block(self, codes: Codes) -> NDArray[np.int64]:
+        total = np.empty((self.n_items, self.n_classes), np.int64)
+        each = np.ones(self.n_sources, np.float32)
+        for start in range(0, len(codes), BLOCK_ROWS):
+            block = codes[start : start + BLOCK_ROWS]
+            for k in range(self.n_classes):
+                total[start : start + BLOCK_ROWS, k] = (block == k).astype(np.float32) @ each
         return total
 
     def _tally(self, rows: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -189,7 +189,7 @@ def test_the_model_is_what_its_equations_say(n_classes: int, with_gold: bool) ->
             sources,
             SETTINGS,
             correlation=correlation,
-            votes_by_class=fired,
+            votes_by_class=np.asarray(fired),
             n_uncovered=10.0,
             n_checked=float(reference.n_votes[reference.n_votes >= 3].sum()),
         )

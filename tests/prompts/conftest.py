@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from weaklabel.prompts import Endpoint, PromptEngine, PromptFunction
 
 KEY = "sk-secret-0123456789"
+CERTIFICATE = Path(__file__).with_name("localhost.pem")  # and its key, both made for these tests; until 2120
 JSON = {"content-type": "application/json"}
 
 
@@ -99,6 +101,10 @@ class Misbehaving:
         return Response(http(200, body, headers))
 
     @staticmethod
+    def written(raw: bytes, **how: Any) -> Response:
+        return Response(raw, **how)
+
+    @staticmethod
     def drip(seconds: float) -> Response:
         return Response(http(200, json.dumps(completion("yes")).encode()), cut=20, pause=seconds)
 
@@ -139,7 +145,8 @@ class EndpointServer(Misbehaving):
         open_now, most_open: completions being answered, now and at most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.reply: Callable[[Request], Response] = lambda request: self.completion("yes")
         self.requests: list[Request] = []
         self.connections = 0
@@ -156,7 +163,7 @@ class EndpointServer(Misbehaving):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     @property
     def chats(self) -> list[Request]:
@@ -170,7 +177,7 @@ class EndpointServer(Misbehaving):
         self._loop.close()
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         self._ready.set()
 
@@ -226,6 +233,8 @@ class EndpointServer(Misbehaving):
 
     async def _write(self, writer: asyncio.StreamWriter, response: Response) -> bool:
         if response.ending == "reset":
+            writer.write(response.raw)
+            await asyncio.sleep(response.pause)
             sock: socket.socket = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
@@ -324,6 +333,15 @@ def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 @pytest.fixture
 def endpoint() -> Iterator[EndpointServer]:
     server = EndpointServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def endpoint_with_tls() -> Iterator[EndpointServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    server = EndpointServer(context)
     yield server
     server.stop()
 

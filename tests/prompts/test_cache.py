@@ -1,5 +1,6 @@
 """The cache: what is kept, moved and forgotten."""
 
+import functools
 import json
 import sqlite3
 import stat
@@ -10,7 +11,7 @@ import pytest
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts import ResponseCache
-from weaklabel.prompts.cache import Batch, Entry
+from weaklabel.prompts.cache import Batch, Entry, GroupWriter
 
 
 def entry(number: int, endpoint: str = "http://a/v1", model: str = "m") -> Entry:
@@ -104,3 +105,28 @@ def test_threads_may_write_together(cache: ResponseCache) -> None:
     for thread in threads:
         thread.join()
     assert len(cache) == 125
+
+
+async def test_what_is_told_is_on_disk(cache: ResponseCache) -> None:
+    writer, other = GroupWriter(cache), ResponseCache(cache.path)
+    found: list[bytes | None] = []
+
+    def tell(number: int) -> None:
+        found.append(other.get(entry(number).key))
+
+    tasks = [writer.put(entry(k), functools.partial(tell, k)) for k in range(5)]
+    assert len(set(tasks)) == 1  # they go together
+    await tasks[0]
+    assert found == [entry(k).response for k in range(5)]
+    writer.put(entry(5), lambda: found.append(b"last"))
+    await writer.close()
+    assert found[-1] == b"last"
+
+
+async def test_a_write_that_fails_is_told_to_nobody_but_its_writer(cache: ResponseCache) -> None:
+    writer, told = GroupWriter(cache), []
+    cache.close()
+    task = writer.put(entry(1), lambda: told.append(1))
+    with pytest.raises(sqlite3.ProgrammingError):
+        await task
+    assert not told

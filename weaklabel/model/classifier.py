@@ -16,16 +16,18 @@ cells where features are sparse, I inputs and O outputs of a layer.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import scipy.sparse as sp
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 from scipy.special import log_softmax
+
+if TYPE_CHECKING:
+    import optax
 
 Features = NDArray[np.float32] | sp.csr_array[np.float32]
 """[N, D], dense or sparse by rows."""
@@ -281,6 +283,8 @@ def _train(
     epochs: Int[Array, ""],
 ) -> tuple[Network, Float[Array, "epochs L"]]:
     """Adam; the networks of each weight decay after the epoch in which held-out items were predicted best."""
+    import optax  # only here: fits without features need not wait for it
+
     n_decays, n_models = weight_decays.shape[0], start[0].bias.shape[0]
     per_decay = n_models // n_decays
     n_padded, batch_rows = batches.weight.shape

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from weaklabel.model.gram import gram
+from weaklabel.model.gram import filled_in, gram
 from weaklabel.votes import Votes
 
 SHARED_ROWS = 25
@@ -57,21 +57,22 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
     one_hot = sp.csr_array((np.ones(len(rows), bool), (place, sources)), shape=(n_rows * n_symbols, n_sources))
     shown = np.bincount(place, minlength=n_rows * n_symbols).reshape(n_rows, n_symbols).astype(float)
     fired = sp.csr_array((np.ones(len(rows), bool), (rows, sources)), shape=(n_rows, n_sources))
+    shown_by, fired_by = filled_in(one_hot), filled_in(fired)
 
     def by_symbol(row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.repeat(row_weight, n_symbols)
 
-    shared_errors = gram(one_hot, (weight[:, None] * _errors(shown, votes.symbols.supports())).ravel())
-    shared_rows = gram(fired, weight * judged)
-    apart = shared_rows - gram(one_hot, by_symbol(weight * judged))
-    together = gram(fired, weight)
+    shared_errors = gram(shown_by, (weight[:, None] * _errors(shown, votes.symbols.supports())).ravel())
+    shared_rows = gram(fired_by, weight * judged)
+    apart = shared_rows - gram(shown_by, by_symbol(weight * judged))
+    together = gram(fired_by, weight)
     n_votes = np.diag(together)
     alone = n_votes[:, None] + n_votes[None] - 2 * together
     apart += np.outer(precision, precision) * alone
     share = shared_errors / (shared_errors + apart + PRIOR_DISAGREEMENTS)
     scores = np.clip((share - DOUBTFUL) / (SURE - DOUBTFUL), 0, 1) * (shared_rows >= SHARED_ROWS)
 
-    agreed = gram(one_hot, by_symbol(weight))
+    agreed = gram(shown_by, by_symbol(weight))
     same = (alone == 0) & (together == agreed) & (together >= IDENTICAL_VOTES)
     np.fill_diagonal(same, False)
     if same.any():

@@ -6,10 +6,14 @@ how much correlation of errors the model finds where there is none. What the rea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from weaklabel.model.devices import at_once
 from weaklabel.votes import Votes
 
 MOST_ROWS = 4000
@@ -73,8 +77,9 @@ def excess_correlation(
     of_source = cell_sources * n_classes
 
     def posterior(votes: NDArray[np.int64]) -> NDArray[np.float64]:
-        evidence = np.add.reduceat(log_confusion[of_source + votes], starts, axis=0)
-        return np.asarray(softmax(log_prior + evidence, axis=1))
+        ends, shape = np.append(starts, len(votes)), (len(starts), len(log_confusion))
+        shown = sp.csr_array((np.ones(len(votes)), of_source + votes, ends), shape=shape)
+        return np.asarray(softmax(log_prior + shown @ log_confusion, axis=1))
 
     def pair_sums(votes: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over pairs of votes: of the products of residuals, and of their standard deviations."""
@@ -92,12 +97,20 @@ def excess_correlation(
     real, twins = pair_sums(given, labels), np.zeros(2)
     cumulated, n_pairs = labels.cumsum(1), max(int((votes_a_row * (votes_a_row - 1) // 2).sum()), 1)
     n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // max(len(cell_rows) * n_classes, 1))
-    for _ in range(n_twins):
-        truth = (cumulated > rng.random((n_rows, 1))[voting]).argmax(1)
-        drawn = rng.random(len(given)) if n_sources > CROWD else rng.random(n_rows * n_sources)[of_cell]
-        twin = (below[of_source + truth[cell_rows]] < drawn[:, None]).sum(1)
+
+    def draws() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        for _ in range(n_twins):
+            truths = rng.random((n_rows, 1))[voting]
+            yield truths, rng.random(len(given)) if n_sources > CROWD else rng.random(n_rows * n_sources)[of_cell]
+
+    def of_twin(drawn: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
+        truth = (cumulated > drawn[0]).argmax(1)
+        twin = (below[of_source + truth[cell_rows]] < drawn[1][:, None]).sum(1)
         twin = np.minimum(twin, n_classes - 1)
-        twins += pair_sums(twin, posterior(twin))
+        return pair_sums(twin, posterior(twin))
+
+    for sums in at_once(of_twin, draws()):
+        twins += sums
     if min(real[1], twins[1]) <= 1e-6:
         return 0.0
     return float(real[0] / real[1] - twins[0] / twins[1])

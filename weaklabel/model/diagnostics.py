@@ -123,7 +123,7 @@ def diagnose(
         votes: U distinct rows.
         weight: [U] how many items have the row.
         soft: [U, K] soft labels.
-        called: [U] class called, -1 where it cannot tell.
+        called: [U] class called where there are no votes, -1 where it cannot tell.
         majority_vote: whether the calls are those of majority vote.
         class_balance: [K] estimated.
         intervals: [M, 2] of the accuracies.
@@ -134,24 +134,19 @@ def diagnose(
         objective: [n_iter].
         converged: whether EM came to rest.
     """
-    rows, _, labels = votes.triples()
-    n_symbols = votes.n_classes + len(votes.symbols)
-    shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
-    n_votes = np.bincount(rows, minlength=votes.n_items)
+    allowed, told, n_votes = _votes_for(votes)
     covered = n_votes > 0
     # Votes agree where there is a class that all of them speak for.
-    allowed = shown if votes.is_plain else shown @ sp.csr_array(votes.symbols.supports().astype(float))
-    agreed = (n_votes >= 2) & (np.asarray(allowed.max(axis=1).toarray()).ravel() == n_votes)
-    contradicted = agreed & (np.asarray(allowed[np.arange(votes.n_items), soft.argmax(1)]).ravel() < n_votes)
-    said = votes.symbols.distributions()
-    said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
-    told = shown if votes.is_plain else shown @ sp.csr_array(said.astype(float))
-    shares = np.asarray(told.T @ (weight / np.maximum(told.sum(axis=1), 1)), np.float64)
+    items = np.arange(votes.n_items)
+    agreed = (n_votes >= 2) & (allowed[items, allowed.argmax(1)] == n_votes)
+    contradicted = agreed & (allowed[items, soft.argmax(1)] < n_votes)
+    shares = (weight / np.maximum(sum(told.T), 1)) @ told
     shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
     names = np.asarray(votes.source_names, dtype=object)
-    uninformed = ~covered & (np.ptp(soft, axis=1) < UNIFORM)
+    uninformed = ~covered
+    uninformed[uninformed] = np.ptp(soft[uninformed], axis=1) < UNIFORM
     guessed = float(weight[uninformed & (called >= 0)].sum()) / n_items
     diagnostics = Diagnostics(
         risk=RISK_OF_GUESSING if guessed > 0 else 0.0 if majority_vote else RISK,
@@ -172,6 +167,23 @@ def diagnose(
         converged=converged,
     )
     return _with_findings(diagnostics, float(covered @ weight) / n_items, len(objective))
+
+
+def _votes_for(votes: Votes) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """[U, K] votes that allow each class, [U, K] votes for each class as far as they show a balance, and [U] votes."""
+    if votes.is_plain:
+        counts = votes.counts()
+        return (
+            counts,
+            counts,
+            np.asarray(sum(counts.T)),
+        )  # column by column: reducing over a short axis costs many times as much
+    rows, _, labels = votes.triples()
+    n_symbols, n_votes = votes.n_classes + len(votes.symbols), np.bincount(rows, minlength=votes.n_items)
+    shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
+    said = votes.symbols.distributions()
+    said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
+    return shown @ votes.symbols.supports().astype(float), shown @ said.astype(float), n_votes
 
 
 def _groups(copies: sp.csr_array[np.float64], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

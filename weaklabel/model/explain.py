@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
-from scipy.stats import entropy
+from scipy.special import entr, logsumexp
 
 from weaklabel.model.params import ReadOut, Rows
 from weaklabel.model.readout import gather, soften, worth
@@ -106,7 +105,7 @@ def _of_symbol(weights: NDArray[np.float64], votes: Votes, code: int) -> NDArray
     if code < first_soft:
         return np.asarray(weights[code])
     p, plain = votes.symbols.soft[code - first_soft].astype(np.float64), weights[:n_classes]
-    unsaid = float(entropy(p)) / np.log(n_classes)
+    unsaid = float(entr(p / p.sum()).sum()) / np.log(n_classes)
     uniform = logsumexp(plain, axis=0) - np.log(n_classes)
     return np.asarray(logsumexp(plain, axis=0, b=p[:, None]) - unsaid * uniform)
 

@@ -18,20 +18,27 @@ MOST_EXACT = 2**23
 """Sums of halves below are exact in float32."""
 
 
-def gram(matrix: sp.csr_array[Any], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def filled_in(matrix: sp.csr_array[Any]) -> sp.csr_array[Any] | NDArray[Any]:
+    """The matrix in the form whose `gram` is faster."""
+    cells = matrix.shape[0] * matrix.shape[1]
+    return matrix.toarray() if matrix.nnz > DENSE_FILL * cells and cells <= MOST_CELLS else matrix
+
+
+def gram(matrix: sp.csr_array[Any] | NDArray[Any], weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """[columns, columns] sum over the rows of weight times the product of two columns.
 
     Args:
-        matrix: [rows, columns]; of bool, or of float64.
+        matrix: [rows, columns]; of bool, or of float64; of `filled_in`.
         weight: [rows].
     """
-    cells = matrix.shape[0] * matrix.shape[1]
-    if matrix.nnz > DENSE_FILL * cells and cells <= MOST_CELLS:
+    if isinstance(matrix, np.ndarray):
         halves = 2 * weight
         exact = matrix.dtype == bool and halves.sum() < MOST_EXACT and not (halves % 1).any()
-        dense = matrix.astype(np.float32 if exact else np.float64).toarray()
+        dense = matrix.astype(np.float32 if exact else np.float64)
         return _product(dense, dense * weight[:, None].astype(dense.dtype))
-    return np.asarray((matrix.T @ (sp.diags_array(weight) @ matrix)).toarray())
+    of_cell = np.repeat(weight, np.diff(matrix.indptr))
+    weighted = sp.csr_array((matrix.data * of_cell, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return np.asarray((matrix.T @ weighted).toarray())
 
 
 def _product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:

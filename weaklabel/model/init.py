@@ -72,15 +72,18 @@ def prepare(
     items = pad(merged.weight, n_rows)
     sets = None if votes.is_plain else set_symbols(votes)
     layout, soft = lay_out(votes), lay_out_soft(votes)
-    whole = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
     vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
+    whole = vote_counts.sum(1)
+    if sets is not None:
+        whole = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
     precision = unipolarity(vote_counts)
     copies = copy_scores(plain_part(votes, with_sets=True), merged.weight.astype(np.float64) / merged.scale, precision)
     if families is not None:
         copies = with_families(copies, families, settings.family_score)
+    shared = whole
     if copies.nnz:
         layout, soft = lay_out(votes, copies), lay_out_soft(votes, copies)
-    shared = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
+        shared = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
     independence = np.where(whole > 0, shared / np.maximum(whole, 1e-9), 1.0)
     once = vote_counts.sum(1) * independence
     mean_precision = float((precision * once).sum() / max(once.sum(), 1e-9))
@@ -157,8 +160,8 @@ def _gold_weights(rows: Rows, items: NDArray[np.float32], gold: NDArray[np.int32
 
 
 def pad(values: NDArray[Any], size: int, fill: int = 0) -> Array:
-    """Values [U] on the device, padded to [size]."""
-    padded = np.full(size, fill, values.dtype)
+    """Values [U, ...] on the device, padded to [size, ...]."""
+    padded = np.full((size, *values.shape[1:]), fill, values.dtype)
     padded[: len(values)] = values
     on_device: Array = jax.device_put(padded)
     return on_device

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from weaklabel.model.gram import gram
+from weaklabel.model.gram import filled_in, gram
 from weaklabel.votes import Votes
 
 MOST_ROWS = 20_000
@@ -58,12 +58,15 @@ def accuracy_intervals(
     spread = accuracy * (1 - accuracy)
     score = (right - accuracy[sources]) / spread[sources]
     if n_sources <= MOST_SOURCES:
-        scores = sp.csr_array((score, (rows, sources)), shape=(votes.n_items, n_sources))
+        ends = np.append(0, np.cumsum(np.bincount(rows, minlength=votes.n_items)))
+        scores = sp.csr_array((score, sources, ends), shape=(votes.n_items, n_sources))
+        information = gram(filled_in(scores), weight)
         if n_classes <= MOST_CLASSES:
             balance = np.clip((weight @ of_class + 1) / (weight.sum() + n_classes), 1e-6, 1)
             of_balance = of_class[:, :-1] / balance[:-1] - of_class[:, -1:] / balance[-1]
-            scores = sp.hstack([scores, sp.csr_array(of_balance)]).tocsr()
-        information = gram(scores, weight)
+            weighted = weight[:, None] * of_balance
+            of_both = scores.T @ weighted
+            information = np.block([[information, of_both], [of_both.T, of_balance.T @ weighted]])
         information[np.diag_indices(n_sources)] += 2 / spread
         beyond = np.arange(n_sources, len(information))
         information[beyond, beyond] += 1

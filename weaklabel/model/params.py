@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from weaklabel.model.bags import BagLayout
@@ -166,7 +167,7 @@ class Sources(NamedTuple):
     """`log_anchored` of each group; None where there are no groups."""
 
     @property
-    def mean_precision(self) -> Float[Array, ""]:
+    def mean_precision(self) -> Float[Array, ""] | np.float32:
         """Mean of `precision` over the votes, copies counted once: how far the set is read by precision."""
         n_votes = self.vote_counts.sum(1) * self.independence
         return (self.precision * n_votes).sum() / n_votes.sum().clip(1e-9)

@@ -103,7 +103,8 @@ def _predict_by_item(
     size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes, "anchor_mass": anchor_mass}
     rows = describe(lay_out(votes, copies), items, **size, sets=sets, soft=lay_out_soft(votes, copies))
     rows = beside(rows, items, known.on_device(n_rows), 0.0)
-    soft, scores = read_out(rows, how, anchor_mass)
+    soft, scores = read_out(rows, how, anchor_mass, with_calls=True)
+    assert scores is not None
     return Predicted(np.array(soft[:n_items]), np.array(scores[:n_items]))
 
 

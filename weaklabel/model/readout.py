@@ -24,7 +24,6 @@ from weaklabel.model import over_classes
 from weaklabel.model.dense import DenseLayout
 from weaklabel.model.estep import added, constrained, row_evidence, row_prior
 from weaklabel.model.layout import AnyLayout
-from weaklabel.model.mstep import tempered_prior
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Side, Sources
 from weaklabel.model.rows import describe, in_bags
 
@@ -35,7 +34,7 @@ def make_read_out(
     settings: Settings,
     *,
     correlation: float,
-    votes_by_class: Float[Array, "M K"] | None,
+    votes_by_class: NDArray[np.float32] | None,
     n_uncovered: float,
     n_checked: float,
 ) -> ReadOut:
@@ -51,8 +50,12 @@ def make_read_out(
         n_uncovered: number of items without votes.
         n_checked: number of votes on items with three votes or more, copies counted once.
     """
-    precision, n_sources, n_told = (float(value) for value in _summarized(sources))
-    n_sources, n_classes = max(n_sources, 1.0), sources.vote_counts.shape[1]
+    # On the host: what is small would take longer to compile than to compute.
+    params, sources = jax.tree.map(np.asarray, (params, sources))
+    voting = np.where(sources.vote_counts.sum(1) > 0, sources.independence, 0)
+    n_told = float(voting.sum() if sources.information is None else (voting * sources.information).sum())
+    precision, n_sources = float(sources.mean_precision), max(float(voting.sum()), 1.0)
+    n_classes = sources.vote_counts.shape[1]
     doubt = untestable(n_sources, n_classes)
     beyond = max(correlation - settings.correlation_ignored, 0.0)
     seen = max(float(np.clip(beyond / settings.correlation_full, settings.least_safeguard, 1)), doubt)
@@ -67,7 +70,9 @@ def make_read_out(
     sharpness = 1 - precision + precision * settings.sharpen_precision
     sharpness /= 1 + (1 - precision) * settings.untestable * doubt
     correlated = settings.prior_correlated * safeguard * (1 - precision)
-    evidence, log_prior, call_log_prior = _tempered(params, sources, settings, bound, safeguard, correlated)
+    log_balance = np.asarray(np.log(params.class_totals / params.class_totals.sum()))
+    # As weaklabel.model.mstep.tempered_prior in EM, with a power of its own.
+    log_prior = (1 - precision) * log_balance + precision * settings.prior_precision_read * sources.log_anchored
     # Too few votes that others check: nothing is known of the sources, and the call is that of majority vote.
     unchecked = n_checked / max(n_told, 1.0) / n_classes < settings.call_checked_votes
     if unchecked and precision > 0.5:
@@ -75,17 +80,17 @@ def make_read_out(
     else:
         uncovered = _uncovered_call(params, sources, settings, precision, votes_by_class, n_uncovered)
     return ReadOut(
-        evidence=evidence,
-        log_prior=log_prior,
+        evidence=jnp.asarray(_bounded(params, bound, safeguard)),
+        log_prior=jnp.asarray(log_prior - correlated * log_balance, jnp.float32),
         sharpness=_scalar(sharpness),
         correlation=_scalar((1 - precision) * assumed),
         saturation=_scalar(settings.saturation),
         anchor_mass=_scalar((1 + precision) * settings.anchor_mass),
         anchor_share=_scalar(safeguard * settings.anchor_share),
         uniform_share=_scalar(safeguard * settings.uniform_share),
-        call_evidence=params.evidence,
-        call_log_prior=call_log_prior,
-        group_shift=params.group_shift,
+        call_evidence=jnp.asarray(params.evidence),
+        call_log_prior=jnp.asarray(params.log_prior - correlated * log_balance, jnp.float32),
+        group_shift=None if params.group_shift is None else jnp.asarray(params.group_shift),
         call_anchor_share=_scalar(1.0 if unchecked and precision <= 0.5 else 1 - (1 - hold) * (1 - pool)),
         uncovered_call=jnp.asarray(uncovered.astype(np.float32)),
     )
@@ -106,43 +111,17 @@ def _scalar(value: float) -> Array:
     return jnp.asarray(np.float32(value))
 
 
-# Each of these is one program: step by step they would take longer to compile than EM itself.
-
-
-@jax.jit
-def _summarized(sources: Sources) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """The mean precision; the number of sources that vote, copies counted once; and that by what their votes tell."""
-    voting = jnp.where(sources.vote_counts.sum(1) > 0, sources.independence, 0)
-    told = voting if sources.information is None else voting * sources.information
-    return sources.mean_precision, voting.sum(), told.sum()
-
-
-@jax.jit
-def _tempered(
-    params: Params,
-    sources: Sources,
-    settings: Settings,
-    bound: float | Float[Array, ""],
-    safeguard: float | Float[Array, ""],
-    correlated: float | Float[Array, ""],
-) -> tuple[Float[Array, "M S K"] | Float[Array, "M K"], Float[Array, " K"], Float[Array, " K"]]:
-    """Bounded evidence, and the priors of the soft labels and of the call."""
-    log_balance = jnp.log(params.class_totals / params.class_totals.sum())
-    log_prior = tempered_prior(log_balance, sources, settings.prior_precision_read)
-    taken_out = correlated * log_balance
-    return _bounded(params, bound, safeguard), log_prior - taken_out, params.log_prior - taken_out
-
-
-def _bounded(params: Params, bound: float | Float[Array, ""], safeguard: float | Float[Array, ""]) -> Array:
+def _bounded(params: Params, bound: float, safeguard: float) -> NDArray[np.float32]:
     """Evidence in which a vote may be noise with probability `bound`, as far as safeguards are in force."""
-    if params.evidence.ndim == 2:
-        n_classes = params.evidence.shape[1]
-        accuracy = (1 - bound) * params.confusion + bound / n_classes
-        bounded = jnp.tile(jnp.log(accuracy * (n_classes - 1) / (1 - accuracy))[:, None], (1, n_classes))
+    evidence = np.asarray(params.evidence)
+    if evidence.ndim == 2:
+        n_classes = evidence.shape[1]
+        accuracy = (1 - bound) * np.asarray(params.confusion) + bound / n_classes
+        bounded = np.tile(np.log(accuracy * (n_classes - 1) / (1 - accuracy))[:, None], (1, n_classes))
     else:
-        scaled = jnp.exp(params.evidence - params.evidence.max(2, keepdims=True))
-        bounded = jnp.log((1 - bound) * scaled + bound * scaled.mean(2, keepdims=True))
-    return (1 - safeguard) * params.evidence + safeguard * bounded
+        scaled = np.exp(evidence - evidence.max(2, keepdims=True))
+        bounded = np.log((1 - bound) * scaled + bound * scaled.mean(2, keepdims=True))
+    return np.asarray((1 - safeguard) * evidence + safeguard * bounded, np.float32)
 
 
 def _uncovered_call(
@@ -150,7 +129,7 @@ def _uncovered_call(
     sources: Sources,
     settings: Settings,
     precision: float,
-    votes_by_class: Float[Array, "M K"] | None,
+    votes_by_class: NDArray[np.float32] | None,
     n_uncovered: float,
 ) -> NDArray[np.float64]:
     """[K] score of each class where no source votes: the balance, and the silence of unipolar sources.
@@ -267,19 +246,20 @@ def _called_alone(side: Side | None, otherwise: Float[Array, "1 K"]) -> Float[Ar
     return share * side.alone + (1 - share) * otherwise
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="with_calls")
 def read_out(
-    rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""]
-) -> tuple[Float[Array, "U K"], Float[Array, "U K"]]:
-    """Soft labels, and the scores whose largest is called.
+    rows: Rows, how: ReadOut, row_anchor_mass: float | Float[Array, ""], *, with_calls: bool
+) -> tuple[Float[Array, "U K"], Float[Array, "U K"] | None]:
+    """Soft labels and, if asked for, the scores whose largest is called.
 
     Args:
         rows: the votes.
         how: of `make_read_out`.
         row_anchor_mass: pseudo-votes in `rows.anchor`.
+        with_calls: whether scores are wanted.
     """
-    evidence = gather(rows, how, row_anchor_mass)
-    return soften(evidence, how), call(evidence, how)
+    evidence = gather(rows, how, row_anchor_mass, with_calls=with_calls)
+    return soften(evidence, how), call(evidence, how) if with_calls else None
 
 
 @partial(jax.jit, static_argnames=("n_sources", "with_calls"))

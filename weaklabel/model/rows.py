@@ -125,7 +125,7 @@ def count_votes(
 ) -> Float[Array, "M K"]:
     """How often each source voted for each class, rows weighted; votes for several classes by their information."""
     if sets is None:
-        return layout.own_counts(jnp.broadcast_to(items[:, None], (items.shape[0], n_classes)), n_sources)
+        return layout.counts(items[:, None], n_sources, n_classes)[:, :, 0]
     shown = layout.counts(items[:, None], n_sources, n_classes + sets.members.shape[0])[:, :, 0]
     shares = sets.information[:, None] * sets.members / sets.members.sum(1, keepdims=True).clip(1)
     counts = shown[:, :n_classes] + shown[:, n_classes:] @ shares
@@ -152,14 +152,6 @@ def share_totals(
         return found
     of_row = items.at[soft.rows].get(mode="fill", fill_value=0)
     return found.at[soft.sources].add(of_row * soft.shares)
-
-
-@partial(jax.jit, static_argnames="n_sources")
-def own_counts(
-    layout: AnyLayout, items: Float[Array, " U"], values: Float[Array, "U K"], n_sources: int
-) -> Float[Array, " M"]:
-    """Sum, over the votes of each source, of the value that the row has for the class voted for, rows weighted."""
-    return layout.own_counts(items[:, None] * values, n_sources).sum(1)
 
 
 @jax.jit

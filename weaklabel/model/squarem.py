@@ -38,7 +38,8 @@ def extrapolated(trail: Trail, params: Params) -> Params:
 
     def ahead(points: Array, end: Array) -> Array:
         start, middle = points
-        return start + 2 * length * (middle - start) + length**2 * (end - 2 * middle + start)
+        there: Array = start + 2 * length * (middle - start) + length**2 * (end - 2 * middle + start)
+        return there
 
     return params._replace(
         evidence=ahead(trail.evidence, params.evidence), log_prior=ahead(trail.log_prior, params.log_prior)

@@ -18,7 +18,7 @@ from weaklabel.model.classifier import Features
 from weaklabel.model.decide import decide
 from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.diagnostics import Diagnostics, diagnose
-from weaklabel.model.estep import e_step, posterior
+from weaklabel.model.estep import e_step
 from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
@@ -29,7 +29,6 @@ from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.mstep import m_step, statistics
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
 from weaklabel.model.readout import RowEvidence, gather, make_read_out, read_out
-from weaklabel.model.rows import own_counts
 from weaklabel.model.side import Known
 from weaklabel.model.sweep import CHECKED, Reading
 from weaklabel.votes import Votes
@@ -299,7 +298,7 @@ def _advance(
 def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
     """The read-out of an estimate, and what is said about it."""
     merged, prepared, state = estimate.merged, estimate.prepared, estimate.state
-    names, n_classes, n_rows = merged.votes.source_names, merged.votes.n_classes, merged.votes.n_items
+    names, n_rows = merged.votes.source_names, merged.votes.n_items
     objective = np.asarray(state.objective, np.float64)[: int(state.iteration)]
     totals = np.asarray(state.params.class_totals, np.float64)
     balance = totals / totals.sum()
@@ -309,21 +308,18 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         estimate.sources,
         settings,
         correlation=correlation,
-        votes_by_class=estimate.counted.counts.sum(1) if estimate.counted.counts.ndim == 3 else None,
+        votes_by_class=np.asarray(estimate.counted.counts).sum(1) if estimate.counted.counts.ndim == 3 else None,
         n_uncovered=estimate.n_uncovered,
         n_checked=estimate.n_checked,
     )
     if merged.gold is not None:
         how = _calibrated(how, prepared, merged, balance, settings)
-    soft, scores = read_out(prepared.rows, how, settings.anchor_mass)
-    if merged.gold is not None:
-        gold = jnp.asarray(np.pad(merged.gold, (0, len(soft) - n_rows), constant_values=-1))
-        soft = jnp.where(gold[:, None] >= 0, jax.nn.one_hot(gold, n_classes, dtype=soft.dtype), soft)
+    soft, called = _read(prepared, merged, how, settings, seed)
     weight = merged.weight.astype(np.float64)
     intervals = accuracy_intervals(
         plain_part(merged.votes),
         weight,
-        np.asarray(posterior(prepared.rows, state.params))[:n_rows],
+        _posterior(prepared.rows, state)[:n_rows],
         np.asarray(prepared.rows.anchor)[:n_rows],
         prepared.hold,
         INTERVAL_LEVEL,
@@ -344,8 +340,8 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         diagnose(
             merged.votes,
             weight,
-            np.asarray(soft)[:n_rows],
-            decide(np.asarray(scores)[:n_rows], "abstain", seed),
+            soft,
+            called,
             majority_vote=float(how.call_anchor_share) == 1.0,
             class_balance=balance,
             intervals=intervals,
@@ -360,7 +356,33 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         estimate.group_names,
         None if of_groups is None else np.asarray(of_groups / of_groups.sum(1, keepdims=True), np.float64),
     )
-    return Concluded(fitted, np.asarray(soft)[:n_rows])
+    return Concluded(fitted, soft)
+
+
+def _read(
+    prepared: Prepared, merged: MergedRows, how: ReadOut, settings: Settings, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """[U, K] soft labels, and [U] the classes called where there are no votes: elsewhere nobody asks."""
+    n_rows, rows = merged.votes.n_items, prepared.rows
+    found, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
+    soft = np.asarray(found)[:n_rows]
+    if merged.gold is not None:
+        soft = np.where(merged.gold[:, None] >= 0, np.eye(soft.shape[1], dtype=soft.dtype)[merged.gold], soft)
+    if scores is None:
+        called = np.repeat(decide(np.asarray(how.uncovered_call)[None], "abstain", seed), n_rows)
+    else:
+        called = decide(np.asarray(scores)[:n_rows], "abstain", seed)
+    return soft, called
+
+
+def _posterior(rows: Rows, state: State) -> NDArray[np.float32]:
+    """[U, K] what the model alone thinks of each row: responsibilities without the anchor; the label where it is known.
+
+    Nothing is known of rows without votes either, which are all anchor.
+    """
+    hold, anchor = np.asarray(rows.hold)[:, None], np.asarray(rows.anchor)
+    alone = (np.asarray(state.responsibilities) - hold * anchor) / np.maximum(1 - hold, 1e-6)
+    return np.asarray(np.where(hold < 1, np.clip(alone, 0, 1), anchor), np.float32)
 
 
 def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
@@ -414,12 +436,15 @@ def _calibrated(
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
 
 
-def _accuracy(estimate: Estimate, soft: Array) -> NDArray[np.float64]:
+def _accuracy(estimate: Estimate, soft: NDArray[np.float32]) -> NDArray[np.float64]:
     """[M] expected share of each source's votes that are right; the mean of all where it has none."""
     merged, prepared, n_classes = estimate.merged, estimate.prepared, soft.shape[1]
     if prepared.sources.sets is None:
-        items = pad(merged.weight, len(soft))
-        right = np.asarray(own_counts(prepared.rows.layout, items, soft, merged.votes.n_sources), np.float64)
+        n_rows = prepared.rows.layout.n_rows
+        rows = prepared.rows._replace(weight=pad(merged.weight, n_rows))
+        counted = _count(rows, pad(soft, n_rows), estimate.state.params, len(estimate.group_names))
+        right = np.asarray(counted.counts, np.float64)
+        right = right if right.ndim == 1 else np.trace(right, axis1=1, axis2=2)
         total = np.asarray(prepared.sources.vote_counts, np.float64).sum(1)
     else:  # of the class in mind, where a vote is for several
         counts = estimate.counted.counts
@@ -427,5 +452,5 @@ def _accuracy(estimate: Estimate, soft: Array) -> NDArray[np.float64]:
         votes = np.asarray(counts[:, :n_classes] + behind, np.float64)
         right, total = np.trace(votes, axis1=1, axis2=2), votes.sum((1, 2))
     overall = right.sum() / total.sum() if total.sum() else 1 / n_classes
-    accuracy = np.where(total > 0, right / np.maximum(total, 1e-9), overall)
+    accuracy = np.asarray(np.where(total > 0, right / np.maximum(total, 1e-9), overall), np.float64)
     return accuracy if prepared.sources.bounds is None else np.clip(accuracy, *np.asarray(prepared.sources.bounds).T)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import ipaddress
 import ssl
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -116,9 +117,10 @@ class _Network(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         del local_address, socket_options  # the system's
         loop = asyncio.get_running_loop()
+        delay = None if _is_address(host) else _SECOND_ADDRESS
         with _connecting():
             async with asyncio.timeout(timeout):
-                _, stream = await loop.create_connection(_Stream, host, port, happy_eyeballs_delay=_SECOND_ADDRESS)
+                _, stream = await loop.create_connection(_Stream, host, port, happy_eyeballs_delay=delay)
         return stream
 
 
@@ -131,6 +133,7 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._received = bytearray()
         self._unsent = bytearray()
         self._paused = self._lost = False
+        self._error: Exception | None = None  # with which it was lost
         self._arrived: asyncio.Future[None] | None = None  # a reader waits for it
         self._drained: asyncio.Future[None] | None = None  # while the network takes no more
 
@@ -148,8 +151,7 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         _tell(self._arrived)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        del exc  # a reply that is not whole tells
-        self._lost = True
+        self._lost, self._error = True, exc
         _tell(self._arrived)
         _tell(self._drained)
 
@@ -172,6 +174,8 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
                     await self._arrived
             except TimeoutError:
                 raise httpcore2.ReadTimeout(f"nothing for {timeout} s") from None
+        if not self._received and self._error is not None:
+            raise httpcore2.ReadError(str(self._error)) from self._error
         data = bytes(self._received[:max_bytes])
         del self._received[:max_bytes]
         if self._paused:
@@ -220,6 +224,14 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         if info == "is_readable":
             return self._lost or bool(self._received)
         return self._transport.get_extra_info(info)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager
