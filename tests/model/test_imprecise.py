@@ -17,7 +17,7 @@ from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model.copies import copy_scores
 from weaklabel.model.copies import vote_shares as vote_weights
-from weaklabel.model.estep import Expectation, e_step, posterior
+from weaklabel.model.estep import Expectation, e_step
 from weaklabel.model.imprecise import (
     SetSymbols,
     information,
@@ -27,11 +27,12 @@ from weaklabel.model.imprecise import (
     vote_shares,
 )
 from weaklabel.model.init import pad, plain_part, set_symbols
-from weaklabel.model.layout import SparseLayout, bucket, lay_out, lay_out_soft
+from weaklabel.model.layout import bucket, lay_out, lay_out_soft
 from weaklabel.model.mstep import statistics
 from weaklabel.model.params import Params, Rows, Side, Statistics
 from weaklabel.model.predict import with_codebook
 from weaklabel.model.rows import beside, describe, mark_gold
+from weaklabel.model.sparse import SparseLayout
 from weaklabel.symbols import CandidateSet, Symbols, not_, one_of, soft
 
 Real = NDArray[np.float64]
@@ -487,7 +488,8 @@ def test_biased_complements_are_learned() -> None:
     rows, y = rows_of(new), gold[held]
 
     def held_out(params: Params) -> float:
-        p = np.asarray(posterior(rows, params))[: len(y)]
+        by_votes = rows._replace(hold=jnp.zeros_like(rows.hold))
+        p = np.asarray(e_step(by_votes, params).responsibilities)[: len(y)]
         return -float(np.log(p[np.arange(len(y)), y]).mean())
 
     uniform = np.array(fitted.params.evidence)

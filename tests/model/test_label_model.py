@@ -16,7 +16,8 @@ from weaklabel import ABSTAIN, LabelModel, MajorityVote, Votes
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
 from weaklabel.model import FitProgress
 from weaklabel.model.copies import copy_scores, with_families
-from weaklabel.model.layout import DenseLayout, lay_out
+from weaklabel.model.dense import DenseLayout
+from weaklabel.model.layout import lay_out
 
 TWIN_NOISE = 0.02
 """Dependence is measured against simulated votes; with the classes renamed, others are drawn."""

@@ -1,5 +1,6 @@
 """Connections: TLS, proxies, endings, and what arrives when nobody asked."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,20 +64,14 @@ def test_a_reply_in_chunks(endpoint: Any, make_engine: Make, prompt: PromptFunct
     assert endpoint.connections == 1
 
 
-def test_an_idle_connection_that_was_closed_is_not_used_again(
-    endpoint: Any, make_engine: Make, prompt: PromptFunction
-) -> None:
-    answered = endpoint.completion("yes").raw
-    replies = iter(
-        [
-            endpoint.status(429, headers={"Retry-After": "0.2"}),
-            endpoint.written(answered, ending="close"),
-        ]
-    )
-    endpoint.reply = lambda request: next(replies, None) or endpoint.completion("yes")
-    done = run([prompt], items(3), make_engine(concurrency=1, max_retries=1), progress=False)
-    assert done.votes.to_codes()[:, 0].tolist() == [1] * 3
-    assert endpoint.connections == 2
+async def test_an_idle_connection_that_was_closed_is_not_used_again(endpoint: Any) -> None:
+    endpoint.reply = lambda request: endpoint.written(endpoint.completion("yes").raw, ending="close")
+    async with httpx2.AsyncClient(transport=Connections(endpoint.url, 1000)) as client:
+        for _ in range(3):
+            reply = await client.post(endpoint.url + "/chat/completions", content=b"{}")
+            assert reply.json()["choices"][0]["message"]["content"] == "yes"
+            await asyncio.sleep(0.1)
+    assert endpoint.connections == 3
 
 
 def test_a_reply_of_no_given_length_that_is_reset_is_not_whole(
@@ -142,3 +137,24 @@ async def test_errors_are_those_that_the_openai_package_knows(endpoint: Any) -> 
             await client.post(endpoint.url + "/chat/completions", content=b"{}")
         with pytest.raises(httpx2.ConnectError):
             await client.post("http://127.0.0.1:9/", content=b"{}")
+
+
+async def test_no_more_is_taken_from_the_network_than_is_read() -> None:
+    sent = 8 << 20
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(sent))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    stream = await connections._Network().connect_tcp("127.0.0.1", server.sockets[0].getsockname()[1])
+    await asyncio.sleep(0.3)
+    arrived = len(await stream.read(sent))
+    assert 0 < arrived < 1 << 20
+    while arrived < sent:
+        arrived += len(await stream.read(sent))
+    assert await stream.read(1) == b""
+    await stream.aclose()
+    server.close()
+    await server.wait_closed()

@@ -95,7 +95,9 @@ def prepare(
         gold_weights = _gold_weights(rows, merged.weight, merged.gold, weight)
         rows = mark_gold(rows, items, pad(merged.gold, n_rows, -1), gold_weights)
     rows = beside(rows, items, known.on_device(n_rows), hold)
-    n_votes = np.asarray(count_votes(layout, rows.weight, soft, **size, sets=sets)).sum(1)
+    n_votes = vote_counts.sum(1)
+    if merged.gold is not None:
+        n_votes = np.asarray(count_votes(layout, rows.weight, soft, **size, sets=sets)).sum(1)
     of_groups = anchored_log_groups(rows, len(known.group_names), settings.group_mass) if known.group_names else None
     sources = Sources(
         jnp.asarray(vote_counts, jnp.float32),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -298,11 +299,15 @@ def _advance(
 def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
     """The read-out of an estimate, and what is said about it."""
     merged, prepared, state = estimate.merged, estimate.prepared, estimate.state
-    names, n_rows = merged.votes.source_names, merged.votes.n_items
+    names = merged.votes.source_names
     objective = np.asarray(state.objective, np.float64)[: int(state.iteration)]
     totals = np.asarray(state.params.class_totals, np.float64)
     balance = totals / totals.sum()
-    correlation = _correlation(prepared, merged, state, seed)
+    weight = merged.weight.astype(np.float64)
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(_intervals, estimate)
+        correlation = _correlation(prepared, merged, state, seed)
+        intervals = waiting.result()
     how = make_read_out(
         state.params,
         estimate.sources,
@@ -315,15 +320,6 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
     if merged.gold is not None:
         how = _calibrated(how, prepared, merged, balance, settings)
     soft, called = _read(prepared, merged, how, settings, seed)
-    weight = merged.weight.astype(np.float64)
-    intervals = accuracy_intervals(
-        plain_part(merged.votes),
-        weight,
-        _posterior(prepared.rows, state)[:n_rows],
-        np.asarray(prepared.rows.anchor)[:n_rows],
-        prepared.hold,
-        INTERVAL_LEVEL,
-    )
     of_groups = state.params.group_totals
     fitted = Fitted(
         names,
@@ -398,6 +394,19 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
             objective = float(np.asarray(state.objective)[done - 1])
             progress(FitProgress(done, max_iter, objective, float(state.change)))
     return state
+
+
+def _intervals(estimate: Estimate) -> NDArray[np.float64]:
+    """[M, 2] intervals of the sources' accuracies."""
+    merged, rows, n_rows = estimate.merged, estimate.prepared.rows, estimate.merged.votes.n_items
+    return accuracy_intervals(
+        plain_part(merged.votes),
+        merged.weight.astype(np.float64),
+        _posterior(rows, estimate.state)[:n_rows],
+        np.asarray(rows.anchor)[:n_rows],
+        estimate.prepared.hold,
+        INTERVAL_LEVEL,
+    )
 
 
 def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int) -> float:

@@ -1,8 +1,8 @@
 """Connections to one endpoint for the openai package's client: HTTP/1.1 by httpcore2, kept open, one call on each.
 
-httpx2's own pool looks at all of its connections at every call, and its streams ask the event loop for every read anew.
-With many calls in flight that was half of a run's CPU time. Here an idle connection is the last of a list, and what
-arrives is taken as it comes. Replies are read whole, up to a limit.
+httpx2's own pool looks at all of its connections at every call, and pauses and resumes the network around every read.
+With many calls in flight that was about half of a run's CPU time. Here an idle connection is the last of a list, and
+what arrives is taken as it comes. Replies are read whole, up to a limit.
 """
 
 from __future__ import annotations
