@@ -103,10 +103,10 @@ class Problem(NamedTuple):
 
 
 def simulate(size: Size, seed: int = 0) -> Problem:
-    """Votes of independent sources, right with a probability in [.6, .9] of their own, errors spread evenly."""
+    """Votes of independent sources, right with a probability in [.55, .9] of their own, errors spread evenly."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, size.n_classes, size.n_items, dtype=np.int8)
-    accuracy = rng.uniform(0.6, 0.9, size.n_sources).astype(np.float32)
+    accuracy = rng.uniform(0.55, 0.9, size.n_sources).astype(np.float32)
     if size.votes_per_item:
         return Problem(None, _crowd(size, truth, accuracy, rng), truth, size.n_sources, size.n_classes)
     votes = np.full((size.n_items, size.n_sources), -1, np.int8)

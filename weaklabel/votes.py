@@ -43,7 +43,7 @@ Cells = ArrayLike | Sequence[Sequence[object]]
 """A matrix of votes as numbers, with vote objects among them or not."""
 BLOCK_ROWS = 8192
 """Rows of a large matrix that are looked at together."""
-FEW_CLASSES = 4
+FEW_CLASSES = 16
 """Up to so many, votes are counted class by class."""
 
 

@@ -56,6 +56,10 @@ def imprecise(x):
     return [0, one_of(0, 2), not_(x % 3), soft([x / 1000, 0.25, 0.75 - x / 1000])][x % 4]
 
 @labeling_function
+def ham(x):
+    return 0
+
+@labeling_function
 def in_this_process(x):
     return 1 if os.getpid() == x else 0
 
@@ -112,10 +116,10 @@ def test_the_same_as_in_one_process(rules: ModuleType, capfd: pytest.CaptureFixt
 
 def test_vote_objects_are_the_same_as_in_one_process(rules: ModuleType) -> None:
     items = range(600)
-    votes = apply([rules.imprecise, rules.in_this_process], items, n_jobs=2, progress=False)
+    votes = apply([rules.imprecise, rules.ham], items, n_jobs=2, progress=False)
     expected = [[rules.imprecise(item), 0] for item in items]
-    assert votes == Votes.from_dense(expected, 3, sources=["imprecise", "in_this_process"])
-    assert votes == apply([rules.imprecise, rules.in_this_process], items, progress=False)
+    assert votes == Votes.from_dense(expected, 3, sources=["imprecise", "ham"])
+    assert votes == apply([rules.imprecise, rules.ham], items, progress=False)
     assert votes.symbols.sets.shape == (3, 3)
     assert votes.symbols.soft.shape == (150, 3)
 

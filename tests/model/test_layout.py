@@ -140,7 +140,7 @@ def test_words_hold_all_votes_and_keep_their_tables_small(n_sources: int, n_symb
 def test_segments_hold_each_vote_once_and_waste_little() -> None:
     rng = np.random.default_rng(1)
     length = np.minimum(rng.geometric(0.25, 500) - 1, 40)
-    rows = np.repeat(np.arange(500), length)
+    rows = np.repeat(np.arange(500, dtype=np.int32), length)
     cut = segments(rows, 500)
     assert cut.filled.sum() == len(rows)
     n_further = len(cut.further_rows)

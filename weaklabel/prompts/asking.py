@@ -271,7 +271,6 @@ class Asking:
                 return
 
     async def _work(self, keys: Iterator[bytes], transport: Transport, writer: GroupWriter | None) -> None:
-        written: asyncio.Task[None] | None = None
         for key in keys:
             if self.cache is not None and self.read_cached(key, self.cache.get(key)):
                 continue  # another process has asked it since
@@ -280,17 +279,14 @@ class Asking:
             question = self.question(slots[0])
             most = compiled.cost(compiled.most(question))
             reply = await transport.send(Call(question.body, compiled.expected(question), most, compiled.cost))
-            if written is not None:
-                await asyncio.shield(written)  # the disk keeps up: one reply a worker, at most, is not on it
             if not reply.affordable:
                 self._missing += len(slots)
             elif writer is None or reply.body is None:
                 self.take(key, reply)
             else:
                 entry = Entry(key, compiled.url, compiled.prompt.model, reply.raw)
-                written = writer.put(entry, functools.partial(self.take, key, reply))
-        if written is not None:
-            await asyncio.shield(written)
+                # Nothing more is sent before it is on disk: what is asked twice after a crash was in flight.
+                await asyncio.shield(writer.put(entry, functools.partial(self.take, key, reply)))
 
     def take(self, key: bytes, reply: Reply, part: float = 1.0) -> None:
         """Read a reply wherever it belongs, and note what it took, of which `part` of the price is paid."""

@@ -34,7 +34,7 @@ CREATE INDEX batch_keys_by_tag ON batch_keys (tag);
 """
 _KEYS_A_QUERY = 500
 _LOCK_TIMEOUT = 60.0  # seconds that a writer waits for another process
-_GATHERED = 0.01  # seconds in which responses are gathered for one write
+_GATHERED = 0.001  # seconds in which responses are gathered for one write
 KEY_BYTES = 32
 
 

@@ -185,12 +185,14 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Send bytes; the last of them go with the next read, so that head and body of a request are one packet."""
+        if self._lost:
+            raise httpcore2.WriteError("the connection has ended")
         self._unsent += buffer
         if len(self._unsent) > _MOST_UNSENT:
             await self._send(timeout)
 
     async def _send(self, timeout: float | None) -> None:  # noqa: ASYNC109
-        if self._unsent:
+        if self._unsent and not self._lost:
             self._transport.write(bytes(self._unsent))
             self._unsent.clear()
         if self._drained is not None and not self._lost:
