@@ -432,9 +432,12 @@ class Votes:
         return np.maximum(codes, ABSTAIN, dtype=codes.dtype) if self.errors.any() else codes
 
     def triples(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        """(items, sources, labels), [V] each, votes only, sorted by item, then source; labels from K on are codes."""
+        """(items, sources, labels), [V] each, votes only, sorted by item, then source; labels from K on are codes.
+
+        Read-only.
+        """
         rows, columns, codes = self._cells(lambda codes: codes >= 0)
-        return rows, columns, codes.astype(np.int32)
+        return _read_only(rows), _read_only(columns), _read_only(codes.astype(np.int32))
 
     def _cells(
         self, choose: Callable[[Codes], NDArray[np.bool_]]
@@ -443,7 +446,7 @@ class Votes:
         if self._matrix is None:
             chosen = choose(self._values)
             if chosen.all():
-                return _read_only(self._rows), _read_only(self._columns), _read_only(self._values)
+                return self._rows, self._columns, self._values
             return self._rows[chosen], self._columns[chosen], self._values[chosen]
         rows, columns = np.nonzero(choose(self._matrix))
         return rows.astype(np.int32), columns.astype(np.int32), self._matrix[rows, columns]

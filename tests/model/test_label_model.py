@@ -392,3 +392,15 @@ def test_majority_vote_shares_ties() -> None:
     p = MajorityVote(3).fit([[0, 1]]).predict_proba([[0, 1, 1], [-1, -1, -1], [2, 0, -1]])
     np.testing.assert_allclose(p, [[1 / 3, 2 / 3, 0], [1 / 3] * 3, [0.5, 0, 0.5]], rtol=1e-6)
     assert MajorityVote(3).predict([[0, 1, 1], [2, 0, -1]]).tolist() == [1, ABSTAIN]
+
+
+@pytest.mark.parametrize("coverage", [0.7, 0.02], ids=["dense", "mostly silent"])
+@pytest.mark.parametrize("as_triples", [False, True])
+def test_soft_labels_are_the_callers_own(coverage: float, as_triples: bool) -> None:
+    matrix, _ = simulate(500, [0.7] * 40, 3, coverage=coverage)
+    votes = Votes.from_dense(matrix, 3)
+    if as_triples:
+        rows, columns = np.nonzero(matrix >= 0)
+        votes = Votes.from_triples(rows, columns, matrix[rows, columns], n_classes=3, n_items=500, n_sources=40)
+    soft = LabelModel(3).fit(votes).predict_proba(votes)
+    soft[0] = 1 / 3

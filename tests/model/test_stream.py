@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -164,3 +165,16 @@ def test_what_chunks_come_without() -> None:
         next(LabelModel(2).predict_chunks(chunks))
     with pytest.raises(InvalidVotesError, match="plain"):
         LabelModel(2).fit(VoteChunks([Votes.from_soft(np.full((3, 2, 2), [0.4, 0.6]))], 2))
+
+
+def test_slow_passes_come_to_rest_and_nobody_is_told_otherwise(small_chunks: None) -> None:
+    """EM's rate is about .65 here: sources are few, and unlike."""
+    votes = simulate(40_000, 10, 3, coverage=0.4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sampled = LabelModel(3, sample_rows=6000).fit(votes)
+    assert sampled.converged
+    full = LabelModel(3, sample_rows=None).fit(votes).predict_proba(votes)
+    soft = sampled.predict_proba(votes)
+    assert np.abs(soft - full).max(1).mean() < 2e-3
+    assert (soft.argmax(1) == full.argmax(1)).mean() > 0.995

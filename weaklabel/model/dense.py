@@ -1,4 +1,4 @@
-"""Votes as a matrix of symbols, in blocks of rows: for accelerators, and where copies weigh votes."""
+"""Votes as a matrix of symbols, in blocks of rows: for accelerators, for many classes, and where copies weigh votes."""
 
 from __future__ import annotations
 

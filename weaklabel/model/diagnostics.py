@@ -30,6 +30,12 @@ RISK, RISK_OF_GUESSING = 0.03, 0.06
 460 resampled development problems, see docs/label-model.md. Nothing else in the votes was found to tell them apart."""
 
 
+FEW_CLASSES = 16
+"""Above, most of a table of votes by class is zeros."""
+
+_Tally = NDArray[Any] | sp.csr_array[Any]
+
+
 class ConvergenceWarning(UserWarning):
     """EM was stopped by its limit of iterations before it came to rest."""
 
@@ -137,10 +143,9 @@ def diagnose(
     allowed, told, n_votes = _votes_for(votes)
     covered = n_votes > 0
     # Votes agree where there is a class that all of them speak for.
-    items = np.arange(votes.n_items)
-    agreed = (n_votes >= 2) & (allowed[items, allowed.argmax(1)] == n_votes)
-    contradicted = agreed & (allowed[items, soft.argmax(1)] < n_votes)
-    shares = (weight / np.maximum(sum(told.T), 1)) @ told
+    agreed = (n_votes >= 2) & (_at(allowed, np.asarray(allowed.argmax(axis=1)).ravel()) == n_votes)
+    contradicted = agreed & (_at(allowed, soft.argmax(1)) < n_votes)
+    shares = np.asarray((weight / np.maximum(np.asarray(told.sum(axis=1)).ravel(), 1)) @ told)
     shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
@@ -169,21 +174,26 @@ def diagnose(
     return _with_findings(diagnostics, float(covered @ weight) / n_items, len(objective))
 
 
-def _votes_for(votes: Votes) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _votes_for(votes: Votes) -> tuple[_Tally, _Tally, NDArray[np.int64]]:
     """[U, K] votes that allow each class, [U, K] votes for each class as far as they show a balance, and [U] votes."""
-    if votes.is_plain:
-        counts = votes.counts()
-        return (
-            counts,
-            counts,
-            np.asarray(sum(counts.T)),
-        )  # column by column: reducing over a short axis costs many times as much
     rows, _, labels = votes.triples()
-    n_symbols, n_votes = votes.n_classes + len(votes.symbols), np.bincount(rows, minlength=votes.n_items)
+    n_votes = np.bincount(rows, minlength=votes.n_items)
+    if votes.is_plain and votes.n_classes <= FEW_CLASSES:
+        counts = votes.counts()
+        return counts, counts, n_votes
+    n_symbols = votes.n_classes + len(votes.symbols)
     shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
+    if votes.is_plain:
+        return shown, shown, n_votes
     said = votes.symbols.distributions()
     said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
-    return shown @ votes.symbols.supports().astype(float), shown @ said.astype(float), n_votes
+    supports = sp.csr_array(votes.symbols.supports().astype(float))
+    return shown @ supports, shown @ sp.csr_array(said.astype(float)), n_votes
+
+
+def _at(tally: _Tally, classes: NDArray[np.integer[Any]]) -> NDArray[Any]:
+    """[U] the tally of one class a row."""
+    return np.asarray(tally[np.arange(tally.shape[0]), classes]).ravel()
 
 
 def _groups(copies: sp.csr_array[np.float64], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -258,7 +268,12 @@ def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
         f"The likelihood is flat: the fit explains the votes hardly better than the vote shares do "
         f"({d.likelihood_gain:.1e} nats an item).",
     )
-    find("converged", not d.converged, f"EM did not come to rest within {n_iter} iterations: raise max_iter.")
+    find(
+        "converged",
+        not d.converged,
+        f"EM did not come to rest within {n_iter} iterations: raise max_iter, or "
+        "sample_rows where a sample was fitted.",
+    )
     find(
         "majority_vote",
         d.majority_vote and coverage > 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -55,6 +56,12 @@ def constrained(log_joint: Float[Array, "U K"], side: Side | None) -> BagPosteri
         log_total = over_classes.log_total(log_joint)
         return BagPosterior(jnp.exp(log_joint - log_total[:, None]), log_total)
     return bag_posterior(log_joint if side.fixed is None else log_joint + side.fixed, side.bags)
+
+
+@jax.jit
+def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
+    """Probability of each class by the model alone: without anchor, untempered."""
+    return constrained(_log_joint(rows, params), rows.side).probabilities
 
 
 def _log_joint(rows: Rows, params: Params) -> Float[Array, "U K"]:

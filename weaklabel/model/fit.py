@@ -9,16 +9,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from weaklabel.model import over_classes
-from weaklabel.model.estep import e_step
+from weaklabel.model.estep import Expectation, e_step
 from weaklabel.model.mstep import m_step, statistics
-from weaklabel.model.params import Params, Rows, Settings, Sources, State
-from weaklabel.model.squarem import CYCLE, extrapolated, onward, trail_of
+from weaklabel.model.params import Params, Rows, Settings, Sources, State, Statistics
+from weaklabel.model.squarem import CYCLE, extrapolated
 
 FULL_CELLS = 2**21
 """Above so many cells, confusion matrices give way to one accuracy a source."""
 MANY_ROWS = 2**16
-"""From so many on, each iteration costs, and steps are longer; and one restless row among them says little, so that the
-mean change of so many of them counts ..."""
+"""From so many on, padding included, each iteration costs, and steps are longer; and one restless row among them says
+little, so that the mean change of so many of them counts ..."""
 MEAN_FACTOR = 2.0
 """... times this."""
 
@@ -42,8 +42,12 @@ def start(rows: Rows, sources: Sources, settings: Settings, max_iter: int) -> St
     # A copy: the loop takes the state's memory, and the rows keep theirs.
     responsibilities = jnp.array(rows.anchor, copy=True)
     none, unknown = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
-    trail = trail_of(params) if len(rows.weight) >= MANY_ROWS else None
-    return State(params, responsibilities, none, unknown, jnp.asarray(1, jnp.float32), trace, trail)
+    rate = jnp.asarray(1, jnp.float32)
+    if len(rows.weight) < MANY_ROWS:
+        return State(params, responsibilities, none, unknown, rate, trace, None)
+    counted = statistics(rows, responsibilities, params, 0 if groups is None else len(groups))
+    nowhere = jax.tree.map(jnp.zeros_like, counted)
+    return State(params, responsibilities, none, unknown, rate, trace, (nowhere, nowhere))
 
 
 @partial(jax.jit, donate_argnames="state")
@@ -61,30 +65,32 @@ def run(
     with a later `stop_at` it goes on where it was: the same bits as in one go.
     """
     n_groups = 0 if sources.log_anchored_groups is None else sources.log_anchored_groups.shape[0]
-    max_iter = len(state.objective)
 
     def going(state: State) -> Array:
         return (state.iteration < stop_at) & (state.change >= tol)
 
+    def step(counted: Statistics, before: Params) -> tuple[Params, Expectation]:
+        params = m_step(counted, sources, settings, before)
+        return params, e_step(rows, params)
+
     def iterate(state: State) -> State:
         counted = statistics(rows, state.responsibilities, state.params, n_groups)
-        params = m_step(counted, sources, settings, state.params)
-        place, last, trail = state.iteration % CYCLE, state.iteration == max_iter - 1, state.trail
+        place, trail = state.iteration % CYCLE, state.trail
         if trail is None:
-            jumps, expected = jnp.asarray(False), e_step(rows, params)
+            params, expected = step(counted, state.params)
         else:
-            jumps = (place == CYCLE - 1) & ~last
-            expected = e_step(rows, jax.lax.cond(jumps, extrapolated, lambda _, params: params, trail, params))
-            fell = jumps & (expected.log_evidence < state.objective[state.iteration - 1])
-            expected = jax.lax.cond(fell, lambda: e_step(rows, params), lambda: expected)
-            trail = onward(trail, params)
+            jumps = place == CYCLE - 1
+            tried = jax.lax.cond(jumps, extrapolated, lambda _, counted: counted, trail, counted)
+            found = step(tried, state.params)
+            fell = jumps & (found[1].log_evidence < state.objective[state.iteration - 1])
+            params, expected = jax.lax.cond(fell, lambda: step(counted, state.params), lambda: found)
+            trail = (trail[1], counted)
         change = _change(rows, expected.responsibilities, state.responsibilities)
         return State(
             params,
             expected.responsibilities,
             state.iteration + 1,
-            # A jump is no rest: the parameters are those that the step after it finds.
-            jnp.where(jumps, jnp.maximum(change, tol), change),
+            change,
             jnp.where(place == 1, change / state.change, state.rate),
             state.objective.at[state.iteration].set(expected.log_evidence),
             trail,

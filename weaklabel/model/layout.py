@@ -105,15 +105,14 @@ def lay_out_codes(
     return DenseLayout(codes, None if copies is None else shares_of(codes, copies))
 
 
-def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None, n_rows: int | None = None) -> AnyLayout:
+def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> AnyLayout:
     """Votes on the device, padded to a bucket of rows, and of further segments where they are sparse.
 
     Args:
         votes: U rows.
         copies: [M, M] how surely sources copy each other: their votes share one vote's weight; None for whole votes.
-        n_rows: rows to pad to; None for a bucket.
     """
-    n_rows = n_rows or bucket(votes.n_items)
+    n_rows = bucket(votes.n_items)
     copies = None if copies is None or copies.nnz == 0 else copies
     n_symbols = votes.n_classes + len(votes.symbols.sets)
     if is_dense(votes, copies):

@@ -21,6 +21,7 @@ from weaklabel.model.once import once
 
 MOST_VALUES = 2048
 """Of a word, where it holds several votes: so that all tables fit into the cache next to a core."""
+SUMMED_ROWS = 2**14
 UNROLLED = 16
 """Words looked up in one step: more of them take long to compile."""
 
@@ -101,16 +102,25 @@ def _looked_up(tables: Float[Array, "W V C"], words: Int[Array, "U W"]) -> Float
 def _histograms(values: Float[Array, "U C"], words: Int[Array, "U W"], n_values: int) -> Float[Array, "W V C"]:
     """The sums of the values over the rows that have each value of each word."""
 
-    def of_step(words: Int[Array, "U W"]) -> Float[Array, "W V C"]:
+    def of_step(words: Int[Array, "U W"], values: Float[Array, "U C"]) -> Float[Array, "W V C"]:
         nothing = jnp.zeros((n_values, values.shape[1]), values.dtype)
         places = [words[:, at].astype(jnp.uint32) for at in range(words.shape[1])]
         return jnp.stack([nothing.at[place].add(values, mode="promise_in_bounds") for place in places])
 
-    whole = words.shape[1] // UNROLLED * UNROLLED
-    found = [of_step(words[:, whole:])] if whole < words.shape[1] else []
-    if whole:
-        found.insert(0, jax.lax.map(of_step, _steps(words)).reshape(whole, n_values, values.shape[1]))
-    return jnp.concatenate(found)
+    def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
+        words, values = block
+        whole = words.shape[1] // UNROLLED * UNROLLED
+        found = [of_step(words[:, whole:], values)] if whole < words.shape[1] else []
+        if whole:
+            of_steps = jax.lax.map(lambda words: of_step(words, values), _steps(words))
+            found.insert(0, of_steps.reshape(whole, *total.shape[1:]))
+        return total + jnp.concatenate(found), None
+
+    # Sums of sums: one after the other, a million float32 numbers would lose three digits.
+    size = min(len(words), SUMMED_ROWS)
+    blocks = words.reshape(-1, size, words.shape[1]), values.reshape(-1, size, values.shape[1])
+    total, _ = jax.lax.scan(add, jnp.zeros((words.shape[1], n_values, values.shape[1]), values.dtype), blocks)
+    return total
 
 
 def _steps(words: Int[Array, "U W"]) -> Int[Array, "_ U _"]:
@@ -130,7 +140,7 @@ def pack(codes: Int[Array, "U M"], n_symbols: int) -> PackedLayout:
 
     Args:
         codes: symbol index; negative where there is none, and `n_symbols` or above where the vote lies elsewhere.
-        n_symbols: S.
+        n_symbols: S, less than 65,536.
     """
     n_sources, base = codes.shape[1], n_symbols + 1
     width = n_words(n_sources, n_symbols)
@@ -142,5 +152,5 @@ def pack(codes: Int[Array, "U M"], n_symbols: int) -> PackedLayout:
         here = (of_place >= 0) & (of_place < n_symbols)
         words += jnp.where(here, of_place.astype(jnp.int32) + 1, 0) * base**place
     n_values = base**votes_a_word
-    word = jnp.uint8 if n_values <= 2**8 else jnp.uint16 if n_values <= 2**16 else jnp.uint32
+    word = jnp.uint8 if n_values <= 2**8 else jnp.uint16
     return PackedLayout(words.astype(word), n_sources, n_symbols, votes_a_word)

@@ -203,13 +203,6 @@ class Params(NamedTuple):
     """What each group adds to the log-prior."""
 
 
-class Trail(NamedTuple):
-    """Where the last two iterations led."""
-
-    evidence: Float[Array, "2 M S K"] | Float[Array, "2 M K"]
-    log_prior: Float[Array, "2 K"]
-
-
 class State(NamedTuple):
     """What the next EM iteration needs."""
 
@@ -222,8 +215,8 @@ class State(NamedTuple):
     """The change of an iteration over that of the one before: EM shrinks its error by about so much."""
     objective: Float[Array, " max_iter"]
     """Log-evidence of the votes an item, after each iteration; NaN for those to come."""
-    trail: Trail | None
-    """For longer steps, see weaklabel.model.squarem; None where none are made."""
+    trail: tuple[Statistics, Statistics] | None
+    """Counts of the last two iterations, for longer steps, see weaklabel.model.squarem; None where none are made."""
 
 
 class ReadOut(NamedTuple):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.devices import at_once, over_rows
 from weaklabel.model.init import pad, set_symbols
-from weaklabel.model.layout import bucket, is_dense, lay_out, lay_out_codes, lay_out_soft, padded
+from weaklabel.model.layout import bucket, is_dense, lay_out, lay_out_codes, lay_out_soft, packs, padded
 from weaklabel.model.params import ReadOut
 from weaklabel.model.readout import of_plain_votes, read_out, read_votes
 from weaklabel.model.rows import beside, describe
@@ -55,10 +55,12 @@ def predict(
     how = of_plain_votes(how) if votes.is_plain else how
     if known is not None or not votes.is_plain:
         return _predict_by_item(votes, copies, how, anchor_mass, known or Known())
-    if not is_dense(votes, copies):
+    of_copies = copies if copies.nnz else None
+    # A matrix goes in chunks even where few votes would do: they cost more than it saves.
+    if not is_dense(votes, copies) and (votes.is_sparse or not packs(votes.n_classes, of_copies)):
         layout = lay_out(votes, copies)
         read = read_votes(layout, how, anchor_mass, n_sources=votes.n_sources, with_calls=with_calls)
-        soft, scores = (None if values is None else np.asarray(values)[: votes.n_items] for values in read)
+        soft, scores = (None if values is None else np.array(values[: votes.n_items]) for values in read)
         assert soft is not None
         return Predicted(soft, soft[:0] if scores is None else scores)
     return _predict_dense(votes, copies, how, anchor_mass, with_calls=with_calls)

@@ -13,10 +13,9 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.once import once
+from weaklabel.model.over_classes import FEW
 
 MOST_SLOTS = 16
-FEW_CLASSES = 16
-"""Up to so many, a whole row of a table is looked up as quickly as one entry."""
 FURTHER_COST = 4
 """Of a slot in a further segment, whose row must be looked up, in slots of a first one."""
 
@@ -82,7 +81,7 @@ class SparseLayout:
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
         """See `Layout.own_evidence`."""
         n_classes = weights.shape[1]
-        if n_classes <= FEW_CLASSES:
+        if n_classes <= FEW:  # a whole row of a table is looked up as quickly as one entry
             return self.evidence(jax.vmap(jnp.diag)(weights))
         table = jnp.append(weights.reshape(-1), jnp.zeros((), weights.dtype))
         total = jnp.zeros((self.n_rows, n_classes), weights.dtype)
@@ -96,7 +95,7 @@ class SparseLayout:
     def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
         """See `Layout.own_counts`."""
         n_classes = values.shape[1]
-        if n_classes <= FEW_CLASSES:
+        if n_classes <= FEW:  # a whole row of a table is looked up as quickly as one entry
             return jax.vmap(jnp.diag)(self.counts(values, n_sources, n_classes))
         total = jnp.zeros(n_sources * n_classes + 1, values.dtype)
         for rows, slots, _ in self._parts():

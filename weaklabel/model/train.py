@@ -19,7 +19,7 @@ from weaklabel.model.classifier import Features
 from weaklabel.model.decide import decide
 from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.diagnostics import Diagnostics, diagnose
-from weaklabel.model.estep import e_step
+from weaklabel.model.estep import e_step, posterior
 from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
@@ -43,7 +43,7 @@ LEAK = 1e-3
 """Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 DEFAULT_SAMPLE = 2**16
 """Rows of a sample."""
-MOST_PASSES = 8
+MOST_PASSES = 20
 """Over all rows, after a fit on a sample."""
 SETTLED = 2.5e-4
 """Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
@@ -62,7 +62,8 @@ class FitProgress(NamedTuple):
     objective: float
     """Log-evidence of the votes an item after the last iteration, in nats."""
     change: float
-    """Largest change of a responsibility in the last iteration; EM stops when it is under the tolerance."""
+    """Largest change of a responsibility in the last iteration, of many rows twice the mean; EM stops when it is under
+    the tolerance."""
 
 
 class Fitted(NamedTuple):
@@ -158,7 +159,7 @@ def train(
     progress: Callable[[FitProgress], None] | None,
 ) -> Fitted:
     """Fits the label model; see `LabelModel.fit`."""
-    options = Options(max_iter, tol, progress)
+    options = Options(max_iter, float(np.float32(tol)), progress)  # as the compiled loop compares
     if isinstance(votes, VoteChunks):
         return _conclude(_estimate_chunks(votes, settings, options, seed, sample_rows), settings, seed).fitted
     if beside.is_by_item:
@@ -278,7 +279,7 @@ def _refined(
         sources=sources,
         state=state._replace(objective=jnp.asarray(trace), iteration=jnp.asarray(len(trace), jnp.int32)),
         counted=counted,
-        coverage=np.asarray(swept.spoken) / n_items,
+        coverage=np.rint(swept.spoken) / n_items,
         n_uncovered=float(swept.uncovered),
         n_checked=float(swept.checked),
     )
@@ -372,10 +373,7 @@ def _read(
 
 
 def _posterior(rows: Rows, state: State) -> NDArray[np.float32]:
-    """[U, K] what the model alone thinks of each row: responsibilities without the anchor; the label where it is known.
-
-    Nothing is known of rows without votes either, which are all anchor.
-    """
+    """[U, K] `posterior` of rows with votes, of which no label is known: responsibilities without the anchor."""
     hold, anchor = np.asarray(rows.hold)[:, None], np.asarray(rows.anchor)
     alone = (np.asarray(state.responsibilities) - hold * anchor) / np.maximum(1 - hold, 1e-6)
     return np.asarray(np.where(hold < 1, np.clip(alone, 0, 1), anchor), np.float32)
@@ -399,10 +397,11 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
 def _intervals(estimate: Estimate) -> NDArray[np.float64]:
     """[M, 2] intervals of the sources' accuracies."""
     merged, rows, n_rows = estimate.merged, estimate.prepared.rows, estimate.merged.votes.n_items
+    params = estimate.state.params
     return accuracy_intervals(
         plain_part(merged.votes),
         merged.weight.astype(np.float64),
-        _posterior(rows, estimate.state)[:n_rows],
+        (_posterior(rows, estimate.state) if merged.gold is None else np.asarray(posterior(rows, params)))[:n_rows],
         np.asarray(rows.anchor)[:n_rows],
         estimate.prepared.hold,
         INTERVAL_LEVEL,
