@@ -18,7 +18,6 @@ from weaklabel.model.layout import bucket, lay_out, lay_out_soft
 from weaklabel.model.merge import MergedRows
 from weaklabel.model.params import Rows, Settings, Sources
 from weaklabel.model.rows import (
-    anchored_log_balance,
     anchored_log_groups,
     beside,
     count_votes,
@@ -89,25 +88,29 @@ def prepare(
     mean_precision = float((precision * once).sum() / max(once.sum(), 1e-9))
     hold = (1 - mean_precision) * settings.hold_recall + mean_precision * settings.hold_precision
     rows = describe(layout, items, **size, anchor_mass=settings.anchor_mass, hold=hold, sets=sets, soft=soft)
-    gold_weights = jnp.ones(votes.n_classes)
+    gold_weights = _single(np.ones(votes.n_classes))
     if merged.gold is not None:
         weight = (1 - mean_precision) * settings.gold_recall + mean_precision * settings.gold_precision
         gold_weights = _gold_weights(rows, merged.weight, merged.gold, weight)
         rows = mark_gold(rows, items, pad(merged.gold, n_rows, -1), gold_weights)
-    rows = beside(rows, items, known.on_device(n_rows), hold)
+    side = known.on_device(n_rows)
+    rows = rows if side is None else beside(rows, items, side, hold)
     n_votes = vote_counts.sum(1)
     if merged.gold is not None:
         n_votes = np.asarray(count_votes(layout, rows.weight, soft, **size, sets=sets)).sum(1)
-    of_groups = anchored_log_groups(rows, len(known.group_names), settings.group_mass) if known.group_names else None
+    anchored = np.asarray(rows.weight) @ np.asarray(rows.anchor) + 1
+    log_anchored, of_groups = _single(np.log(anchored / anchored.sum())), None
+    if known.group_names:
+        of_groups = anchored_log_groups(rows, log_anchored, len(known.group_names), settings.group_mass)
     sources = Sources(
-        jnp.asarray(vote_counts, jnp.float32),
-        jnp.asarray(n_votes, jnp.float32),
-        jnp.asarray(precision, jnp.float32),
-        jnp.asarray(independence, jnp.float32),
-        anchored_log_balance(rows),
+        _single(vote_counts),
+        _single(n_votes),
+        _single(precision),
+        _single(independence),
+        log_anchored,
         sets,
         bounds,
-        None if sets is None else jnp.asarray(np.clip(vote_counts.sum(1) / np.maximum(whole, 1e-9), 0, 1), jnp.float32),
+        None if sets is None else _single(np.clip(vote_counts.sum(1) / np.maximum(whole, 1e-9), 0, 1)),
         of_groups,
     )
     return Prepared(rows, sources, copies, mean_precision, hold, gold_weights)
@@ -158,7 +161,13 @@ def _gold_weights(rows: Rows, items: NDArray[np.float32], gold: NDArray[np.int32
     balance = np.asarray(rows.weight @ rows.anchor, np.float64) + 1
     drawn = np.bincount(gold[known], items[known], minlength=n_classes)
     factor = np.clip(balance / balance.sum() / np.maximum(drawn / drawn.sum(), 1e-9), 0.1, 10)
-    return jnp.asarray(weight * factor, jnp.float32)
+    return _single(weight * factor)
+
+
+def _single(values: NDArray[np.floating[Any]]) -> Array:
+    """In float32 on the device; converted here, since each conversion there is a program to compile."""
+    on_device: Array = jax.device_put(values.astype(np.float32))
+    return on_device
 
 
 def pad(values: NDArray[Any], size: int, fill: int = 0) -> Array:

@@ -154,19 +154,14 @@ def share_totals(
     return found.at[soft.sources].add(of_row * soft.shares)
 
 
-@jax.jit
-def anchored_log_balance(rows: Rows) -> Float[Array, " K"]:
-    """Logarithm of the class balance that the anchors show."""
-    anchored = (rows.weight[:, None] * rows.anchor).sum(0) + 1
-    return jnp.log(anchored / anchored.sum())
-
-
 @partial(jax.jit, static_argnames="n_groups")
-def anchored_log_groups(rows: Rows, n_groups: int, mass: float | Float[Array, ""]) -> Float[Array, "G K"]:
-    """`anchored_log_balance` of each group, drawn to that of all."""
+def anchored_log_groups(
+    rows: Rows, log_anchored: Float[Array, " K"], n_groups: int, mass: float | Float[Array, ""]
+) -> Float[Array, "G K"]:
+    """Logarithm of the class balance that the anchors of each group show, drawn to that of all."""
     assert rows.side is not None
     assert rows.side.group is not None
-    overall = jnp.exp(anchored_log_balance(rows))
+    overall = jnp.exp(log_anchored)
     start = jnp.broadcast_to(mass * overall[None], (n_groups, overall.shape[0]))
     anchored = start.at[rows.side.group].add(rows.weight[:, None] * rows.anchor)
     return jnp.log(anchored / anchored.sum(1, keepdims=True))
