@@ -143,7 +143,7 @@ def diagnose(
     allowed, told, n_votes = _votes_for(votes)
     covered = n_votes > 0
     # Votes agree where there is a class that all of them speak for.
-    agreed = (n_votes >= 2) & (_at(allowed, np.asarray(allowed.argmax(axis=1)).ravel()) == n_votes)
+    agreed = (n_votes >= 2) & (_most(allowed) == n_votes)
     contradicted = agreed & (_at(allowed, soft.argmax(1)) < n_votes)
     shares = np.asarray((weight / np.maximum(np.asarray(told.sum(axis=1)).ravel(), 1)) @ told)
     shares = shares / shares.sum() if shares.any() else class_balance
@@ -176,11 +176,11 @@ def diagnose(
 
 def _votes_for(votes: Votes) -> tuple[_Tally, _Tally, NDArray[np.int64]]:
     """[U, K] votes that allow each class, [U, K] votes for each class as far as they show a balance, and [U] votes."""
-    rows, _, labels = votes.triples()
-    n_votes = np.bincount(rows, minlength=votes.n_items)
     if votes.is_plain and votes.n_classes <= FEW_CLASSES:
         counts = votes.counts()
-        return counts, counts, n_votes
+        return counts, counts, np.asarray(sum(counts.T))
+    rows, _, labels = votes.triples()
+    n_votes = np.bincount(rows, minlength=votes.n_items)
     n_symbols = votes.n_classes + len(votes.symbols)
     shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
     if votes.is_plain:
@@ -189,6 +189,13 @@ def _votes_for(votes: Votes) -> tuple[_Tally, _Tally, NDArray[np.int64]]:
     said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
     supports = sp.csr_array(votes.symbols.supports().astype(float))
     return shown @ supports, shown @ sp.csr_array(said.astype(float)), n_votes
+
+
+def _most(tally: _Tally) -> NDArray[Any]:
+    """[U] the tally of the class with the highest."""
+    if isinstance(tally, np.ndarray):  # numpy takes long to reduce over a short axis, but not to find a place on it
+        return _at(tally, tally.argmax(axis=1))
+    return np.asarray(tally.max(axis=1).toarray()).ravel()
 
 
 def _at(tally: _Tally, classes: NDArray[np.integer[Any]]) -> NDArray[Any]:

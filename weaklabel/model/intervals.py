@@ -26,6 +26,13 @@ ANCHOR_PULL = 0.7
 """Share of the anchor's bias that is left after EM."""
 
 
+def looked_at(n_rows: int) -> NDArray[np.intp]:
+    """The rows that intervals are computed from: all, or a sample."""
+    if n_rows <= MOST_ROWS:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(0).choice(n_rows, MOST_ROWS, replace=False))
+
+
 def accuracy_intervals(
     votes: Votes,
     weight: NDArray[np.float64],
@@ -37,17 +44,13 @@ def accuracy_intervals(
     """[M, 2] equal-tailed interval of each source's accuracy.
 
     Args:
-        votes: U rows.
-        weight: [U] how many items have the row.
+        votes: U rows, of `looked_at`.
+        weight: [U] how many items each stands for.
         posterior: [U, K] untempered posterior of EM.
         anchor: [U, K] smoothed vote shares.
         hold: share of the anchor in the responsibilities.
         level: probability that the interval covers the accuracy, in (0, 1).
     """
-    if votes.n_items > MOST_ROWS:
-        kept = np.sort(np.random.default_rng(0).choice(votes.n_items, MOST_ROWS, replace=False))
-        scale = weight.sum() / max(weight[kept].sum(), 1e-9)
-        votes, weight, posterior, anchor = votes.select_items(kept), weight[kept] * scale, posterior[kept], anchor[kept]
     n_sources, n_classes = votes.n_sources, votes.n_classes
     rows, sources, labels = votes.triples()
     of_class = posterior.astype(np.float64)

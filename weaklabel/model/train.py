@@ -25,7 +25,7 @@ from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
 from weaklabel.model.imprecise import latent_votes
 from weaklabel.model.init import Prepared, pad, plain_part, prepare
-from weaklabel.model.intervals import accuracy_intervals
+from weaklabel.model.intervals import accuracy_intervals, looked_at
 from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.mstep import m_step, statistics
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
@@ -320,7 +320,8 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
     )
     if merged.gold is not None:
         how = _calibrated(how, prepared, merged, balance, settings)
-    soft, called = _read(prepared, merged, how, settings, seed)
+    labelled, called = _read(prepared, merged, how, settings, seed)
+    soft = np.asarray(labelled)[: merged.votes.n_items]
     of_groups = state.params.group_totals
     fitted = Fitted(
         names,
@@ -332,7 +333,7 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         objective,
         balance,
         estimate.coverage,
-        _accuracy(estimate, soft),
+        _accuracy(estimate, labelled),
         intervals,
         diagnose(
             merged.votes,
@@ -358,25 +359,19 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
 
 def _read(
     prepared: Prepared, merged: MergedRows, how: ReadOut, settings: Settings, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """[U, K] soft labels, and [U] the classes called where there are no votes: elsewhere nobody asks."""
+) -> tuple[Float[Array, "U K"], NDArray[np.int32]]:
+    """[U, K] soft labels, padded, and the classes called where there are no votes: elsewhere nobody asks."""
     n_rows, rows = merged.votes.n_items, prepared.rows
-    found, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
-    soft = np.asarray(found)[:n_rows]
+    soft, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
     if merged.gold is not None:
-        soft = np.where(merged.gold[:, None] >= 0, np.eye(soft.shape[1], dtype=soft.dtype)[merged.gold], soft)
+        known, padded = merged.gold >= 0, np.array(soft)
+        padded[:n_rows][known] = np.eye(padded.shape[1], dtype=padded.dtype)[merged.gold[known]]
+        soft = jax.device_put(padded)
     if scores is None:
         called = np.repeat(decide(np.asarray(how.uncovered_call)[None], "abstain", seed), n_rows)
     else:
         called = decide(np.asarray(scores)[:n_rows], "abstain", seed)
     return soft, called
-
-
-def _posterior(rows: Rows, state: State) -> NDArray[np.float32]:
-    """[U, K] `posterior` of rows with votes, of which no label is known: responsibilities without the anchor."""
-    hold, anchor = np.asarray(rows.hold)[:, None], np.asarray(rows.anchor)
-    alone = (np.asarray(state.responsibilities) - hold * anchor) / np.maximum(1 - hold, 1e-6)
-    return np.asarray(np.where(hold < 1, np.clip(alone, 0, 1), anchor), np.float32)
 
 
 def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
@@ -396,13 +391,20 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
 
 def _intervals(estimate: Estimate) -> NDArray[np.float64]:
     """[M, 2] intervals of the sources' accuracies."""
-    merged, rows, n_rows = estimate.merged, estimate.prepared.rows, estimate.merged.votes.n_items
-    params = estimate.state.params
+    merged, rows, state = estimate.merged, estimate.prepared.rows, estimate.state
+    kept = looked_at(merged.votes.n_items)
+    votes, weight = plain_part(merged.votes), merged.weight.astype(np.float64)
+    anchor, hold = np.asarray(rows.anchor)[kept], np.asarray(rows.hold)[kept, None]
+    if merged.gold is None:  # the posterior is the responsibilities without the anchor
+        alone = (np.asarray(state.responsibilities)[kept] - hold * anchor) / np.maximum(1 - hold, 1e-6)
+        of_class = np.where(hold < 1, np.clip(alone, 0, 1), anchor).astype(np.float32)
+    else:
+        of_class = np.asarray(posterior(rows, state.params))[kept]
     return accuracy_intervals(
-        plain_part(merged.votes),
-        merged.weight.astype(np.float64),
-        (_posterior(rows, estimate.state) if merged.gold is None else np.asarray(posterior(rows, params)))[:n_rows],
-        np.asarray(rows.anchor)[:n_rows],
+        votes if len(kept) == votes.n_items else votes.select_items(kept),
+        weight[kept] * (weight.sum() / max(weight[kept].sum(), 1e-9)),
+        of_class,
+        anchor,
         estimate.prepared.hold,
         INTERVAL_LEVEL,
     )
@@ -444,13 +446,12 @@ def _calibrated(
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
 
 
-def _accuracy(estimate: Estimate, soft: NDArray[np.float32]) -> NDArray[np.float64]:
+def _accuracy(estimate: Estimate, soft: Float[Array, "U K"]) -> NDArray[np.float64]:
     """[M] expected share of each source's votes that are right; the mean of all where it has none."""
     merged, prepared, n_classes = estimate.merged, estimate.prepared, soft.shape[1]
     if prepared.sources.sets is None:
-        n_rows = prepared.rows.layout.n_rows
-        rows = prepared.rows._replace(weight=pad(merged.weight, n_rows))
-        counted = _count(rows, pad(soft, n_rows), estimate.state.params, len(estimate.group_names))
+        rows = prepared.rows._replace(weight=pad(merged.weight, len(soft)))
+        counted = _count(rows, soft, estimate.state.params, len(estimate.group_names))
         right = np.asarray(counted.counts, np.float64)
         right = right if right.ndim == 1 else np.trace(right, axis1=1, axis2=2)
         total = np.asarray(prepared.sources.vote_counts, np.float64).sum(1)
