@@ -60,7 +60,7 @@ def predict(
     if not is_dense(votes, copies) and (votes.is_sparse or not packs(votes.n_classes, of_copies)):
         layout = lay_out(votes, copies)
         read = read_votes(layout, how, anchor_mass, n_sources=votes.n_sources, with_calls=with_calls)
-        soft, scores = (None if values is None else np.array(values[: votes.n_items]) for values in read)
+        soft, scores = (None if values is None else np.array(np.asarray(values)[: votes.n_items]) for values in read)
         assert soft is not None
         return Predicted(soft, soft[:0] if scores is None else scores)
     return _predict_dense(votes, copies, how, anchor_mass, with_calls=with_calls)
@@ -107,7 +107,8 @@ def _predict_by_item(
     rows = beside(rows, items, known.on_device(n_rows), 0.0)
     soft, scores = read_out(rows, how, anchor_mass, with_calls=True)
     assert scores is not None
-    return Predicted(np.array(soft[:n_items]), np.array(scores[:n_items]))
+    # Cut on the host: on the device, each number of items would be a program to compile.
+    return Predicted(np.array(np.asarray(soft)[:n_items]), np.array(np.asarray(scores)[:n_items]))
 
 
 def with_codebook(votes: Votes, sets: NDArray[np.bool_]) -> Votes:
