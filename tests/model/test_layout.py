@@ -166,7 +166,7 @@ def test_what_is_mostly_silent_or_of_many_classes_is_laid_out_sparse() -> None:
 def test_a_million_rows_are_summed_without_losing_digits() -> None:
     """One float32 number after the other would lose three digits of seven."""
     rng = np.random.default_rng(2)
-    codes = rng.integers(-1, 2, (2**20, 7)).astype(np.int8)
+    codes = (rng.random((2**20, 7)) < 0.01).astype(np.int8)  # so that nearly all rows have the same words
     values = rng.beta(0.05, 2, (2**20, 1)).astype(np.float32)
     found = np.asarray(pack(jnp.asarray(codes), 2).counts(jnp.asarray(values), 7, 2))[:, :, 0]
     exact = np.stack([(codes == k).T.astype(float) @ values[:, 0].astype(float) for k in range(2)], axis=1)

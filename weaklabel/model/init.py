@@ -171,8 +171,8 @@ def _single(values: NDArray[np.floating[Any]]) -> Array:
 
 
 def pad(values: NDArray[Any], size: int, fill: int = 0) -> Array:
-    """Values [U, ...] on the device, padded to [size, ...]."""
-    padded = np.full((size, *values.shape[1:]), fill, values.dtype)
+    """Values [U] on the device, padded to [size]."""
+    padded = np.full(size, fill, values.dtype)
     padded[: len(values)] = values
     on_device: Array = jax.device_put(padded)
     return on_device

@@ -1,4 +1,4 @@
-"""Soft labels of any number of items, a chunk at a time: memory holds the result and little else."""
+"""Soft labels of any number of items. A matrix goes a chunk at a time: memory holds the result and little else."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ LEAK = 1e-3
 """Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 DEFAULT_SAMPLE = 2**16
 """Rows of a sample."""
-MOST_PASSES = 20
+MOST_PASSES = 40
 """Over all rows, after a fit on a sample."""
 SETTLED = 2.5e-4
 """Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
