@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -227,6 +228,30 @@ def test_waits_grow_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     backoff.progressed()
     assert backoff.wait(lost) is not None
     assert backoff.wait(InternalError("a fault", reason="BUG")) is None
+
+
+def test_a_timeout_that_leaves_no_time_for_another_try_is_what_ended_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadline that passes while a message is being sent comes out of grpc as a fault of its own."""
+    now = 1000.0
+    monkeypatch.setattr("weaklabel_client._backoff.time.monotonic", lambda: now)
+    fault = InternalError('Internal error from Core: "Failed to send"')
+    backoff = Backoff(0.5, reconnect_timeout=10)
+    assert backoff.wait(fault) is not None
+    now += 0.49
+    assert backoff.wait(fault) is None
+    job = _streams.UploadJob("p", sources=["a"], upload_id=None)
+    ended = job.gave_up(backoff.ended_by(fault))
+    assert isinstance(ended, UploadInterrupted)
+    assert ended.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "timeout of 0.5 s" in ended.message
+    assert "Failed to send" in ended.message
+    own = InternalError("a fault of the server", reason="BUG")
+    assert backoff.wait(own) is None
+    assert Backoff(0.5, 10).ended_by(own) is own
+    lost = Unavailable("lost")
+    backoff = Backoff(100, reconnect_timeout=0.01)
+    assert backoff.wait(lost) is None  # long before the timeout
+    assert backoff.ended_by(lost) is lost
 
 
 def test_whoever_is_taken_over_waits_longer_each_time_also_after_progress() -> None:

@@ -3,7 +3,7 @@
 import random
 import time
 
-from weaklabel_client._exceptions import Aborted, ClientError, can_go_on
+from weaklabel_client._exceptions import Aborted, ClientError, DeadlineExceeded, can_go_on
 
 _MOST_DOUBLINGS = 16  # beyond that every wait is the longest
 
@@ -21,11 +21,13 @@ class Backoff:
             timeout: Seconds for the whole call; None for any time.
             reconnect_timeout: Seconds from a failure to the last try, where nothing arrives in between.
         """
+        self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._reconnect_timeout = reconnect_timeout
         self._failures = 0
         self._first_failure = 0.0
         self._takeovers = 0
+        self._out_of_time = False
 
     def remaining(self) -> float | None:
         """Seconds left for the whole call; None for any time."""
@@ -52,7 +54,16 @@ class Backoff:
         # Jitter keeps callers that failed together from coming back all at once.
         longest = min(self.longest_wait, self.first_wait * 2 ** min(doublings, _MOST_DOUBLINGS))
         delay = random.uniform(longest / 2, longest)  # noqa: S311
-        ends = [self._first_failure + self._reconnect_timeout]
-        if self._deadline is not None:
-            ends.append(self._deadline)
-        return delay if now + delay < min(ends) else None
+        if self._deadline is not None and now + delay >= self._deadline:
+            self._out_of_time = True
+            return None
+        return delay if now + delay < self._first_failure + self._reconnect_timeout else None
+
+    def ended_by(self, error: ClientError) -> ClientError:
+        """What ended the call, once there is no next try: the error, or the timeout that leaves no time for one.
+
+        A deadline that passes while a message is being sent shows as a fault inside grpc, as a lost connection does.
+        """
+        if not self._out_of_time or isinstance(error, DeadlineExceeded):
+            return error
+        return DeadlineExceeded(f"the timeout of {self._timeout:g} s ended the call: {error.message}")

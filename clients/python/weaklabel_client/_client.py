@@ -557,7 +557,7 @@ class Client:
             if job.is_done():
                 return
             if (wait := backoff.wait(error)) is None:
-                raise job.gave_up(error)
+                raise job.gave_up(backoff.ended_by(error))
             time.sleep(wait)
 
     def _send(self, job: _streams.Job[Any, Any, Any], pending: Iterator[Any], outbox: _Outbox) -> None:

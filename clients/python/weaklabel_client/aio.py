@@ -426,7 +426,7 @@ class Client:
             if job.is_done():
                 return
             if (wait := backoff.wait(error)) is None:
-                raise job.gave_up(error)
+                raise job.gave_up(backoff.ended_by(error))
             await asyncio.sleep(wait)
 
     async def _send(self, job: _streams.Job[Any, Any, Any], pending: AsyncIterator[Any], outbox: _Outbox) -> None:
