@@ -43,6 +43,8 @@ Cells = ArrayLike | Sequence[Sequence[object]]
 """A matrix of votes as numbers, with vote objects among them or not."""
 BLOCK_ROWS = 8192
 """Rows of a large matrix that are looked at together."""
+VOTES_OF_A_RUN = 2**18
+"""The same, of sparse votes."""
 FEW_CLASSES = 16
 """Up to so many, votes are counted class by class."""
 
@@ -63,6 +65,7 @@ class Votes:
     """
 
     __slots__ = (
+        "__weakref__",
         "_columns",
         "_matrix",
         "_rows",
@@ -479,8 +482,14 @@ class Votes:
         return total
 
     def _tally(self, rows: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.int64]:
-        flat = np.bincount(rows.astype(np.int64) * self.n_classes + labels, minlength=self.n_items * self.n_classes)
-        return flat.reshape(self.n_items, self.n_classes).astype(np.int64)
+        total = np.zeros((self.n_items, self.n_classes), np.int64)
+        for start in range(0, len(rows), VOTES_OF_A_RUN):  # in cache
+            of_run = rows[start : start + VOTES_OF_A_RUN]
+            first, last = int(of_run[0]), int(of_run[-1])
+            flat = np.bincount((of_run - first) * self.n_classes + labels[start : start + VOTES_OF_A_RUN])
+            flat.resize((last + 1 - first) * self.n_classes)
+            total[first : last + 1] += flat.reshape(-1, self.n_classes)
+        return total
 
     def vote_at(self, item: int, source: int | str) -> int | CandidateSet | SoftVote:
         """The vote of a source, by column or name, on an item: a class index, ABSTAIN, ERROR or a vote object.

@@ -14,7 +14,7 @@ from weaklabel.model import layout as layouts
 from weaklabel.model.dense import BLOCK_ROWS, DenseLayout
 from weaklabel.model.layout import AnyLayout, bucket, is_dense, lay_out, padded
 from weaklabel.model.packed import UNROLLED, PackedLayout, n_words, pack
-from weaklabel.model.sparse import SparseLayout, segments
+from weaklabel.model.sparse import SparseLayout, arrange, in_slots
 
 N_ITEMS = BLOCK_ROWS + 77
 
@@ -137,23 +137,29 @@ def test_words_hold_all_votes_and_keep_their_tables_small(n_sources: int, n_symb
     np.testing.assert_array_equal(digits.reshape(300, -1)[:, :n_sources], np.maximum(codes, -1) + 1)
 
 
-def test_segments_hold_each_vote_once_and_waste_little() -> None:
+def test_slots_hold_each_vote_once_and_waste_little() -> None:
     rng = np.random.default_rng(1)
-    length = np.minimum(rng.geometric(0.25, 500) - 1, 40)
-    rows = np.repeat(np.arange(500, dtype=np.int32), length)
-    cut = segments(rows, 500)
-    assert cut.filled.sum() == len(rows)
-    n_further = len(cut.further_rows)
-    first, further = cut.fill(np.arange(len(rows)), -1, 512, 300)
-    assert (first[:, 500:] == -1).all()
-    assert (further[:, n_further:] == -1).all()
-    np.testing.assert_array_equal(
-        np.sort(np.concatenate([first[first >= 0], further[further >= 0]])), np.arange(len(rows))
-    )
-    for row in range(500):
-        held = np.concatenate([first[:, row], further[:, :n_further][:, cut.further_rows == row].ravel()])
+    length = np.minimum(rng.geometric(0.25, 100_000) - 1, 40)
+    rows = np.repeat(np.arange(len(length)), length)
+    arrangement = arrange(length, 2**17, 100)
+    assert arrangement.block_rows < 2**13
+    size = arrangement.size + 100
+    slots = in_slots(arrangement, np.arange(len(rows)), -1, size)[: arrangement.size]
+    np.testing.assert_array_equal(np.sort(slots[slots >= 0]), np.arange(len(rows)))
+    np.testing.assert_array_equal(arrangement.rows[arrangement.places], np.arange(2**17))
+    for row in range(0, len(length), 997):
+        block, at = divmod(int(arrangement.places[row]), arrangement.block_rows)
+        start = arrangement.starts[block] + at
+        stop = arrangement.starts[block] + arrangement.n_slots[block] * arrangement.block_rows
+        held = slots[start : stop : arrangement.block_rows]
         assert set(held[held >= 0]) == set(np.flatnonzero(rows == row))
-    assert cut.filled.size < 3 * len(rows)
+    assert arrangement.size < 1.3 * len(rows)
+
+
+def test_few_long_rows_do_not_make_all_slots_long() -> None:
+    length = np.full(2**20, 3)
+    length[17] = 5000
+    assert arrange(length, 2**20, 3).size < 10 * length.sum()
 
 
 def test_what_is_mostly_silent_or_of_many_classes_is_laid_out_sparse() -> None:

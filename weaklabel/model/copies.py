@@ -54,15 +54,19 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
     rows, sources, labels = votes.triples()
     judged = (np.bincount(rows, minlength=n_rows) >= JUDGED_VOTES).astype(float)
     place = rows.astype(np.int64) * n_symbols + labels
-    one_hot = sp.csr_array((np.ones(len(rows), bool), (place, sources)), shape=(n_rows * n_symbols, n_sources))
-    shown = np.bincount(place, minlength=n_rows * n_symbols).reshape(n_rows, n_symbols).astype(float)
+    shown = np.bincount(place, minlength=n_rows * n_symbols)
+    cells = np.flatnonzero(shown)  # a row and a symbol that it has
+    number = np.empty(len(shown), np.int32)
+    number[cells] = np.arange(len(cells))
+    one_hot = sp.csr_array((np.ones(len(rows), bool), (number[place], sources)), shape=(len(cells), n_sources))
     fired = sp.csr_array((np.ones(len(rows), bool), (rows, sources)), shape=(n_rows, n_sources))
     shown_by, fired_by = filled_in(one_hot), filled_in(fired)
 
     def by_symbol(row_weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.repeat(row_weight, n_symbols)
+        return np.asarray(row_weight[cells // n_symbols])
 
-    shared_errors = gram(shown_by, (weight[:, None] * _errors(shown, votes.symbols.supports())).ravel())
+    errors = _errors(shown.reshape(n_rows, n_symbols), votes.symbols.supports(), cells)
+    shared_errors = gram(shown_by, by_symbol(weight) * errors)
     shared_rows = gram(fired_by, weight * judged)
     apart = shared_rows - gram(shown_by, by_symbol(weight * judged))
     together = gram(fired_by, weight)
@@ -96,24 +100,31 @@ def with_families(
     return sp.csr_array(np.maximum(scores.toarray(), least * same))
 
 
-def _errors(shown: NDArray[np.float64], supports: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[U, S] how far the others call two equal votes an error: more votes allow a class that these exclude (1), or as
-    many (.5).
+def _errors(shown: NDArray[np.int64], supports: NDArray[np.bool_], cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[C] how far the others call two equal votes an error: more votes allow a class that these exclude (1), or as many
+    (.5).
 
     Args:
         shown: [U, S] how often each row has each symbol.
         supports: [S, K] classes of each symbol.
+        cells: [C] row * S + symbol of the votes in question.
     """
-    n_classes = supports.shape[1]
-    plain = shown.shape[1] == n_classes
-    allowed = shown if plain else shown @ supports  # [U, K] votes that allow the class
-    # Of one class: its own votes, and the most of another.
-    ranked = np.partition(allowed, n_classes - 2, axis=1)
-    of_others = np.repeat(ranked[:, -1:], n_classes, axis=1)
-    of_others[np.arange(len(allowed)), allowed.argmax(1)] = ranked[:, -2]
-    sets = list(supports[n_classes:])
-    within = np.column_stack([allowed, *(allowed[:, members].max(1) for members in sets)])
-    beyond = np.column_stack([of_others, *(allowed[:, ~members].max(1) for members in sets)])
+    n_classes, n_symbols = supports.shape[1], shown.shape[1]
+    allowed = shown if n_symbols == n_classes else shown @ supports.astype(np.int64)  # [U, K] votes for each class
+    rows, symbols = np.divmod(cells, n_symbols)
+    best = allowed.argmax(1)
+    highest, others = np.take_along_axis(allowed, best[:, None], 1).ravel(), allowed.copy()
+    np.put_along_axis(others, best[:, None], -1, 1)
+    within, beyond = np.empty(len(cells)), np.empty(len(cells))
+    plain = symbols < n_classes  # for one class: the most of another
+    row, label = rows[plain], symbols[plain]
+    within[plain] = allowed[row, label]
+    beyond[plain] = np.where(label == best[row], others.max(1)[row], highest[row])
+    for at, members in enumerate(supports[n_classes:], n_classes):
+        here = symbols == at
+        row = rows[here]
+        within[here] = allowed[row][:, members].max(1, initial=-1)
+        beyond[here] = allowed[row][:, ~members].max(1, initial=-1)
     rest = within - 2
     errors = np.where(beyond > rest, 1.0, np.where(beyond == rest, 0.5, 0.0))
     return np.where((beyond >= 2) & (rest >= 0), errors, 0.0)

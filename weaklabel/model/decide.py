@@ -44,6 +44,19 @@ def decide(scores: NDArray[np.floating[Any]], policy: TieBreakPolicy, seed: int)
     return labels
 
 
+def first_highest(scores: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
+    """[N] the first class with the highest score [N, K]."""
+    n_classes = scores.shape[1]
+    if n_classes > FEW_CLASSES:
+        return np.asarray(scores.argmax(axis=1), np.int32)
+    labels, highest = np.zeros(len(scores), np.int32), scores[:, 0].copy()
+    for k in range(1, n_classes):  # column by column: reducing over a short axis costs many times as much
+        higher = scores[:, k] > highest
+        np.copyto(labels, k, where=higher)
+        np.copyto(highest, scores[:, k], where=higher)
+    return labels
+
+
 def _highest(scores: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """[N] the first class within a tie of the highest score, and the rows where there is another."""
     n_classes = scores.shape[1]

@@ -7,6 +7,7 @@ how much correlation of errors the model finds where there is none. What the rea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +26,8 @@ SIMULATED_CELLS = 20_000_000
 MOST_TWINS = 400
 MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
+CELLS_AT_ONCE = 2**18
+"""Of twins that are drawn together: few enough to stay in cache, enough that threads do not wait for each other."""
 FEWEST_ROWS = 50
 CROWD = 1000
 """With more sources, twins are drawn vote by vote: then the order of items and sources counts, as noise."""
@@ -61,59 +64,139 @@ def excess_correlation(
     # Votes only, row after row: silent cells and rows add nothing to any sum below.
     if n_sources > CROWD:
         cells = (part.astype(np.int64) for part in votes.select_items(kept).triples())
-        (cell_rows, cell_sources, given), n_rows, weight = cells, len(kept), weight[kept]
+        (rows, sources, given), n_rows, weight = cells, len(kept), weight[kept]
     else:
         dense = votes.select_items(kept).to_dense().astype(np.int64)
         codes, weight, order = _in_canonical_order(dense, weight[kept])
         confusion, n_rows = confusion[order], len(codes)
-        cell_rows, cell_sources = np.nonzero(codes >= 0)
-        given = codes[cell_rows, cell_sources]
-    of_cell = cell_rows * n_sources + cell_sources  # in what is drawn for every cell, voted or not
-    voting, starts, cell_rows = np.unique(cell_rows, return_index=True, return_inverse=True)
-    weight, votes_a_row = weight[voting], np.diff(np.append(starts, len(cell_rows)))
-    log_confusion = np.log(confusion).reshape(-1, n_classes)
-    below = confusion.cumsum(1).transpose(0, 2, 1).reshape(-1, n_classes)  # [source and class, vote]
-    right_of = np.einsum("mkk->mk", confusion).reshape(-1)
-    of_source = cell_sources * n_classes
+        rows, sources = np.nonzero(codes >= 0)
+        given = codes[rows, sources]
+    if len(rows) == 0:
+        return 0.0
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    voting, votes_a_row = rows[starts], np.diff(np.append(starts, len(rows)))
+    pattern = _Pattern.of(weight[voting], votes_a_row, sources, confusion, log_prior)
+    labels = softmax(pattern.log_joint(given[None])[0], axis=1)
+    real, twins = pattern.pair_sums(given[None], labels.argmax(1)[None]), np.zeros(2)
+    cumulated = labels.cumsum(1)
 
-    def posterior(votes: NDArray[np.int64]) -> NDArray[np.float64]:
-        ends, shape = np.append(starts, len(votes)), (len(starts), len(log_confusion))
-        shown = sp.csr_array((np.ones(len(votes)), of_source + votes, ends), shape=shape)
-        return np.asarray(softmax(log_prior + shown @ log_confusion, axis=1))
+    n_pairs = max(int((votes_a_row * (votes_a_row - 1) // 2).sum()), 1)
+    n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // max(len(rows) * n_classes, 1))
+    n_cells, used = n_rows * n_sources, rows * n_sources + sources  # drawn for every cell, voted or not
+    if n_sources > CROWD:
+        n_cells, used = len(rows), np.arange(len(rows))
+    together = max(CELLS_AT_ONCE // max(n_cells, len(rows) * n_classes, 1), 1)
 
-    def pair_sums(votes: NDArray[np.int64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums over pairs of votes: of the products of residuals, and of their standard deviations."""
-        called = labels.argmax(1)[cell_rows]
-        right = right_of[of_source + called]
-        residual = (votes == called) - right
-        deviation = np.sqrt(np.maximum(right * (1 - right), 1e-9))
-        totals, squares = (
-            [np.add.reduceat(x, starts) for x in terms]
-            for terms in ((residual, deviation), (residual**2, deviation**2))
-        )
-        return np.array([(weight * (total**2 - square)).sum() for total, square in zip(totals, squares, strict=True)])
+    def draws() -> Iterator[NDArray[np.float64]]:
+        for first in range(0, n_twins, together):
+            yield rng.random((min(together, n_twins - first), n_rows + n_cells))
 
-    labels = posterior(given)
-    real, twins = pair_sums(given, labels), np.zeros(2)
-    cumulated, n_pairs = labels.cumsum(1), max(int((votes_a_row * (votes_a_row - 1) // 2).sum()), 1)
-    n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // max(len(cell_rows) * n_classes, 1))
+    def of_twins(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        truth = _first_above(cumulated, drawn[:, :n_rows][:, voting])
+        votes = pattern.drawn(truth, drawn[:, n_rows:][:, used])
+        return pattern.pair_sums(votes, pattern.log_joint(votes).argmax(2))
 
-    def draws() -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        for _ in range(n_twins):
-            truths = rng.random((n_rows, 1))[voting]
-            yield truths, rng.random(len(given)) if n_sources > CROWD else rng.random(n_rows * n_sources)[of_cell]
-
-    def of_twin(drawn: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
-        truth = (cumulated > drawn[0]).argmax(1)
-        twin = (below[of_source + truth[cell_rows]] < drawn[1][:, None]).sum(1)
-        twin = np.minimum(twin, n_classes - 1)
-        return pair_sums(twin, posterior(twin))
-
-    for sums in at_once(of_twin, draws()):
+    for sums in at_once(of_twins, draws()):
         twins += sums
     if min(real[1], twins[1]) <= 1e-6:
         return 0.0
     return float(real[0] / real[1] - twins[0] / twins[1])
+
+
+class _Pattern(NamedTuple):
+    """Who votes where: R rows with V votes, row after row, of sources with known confusions. T draws at once."""
+
+    weight: NDArray[np.float64]
+    """[R]"""
+    starts: NDArray[np.int64]
+    """[R] first vote of each row."""
+    rows: NDArray[np.int64]
+    """[V] ascending."""
+    first: NDArray[np.int64]
+    """[V] place of each vote's source in the tables: class 0."""
+    log_prior: NDArray[np.float64]
+    """[K]"""
+    log_confusion: NDArray[np.float64]
+    """[M * K, K] of each source and vote, by class."""
+    below: NDArray[np.float64]
+    """[M * K, K] probability of a vote up to each, of each source and class."""
+    right: NDArray[np.float64]
+    """[M * K] probability of the right vote, of each source and class."""
+    deviation: NDArray[np.float64]
+    """[M * K] standard deviation of a vote's being right."""
+
+    @classmethod
+    def of(
+        cls,
+        weight: NDArray[np.float64],
+        votes_a_row: NDArray[np.int64],
+        sources: NDArray[np.int64],
+        confusion: NDArray[np.float64],
+        log_prior: NDArray[np.float64],
+    ) -> Self:
+        n_classes = confusion.shape[1]
+        right = np.einsum("mkk->mk", confusion).ravel()
+        return cls(
+            weight,
+            votes_a_row.cumsum() - votes_a_row,
+            np.repeat(np.arange(len(votes_a_row)), votes_a_row),
+            sources * n_classes,
+            log_prior,
+            np.log(confusion).reshape(-1, n_classes),
+            confusion.cumsum(1).transpose(0, 2, 1).reshape(-1, n_classes),
+            right,
+            np.sqrt(np.maximum(right * (1 - right), 1e-9)),
+        )
+
+    def log_joint(self, votes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[T, R, K] of votes [T, V]."""
+        starts = np.arange(len(votes))[:, None] * votes.shape[1] + self.starts
+        ends = np.append(starts.ravel(), votes.size)
+        shape = (starts.size, len(self.log_confusion))
+        shown = sp.csr_array((np.ones(votes.size), (self.first + votes).ravel(), ends), shape=shape)
+        return np.asarray(self.log_prior + shown @ self.log_confusion).reshape(*starts.shape, -1)
+
+    def drawn(self, truth: NDArray[np.int64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+        """[T, V] votes where the rows are of the classes [T, R], from uniform numbers [T, V]."""
+        n_classes = len(self.log_prior)
+        table = (self.first + truth[:, self.rows]) * n_classes
+        return _rank(self.below, table, uniform, n_classes - 1, np.less)
+
+    def pair_sums(self, votes: NDArray[np.int64], called: NDArray[np.intp]) -> NDArray[np.float64]:
+        """[2] sums over pairs of votes in one row: of the products of residuals, and of their standard deviations.
+
+        Args:
+            votes: [T, V].
+            called: [T, R] likeliest classes.
+        """
+        called = called[:, self.rows]
+        place = self.first + called
+        residual, deviation = (votes == called) - self.right[place], self.deviation[place]
+        return np.array([self._over_pairs(values) for values in (residual, deviation)])
+
+    def _over_pairs(self, values: NDArray[np.float64]) -> float:
+        total, square = (np.add.reduceat(part, self.starts, axis=1) for part in (values, values**2))
+        return float((self.weight * (total**2 - square)).sum())
+
+
+def _first_above(ascending: NDArray[np.float64], limit: NDArray[np.float64]) -> NDArray[np.int64]:
+    """[T, R] the first place in each row [R, K] with a value above its limit [T, R], or 0."""
+    n_rows, n_classes = ascending.shape
+    place = _rank(ascending, np.arange(n_rows) * n_classes, limit, n_classes, np.less_equal)
+    return np.where(place < n_classes, place, 0)
+
+
+def _rank(
+    ascending: NDArray[np.float64], start: NDArray[np.int64], limit: NDArray[np.float64], size: int, before: np.ufunc
+) -> NDArray[np.int64]:
+    """How many of the `size` values from each start on come before its limit: binary search, all limits at once."""
+    values, found = ascending.ravel(), np.zeros(limit.shape, np.int64)
+    step = 1 << (size.bit_length() - 1)
+    while step:
+        tried = found + step
+        found += step * (before(values[start + np.minimum(tried, size) - 1], limit) & (tried <= size))
+        step >>= 1
+    return found
 
 
 def _in_canonical_order(
@@ -126,5 +209,8 @@ def _in_canonical_order(
     n_classes = int(codes.max(initial=0)) + 1
     by_class = np.stack([weight @ (codes == k) for k in range(-1, n_classes)])
     order = np.lexsort(by_class)
-    rows, inverse = np.unique(codes[:, order], axis=0, return_inverse=True)
-    return rows, np.bincount(inverse.reshape(-1), weight).astype(np.float64), order
+    ordered = codes[:, order]
+    # Big-endian numbers that are not negative sort as their bytes do.
+    spelled = np.ascontiguousarray(ordered + 1, ">u2").view(np.dtype((np.void, 2 * len(order)))).ravel()
+    _, first, inverse = np.unique(spelled, return_index=True, return_inverse=True)
+    return ordered[first], np.bincount(inverse.reshape(-1), weight).astype(np.float64), order

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from weaklabel.model.decide import first_highest
 from weaklabel.votes import Votes
 
 UNANIMOUS_SHARE = 0.01
@@ -32,8 +33,6 @@ RISK, RISK_OF_GUESSING = 0.03, 0.06
 
 FEW_CLASSES = 16
 """Above, most of a table of votes by class is zeros."""
-
-_Tally = NDArray[Any] | sp.csr_array[Any]
 
 
 class ConvergenceWarning(UserWarning):
@@ -140,12 +139,9 @@ def diagnose(
         objective: [n_iter].
         converged: whether EM came to rest.
     """
-    allowed, told, n_votes = _votes_for(votes)
-    covered = n_votes > 0
-    # Votes agree where there is a class that all of them speak for.
-    agreed = (n_votes >= 2) & (_most(allowed) == n_votes)
-    contradicted = agreed & (_at(allowed, soft.argmax(1)) < n_votes)
-    shares = np.asarray((weight / np.maximum(np.asarray(told.sum(axis=1)).ravel(), 1)) @ told)
+    n_votes, unanimous, contradicted, shares = _agreement(votes, weight, first_highest(soft))
+    covered, agreed = n_votes > 0, unanimous & (n_votes >= 2)
+    contradicted &= agreed
     shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
@@ -174,33 +170,58 @@ def diagnose(
     return _with_findings(diagnostics, float(covered @ weight) / n_items, len(objective))
 
 
-def _votes_for(votes: Votes) -> tuple[_Tally, _Tally, NDArray[np.int64]]:
-    """[U, K] votes that allow each class, [U, K] votes for each class as far as they show a balance, and [U] votes."""
-    if votes.is_plain and votes.n_classes <= FEW_CLASSES:
+class _Agreement(NamedTuple):
+    """How far the votes of each row agree. Votes agree where there is a class that all of them speak for."""
+
+    n_votes: NDArray[np.int64]
+    """[U]"""
+    unanimous: NDArray[np.bool_]
+    """[U] all votes agree."""
+    against: NDArray[np.bool_]
+    """[U] not all votes speak for the likeliest class."""
+    shares: NDArray[np.float64]
+    """[K] votes for each class, those of a row shared out, rows weighted, as far as votes show a balance."""
+
+
+def _agreement(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.int32]) -> _Agreement:
+    if votes.is_plain and votes.n_classes > FEW_CLASSES:
+        return _agreement_by_vote(votes, weight, likeliest)
+    if votes.is_plain:
         counts = votes.counts()
-        return counts, counts, np.asarray(sum(counts.T))
+        n_votes = np.asarray(sum(counts.T))
+        of_vote = weight / np.maximum(n_votes, 1)
+        shares = np.array([of_vote @ counts[:, k] for k in range(votes.n_classes)])
+        most, likeliest_has = counts[:, 0].copy(), np.zeros(len(counts), counts.dtype)
+        for k in range(votes.n_classes):  # numpy takes long to reduce over a short axis
+            np.maximum(most, counts[:, k], out=most)
+            np.copyto(likeliest_has, counts[:, k], where=likeliest == k)
+        return _Agreement(n_votes, most == n_votes, likeliest_has < n_votes, shares)
     rows, _, labels = votes.triples()
     n_votes = np.bincount(rows, minlength=votes.n_items)
     n_symbols = votes.n_classes + len(votes.symbols)
     shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
-    if votes.is_plain:
-        return shown, shown, n_votes
     said = votes.symbols.distributions()
     said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
     supports = sp.csr_array(votes.symbols.supports().astype(float))
-    return shown @ supports, shown @ sp.csr_array(said.astype(float)), n_votes
+    allowed, told = shown @ supports, shown @ sp.csr_array(said.astype(float))
+    shares = np.asarray((weight / np.maximum(np.asarray(told.sum(axis=1)).ravel(), 1)) @ told)
+    most = np.asarray(allowed.max(axis=1).toarray()).ravel()
+    likeliest_has = np.asarray(allowed[np.arange(len(likeliest)), likeliest]).ravel()
+    return _Agreement(n_votes, most == n_votes, likeliest_has < n_votes, shares)
 
 
-def _most(tally: _Tally) -> NDArray[Any]:
-    """[U] the tally of the class with the highest."""
-    if isinstance(tally, np.ndarray):  # numpy takes long to reduce over a short axis, but not to find a place on it
-        return _at(tally, tally.argmax(axis=1))
-    return np.asarray(tally.max(axis=1).toarray()).ravel()
-
-
-def _at(tally: _Tally, classes: NDArray[np.integer[Any]]) -> NDArray[Any]:
-    """[U] the tally of one class a row."""
-    return np.asarray(tally[np.arange(tally.shape[0]), classes]).ravel()
+def _agreement_by_vote(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.int32]) -> _Agreement:
+    rows, _, labels = votes.triples()
+    n_votes = np.bincount(rows, minlength=votes.n_items)
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    unanimous, against = n_votes == 0, n_votes > 0
+    if len(starts):
+        voting, lowest = rows[starts], np.minimum.reduceat(labels, starts)
+        unanimous[voting] = lowest == np.maximum.reduceat(labels, starts)
+        against[voting] = ~unanimous[voting] | (lowest != likeliest[voting])
+    of_vote = (weight / np.maximum(n_votes, 1))[rows]
+    shares = np.asarray(np.bincount(labels, of_vote, votes.n_classes), np.float64)
+    return _Agreement(n_votes, unanimous, against, shares)
 
 
 def _groups(copies: sp.csr_array[np.float64], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

@@ -53,8 +53,7 @@ def added(side: Side | None) -> Float[Array, "U K"] | float:
 def constrained(log_joint: Float[Array, "U K"], side: Side | None) -> BagPosterior:
     """Posterior and log-evidence of each row, under what is known of bags."""
     if side is None or side.bags is None:
-        log_total = over_classes.log_total(log_joint)
-        return BagPosterior(jnp.exp(log_joint - log_total[:, None]), log_total)
+        return BagPosterior(*over_classes.normalised(log_joint))
     return bag_posterior(log_joint if side.fixed is None else log_joint + side.fixed, side.bags)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from weaklabel.model import over_classes
-from weaklabel.model.estep import Expectation, e_step
+from weaklabel.model.expect import Expected, expect
 from weaklabel.model.mstep import m_step, statistics
 from weaklabel.model.params import Params, Rows, Settings, Sources, State, Statistics
 from weaklabel.model.squarem import CYCLE, extrapolated
@@ -18,9 +19,11 @@ FULL_CELLS = 2**21
 """Above so many cells, confusion matrices give way to one accuracy a source."""
 MANY_ROWS = 2**16
 """From so many on, padding included, each iteration costs, and steps are longer; and one restless row among them says
-little, so that the mean change of so many of them counts ..."""
+little, so that the mean change of some of them counts ..."""
 MEAN_FACTOR = 2.0
 """... times this."""
+WATCHED_ROWS = 2**14
+"""So many of them."""
 
 
 @partial(jax.jit, static_argnames="max_iter")
@@ -38,16 +41,24 @@ def start(rows: Rows, sources: Sources, settings: Settings, max_iter: int) -> St
     groups = None if sources.log_anchored_groups is None else jnp.zeros_like(sources.log_anchored_groups)
     again = None if groups is None else jnp.zeros_like(groups)
     params = Params(confusion, evidence, jnp.zeros(n_classes), jnp.zeros(n_classes), groups, again)
-    trace = jnp.full(max_iter, jnp.nan)
     # A copy: the loop takes the state's memory, and the rows keep theirs.
     responsibilities = jnp.array(rows.anchor, copy=True)
     none, unknown = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
     rate = jnp.asarray(1, jnp.float32)
-    if len(rows.weight) < MANY_ROWS:
-        return State(params, responsibilities, none, unknown, rate, trace, None)
     counted = statistics(rows, responsibilities, params, 0 if groups is None else len(groups))
     nowhere = jax.tree.map(jnp.zeros_like, counted)
-    return State(params, responsibilities, none, unknown, rate, trace, (nowhere, nowhere))
+    trail = None if len(rows.weight) < MANY_ROWS else (nowhere, nowhere)
+    return State(
+        params,
+        responsibilities,
+        _watched(responsibilities),
+        counted,
+        none,
+        unknown,
+        rate,
+        jnp.full(max_iter, jnp.nan),
+        trail,
+    )
 
 
 @partial(jax.jit, donate_argnames="state")
@@ -69,26 +80,38 @@ def run(
     def going(state: State) -> Array:
         return (state.iteration < stop_at) & (state.change >= tol)
 
-    def step(counted: Statistics, before: Params) -> tuple[Params, Expectation]:
+    def step(counted: Statistics, into: Array, before: Params) -> tuple[Params, Expected]:
         params = m_step(counted, sources, settings, before)
-        return params, e_step(rows, params)
+        return params, expect(rows, params, n_groups, into)
 
     def iterate(state: State) -> State:
-        counted = statistics(rows, state.responsibilities, state.params, n_groups)
+        counted, into = state.counted, state.responsibilities
         place, trail = state.iteration % CYCLE, state.trail
         if trail is None:
-            params, expected = step(counted, state.params)
+            params, expected = step(counted, into, state.params)
         else:
             jumps = place == CYCLE - 1
             tried = jax.lax.cond(jumps, extrapolated, lambda _, counted: counted, trail, counted)
-            found = step(tried, state.params)
-            fell = jumps & (found[1].log_evidence < state.objective[state.iteration - 1])
-            params, expected = jax.lax.cond(fell, lambda: step(counted, state.params), lambda: found)
+            least = jnp.where(jumps, state.objective[state.iteration - 1], -jnp.inf)
+
+            def wanted(tries: _Tries) -> Array:
+                return (tries.number == 0) | ((tries.number == 1) & (tries.expected.log_evidence < least))
+
+            def again(tries: _Tries) -> _Tries:
+                of = jax.tree.map(partial(jnp.where, tries.number == 0), tried, counted)
+                return _Tries(*step(of, tries.expected.responsibilities, state.params), tries.number + 1)
+
+            # A loop, since what goes through a branch is copied.
+            none = _Tries(state.params, Expected(into, least, counted), jnp.asarray(0, jnp.int32))
+            params, expected, _ = jax.lax.while_loop(wanted, again, none)
             trail = (trail[1], counted)
-        change = _change(rows, expected.responsibilities, state.responsibilities)
+        watched = _watched(expected.responsibilities)
+        change = _change(rows, watched, state.watched)
         return State(
             params,
             expected.responsibilities,
+            watched,
+            expected.counted,
             state.iteration + 1,
             change,
             jnp.where(place == 1, change / state.change, state.rate),
@@ -99,9 +122,22 @@ def run(
     return jax.lax.while_loop(going, iterate, state)
 
 
-def _change(rows: Rows, after: Float[Array, "U K"], before: Float[Array, "U K"]) -> Float[Array, ""]:
+class _Tries(NamedTuple):
+    """Steps from the same parameters: the longer one, and EM's own where the objective fell by it."""
+
+    params: Params
+    expected: Expected
+    number: Int[Array, ""]
+
+
+def _watched(of_rows: Array) -> Array:
+    """Those rows by whose change EM is seen to come to rest."""
+    return of_rows if len(of_rows) < MANY_ROWS else of_rows[:: len(of_rows) // WATCHED_ROWS]
+
+
+def _change(rows: Rows, after: Float[Array, "_ K"], before: Float[Array, "_ K"]) -> Float[Array, ""]:
+    moved = jnp.abs(after - before)
     if len(rows.weight) < MANY_ROWS:
-        return jnp.abs(after - before).max()
-    some = slice(None, None, len(rows.weight) // MANY_ROWS)
-    moved, weight = over_classes.total(jnp.abs(after[some] - before[some])) / 2, rows.weight[some]
-    return MEAN_FACTOR * (weight * moved).sum() / weight.sum().clip(1)
+        return moved.max()
+    weight = _watched(rows.weight)
+    return MEAN_FACTOR * (weight * over_classes.total(moved) / 2).sum() / weight.sum().clip(1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any, Protocol
+from weakref import ReferenceType, ref
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ from weaklabel.model.copies import vote_shares
 from weaklabel.model.dense import DENSE_CLASSES, DenseLayout
 from weaklabel.model.imprecise import SoftVotes, information
 from weaklabel.model.packed import PackedLayout, n_words, pack
-from weaklabel.model.sparse import SparseLayout, segments
+from weaklabel.model.sparse import SparseBlock, SparseLayout, arrange, in_slots
 from weaklabel.votes import Votes
 
 SMALLEST_BUCKET = 256
@@ -66,7 +67,7 @@ class Layout(Protocol):
         ...
 
 
-AnyLayout = DenseLayout | PackedLayout | SparseLayout
+AnyLayout = DenseLayout | PackedLayout | SparseLayout | SparseBlock
 
 
 def bucket(size: int) -> int:
@@ -106,7 +107,7 @@ def lay_out_codes(
 
 
 def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> AnyLayout:
-    """Votes on the device, padded to a bucket of rows, and of further segments where they are sparse.
+    """Votes on the device, padded to a bucket of rows, and of slots where they are sparse.
 
     Args:
         votes: U rows.
@@ -119,23 +120,63 @@ def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> Any
         of_sources = None if copies is None else jnp.asarray(copies.toarray(), jnp.float32)
         found: AnyLayout = lay_out_codes(padded(votes.to_codes(), n_rows), of_sources, n_symbols=n_symbols)
         return found
+    if copies is None:
+        return _LAST.of(votes)
+    return _lay_out_sparse(votes, copies)
+
+
+class _Last:
+    """The sparse layout of the votes that were laid out last: they are often fitted, then predicted.
+
+    Votes never change. The layout is forgotten with them.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[ReferenceType[Votes], SparseLayout] | None = None  # replaced as a whole: threads need no lock
+
+    def of(self, votes: Votes) -> SparseLayout:
+        """The layout of votes that count wholly."""
+        kept = self._kept
+        if kept is not None and kept[0]() is votes:
+            return kept[1]
+        found = _lay_out_sparse(votes, None)
+        self._kept = (ref(votes, self._forget), found)
+        return found
+
+    def _forget(self, gone: ReferenceType[Votes]) -> None:
+        kept = self._kept
+        if kept is not None and kept[0] is gone:
+            self._kept = None
+
+
+_LAST = _Last()
+
+
+def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None) -> SparseLayout:
+    n_rows, n_symbols = bucket(votes.n_items), votes.n_classes + len(votes.symbols.sets)
     rows, sources, labels = votes.triples()
     shares = vote_shares(votes, copies) if copies is not None else None
     if not votes.is_plain:
         here = labels < n_symbols
         rows, sources, labels = rows[here], sources[here], labels[here]
         shares = None if shares is None else shares[here]
-    cut = segments(rows, votes.n_items)
-    n_further = bucket(len(cut.further_rows))
-    further_rows = np.full(n_further, n_rows, np.uint32)
-    further_rows[: len(cut.further_rows)] = cut.further_rows
+    arrangement = arrange(np.bincount(rows, minlength=votes.n_items), n_rows, votes.n_classes)
+    symbols = sources.astype(np.uint32) * np.uint32(n_symbols) + labels.astype(np.uint32)
 
-    def in_slots(values: NDArray[Any], nothing: int) -> list[Array]:
-        return [jnp.asarray(part) for part in cut.fill(values, nothing, n_rows, n_further)]
+    def placed(values: NDArray[Any], nothing: int) -> Array:
+        on_device: Array = jax.device_put(in_slots(arrangement, values, nothing, bucket(arrangement.size)))
+        return on_device
 
-    symbols = in_slots((sources * n_symbols + labels).astype(np.uint32), votes.n_sources * n_symbols)
-    of_slots = [None, None] if shares is None else in_slots(shares, 0)
-    return SparseLayout(symbols[0], jnp.asarray(further_rows), symbols[1], *of_slots)
+    return SparseLayout(
+        placed(symbols, votes.n_sources * n_symbols),
+        None if shares is None else placed(shares, 0),
+        jax.device_put(arrangement.starts),
+        jax.device_put(arrangement.n_slots),
+        jax.device_put(np.int32(-(-votes.n_items // arrangement.block_rows))),
+        jax.device_put(arrangement.rows),
+        jax.device_put(arrangement.places),
+        arrangement.block_rows,
+    )
 
 
 def lay_out_soft(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> SoftVotes | None:

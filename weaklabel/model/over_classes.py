@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from weaklabel.model.once import kept
+
 FEW = 16
 
 
@@ -27,10 +29,15 @@ def of_all_rows(values: Float[Array, "U K"]) -> Float[Array, " K"]:
     return jnp.stack([values[:, k].sum() for k in range(values.shape[1])])
 
 
-def log_total(values: Float[Array, "U K"]) -> Float[Array, " U"]:
-    """Logarithm of the sum of exponentials, for finite maxima."""
-    highest = _reduced(values, jnp.maximum, jnp.max)
-    return highest + jnp.log(total(jnp.exp(values - highest[:, None])))
+def normalised(log_values: Float[Array, "U K"]) -> tuple[Float[Array, "U K"], Float[Array, " U"]]:
+    """Exponentials over their sum, and the logarithm of the sum; for finite maxima."""
+    highest = _reduced(log_values, jnp.maximum, jnp.max)
+    if log_values.shape[1] > FEW:
+        exponentials = kept(jnp.exp(log_values - highest[:, None]))
+        sums = exponentials.sum(1)
+        return exponentials / sums[:, None], highest + jnp.log(sums)
+    log_sums = highest + jnp.log(total(jnp.exp(log_values - highest[:, None])))
+    return jnp.exp(log_values - log_sums[:, None]), log_sums
 
 
 def softmax(values: Float[Array, "U K"]) -> Float[Array, "U K"]:

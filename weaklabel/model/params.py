@@ -208,6 +208,10 @@ class State(NamedTuple):
 
     params: Params
     responsibilities: Float[Array, "U K"]
+    watched: Float[Array, "_ K"]
+    """Those responsibilities whose change tells whether EM goes on."""
+    counted: Statistics
+    """Expected counts under the responsibilities."""
     iteration: Int[Array, ""]
     change: Float[Array, ""]
     """Largest change of a responsibility in the last iteration; of many rows, see weaklabel.model.fit, the mean."""

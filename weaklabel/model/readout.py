@@ -26,6 +26,7 @@ from weaklabel.model.estep import added, constrained, row_evidence, row_prior
 from weaklabel.model.layout import AnyLayout
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Side, Sources
 from weaklabel.model.rows import describe, in_bags
+from weaklabel.model.sparse import SparseLayout
 
 
 def make_read_out(
@@ -282,6 +283,8 @@ def read_votes(
         evidence = gather(rows, how, anchor_mass, with_calls=with_calls)
         return soften(evidence, how), call(evidence, how) if with_calls else None
 
+    if isinstance(layout, SparseLayout):
+        return layout.of_blocks(read)
     if not isinstance(layout, DenseLayout):
         return read(layout)
     _, (soft, scores) = jax.lax.scan(lambda _, block: (None, read(DenseLayout(*block))), None, layout.blocks())

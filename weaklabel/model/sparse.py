@@ -1,10 +1,15 @@
-"""Votes given only, a few slots to a row: a cost per vote, not per cell."""
+"""Votes given only, in blocks of rows with as many slots as their longest row: a cost per vote, not per cell.
+
+Rows are laid out by their number of votes, longest first, so that rows of a block are about as long and hardly a slot
+is empty. What is made of a block stays in the cache.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,157 +17,284 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
-from weaklabel.model.once import once
+from weaklabel.model.devices import aligned, at_once
 from weaklabel.model.over_classes import FEW
 
-MOST_SLOTS = 16
-FURTHER_COST = 4
-"""Of a slot in a further segment, whose row must be looked up, in slots of a first one."""
+CACHED_CELLS = 2**18
+"""Rows of a block x K on a CPU, ..."""
+ACCELERATOR_CELLS = 2**26
+"""... and on a GPU or TPU, which has no such cache, and for which each step is a launch."""
+FEWEST_ROWS = 64
+LOOK_UP, OF_CLASS = 2.0, 0.1
+"""Cost of one slot of a row, and of each class of it: about nanoseconds; ..."""
+STEP, BLOCK = 5e3, 2e4
+"""... of a step through the slots of a block, and of a block."""
+TOLERATED = 1.5
+"""Blocks are as large as they may be at no more than so many times the least cost: sizes alike share a program."""
+
+Found = TypeVar("Found")
 
 
 @partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["symbols", "further_rows", "further_symbols", "shares", "further_shares"],
-    meta_fields=[],
+    jax.tree_util.register_dataclass, data_fields=["symbols", "shares", "start", "n_slots"], meta_fields=["n_rows"]
 )
 @dataclass(frozen=True)
-class SparseLayout:
-    """L slots a row; rows with more votes have further segments of L slots.
+class SparseBlock:
+    """B rows in a row, slot after slot; a layout of its own. A slot without a vote points behind the last symbol."""
 
-    A slot without a vote points behind the last symbol, a further segment without votes behind the last row.
-    """
-
-    symbols: Int[Array, "L U"]
-    """source * S + symbol."""
-    further_rows: Int[Array, " G"]
-    """Row of each further segment, ascending."""
-    further_symbols: Int[Array, "L G"]
-    shares: Float[Array, "L U"] | None
+    symbols: Int[Array, " V"]
+    """source * S + symbol, of all blocks."""
+    shares: Float[Array, " V"] | None
     """Weight of each vote as evidence; None where all are 1."""
-    further_shares: Float[Array, "L G"] | None
+    start: Int[Array, ""]
+    """Where the block begins."""
+    n_slots: Int[Array, ""]
+    n_rows: int
+    """See `Layout.n_rows`."""
 
-    @property
-    def n_rows(self) -> int:
-        """See `Layout.n_rows`."""
-        return self.symbols.shape[1]
-
-    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
+    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "B C"]:
         """See `Layout.evidence`."""
-        n_columns = weights.shape[2]
-        table = jnp.concatenate([weights.reshape(-1, n_columns), jnp.zeros((1, n_columns), weights.dtype)])
+        table = weights.reshape(-1, weights.shape[2])
 
-        def looked_up(table: Array, symbols: Array, *shares: Array) -> Array:
-            total = jnp.zeros((symbols.shape[1], n_columns), table.dtype)
-            for slot in range(symbols.shape[0]):  # unrolled: the compiler fuses look-ups and sums
-                found = table.at[symbols[slot]].get(mode="promise_in_bounds")
-                total += found * shares[0][slot, :, None] if shares else found
-            return total
+        def add(slot: Array, total: Array) -> Array:
+            found = table.at[self._at(slot, self.symbols)].get(mode="fill", fill_value=0)
+            return total + (found if self.shares is None else found * self._at(slot, self.shares)[:, None])
 
-        (_, *first), (_, *further) = ([part for part in parts if part is not None] for parts in self._parts())
-        of_further = looked_up(table, *further)
-        total = once(looked_up, table, *first)
-        return total.at[self.further_rows].add(of_further, mode="drop", indices_are_sorted=True)
+        return self._over_slots(add, jnp.zeros((self.n_rows, weights.shape[2]), weights.dtype))
 
-    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+    def counts(self, values: Float[Array, "B C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
 
-        def histogram(values: Array, first: Array, rows: Array, further: Array) -> Array:
-            total = jnp.zeros((n_sources * n_symbols + 1, values.shape[1]), values.dtype)
-            for symbols in first:
-                total = total.at[symbols].add(values, mode="promise_in_bounds")
-            of_further = values.at[rows].get(mode="fill", fill_value=0)
-            for symbols in further:
-                total = total.at[symbols].add(of_further, mode="promise_in_bounds")
-            return total[:-1]
+        def add(slot: Array, total: Array) -> Array:
+            return total.at[self._at(slot, self.symbols)].add(values, mode="drop")
 
-        found = once(histogram, values, self.symbols, self.further_rows, self.further_symbols)
-        return found.reshape(n_sources, n_symbols, values.shape[1])
+        total = self._over_slots(add, jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype))
+        return total.reshape(n_sources, n_symbols, values.shape[1])
 
-    def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
+    def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "B K"]:
         """See `Layout.own_evidence`."""
         n_classes = weights.shape[1]
         if n_classes <= FEW:  # a whole row of a table is looked up as quickly as one entry
             return self.evidence(jax.vmap(jnp.diag)(weights))
-        table = jnp.append(weights.reshape(-1), jnp.zeros((), weights.dtype))
-        total = jnp.zeros((self.n_rows, n_classes), weights.dtype)
-        for rows, slots, shares in self._parts():
-            for slot, symbols in enumerate(slots):
-                found = table.at[symbols].get(mode="promise_in_bounds")
-                found = found if shares is None else found * shares[slot]
-                total = total.at[rows, symbols % n_classes].add(found, mode="drop")
+        table, rows = weights.reshape(-1), jnp.arange(self.n_rows)
+
+        def add(slot: Array, total: Array) -> Array:
+            symbols = self._at(slot, self.symbols)
+            found = table.at[symbols].get(mode="fill", fill_value=0)
+            found = found if self.shares is None else found * self._at(slot, self.shares)
+            return total.at[rows, symbols % n_classes].add(found, mode="promise_in_bounds")
+
+        return self._over_slots(add, jnp.zeros((self.n_rows, n_classes), weights.dtype))
+
+    def own_counts(self, values: Float[Array, "B K"], n_sources: int) -> Float[Array, "M K"]:
+        """See `Layout.own_counts`."""
+        n_classes = values.shape[1]
+        if n_classes <= FEW:
+            return jax.vmap(jnp.diag)(self.counts(values, n_sources, n_classes))
+        rows = jnp.arange(self.n_rows)
+
+        def add(slot: Array, total: Array) -> Array:
+            symbols = self._at(slot, self.symbols)
+            right = values.at[rows, symbols % n_classes].get(mode="promise_in_bounds")
+            return total.at[symbols].add(right, mode="drop")
+
+        total = self._over_slots(add, jnp.zeros(n_sources * n_classes, values.dtype))
+        return total.reshape(n_sources, n_classes)
+
+    def share_totals(self, weight: Float[Array, " B"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
+        """See `Layout.share_totals`."""
+
+        def add(slot: Array, total: Array) -> Array:
+            of_vote = weight if self.shares is None else weight * self._at(slot, self.shares)
+            return total.at[self._at(slot, self.symbols)].add(of_vote, mode="drop")
+
+        return self._over_slots(add, jnp.zeros(n_sources * n_symbols, weight.dtype)).reshape(n_sources, -1).sum(1)
+
+    def _at(self, slot: Array, values: Array) -> Array:
+        """[B] the values of a slot."""
+        return jax.lax.dynamic_slice(values, (self.start + slot * self.n_rows,), (self.n_rows,))
+
+    def _over_slots(self, add: Callable[[Array, Array], Array], start: Array) -> Array:
+        total: Array = jax.lax.fori_loop(0, self.n_slots, add, start)
         return total
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["symbols", "shares", "starts", "n_slots", "n_blocks", "rows", "places"],
+    meta_fields=["block_rows"],
+)
+@dataclass(frozen=True)
+class SparseLayout:
+    """Blocks of rows. U / B of them are laid out, as many as hold rows are worked on."""
+
+    symbols: Int[Array, " V"]
+    """See `SparseBlock`."""
+    shares: Float[Array, " V"] | None
+    starts: Int[Array, " U/B"]
+    n_slots: Int[Array, " U/B"]
+    n_blocks: Int[Array, ""]
+    """Those with rows; the rest is padding."""
+    rows: Int[Array, " U"] | None
+    """Row at each place; None where rows are given, and found, in the order of their places."""
+    places: Int[Array, " U"] | None
+    """Place of each row."""
+    block_rows: int
+    """B."""
+
+    @property
+    def n_rows(self) -> int:
+        """See `Layout.n_rows`."""
+        return self.starts.shape[0] * self.block_rows
+
+    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
+        """See `Layout.evidence`."""
+        return self.of_blocks(lambda block: block.evidence(weights))
+
+    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+        """See `Layout.counts`."""
+        return self._summed(lambda block, values: block.counts(values, n_sources, n_symbols), values)
+
+    def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
+        """See `Layout.own_evidence`."""
+        return self.of_blocks(lambda block: block.own_evidence(weights))
 
     def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
         """See `Layout.own_counts`."""
-        n_classes = values.shape[1]
-        if n_classes <= FEW:  # a whole row of a table is looked up as quickly as one entry
-            return jax.vmap(jnp.diag)(self.counts(values, n_sources, n_classes))
-        total = jnp.zeros(n_sources * n_classes + 1, values.dtype)
-        for rows, slots, _ in self._parts():
-            for symbols in slots:
-                right = values.at[rows, symbols % n_classes].get(mode="fill", fill_value=0)
-                total = total.at[symbols].add(right, mode="promise_in_bounds")
-        return total[:-1].reshape(n_sources, n_classes)
+        return self._summed(lambda block, values: block.own_counts(values, n_sources), values)
 
     def share_totals(self, weight: Float[Array, " U"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
         """See `Layout.share_totals`."""
-        total = jnp.zeros(n_sources * n_symbols + 1, weight.dtype)
-        for rows, slots, shares in self._parts():
-            of_row = weight.at[rows].get(mode="fill", fill_value=0)
-            for slot, symbols in enumerate(slots):
-                of_vote = of_row if shares is None else of_row * shares[slot]
-                total = total.at[symbols].add(of_vote, mode="promise_in_bounds")
-        return total[:-1].reshape(n_sources, n_symbols).sum(1)
+        return self._summed(lambda block, weight: block.share_totals(weight, n_sources, n_symbols), weight)
 
-    def _parts(self) -> tuple[tuple[Array, Array, Array | None], ...]:
-        first = jnp.arange(self.n_rows, dtype=self.further_rows.dtype)
-        return (first, self.symbols, self.shares), (self.further_rows, self.further_symbols, self.further_shares)
+    def block(self, at: int | Array) -> SparseBlock:
+        """One block."""
+        return SparseBlock(self.symbols, self.shares, self.starts[at], self.n_slots[at], self.block_rows)
+
+    def part(self, values: Float[Array, "U ..."], at: Array) -> Float[Array, "B ..."]:
+        """The values of a block's rows, of values in the order of places."""
+        found: Array = jax.lax.dynamic_slice_in_dim(values, at * self.block_rows, self.block_rows)
+        return found
+
+    def with_part(self, values: Float[Array, "U ..."], part: Float[Array, "B ..."], at: Array) -> Float[Array, "U ..."]:
+        """The values, in the order of places, with those of one block."""
+        return jax.lax.dynamic_update_slice_in_dim(values, part, at * self.block_rows, 0)
+
+    def by_place(self, values: Float[Array, "U ..."]) -> Float[Array, "U ..."]:
+        """Values of rows in the order of places."""
+        return values if self.rows is None else values.at[self.rows].get(mode="promise_in_bounds")
+
+    def by_row(self, values: Float[Array, "U ..."]) -> Float[Array, "U ..."]:
+        """Values in the order of places in that of rows."""
+        return values if self.places is None else values.at[self.places].get(mode="promise_in_bounds")
+
+    def without_order(self) -> Self:
+        """The layout of rows in the order of places."""
+        return replace(self, rows=None, places=None)
+
+    def of_blocks(self, function: Callable[[SparseBlock], Found]) -> Found:
+        """A tree of arrays with the rows first, made block by block; zeros for padding."""
+
+        def write(at: Array, found: Found) -> Found:
+            written: Found = jax.tree.map(partial(self.with_part, at=at), found, function(self.block(at)))
+            return written
+
+        def nothing(of_block: jax.ShapeDtypeStruct) -> Array:
+            return jnp.zeros((self.n_rows, *of_block.shape[1:]), of_block.dtype)
+
+        start = jax.tree.map(nothing, jax.eval_shape(lambda: function(self.block(0))))
+        found = jax.lax.fori_loop(0, self.n_blocks, write, start)
+        by_row: Found = jax.tree.map(self.by_row, found)
+        return by_row
+
+    def _summed(self, function: Callable[[SparseBlock, Array], Array], values: Array) -> Array:
+        """The sum over the blocks of a function of each and the values of its rows."""
+        ordered = self.by_place(values)
+        shape = jax.eval_shape(lambda: function(self.block(0), ordered[: self.block_rows]))
+
+        def add(at: Array, total: Array) -> Array:  # sums of sums: float32 would lose digits
+            return total + function(self.block(at), self.part(ordered, at))
+
+        total: Array = jax.lax.fori_loop(0, self.n_blocks, add, jnp.zeros(shape.shape, shape.dtype))
+        return total
 
 
-class Segments(NamedTuple):
-    """Rows of votes cut into segments of L slots, on the host."""
+class Arrangement(NamedTuple):
+    """Where votes lie: on the host."""
 
-    filled: NDArray[np.bool_]
-    """[segments, L] the slots with a vote, in the order of the rows."""
-    is_first: NDArray[np.bool_]
-    """[segments] those that a row begins with; each row has one."""
-    further_rows: NDArray[np.int32]
-    """Rows of the others."""
+    rows: NDArray[np.int32]
+    """[U] see `SparseLayout`."""
+    places: NDArray[np.int32]
+    """[U]"""
+    n_slots: NDArray[np.int32]
+    """[U / B]"""
+    starts: NDArray[np.int32]
+    """[U / B]"""
+    length: NDArray[np.int64]
+    """[U] number of votes of the row at each place: descending."""
+    block_rows: int
+    """B."""
 
-    def fill(
-        self, values: NDArray[Any], nothing: int, n_rows: int, n_further: int
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """[L, n_rows] and [L, n_further] the values [V] of the votes in first and further segments, padded."""
-        slots = np.full(self.filled.shape, nothing, values.dtype)
-        slots[self.filled] = values
-        found = []
-        for chosen, size in ((self.is_first, n_rows), (~self.is_first, n_further)):
-            padded = np.full((slots.shape[1], size), nothing, values.dtype)
-            some = slots if chosen.all() else slots[chosen]
-            padded[:, : len(some)] = some.T
-            found.append(padded)
-        return found[0], found[1]
+    @property
+    def size(self) -> int:
+        """Slots of all blocks."""
+        return int(self.n_slots.sum()) * self.block_rows
 
 
-def segments(rows: NDArray[np.int32], n_rows: int) -> Segments:
-    """Cuts rows into segments of as many slots as cost least.
+def arrange(length: NDArray[np.int64], n_rows: int, n_classes: int) -> Arrangement:
+    """Finds a place for each row, and the size of blocks.
 
     Args:
-        rows: [V] row of each vote, ascending.
-        n_rows: U.
+        length: [n] number of votes of each row.
+        n_rows: U, a power of two.
+        n_classes: K.
     """
-    length = np.bincount(rows, minlength=n_rows)
-    many = np.bincount(length, minlength=MOST_SLOTS + 1)
+    n_items = len(length)
+    rows = np.arange(n_rows, dtype=np.int32)
+    # A stable sort of 16-bit numbers is a radix sort, and the order of the few longer rows does not matter much.
+    shorter = np.minimum(length.max(initial=0) - length, 2**16 - 1).astype(np.uint16)
+    rows[:n_items] = np.argsort(shorter, kind="stable")
+    places = np.empty(n_rows, np.int32)
+    places[rows] = np.arange(n_rows, dtype=np.int32)
+    ordered = np.zeros(n_rows, np.int64)
+    ordered[:n_items] = length[rows[:n_items]]
+    cells = CACHED_CELLS if jax.default_backend() == "cpu" else ACCELERATOR_CELLS
+    size = max(FEWEST_ROWS, 1 << (max(cells // n_classes, 1).bit_length() - 1))
+    sizes = [min(size, n_rows) >> halvings for halvings in range(size.bit_length())]
+    sizes = [size for size in sizes if size >= FEWEST_ROWS]
+    slots = {size: ordered.reshape(-1, size).max(1) for size in sizes}
+    cost = {
+        size: float((n * (size * (LOOK_UP + OF_CLASS * n_classes) + STEP) + BLOCK).sum()) for size, n in slots.items()
+    }
+    size = max(size for size in sizes if cost[size] <= TOLERATED * min(cost.values()))
+    n_slots = slots[size]
+    starts = (np.cumsum(n_slots) - n_slots) * size
+    return Arrangement(rows, places, n_slots.astype(np.int32), starts.astype(np.int32), ordered, size)
 
-    def cost(n_slots: int) -> float:
-        further = np.maximum(-(-np.arange(len(many)) // n_slots) - 1, 0)
-        return n_slots * (n_rows + FURTHER_COST * float(many @ further))
 
-    n_slots = min(range(1, MOST_SLOTS + 1), key=cost)
-    n_segments = np.maximum(-(-length // n_slots), 1)
-    row = np.repeat(np.arange(n_rows, dtype=np.int32), n_segments)
-    first = np.cumsum(n_segments) - n_segments
-    is_first = np.zeros(len(row), bool)
-    is_first[first] = True
-    votes = length[row] - n_slots * (np.arange(len(row)) - first[row])
-    return Segments(votes[:, None] > np.arange(n_slots), is_first, row[~is_first])
+def in_slots(arrangement: Arrangement, values: NDArray[Any], nothing: int, size: int) -> NDArray[Any]:
+    """[size] the values [V] of votes, in the order of their rows, where they lie; `nothing` in empty slots.
+
+    Args:
+        arrangement: of the rows.
+        values: [V].
+        nothing: for empty slots.
+        size: V of the layout; what is beyond the last block is never read, and undefined.
+    """
+    block_rows, length = arrangement.block_rows, arrangement.length
+    n_rows, shorter = len(length), -length
+    of_row = np.empty(n_rows, np.int64)
+    of_row[arrangement.rows] = length
+    first = (np.cumsum(of_row) - of_row)[arrangement.rows]
+    place = np.repeat(arrangement.starts.astype(np.int64), block_rows) + np.arange(n_rows) % block_rows
+    found = aligned(size, values.dtype)
+
+    def fill(slot: int) -> None:
+        n_longer, shift = int(np.searchsorted(shorter, -slot)), slot * block_rows  # rows that have the slot come first
+        found[place[:n_longer] + shift] = values[first[:n_longer] + slot]
+        of_blocks = -(-n_longer // block_rows) * block_rows
+        found[place[n_longer:of_blocks] + shift] = nothing
+
+    for _ in at_once(fill, range(int(length.max(initial=0)))):
+        pass
+    return found

@@ -18,16 +18,18 @@ from weaklabel.model import hosts, over_classes, stream
 from weaklabel.model.classifier import Features
 from weaklabel.model.decide import decide
 from weaklabel.model.dependence import excess_correlation
+from weaklabel.model.devices import at_once
 from weaklabel.model.diagnostics import Diagnostics, diagnose
 from weaklabel.model.estep import e_step, posterior
+from weaklabel.model.expect import arranged, places
 from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
 from weaklabel.model.imprecise import latent_votes
-from weaklabel.model.init import Prepared, pad, plain_part, prepare
+from weaklabel.model.init import Prepared, plain_part, prepare
 from weaklabel.model.intervals import accuracy_intervals, looked_at
 from weaklabel.model.merge import MergedRows, merge_rows
-from weaklabel.model.mstep import m_step, statistics
+from weaklabel.model.mstep import m_step
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
 from weaklabel.model.readout import RowEvidence, gather, make_read_out, read_out
 from weaklabel.model.side import Known
@@ -48,6 +50,8 @@ MOST_PASSES = 40
 SETTLED = 2.5e-4
 """Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
 variation, on the mean)."""
+VOTES_OF_A_RUN = 2**18
+"""On the host: what is looked up stays in the cache."""
 SLOWEST = 0.99
 """Rate of EM that is assumed at most."""
 
@@ -238,16 +242,13 @@ def _estimate(
         prepared,
         prepared.sources,
         state,
-        _count(prepared.rows, state.responsibilities, state.params, len(known.group_names) if known else 0),
+        state.counted,
         coverage,
         float(weight[np.asarray(prepared.rows.weight)[:n_rows] == 0].sum()),
         float((weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
         float(state.change) < options.tol,
         known.group_names if known else (),
     )
-
-
-_count = jax.jit(statistics, static_argnames="n_groups")
 
 
 def _refined(
@@ -333,7 +334,7 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         objective,
         balance,
         estimate.coverage,
-        _accuracy(estimate, labelled),
+        _accuracy(estimate, soft),
         intervals,
         diagnose(
             merged.votes,
@@ -377,11 +378,12 @@ def _read(
 def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
     """The compiled loop: in one go, or in segments where somebody watches; the same bits either way."""
     max_iter, progress = options.max_iter, options.progress
-    state: State = start(prepared.rows, prepared.sources, settings, max_iter)
+    rows = arranged(prepared.rows)
+    state: State = start(rows, prepared.sources, settings, max_iter)
     limit, done = jnp.asarray(options.tol, jnp.float32), 0
     while done < max_iter and (done == 0 or float(state.change) >= options.tol):
         stop_at = min(done + ITERATIONS_A_SEGMENT, max_iter) if progress else max_iter
-        state = run(prepared.rows, prepared.sources, state, settings, jnp.asarray(stop_at, jnp.int32), limit)
+        state = run(rows, prepared.sources, state, settings, jnp.asarray(stop_at, jnp.int32), limit)
         done = int(state.iteration)
         if progress:
             objective = float(np.asarray(state.objective)[done - 1])
@@ -396,7 +398,8 @@ def _intervals(estimate: Estimate) -> NDArray[np.float64]:
     votes, weight = plain_part(merged.votes), merged.weight.astype(np.float64)
     anchor, hold = np.asarray(rows.anchor)[kept], np.asarray(rows.hold)[kept, None]
     if merged.gold is None:  # the posterior is the responsibilities without the anchor
-        alone = (np.asarray(state.responsibilities)[kept] - hold * anchor) / np.maximum(1 - hold, 1e-6)
+        of_class = np.asarray(state.responsibilities)[places(rows, kept)]
+        alone = (of_class - hold * anchor) / np.maximum(1 - hold, 1e-6)
         of_class = np.where(hold < 1, np.clip(alone, 0, 1), anchor).astype(np.float32)
     else:
         of_class = np.asarray(posterior(rows, state.params))[kept]
@@ -430,6 +433,17 @@ def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int
     )
 
 
+def _right_votes(merged: MergedRows, soft: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[M] expected number of right votes."""
+    columns, n_sources = merged.votes.triples(), merged.votes.n_sources
+
+    def of_run(start: int) -> NDArray[np.float64]:
+        rows, sources, labels = (column[start : start + VOTES_OF_A_RUN] for column in columns)
+        return np.asarray(np.bincount(sources, merged.weight[rows] * soft[rows, labels], n_sources), np.float64)
+
+    return sum(at_once(of_run, range(0, len(columns[0]), VOTES_OF_A_RUN)), start=np.zeros(n_sources))
+
+
 def _calibrated(
     how: ReadOut, prepared: Prepared, merged: MergedRows, balance: NDArray[np.float64], settings: Settings
 ) -> ReadOut:
@@ -446,14 +460,11 @@ def _calibrated(
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
 
 
-def _accuracy(estimate: Estimate, soft: Float[Array, "U K"]) -> NDArray[np.float64]:
+def _accuracy(estimate: Estimate, soft: NDArray[np.float32]) -> NDArray[np.float64]:
     """[M] expected share of each source's votes that are right; the mean of all where it has none."""
     merged, prepared, n_classes = estimate.merged, estimate.prepared, soft.shape[1]
     if prepared.sources.sets is None:
-        rows = prepared.rows._replace(weight=pad(merged.weight, len(soft)))
-        counted = _count(rows, soft, estimate.state.params, len(estimate.group_names))
-        right = np.asarray(counted.counts, np.float64)
-        right = right if right.ndim == 1 else np.trace(right, axis1=1, axis2=2)
+        right = _right_votes(merged, soft)
         total = np.asarray(prepared.sources.vote_counts, np.float64).sum(1)
     else:  # of the class in mind, where a vote is for several
         counts = estimate.counted.counts
