@@ -434,6 +434,13 @@ class Votes:
         codes = self.to_codes()
         return np.maximum(codes, ABSTAIN, dtype=codes.dtype) if self.errors.any() else codes
 
+    def to_sparse(self) -> Self:
+        """The same votes, kept as triples."""
+        if self._matrix is None:
+            return self
+        cells = self._cells(lambda codes: codes != ABSTAIN)
+        return self._make(self.n_items, self.n_classes, self.source_names, self.item_ids, cells, self.symbols)
+
     def triples(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """(items, sources, labels), [V] each, votes only, sorted by item, then source; labels from K on are codes.
 
@@ -486,9 +493,9 @@ class Votes:
         for start in range(0, len(rows), VOTES_OF_A_RUN):  # in cache
             of_run = rows[start : start + VOTES_OF_A_RUN]
             first, last = int(of_run[0]), int(of_run[-1])
-            flat = np.bincount((of_run - first) * self.n_classes + labels[start : start + VOTES_OF_A_RUN])
-            flat.resize((last + 1 - first) * self.n_classes)
-            total[first : last + 1] += flat.reshape(-1, self.n_classes)
+            place = (of_run - first) * self.n_classes + labels[start : start + VOTES_OF_A_RUN]
+            found = np.bincount(place, minlength=(last + 1 - first) * self.n_classes)
+            total[first : last + 1] += found.reshape(-1, self.n_classes)
         return total
 
     def vote_at(self, item: int, source: int | str) -> int | CandidateSet | SoftVote:
@@ -504,7 +511,7 @@ class Votes:
             raise InvalidVotesError(f"there is no vote at item {item}, source {source}: shape {self.shape}")
         if self._matrix is not None:
             return self.symbols.vote(int(self._matrix[item, column]))
-        start, stop = np.searchsorted(self._rows, [item, item + 1])
+        start, stop = np.searchsorted(self._rows, np.array([item, item + 1], self._rows.dtype))
         at = start + np.searchsorted(self._columns[start:stop], column)
         return self.symbols.vote(int(self._values[at]) if at < stop and self._columns[at] == column else ABSTAIN)
 
@@ -515,8 +522,9 @@ class Votes:
         if self._matrix is not None:
             matrix = self._matrix[positions]
             return self._make(len(positions), self.n_classes, self.source_names, ids, matrix, self.symbols)
-        starts = np.searchsorted(self._rows, positions)
-        lengths = np.searchsorted(self._rows, positions, side="right") - starts
+        sought = positions.astype(self._rows.dtype)  # of another type, all rows would be converted
+        starts = np.searchsorted(self._rows, sought)
+        lengths = np.searchsorted(self._rows, sought, side="right") - starts
         rows = np.repeat(np.arange(len(positions), dtype=np.int32), lengths)
         offset = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         picked = np.repeat(starts, lengths) + offset

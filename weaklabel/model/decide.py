@@ -51,9 +51,9 @@ def first_highest(scores: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
         return np.asarray(scores.argmax(axis=1), np.int32)
     labels, highest = np.zeros(len(scores), np.int32), scores[:, 0].copy()
     for k in range(1, n_classes):  # column by column: reducing over a short axis costs many times as much
-        higher = scores[:, k] > highest
-        np.copyto(labels, k, where=higher)
-        np.copyto(highest, scores[:, k], where=higher)
+        column = np.ascontiguousarray(scores[:, k])
+        np.copyto(labels, k, where=column > highest)
+        np.maximum(highest, column, out=highest)
     return labels
 
 

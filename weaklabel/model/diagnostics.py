@@ -187,15 +187,11 @@ def _agreement(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.
     if votes.is_plain and votes.n_classes > FEW_CLASSES:
         return _agreement_by_vote(votes, weight, likeliest)
     if votes.is_plain:
-        counts = votes.counts()
-        n_votes = np.asarray(sum(counts.T))
-        of_vote = weight / np.maximum(n_votes, 1)
-        shares = np.array([of_vote @ counts[:, k] for k in range(votes.n_classes)])
-        most, likeliest_has = counts[:, 0].copy(), np.zeros(len(counts), counts.dtype)
-        for k in range(votes.n_classes):  # numpy takes long to reduce over a short axis
-            np.maximum(most, counts[:, k], out=most)
-            np.copyto(likeliest_has, counts[:, k], where=likeliest == k)
-        return _Agreement(n_votes, most == n_votes, likeliest_has < n_votes, shares)
+        counts = np.ascontiguousarray(votes.counts().T)  # numpy takes long to reduce over a short axis
+        n_votes = counts.sum(0)
+        shares = (counts * (weight / np.maximum(n_votes, 1))).sum(1)
+        likeliest_has = np.choose(likeliest, counts)
+        return _Agreement(n_votes, counts.max(0) == n_votes, likeliest_has < n_votes, shares)
     rows, _, labels = votes.triples()
     n_votes = np.bincount(rows, minlength=votes.n_items)
     n_symbols = votes.n_classes + len(votes.symbols)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-DENSE_FILL = 0.02
+DENSE_FILL = 0.1
 """Above, the product of a dense copy is faster."""
 MOST_CELLS = 2**23
 ONE_THREAD = 2**18

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.model.devices import at_once
 from weaklabel.votes import ABSTAIN, Codes, Votes, label_dtype
 
 MOST_KEYS = 2**20
@@ -18,9 +17,6 @@ PROBED_ROWS = 4096
 PAYS_BELOW = 0.5
 """Share of distinct rows among those looked at."""
 BLOCK_ROWS = 8192
-"""What is made of them stays in the cache."""
-ROWS_AT_ONCE = 2**16
-"""Of each core."""
 
 
 class MergedRows(NamedTuple):
@@ -135,14 +131,9 @@ def _numbers(codes: Codes, base: int) -> NDArray[np.int32]:
     """[N] the number of each row in the positional system of its symbols; errors count as abstains."""
     places = (base ** np.arange(codes.shape[1])).astype(np.float32)
     numbers = np.empty(len(codes), np.int32)
-
-    def fill(first: int) -> None:
-        for start in range(first, min(first + ROWS_AT_ONCE, len(codes)), BLOCK_ROWS):
-            digits = np.maximum(codes[start : start + BLOCK_ROWS], ABSTAIN).astype(np.float32) + 1
-            numbers[start : start + BLOCK_ROWS] = digits @ places  # exact, since the numbers are below 2^24
-
-    for _ in at_once(fill, range(0, len(codes), ROWS_AT_ONCE)):
-        pass
+    for start in range(0, len(codes), BLOCK_ROWS):  # in cache; exact, since the numbers are below 2^24
+        digits = np.maximum(codes[start : start + BLOCK_ROWS], ABSTAIN).astype(np.float32) + 1
+        numbers[start : start + BLOCK_ROWS] = digits @ places
     return numbers
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -21,17 +20,18 @@ from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.devices import at_once
 from weaklabel.model.diagnostics import Diagnostics, diagnose
 from weaklabel.model.estep import e_step, posterior
-from weaklabel.model.expect import arranged, places
+from weaklabel.model.expect import arranged, can_go_by_blocks, places
 from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
 from weaklabel.model.imprecise import latent_votes
 from weaklabel.model.init import Prepared, plain_part, prepare
 from weaklabel.model.intervals import accuracy_intervals, looked_at
+from weaklabel.model.layout import is_dense
 from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.mstep import m_step
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
-from weaklabel.model.readout import RowEvidence, gather, make_read_out, read_out
+from weaklabel.model.readout import RowEvidence, gather, make_read_out, read_out, read_votes
 from weaklabel.model.side import Known
 from weaklabel.model.sweep import CHECKED, Reading
 from weaklabel.votes import Votes
@@ -50,6 +50,8 @@ MOST_PASSES = 40
 SETTLED = 2.5e-4
 """Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
 variation, on the mean)."""
+MOST_VOTES, MOST_RESPONSIBILITIES = 2**24, 2**26
+"""Up to so many votes of a matrix, and rows x K, fits do without a sample where most cells are silent."""
 VOTES_OF_A_RUN = 2**18
 """On the host: what is looked up stays in the cache."""
 SLOWEST = 0.99
@@ -168,6 +170,8 @@ def train(
         return _conclude(_estimate_chunks(votes, settings, options, seed, sample_rows), settings, seed).fitted
     if beside.is_by_item:
         return _conclude_by_item(votes, gold, beside, settings, options, seed)
+    if sample_rows is not None and votes.n_items > sample_rows and _is_mostly_silent(votes):
+        votes = votes.to_sparse()
     merged = merge_rows(votes, gold)
     if sample_rows is not None and not votes.is_sparse and votes.is_plain and merged.votes.n_items > sample_rows:
         size = stream.sample_size(
@@ -181,6 +185,12 @@ def train(
             estimate = _estimate(stream.draw(votes, gold, size, seed), settings, options, beside)
             return _conclude(_refined(estimate, lambda: stream.cut(votes, gold), settings), settings, seed).fitted
     return _conclude(_estimate(merged, settings, options, beside), settings, seed).fitted
+
+
+def _is_mostly_silent(votes: Votes) -> bool:
+    """Whether a fit to all votes that were given costs less than one to a sample, and passes over all cells."""
+    by_votes = votes.is_sparse or not is_dense(votes)
+    return by_votes and votes.n_votes <= MOST_VOTES and votes.n_items * votes.n_classes <= MOST_RESPONSIBILITIES
 
 
 def _conclude_by_item(
@@ -306,10 +316,8 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
     totals = np.asarray(state.params.class_totals, np.float64)
     balance = totals / totals.sum()
     weight = merged.weight.astype(np.float64)
-    with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(_intervals, estimate)
-        correlation = _correlation(prepared, merged, state, seed)
-        intervals = waiting.result()
+    correlation = _correlation(prepared, merged, state, seed)
+    intervals = _intervals(estimate)
     how = make_read_out(
         state.params,
         estimate.sources,
@@ -363,7 +371,11 @@ def _read(
 ) -> tuple[Float[Array, "U K"], NDArray[np.int32]]:
     """[U, K] soft labels, padded, and the classes called where there are no votes: elsewhere nobody asks."""
     n_rows, rows = merged.votes.n_items, prepared.rows
-    soft, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
+    if merged.votes.is_plain and can_go_by_blocks(rows):
+        size = {"n_sources": merged.votes.n_sources}
+        soft, scores = read_votes(rows.layout, how, settings.anchor_mass, **size, with_calls=False)
+    else:
+        soft, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
     if merged.gold is not None:
         known, padded = merged.gold >= 0, np.array(soft)
         padded[:n_rows][known] = np.eye(padded.shape[1], dtype=padded.dtype)[merged.gold[known]]
