@@ -171,6 +171,7 @@ def test_responsibilities_match_the_parameters() -> None:
     matrix, _ = sample(200, 5, 3)
     rows, _, state = fitted(matrix, 3, Settings(), 9)
     again = e_step(rows, state.params).responsibilities
+    assert state.responsibilities is not None
     np.testing.assert_allclose(again, state.responsibilities, atol=1e-6)
 
 
@@ -179,6 +180,8 @@ def test_jit_changes_nothing() -> None:
     rows, sources, compiled = fitted(matrix, 3, Settings(), 2)
     with jax.disable_jit():
         plain = run(rows, sources, start(rows, sources, Settings(), 2), Settings(), jnp.int32(2), jnp.float32(1e-6))
+    assert plain.responsibilities is not None
+    assert compiled.responsibilities is not None
     np.testing.assert_allclose(plain.responsibilities, compiled.responsibilities, atol=1e-5)
 
 
@@ -243,5 +246,6 @@ def test_many_classes_take_one_accuracy_a_source(monkeypatch: pytest.MonkeyPatch
     # The evidence of one coin in closed form: log a / ((1 - a) / (K - 1)).
     accuracy = np.asarray(state.params.confusion, float)
     np.testing.assert_allclose(state.params.evidence[:, 0], np.log(accuracy / ((1 - accuracy) / 3)), rtol=1e-4)
+    assert state.responsibilities is not None
     weighted = rows.weight[:, None] * state.responsibilities
     assert float(weighted.sum()) == pytest.approx((matrix >= 0).any(1).sum(), rel=1e-5)

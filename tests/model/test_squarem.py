@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from weaklabel.model import LabelModel
 from weaklabel.model import train as train_module
-from weaklabel.model.fit import MANY_ROWS, run, start
+from weaklabel.model.expect import MANY_ROWS
+from weaklabel.model.fit import run, start
 from weaklabel.model.init import prepare
 from weaklabel.model.merge import merge_rows
 from weaklabel.model.mstep import statistics
@@ -57,13 +58,15 @@ def fits(n_iter: int, *, longer_steps: bool, n_sources: int = 6, n_classes: int 
     rows, sources, *_ = prepare(merge_rows(votes), settings)
     state = start(rows, sources, settings, 400)
     if longer_steps:
-        counted = statistics(rows, state.responsibilities, state.params)
+        counted = statistics(rows, rows.anchor, state.params)
         trail = tuple(jax.tree.map(jnp.zeros_like, counted) for _ in range(2))
         state = state._replace(trail=trail)
     return rows, run(rows, sources, state, settings, jnp.int32(n_iter), jnp.float32(0))
 
 
 def distance(one: State, other: State) -> float:
+    assert one.responsibilities is not None
+    assert other.responsibilities is not None
     return float(jnp.abs(one.responsibilities - other.responsibilities).max())
 
 
@@ -94,6 +97,7 @@ def test_parameters_and_responsibilities_belong_together(n_iter: int) -> None:
     log_joint = state.params.log_prior[None] + rows.layout.evidence(state.params.evidence)
     model = jnp.exp(log_joint - jax.scipy.special.logsumexp(log_joint, axis=1, keepdims=True))
     hold = rows.hold[:, None]
+    assert state.responsibilities is not None
     np.testing.assert_allclose(state.responsibilities, (1 - hold) * model + hold * rows.anchor, atol=1e-5)
     np.testing.assert_allclose(jnp.exp(state.params.evidence).sum(1), 1, atol=1e-4)  # sources read by recall
 

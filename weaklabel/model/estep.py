@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -57,13 +56,8 @@ def constrained(log_joint: Float[Array, "U K"], side: Side | None) -> BagPosteri
     return bag_posterior(log_joint if side.fixed is None else log_joint + side.fixed, side.bags)
 
 
-@jax.jit
-def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
-    """Probability of each class by the model alone: without anchor, untempered."""
-    return constrained(_log_joint(rows, params), rows.side).probabilities
-
-
-def _log_joint(rows: Rows, params: Params) -> Float[Array, "U K"]:
+def log_joint(rows: Rows, params: Params) -> Float[Array, "U K"]:
+    """Logarithm of the joint probability of each row's votes and class."""
     prior = row_prior(params.log_prior, rows.side, params.group_shift)
     return prior + row_evidence(rows, params.evidence) + added(rows.side)
 
@@ -86,8 +80,8 @@ def e_step(rows: Rows, params: Params) -> Expectation:
 
 def e_step_by_row(rows: Rows, params: Params) -> RowExpectation:
     """Responsibilities, and each row's share in the objective."""
-    log_joint = _log_joint(rows, params)
-    model = constrained(log_joint, rows.side)
+    joint = log_joint(rows, params)
+    model = constrained(joint, rows.side)
     responsibilities = (1 - rows.hold[:, None]) * model.probabilities + rows.hold[:, None] * rows.anchor
-    objective = (1 - rows.hold) * model.log_evidence + rows.hold * over_classes.total(rows.anchor * log_joint)
+    objective = (1 - rows.hold) * model.log_evidence + rows.hold * over_classes.total(rows.anchor * joint)
     return RowExpectation(responsibilities, objective)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from weaklabel.model import over_classes
-from weaklabel.model.expect import Expected, expect
+from weaklabel.model.expect import MANY_ROWS, Expected, expect, goes_by_blocks, watched
 from weaklabel.model.mstep import m_step, statistics
 from weaklabel.model.params import Params, Rows, Settings, Sources, State, Statistics
 from weaklabel.model.squarem import CYCLE, extrapolated
 
 FULL_CELLS = 2**21
 """Above so many cells, confusion matrices give way to one accuracy a source."""
-MANY_ROWS = 2**16
-"""From so many on, padding included, each iteration costs, and steps are longer; and one restless row among them says
-little, so that the mean change of some of them counts ..."""
 MEAN_FACTOR = 2.0
-"""... times this."""
-WATCHED_ROWS = 2**14
-"""So many of them."""
+"""Of many rows, each iteration costs, and steps are longer; and one restless row among them says little, so that the
+mean change of those watched counts, times this."""
 
 
 @partial(jax.jit, static_argnames="max_iter")
@@ -42,16 +37,16 @@ def start(rows: Rows, sources: Sources, settings: Settings, max_iter: int) -> St
     again = None if groups is None else jnp.zeros_like(groups)
     params = Params(confusion, evidence, jnp.zeros(n_classes), jnp.zeros(n_classes), groups, again)
     # A copy: the loop takes the state's memory, and the rows keep theirs.
-    responsibilities = jnp.array(rows.anchor, copy=True)
+    responsibilities = None if goes_by_blocks(rows) else jnp.array(rows.anchor, copy=True)
     none, unknown = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
     rate = jnp.asarray(1, jnp.float32)
-    counted = statistics(rows, responsibilities, params, 0 if groups is None else len(groups))
+    counted = statistics(rows, rows.anchor, params, 0 if groups is None else len(groups))
     nowhere = jax.tree.map(jnp.zeros_like, counted)
     trail = None if len(rows.weight) < MANY_ROWS else (nowhere, nowhere)
     return State(
         params,
         responsibilities,
-        _watched(responsibilities),
+        watched(rows, rows.anchor),
         counted,
         none,
         unknown,
@@ -80,37 +75,26 @@ def run(
     def going(state: State) -> Array:
         return (state.iteration < stop_at) & (state.change >= tol)
 
-    def step(counted: Statistics, into: Array, before: Params) -> tuple[Params, Expected]:
+    def step(counted: Statistics, before: Params) -> tuple[Params, Expected]:
         params = m_step(counted, sources, settings, before)
-        return params, expect(rows, params, n_groups, into)
+        return params, expect(rows, params, n_groups)
 
     def iterate(state: State) -> State:
-        counted, into = state.counted, state.responsibilities
-        place, trail = state.iteration % CYCLE, state.trail
+        counted, place, trail = state.counted, state.iteration % CYCLE, state.trail
         if trail is None:
-            params, expected = step(counted, into, state.params)
+            params, expected = step(counted, state.params)
         else:
             jumps = place == CYCLE - 1
             tried = jax.lax.cond(jumps, extrapolated, lambda _, counted: counted, trail, counted)
-            least = jnp.where(jumps, state.objective[state.iteration - 1], -jnp.inf)
-
-            def wanted(tries: _Tries) -> Array:
-                return (tries.number == 0) | ((tries.number == 1) & (tries.expected.log_evidence < least))
-
-            def again(tries: _Tries) -> _Tries:
-                of = jax.tree.map(partial(jnp.where, tries.number == 0), tried, counted)
-                return _Tries(*step(of, tries.expected.responsibilities, state.params), tries.number + 1)
-
-            # A loop, since what goes through a branch is copied.
-            none = _Tries(state.params, Expected(into, least, counted), jnp.asarray(0, jnp.int32))
-            params, expected, _ = jax.lax.while_loop(wanted, again, none)
+            found = step(tried, state.params)
+            fell = jumps & (found[1].log_evidence < state.objective[state.iteration - 1])
+            params, expected = jax.lax.cond(fell, lambda: step(counted, state.params), lambda: found)
             trail = (trail[1], counted)
-        watched = _watched(expected.responsibilities)
-        change = _change(rows, watched, state.watched)
+        change = _change(rows, expected.watched, state.watched)
         return State(
             params,
             expected.responsibilities,
-            watched,
+            expected.watched,
             expected.counted,
             state.iteration + 1,
             change,
@@ -122,22 +106,9 @@ def run(
     return jax.lax.while_loop(going, iterate, state)
 
 
-class _Tries(NamedTuple):
-    """Steps from the same parameters: the longer one, and EM's own where the objective fell by it."""
-
-    params: Params
-    expected: Expected
-    number: Int[Array, ""]
-
-
-def _watched(of_rows: Array) -> Array:
-    """Those rows by whose change EM is seen to come to rest."""
-    return of_rows if len(of_rows) < MANY_ROWS else of_rows[:: len(of_rows) // WATCHED_ROWS]
-
-
-def _change(rows: Rows, after: Float[Array, "_ K"], before: Float[Array, "_ K"]) -> Float[Array, ""]:
+def _change(rows: Rows, after: Float[Array, "W K"], before: Float[Array, "W K"]) -> Float[Array, ""]:
     moved = jnp.abs(after - before)
     if len(rows.weight) < MANY_ROWS:
         return moved.max()
-    weight = _watched(rows.weight)
+    weight = watched(rows, rows.weight)
     return MEAN_FACTOR * (weight * over_classes.total(moved) / 2).sum() / weight.sum().clip(1)

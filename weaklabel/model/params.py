@@ -207,9 +207,10 @@ class State(NamedTuple):
     """What the next EM iteration needs."""
 
     params: Params
-    responsibilities: Float[Array, "U K"]
-    watched: Float[Array, "_ K"]
-    """Those responsibilities whose change tells whether EM goes on."""
+    responsibilities: Float[Array, "U K"] | None
+    """None where rows go by blocks, see `weaklabel.model.expect`."""
+    watched: Float[Array, "W K"]
+    """Those of the rows whose change tells whether EM goes on."""
     counted: Statistics
     """Expected counts under the responsibilities."""
     iteration: Int[Array, ""]

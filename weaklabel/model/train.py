@@ -19,8 +19,8 @@ from weaklabel.model.decide import decide
 from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.devices import at_once
 from weaklabel.model.diagnostics import Diagnostics, diagnose
-from weaklabel.model.estep import e_step, posterior
-from weaklabel.model.expect import arranged, can_go_by_blocks, places
+from weaklabel.model.estep import e_step
+from weaklabel.model.expect import arranged, can_go_by_blocks, expect, posterior, watched
 from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
@@ -266,6 +266,7 @@ def _refined(
 ) -> Estimate:
     """The estimate after passes over all rows: of this process, or of every process."""
     prepared, state = estimate.prepared, estimate.state
+    rows = arranged(prepared.rows)
     reading = stream.read_with(prepared, settings)
     rate, before = float(hosts.of_first(state.rate) if everywhere else state.rate), np.inf
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
@@ -275,7 +276,7 @@ def _refined(
         swept = hosts.summed(swept) if everywhere else swept
         sources = stream.refreshed(prepared.sources, swept)
         counted = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), swept.statistics)
-        state, moved = _advance(prepared.rows, sources, state, counted, settings)
+        state, moved = _advance(rows, sources, state, counted, settings)
         trace.append(float(swept.log_evidence / max(float(swept.weight), 1.0)))
         distance = float(hosts.of_first(moved) if everywhere else moved)
         # What is left shrinks from pass to pass: as it did in EM on the sample, then as it was seen to.
@@ -302,10 +303,15 @@ def _advance(
 ) -> tuple[State, Float[Array, ""]]:
     """The M-step on the counts of all rows, and how far the responsibilities of the sampled rows move by it."""
     params = m_step(counted, sources, settings, state.params)
-    expected = e_step(rows, params)
-    moved = over_classes.total(jnp.abs(expected.responsibilities - state.responsibilities)) / 2
-    distance = (rows.weight * moved).sum() / rows.weight.sum().clip(1)
-    return state._replace(params=params, responsibilities=expected.responsibilities), distance
+    if state.responsibilities is None:
+        found = expect(rows, params, 0)
+        after, before, weight = found.watched, state.watched, watched(rows, rows.weight)
+        state = state._replace(params=params, watched=after)
+    else:
+        after, before, weight = e_step(rows, params).responsibilities, state.responsibilities, rows.weight
+        state = state._replace(params=params, responsibilities=after)
+    moved = over_classes.total(jnp.abs(after - before)) / 2
+    return state, (weight * moved).sum() / weight.sum().clip(1)
 
 
 def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
@@ -409,9 +415,8 @@ def _intervals(estimate: Estimate) -> NDArray[np.float64]:
     kept = looked_at(merged.votes.n_items)
     votes, weight = plain_part(merged.votes), merged.weight.astype(np.float64)
     anchor, hold = np.asarray(rows.anchor)[kept], np.asarray(rows.hold)[kept, None]
-    if merged.gold is None:  # the posterior is the responsibilities without the anchor
-        of_class = np.asarray(state.responsibilities)[places(rows, kept)]
-        alone = (of_class - hold * anchor) / np.maximum(1 - hold, 1e-6)
+    if merged.gold is None and state.responsibilities is not None:  # the posterior is these without the anchor
+        alone = (np.asarray(state.responsibilities)[kept] - hold * anchor) / np.maximum(1 - hold, 1e-6)
         of_class = np.where(hold < 1, np.clip(alone, 0, 1), anchor).astype(np.float32)
     else:
         of_class = np.asarray(posterior(rows, state.params))[kept]
