@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from weaklabel.model.decide import first_highest
 from weaklabel.votes import Votes
 
 UNANIMOUS_SHARE = 0.01
@@ -23,8 +22,6 @@ FEWEST_JOINT_VOTES = 10
 FLAT_GAIN = 1e-3
 CORRELATION = 0.05
 GUESSED_SHARE = 0.05
-UNIFORM = 1e-6
-"""Range of a soft label of which nothing is known."""
 VOTES_PER_PARAMETER = 20.0
 RISK, RISK_OF_GUESSING = 0.03, 0.06
 """Share of the problems that end more than a point below majority vote, without and with calls on items without votes:
@@ -109,8 +106,9 @@ class Diagnostics:
 def diagnose(
     votes: Votes,
     weight: NDArray[np.float64],
-    soft: NDArray[np.float32],
+    likeliest: NDArray[np.int32],
     called: NDArray[np.int32],
+    unknown: NDArray[np.bool_],
     *,
     majority_vote: bool,
     class_balance: NDArray[np.float64],
@@ -127,8 +125,9 @@ def diagnose(
     Args:
         votes: U distinct rows.
         weight: [U] how many items have the row.
-        soft: [U, K] soft labels.
+        likeliest: [U] class with the highest probability.
         called: [U] class called where there are no votes, -1 where it cannot tell.
+        unknown: [U] rows of which nothing is known, so that their soft labels are uniform.
         majority_vote: whether the calls are those of majority vote.
         class_balance: [K] estimated.
         intervals: [M, 2] of the accuracies.
@@ -139,16 +138,14 @@ def diagnose(
         objective: [n_iter].
         converged: whether EM came to rest.
     """
-    n_votes, unanimous, contradicted, shares = _agreement(votes, weight, first_highest(soft))
+    n_votes, unanimous, contradicted, shares = _agreement(votes, weight, likeliest)
     covered, agreed = n_votes > 0, unanimous & (n_votes >= 2)
     contradicted &= agreed
     shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
     names = np.asarray(votes.source_names, dtype=object)
-    uninformed = ~covered
-    uninformed[uninformed] = np.ptp(soft[uninformed], axis=1) < UNIFORM
-    guessed = float(weight[uninformed & (called >= 0)].sum()) / n_items
+    guessed = float(weight[unknown & (called >= 0)].sum()) / n_items
     diagnostics = Diagnostics(
         risk=RISK_OF_GUESSING if guessed > 0 else 0.0 if majority_vote else RISK,
         majority_vote=majority_vote,

@@ -33,27 +33,9 @@ class Expected(NamedTuple):
     counted: Statistics
 
 
-def can_go_by_blocks(rows: Rows) -> bool:
-    """Whether rows can go block by block: what is made of a block is counted before it leaves the cache."""
-    return isinstance(rows.layout, SparseLayout) and rows.soft is None and rows.side is None
-
-
-def arranged(rows: Rows) -> Rows:
-    """The rows in the order in which they go by blocks, if they can."""
-    return _by_place(rows) if can_go_by_blocks(rows) else rows
-
-
-@jax.jit
-def _by_place(rows: Rows) -> Rows:
-    layout = rows.layout
-    assert isinstance(layout, SparseLayout)
-    weight, n_votes, anchor, hold = map(layout.by_place, (rows.weight, rows.n_votes, rows.anchor, rows.hold))
-    return Rows(layout.without_order(), weight, n_votes, anchor, hold)
-
-
 def goes_by_blocks(rows: Rows) -> bool:
-    """Whether rows go by blocks: they can, and are `arranged`."""
-    return can_go_by_blocks(rows) and isinstance(rows.layout, SparseLayout) and rows.layout.rows is None
+    """Whether rows go block by block: what is made of a block is counted before it leaves the cache."""
+    return isinstance(rows.layout, SparseLayout) and rows.layout.rows is None
 
 
 def watched(rows: Rows, of_rows: Float[Array, "U ..."]) -> Float[Array, "W ..."]:
@@ -105,7 +87,7 @@ def expect(rows: Rows, params: Params, n_groups: int) -> Expected:
 @jax.jit
 def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
     """Probability of each class by the model alone: without anchor, untempered."""
-    if not can_go_by_blocks(rows):
+    if not goes_by_blocks(rows):
         return constrained(log_joint(rows, params), rows.side).probabilities
     layout = rows.layout
     assert isinstance(layout, SparseLayout)

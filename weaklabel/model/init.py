@@ -26,6 +26,7 @@ from weaklabel.model.rows import (
     share_totals,
 )
 from weaklabel.model.side import Known
+from weaklabel.model.sparse import SparseLayout
 from weaklabel.symbols import Symbols
 from weaklabel.votes import ABSTAIN, Votes
 
@@ -38,6 +39,7 @@ class Prepared(NamedTuple):
     """What a fit starts from."""
 
     rows: Rows
+    """At `places`."""
     sources: Sources
     copies: sp.csr_array[np.float64]
     """[M, M] how surely each pair of sources copies each other."""
@@ -47,6 +49,8 @@ class Prepared(NamedTuple):
     """Share of the anchor in the responsibilities of ordinary rows."""
     gold_weights: Float[Array, " K"]
     """Weight of an item with each known label."""
+    places: NDArray[np.int32]
+    """[U] where each vote row is among `rows`: somewhere else where they go by blocks, longest first."""
 
 
 def prepare(
@@ -68,7 +72,7 @@ def prepare(
     votes, known = merged.votes, known or Known()
     size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes}
     n_rows = bucket(votes.n_items)
-    items = pad(merged.weight, n_rows)
+    items, side = pad(merged.weight, n_rows), known.on_device(n_rows)
     sets = None if votes.is_plain else set_symbols(votes)
     layout, soft = lay_out(votes), lay_out_soft(votes)
     vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
@@ -87,13 +91,16 @@ def prepare(
     once = vote_counts.sum(1) * independence
     mean_precision = float((precision * once).sum() / max(once.sum(), 1e-9))
     hold = (1 - mean_precision) * settings.hold_recall + mean_precision * settings.hold_precision
+    places = order = np.arange(n_rows, dtype=np.int32)
+    if isinstance(layout, SparseLayout) and soft is None and side is None:
+        places, order, layout = np.asarray(layout.places), np.asarray(layout.rows), layout.without_order()
+        items = pad(merged.weight, n_rows, order=order)
     rows = describe(layout, items, **size, anchor_mass=settings.anchor_mass, hold=hold, sets=sets, soft=soft)
     gold_weights = _single(np.ones(votes.n_classes))
     if merged.gold is not None:
         weight = (1 - mean_precision) * settings.gold_recall + mean_precision * settings.gold_precision
         gold_weights = _gold_weights(rows, merged.weight, merged.gold, weight)
-        rows = mark_gold(rows, items, pad(merged.gold, n_rows, -1), gold_weights)
-    side = known.on_device(n_rows)
+        rows = mark_gold(rows, items, pad(merged.gold, n_rows, -1, order), gold_weights)
     rows = rows if side is None else beside(rows, items, side, hold)
     n_votes = vote_counts.sum(1)
     if merged.gold is not None:
@@ -113,7 +120,7 @@ def prepare(
         None if sets is None else _single(np.clip(vote_counts.sum(1) / np.maximum(whole, 1e-9), 0, 1)),
         of_groups,
     )
-    return Prepared(rows, sources, copies, mean_precision, hold, gold_weights)
+    return Prepared(rows, sources, copies, mean_precision, hold, gold_weights, places[: votes.n_items])
 
 
 def set_symbols(votes: Votes) -> SetSymbols:
@@ -170,10 +177,11 @@ def _single(values: NDArray[np.floating[Any]]) -> Array:
     return on_device
 
 
-def pad(values: NDArray[Any], size: int, fill: int = 0) -> Array:
-    """Values [U] on the device, padded to [size]."""
+def pad(values: NDArray[Any], size: int, fill: int = 0, order: NDArray[np.int32] | None = None) -> Array:
+    """Values [U] on the device, padded to [size], and then in an order if one is given."""
     padded = np.full(size, fill, values.dtype)
     padded[: len(values)] = values
+    padded = padded if order is None else padded[order]
     on_device: Array = jax.device_put(padded)
     return on_device
 

@@ -11,7 +11,7 @@ columns.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import ReferenceType, ref
 
 import jax
@@ -106,14 +106,24 @@ def lay_out_codes(
     return DenseLayout(codes, None if copies is None else shares_of(codes, copies))
 
 
-def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> AnyLayout:
+class Room(NamedTuple):
+    """What votes are padded to, where it is more than they need: parts of one whole share a program."""
+
+    n_rows: int
+    n_slots: int
+    """Of all rows, where votes are sparse."""
+
+
+def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None, room: Room | None = None) -> AnyLayout:
     """Votes on the device, padded to a bucket of rows, and of slots where they are sparse.
 
     Args:
         votes: U rows.
         copies: [M, M] how surely sources copy each other: their votes share one vote's weight; None for whole votes.
+        room: padding; None for the buckets that the votes need.
     """
-    n_rows = bucket(votes.n_items)
+    room = room or Room(bucket(votes.n_items), 0)
+    n_rows = room.n_rows
     copies = None if copies is None or copies.nnz == 0 else copies
     n_symbols = votes.n_classes + len(votes.symbols.sets)
     if is_dense(votes, copies):
@@ -121,8 +131,8 @@ def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> Any
         found: AnyLayout = lay_out_codes(padded(votes.to_codes(), n_rows), of_sources, n_symbols=n_symbols)
         return found
     if copies is None:
-        return _LAST.of(votes)
-    return _lay_out_sparse(votes, copies)
+        return _LAST.of(votes, room)
+    return _lay_out_sparse(votes, copies, room)
 
 
 class _Last:
@@ -134,12 +144,12 @@ class _Last:
     def __init__(self) -> None:
         self._kept: tuple[ReferenceType[Votes], SparseLayout] | None = None  # replaced as a whole: threads need no lock
 
-    def of(self, votes: Votes) -> SparseLayout:
+    def of(self, votes: Votes, room: Room) -> SparseLayout:
         """The layout of votes that count wholly."""
         kept = self._kept
-        if kept is not None and kept[0]() is votes:
+        if kept is not None and kept[0]() is votes and kept[1].n_rows == room.n_rows:
             return kept[1]
-        found = _lay_out_sparse(votes, None)
+        found = _lay_out_sparse(votes, None, room)
         self._kept = (ref(votes, self._forget), found)
         return found
 
@@ -152,19 +162,20 @@ class _Last:
 _LAST = _Last()
 
 
-def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None) -> SparseLayout:
-    n_rows, n_symbols = bucket(votes.n_items), votes.n_classes + len(votes.symbols.sets)
+def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None, room: Room) -> SparseLayout:
+    n_symbols = votes.n_classes + len(votes.symbols.sets)
     rows, sources, labels = votes.triples()
     shares = vote_shares(votes, copies) if copies is not None else None
     if not votes.is_plain:
         here = labels < n_symbols
         rows, sources, labels = rows[here], sources[here], labels[here]
         shares = None if shares is None else shares[here]
-    arrangement = arrange(np.bincount(rows, minlength=votes.n_items), n_rows, votes.n_classes)
+    arrangement = arrange(np.bincount(rows, minlength=votes.n_items), room.n_rows, votes.n_classes)
     symbols = sources.astype(np.uint32) * np.uint32(n_symbols) + labels.astype(np.uint32)
 
     def placed(values: NDArray[Any], nothing: int) -> Array:
-        on_device: Array = jax.device_put(in_slots(arrangement, values, nothing, bucket(arrangement.size)))
+        size = max(bucket(arrangement.size), room.n_slots)
+        on_device: Array = jax.device_put(in_slots(arrangement, values, nothing, size))
         return on_device
 
     return SparseLayout(

@@ -10,7 +10,7 @@ from functools import reduce
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from weaklabel.model.once import kept
 
@@ -38,6 +38,13 @@ def normalised(log_values: Float[Array, "U K"]) -> tuple[Float[Array, "U K"], Fl
         return exponentials / sums[:, None], highest + jnp.log(sums)
     log_sums = highest + jnp.log(total(jnp.exp(log_values - highest[:, None])))
     return jnp.exp(log_values - log_sums[:, None]), log_sums
+
+
+def first_highest(values: Float[Array, "U K"]) -> Int[Array, " U"]:
+    """The first place with the highest value; `argmax` takes three times as long."""
+    highest = _reduced(values, jnp.maximum, jnp.max)[:, None]
+    places = jnp.where(values >= highest, jnp.arange(values.shape[1], dtype=jnp.int32), values.shape[1])
+    return _reduced(places, jnp.minimum, jnp.min)
 
 
 def softmax(values: Float[Array, "U K"]) -> Float[Array, "U K"]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.devices import at_once, over_rows
 from weaklabel.model.init import pad, set_symbols
-from weaklabel.model.layout import bucket, is_dense, lay_out, lay_out_codes, lay_out_soft, packs, padded
+from weaklabel.model.layout import Room, bucket, is_dense, lay_out, lay_out_codes, lay_out_soft, packs, padded
 from weaklabel.model.params import ReadOut
 from weaklabel.model.readout import of_plain_votes, read_out, read_votes
 from weaklabel.model.rows import beside, describe
@@ -22,6 +22,11 @@ from weaklabel.model.side import Known
 from weaklabel.model.stream import CHUNK_ROWS
 from weaklabel.symbols import Symbols
 from weaklabel.votes import Votes
+
+SPARE = 1.25
+"""Slots of a part, in those that it would have if all parts were alike."""
+SPARSE_CELLS = 2**22
+"""Rows x K that are read at once where votes are sparse: no result is made that is large, but the one returned."""
 
 
 class Predicted(NamedTuple):
@@ -56,36 +61,43 @@ def predict(
     if known is not None or not votes.is_plain:
         return _predict_by_item(votes, copies, how, anchor_mass, known or Known())
     of_copies = copies if copies.nnz else None
-    # A matrix goes in chunks even where few votes would do: they cost more than it saves.
-    if not is_dense(votes, copies) and (votes.is_sparse or not packs(votes.n_classes, of_copies)):
-        layout = lay_out(votes, copies)
-        read = read_votes(layout, how, anchor_mass, n_sources=votes.n_sources, with_calls=with_calls)
-        soft, scores = (None if values is None else np.array(np.asarray(values)[: votes.n_items]) for values in read)
-        assert soft is not None
-        return Predicted(soft, soft[:0] if scores is None else scores)
-    return _predict_dense(votes, copies, how, anchor_mass, with_calls=with_calls)
-
-
-def _predict_dense(
-    votes: Votes, copies: sp.csr_array[np.float64], how: ReadOut, anchor_mass: float, *, with_calls: bool
-) -> Predicted:
-    """Reads a matrix in chunks of rows, on all cores."""
-    codes, n_items = votes.to_codes(), votes.n_items
-    soft = np.empty((n_items, votes.n_classes), np.float32)
-    scores = np.empty((n_items if with_calls else 0, votes.n_classes), np.float32)
-    of_sources = jnp.asarray(copies.toarray(), jnp.float32) if copies.nnz else None
+    n_sources, read = votes.n_sources, partial(read_votes, n_sources=votes.n_sources, with_calls=with_calls)
     # Of several chunks the last is padded like the others: one program for all.
-    n_rows = min(bucket(n_items), CHUNK_ROWS)
+    by_votes = not is_dense(votes, copies) and (votes.is_sparse or not packs(votes.n_classes, of_copies))
+    most_rows = bucket(SPARSE_CELLS // votes.n_classes) if by_votes else CHUNK_ROWS
+    n_rows = min(bucket(votes.n_items), most_rows)
+    room = None
+    if n_rows < votes.n_items and by_votes:
+        room = Room(n_rows, bucket(int(SPARE * n_rows * votes.n_votes / votes.n_items)))
+    of_sources = jnp.asarray(copies.toarray(), jnp.float32) if copies.nnz and not by_votes else None
+
+    def read_rows(start: int) -> tuple[Array, Array | None]:
+        rows = slice(start, start + n_rows)
+        if not by_votes:
+            layout = lay_out_codes(padded(votes.to_codes()[rows], n_rows), of_sources, n_symbols=votes.n_classes)
+            return _on_devices(n_sources, with_calls)(layout, how, anchor_mass)
+        part = votes if n_rows >= votes.n_items else votes.select_items(np.arange(votes.n_items)[rows])
+        found: tuple[Array, Array | None] = read(lay_out(part, copies, room), how, anchor_mass)
+        return found
+
+    return _in_chunks(votes, n_rows, read_rows, with_calls=with_calls)
+
+
+def _in_chunks(
+    votes: Votes, n_rows: int, read_rows: Callable[[int], tuple[Array, Array | None]], *, with_calls: bool
+) -> Predicted:
+    """Reads chunks of rows, from each start on, on all cores."""
+    soft = np.empty((votes.n_items, votes.n_classes), np.float32)
+    scores = np.empty((votes.n_items if with_calls else 0, votes.n_classes), np.float32)
 
     def fill(start: int) -> None:
         rows = slice(start, start + n_rows)
-        layout = lay_out_codes(padded(codes[rows], n_rows), of_sources, n_symbols=votes.n_classes)
-        found, called = _on_devices(votes.n_sources, with_calls)(layout, how, anchor_mass)
-        soft[rows] = np.asarray(found)[: n_items - start]
+        found, called = read_rows(start)
+        soft[rows] = np.asarray(found)[: votes.n_items - start]
         if called is not None:
-            scores[rows] = np.asarray(called)[: n_items - start]
+            scores[rows] = np.asarray(called)[: votes.n_items - start]
 
-    for _ in at_once(fill, range(0, n_items, n_rows)):
+    for _ in at_once(fill, range(0, votes.n_items, n_rows)):
         pass
     return Predicted(soft, scores)
 

@@ -17,13 +17,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model import over_classes
 from weaklabel.model.dense import DenseLayout
 from weaklabel.model.estep import added, constrained, row_evidence, row_prior
 from weaklabel.model.layout import AnyLayout
+from weaklabel.model.once import kept
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Side, Sources
 from weaklabel.model.rows import describe, in_bags
 from weaklabel.model.sparse import SparseLayout
@@ -263,6 +264,46 @@ def read_out(
     return soften(evidence, how), call(evidence, how) if with_calls else None
 
 
+@partial(jax.jit, static_argnames="n_sources")
+def look(
+    layout: SparseLayout,
+    weight: Float[Array, " U"],
+    how: ReadOut,
+    anchor_mass: float | Float[Array, ""],
+    *,
+    n_sources: int,
+) -> tuple[Int[Array, " U"], Float[Array, "M K"]]:
+    """Likeliest class of each row, and how often each vote of each source is right: soft labels that nobody keeps.
+
+    Args:
+        layout: plain votes of rows in the order of places.
+        weight: [U] how many items have each row.
+        how: of `make_read_out`.
+        anchor_mass: pseudo-votes in the rows' vote shares.
+        n_sources: M.
+    """
+    n_classes = how.log_prior.shape[0]
+
+    def of_block(at: Array, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
+        block = layout.block(at)
+        soft, _ = _read_block(block, how, anchor_mass, n_sources, with_calls=False)
+        soft, (likeliest, right) = kept(soft), so_far
+        right += block.own_counts(layout.part(weight, at)[:, None] * soft, n_sources)
+        return layout.with_part(likeliest, over_classes.first_highest(soft), at), right
+
+    nothing = jnp.zeros(layout.n_rows, jnp.int32), jnp.zeros((n_sources, n_classes))
+    found: tuple[Array, Array] = jax.lax.fori_loop(0, layout.n_blocks, of_block, nothing)
+    return found
+
+
+def _read_block(
+    layout: AnyLayout, how: ReadOut, anchor_mass: float | Float[Array, ""], n_sources: int, *, with_calls: bool
+) -> tuple[Array, Array | None]:
+    rows = describe(layout, jnp.ones(layout.n_rows), n_sources, how.log_prior.shape[0], anchor_mass)
+    evidence = gather(rows, how, anchor_mass, with_calls=with_calls)
+    return soften(evidence, how), call(evidence, how) if with_calls else None
+
+
 @partial(jax.jit, static_argnames=("n_sources", "with_calls"))
 def read_votes(
     layout: AnyLayout,
@@ -279,9 +320,7 @@ def read_votes(
     n_classes = how.log_prior.shape[0]
 
     def read(layout: AnyLayout) -> tuple[Array, Array | None]:
-        rows = describe(layout, jnp.ones(layout.n_rows), n_sources, n_classes, anchor_mass)
-        evidence = gather(rows, how, anchor_mass, with_calls=with_calls)
-        return soften(evidence, how), call(evidence, how) if with_calls else None
+        return _read_block(layout, how, anchor_mass, n_sources, with_calls=with_calls)
 
     if isinstance(layout, SparseLayout):
         return layout.of_blocks(read)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from weaklabel.chunks import VoteChunks
 from weaklabel.model import hosts, over_classes, stream
 from weaklabel.model.classifier import Features
-from weaklabel.model.decide import decide
+from weaklabel.model.decide import decide, first_highest
 from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.devices import at_once
 from weaklabel.model.diagnostics import Diagnostics, diagnose
 from weaklabel.model.estep import e_step
-from weaklabel.model.expect import arranged, can_go_by_blocks, expect, posterior, watched
+from weaklabel.model.expect import expect, goes_by_blocks, posterior, watched
 from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
@@ -31,7 +31,7 @@ from weaklabel.model.layout import is_dense
 from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.mstep import m_step
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
-from weaklabel.model.readout import RowEvidence, gather, make_read_out, read_out, read_votes
+from weaklabel.model.readout import RowEvidence, gather, look, make_read_out, read_out
 from weaklabel.model.side import Known
 from weaklabel.model.sweep import CHECKED, Reading
 from weaklabel.votes import Votes
@@ -54,6 +54,8 @@ MOST_VOTES, MOST_RESPONSIBILITIES = 2**24, 2**26
 """Up to so many votes of a matrix, and rows x K, fits do without a sample where most cells are silent."""
 VOTES_OF_A_RUN = 2**18
 """On the host: what is looked up stays in the cache."""
+UNIFORM = 1e-6
+"""Range of a soft label of which nothing is known."""
 SLOWEST = 0.99
 """Rate of EM that is assumed at most."""
 
@@ -133,8 +135,8 @@ class Concluded(NamedTuple):
     """A fit, and the soft labels of its rows."""
 
     fitted: Fitted
-    soft: NDArray[np.float32]
-    """[U, K]"""
+    soft: NDArray[np.float32] | None
+    """[U, K]; None where they were not to be kept, and nothing else needed them."""
 
 
 class Beside(NamedTuple):
@@ -198,12 +200,13 @@ def _conclude_by_item(
 ) -> Fitted:
     """A fit in which each item is a row of its own; with features, one without them teaches what they say."""
     rows = MergedRows(votes, np.ones(votes.n_items, np.float32), gold)
-    first = _conclude(_estimate(rows, settings, options, beside), settings, seed)
+    first = _conclude(_estimate(rows, settings, options, beside), settings, seed, keep_soft=True)
     if beside.features is None or votes.n_items == 0:
         return first.fitted
     weight = (votes.counts().sum(1) > 0).astype(np.float32)
     if gold is not None:
         weight = np.maximum(weight, gold >= 0).astype(np.float32)
+    assert first.soft is not None
     evidence = relative_evidence(first.soft, weight) if votes.n_sources > 1 else _only_votes(votes)
     learned = fit_features(beside.features, evidence, weight, seed=seed)
     known = (beside.known or Known()).with_features(learned.offset, learned.log_proba, learned.model.strength)
@@ -241,8 +244,8 @@ def _estimate(
     known = beside.known
     prepared = prepare(merged, settings, known, beside.bounds, beside.families)
     state = _iterate(prepared, settings, options)
-    n_rows, weight = merged.votes.n_items, merged.weight.astype(np.float64)
-    n_votes = np.asarray(prepared.rows.n_votes, np.float64)[:n_rows]
+    weight = merged.weight.astype(np.float64)
+    n_votes = np.asarray(prepared.rows.n_votes, np.float64)[prepared.places]
     if merged.votes.is_plain:
         coverage = np.asarray(prepared.sources.vote_counts, np.float64).sum(1) / max(weight.sum(), 1)
     else:
@@ -254,7 +257,7 @@ def _estimate(
         state,
         state.counted,
         coverage,
-        float(weight[np.asarray(prepared.rows.weight)[:n_rows] == 0].sum()),
+        float(weight[np.asarray(prepared.rows.weight)[prepared.places] == 0].sum()),
         float((weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
         float(state.change) < options.tol,
         known.group_names if known else (),
@@ -266,7 +269,6 @@ def _refined(
 ) -> Estimate:
     """The estimate after passes over all rows: of this process, or of every process."""
     prepared, state = estimate.prepared, estimate.state
-    rows = arranged(prepared.rows)
     reading = stream.read_with(prepared, settings)
     rate, before = float(hosts.of_first(state.rate) if everywhere else state.rate), np.inf
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
@@ -276,7 +278,7 @@ def _refined(
         swept = hosts.summed(swept) if everywhere else swept
         sources = stream.refreshed(prepared.sources, swept)
         counted = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), swept.statistics)
-        state, moved = _advance(rows, sources, state, counted, settings)
+        state, moved = _advance(prepared.rows, sources, state, counted, settings)
         trace.append(float(swept.log_evidence / max(float(swept.weight), 1.0)))
         distance = float(hosts.of_first(moved) if everywhere else moved)
         # What is left shrinks from pass to pass: as it did in EM on the sample, then as it was seen to.
@@ -314,7 +316,7 @@ def _advance(
     return state, (weight * moved).sum() / weight.sum().clip(1)
 
 
-def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
+def _conclude(estimate: Estimate, settings: Settings, seed: int, *, keep_soft: bool = False) -> Concluded:
     """The read-out of an estimate, and what is said about it."""
     merged, prepared, state = estimate.merged, estimate.prepared, estimate.state
     names = merged.votes.source_names
@@ -335,8 +337,7 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
     )
     if merged.gold is not None:
         how = _calibrated(how, prepared, merged, balance, settings)
-    labelled, called = _read(prepared, merged, how, settings, seed)
-    soft = np.asarray(labelled)[: merged.votes.n_items]
+    read = _read(prepared, merged, how, settings, seed, keep_soft=keep_soft)
     of_groups = state.params.group_totals
     fitted = Fitted(
         names,
@@ -348,13 +349,14 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         objective,
         balance,
         estimate.coverage,
-        _accuracy(estimate, soft),
+        _accuracy(estimate, read.right),
         intervals,
         diagnose(
             merged.votes,
             weight,
-            soft,
-            called,
+            read.likeliest,
+            read.called,
+            read.unknown,
             majority_vote=float(how.call_anchor_share) == 1.0,
             class_balance=balance,
             intervals=intervals,
@@ -369,39 +371,54 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int) -> Concluded:
         estimate.group_names,
         None if of_groups is None else np.asarray(of_groups / of_groups.sum(1, keepdims=True), np.float64),
     )
-    return Concluded(fitted, soft)
+    return Concluded(fitted, read.soft)
+
+
+class _Read(NamedTuple):
+    """What the soft labels of the rows of a fit say."""
+
+    soft: NDArray[np.float32] | None
+    """See `Concluded`."""
+    likeliest: NDArray[np.int32]
+    """[U]"""
+    right: NDArray[np.float64]
+    """[M] expected number of right votes of each source, where all votes are for one class."""
+    called: NDArray[np.int32]
+    """[U] the class called where there are no votes: elsewhere nobody asks."""
+    unknown: NDArray[np.bool_]
+    """[U] rows without votes of which nothing else is known."""
 
 
 def _read(
-    prepared: Prepared, merged: MergedRows, how: ReadOut, settings: Settings, seed: int
-) -> tuple[Float[Array, "U K"], NDArray[np.int32]]:
-    """[U, K] soft labels, padded, and the classes called where there are no votes: elsewhere nobody asks."""
-    n_rows, rows = merged.votes.n_items, prepared.rows
-    if merged.votes.is_plain and can_go_by_blocks(rows):
-        size = {"n_sources": merged.votes.n_sources}
-        soft, scores = read_votes(rows.layout, how, settings.anchor_mass, **size, with_calls=False)
-    else:
-        soft, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
+    prepared: Prepared, merged: MergedRows, how: ReadOut, settings: Settings, seed: int, *, keep_soft: bool
+) -> _Read:
+    rows, n_sources = prepared.rows, merged.votes.n_sources
+    silent = np.asarray(rows.n_votes)[prepared.places] == 0
+    called = np.repeat(decide(np.asarray(how.uncovered_call)[None], "abstain", seed), len(silent))
+    if merged.votes.is_plain and merged.gold is None and goes_by_blocks(rows) and not keep_soft:
+        likeliest, right = look(rows.layout, rows.weight, how, settings.anchor_mass, n_sources=n_sources)
+        of_source = np.asarray(right, np.float64).sum(1)
+        return _Read(None, np.asarray(likeliest)[prepared.places], of_source, called, silent)
+    labels, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
+    soft = np.asarray(labels)[prepared.places]
     if merged.gold is not None:
-        known, padded = merged.gold >= 0, np.array(soft)
-        padded[:n_rows][known] = np.eye(padded.shape[1], dtype=padded.dtype)[merged.gold[known]]
-        soft = jax.device_put(padded)
-    if scores is None:
-        called = np.repeat(decide(np.asarray(how.uncovered_call)[None], "abstain", seed), n_rows)
-    else:
-        called = decide(np.asarray(scores)[:n_rows], "abstain", seed)
-    return soft, called
+        known = merged.gold >= 0
+        soft[known] = np.eye(soft.shape[1], dtype=soft.dtype)[merged.gold[known]]
+    if scores is not None:
+        called = decide(np.asarray(scores)[prepared.places], "abstain", seed)
+    silent[silent] = np.ptp(soft[silent], axis=1) < UNIFORM
+    of_source = _right_votes(merged, soft) if merged.votes.is_plain else np.zeros(n_sources)
+    return _Read(soft, first_highest(soft), of_source, called, silent)
 
 
 def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
     """The compiled loop: in one go, or in segments where somebody watches; the same bits either way."""
     max_iter, progress = options.max_iter, options.progress
-    rows = arranged(prepared.rows)
-    state: State = start(rows, prepared.sources, settings, max_iter)
+    state: State = start(prepared.rows, prepared.sources, settings, max_iter)
     limit, done = jnp.asarray(options.tol, jnp.float32), 0
     while done < max_iter and (done == 0 or float(state.change) >= options.tol):
         stop_at = min(done + ITERATIONS_A_SEGMENT, max_iter) if progress else max_iter
-        state = run(rows, prepared.sources, state, settings, jnp.asarray(stop_at, jnp.int32), limit)
+        state = run(prepared.rows, prepared.sources, state, settings, jnp.asarray(stop_at, jnp.int32), limit)
         done = int(state.iteration)
         if progress:
             objective = float(np.asarray(state.objective)[done - 1])
@@ -413,13 +430,17 @@ def _intervals(estimate: Estimate) -> NDArray[np.float64]:
     """[M, 2] intervals of the sources' accuracies."""
     merged, rows, state = estimate.merged, estimate.prepared.rows, estimate.state
     kept = looked_at(merged.votes.n_items)
+    at = estimate.prepared.places[kept]
     votes, weight = plain_part(merged.votes), merged.weight.astype(np.float64)
-    anchor, hold = np.asarray(rows.anchor)[kept], np.asarray(rows.hold)[kept, None]
-    if merged.gold is None and state.responsibilities is not None:  # the posterior is these without the anchor
-        alone = (np.asarray(state.responsibilities)[kept] - hold * anchor) / np.maximum(1 - hold, 1e-6)
-        of_class = np.where(hold < 1, np.clip(alone, 0, 1), anchor).astype(np.float32)
+    anchor, hold = np.asarray(rows.anchor)[at], np.asarray(rows.hold)[at, None]
+    if merged.gold is not None:
+        of_class = np.asarray(posterior(rows, state.params))[at]
     else:
-        of_class = np.asarray(posterior(rows, state.params))[kept]
+        if state.responsibilities is None:
+            alone = np.asarray(posterior(rows, state.params))[at]
+        else:  # without the anchor
+            alone = (np.asarray(state.responsibilities)[at] - hold * anchor) / np.maximum(1 - hold, 1e-6)
+        of_class = np.where(hold < 1, np.clip(alone, 0, 1), anchor).astype(np.float32)
     return accuracy_intervals(
         votes if len(kept) == votes.n_items else votes.select_items(kept),
         weight[kept] * (weight.sum() / max(weight[kept].sum(), 1e-9)),
@@ -438,7 +459,7 @@ def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int
     copied = np.zeros(merged.votes.n_sources, bool)
     if prepared.copies.nnz:
         copied = np.asarray((np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1))
-    covered, plain = np.asarray(prepared.rows.n_votes)[: merged.votes.n_items] > 0, plain_part(merged.votes)
+    covered, plain = np.asarray(prepared.rows.n_votes)[prepared.places] > 0, plain_part(merged.votes)
     if copied.any():
         plain = plain.select_sources([plain.source_names[source] for source in np.flatnonzero(~copied)])
     return excess_correlation(
@@ -466,22 +487,27 @@ def _calibrated(
 ) -> ReadOut:
     """The read-out after a look at the rows with gold, by their votes alone."""
     assert merged.gold is not None
-    n_votes = np.asarray(prepared.rows.n_votes)[: merged.votes.n_items]
+    n_votes = np.asarray(prepared.rows.n_votes)[prepared.places]
     chosen = np.flatnonzero((merged.gold >= 0) & (n_votes > 0))
+    at = prepared.places[chosen]
     # The anchors of these rows are their labels, so the vote shares are counted anew.
     tally, mass = merged.votes.select_items(chosen).counts(), float(how.anchor_mass)
     evidence = gather(prepared.rows, how, settings.anchor_mass, with_calls=False)
     shares = (tally + mass / tally.shape[1]) / (tally.sum(1, keepdims=True) + mass)
-    rows = RowEvidence(evidence.soft[chosen], None, jnp.asarray(shares, jnp.float32), evidence.n_votes[chosen])
+    rows = RowEvidence(evidence.soft[at], None, jnp.asarray(shares, jnp.float32), evidence.n_votes[at])
     weight = merged.weight[chosen].astype(np.float64)
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
 
 
-def _accuracy(estimate: Estimate, soft: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[M] expected share of each source's votes that are right; the mean of all where it has none."""
-    merged, prepared, n_classes = estimate.merged, estimate.prepared, soft.shape[1]
+def _accuracy(estimate: Estimate, right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M] expected share of each source's votes that are right; the mean of all where it has none.
+
+    Args:
+        estimate: of EM.
+        right: [M] number of right votes, where all are for one class.
+    """
+    prepared, n_classes = estimate.prepared, estimate.merged.votes.n_classes
     if prepared.sources.sets is None:
-        right = _right_votes(merged, soft)
         total = np.asarray(prepared.sources.vote_counts, np.float64).sum(1)
     else:  # of the class in mind, where a vote is for several
         counts = estimate.counted.counts
