@@ -37,6 +37,8 @@ def test_dense_and_sparse_agree_with_a_loop_over_the_cells(matrix: np.ndarray[An
         assert votes.coverage.tolist() == [(matrix[:, j] >= 0).mean() for j in range(matrix.shape[1])]
         assert votes.counts().tolist() == [[list(row).count(k) for k in range(4)] for row in matrix.tolist()]
     assert Votes.from_dense(matrix, 4) == sparse(matrix, 4)
+    assert Votes.from_dense(matrix, 4).to_sparse().is_sparse
+    assert Votes.from_dense(matrix, 4).to_sparse() == sparse(matrix, 4)
 
 
 @given(matrices, st.data())
@@ -142,6 +144,8 @@ def test_errors_are_counted_apart_from_abstains() -> None:
     assert votes.to_dense().tolist() == [[-1, 1], [-1, -1], [-1, 0]]
     assert votes.to_codes().tolist() == [[-2, 1], [-1, -2], [-2, 0]]
     assert votes.n_votes == 2
+    assert votes.to_sparse().errors.tolist() == [2, 1]
+    assert votes.to_sparse().to_codes().tolist() == votes.to_codes().tolist()
     assert "3 errors" in repr(votes)
     assert votes != Votes.from_dense(votes.to_dense(), 2)
 

@@ -25,12 +25,12 @@ CACHED_CELLS = 2**18
 ACCELERATOR_CELLS = 2**26
 """... and on a GPU or TPU, which has no such cache, and for which each step is a launch."""
 FEWEST_ROWS = 64
-LOOK_UP, OF_CLASS = 2.0, 0.1
-"""Cost of one slot of a row, and of each class of it: about nanoseconds; ..."""
-STEP, BLOCK = 5e3, 2e4
-"""... of a step through the slots of a block, and of a block."""
-TOLERATED = 1.5
-"""Blocks are as large as they may be at no more than so many times the least cost: sizes alike share a program."""
+"""Of a block, ..."""
+FEWEST_BLOCKS = 16
+"""... and blocks of a layout, where there are enough rows: the longest row of each sets the slots of all."""
+WASTE = 4
+"""Slots a vote, at most: else blocks are smaller. Sizes depend on votes no more than that, since each is a program to
+compile."""
 
 Found = TypeVar("Found")
 
@@ -251,23 +251,20 @@ def arrange(length: NDArray[np.int64], n_rows: int, n_classes: int) -> Arrangeme
     """
     n_items = len(length)
     rows = np.arange(n_rows, dtype=np.int32)
-    # A stable sort of 16-bit numbers is a radix sort, and the order of the few longer rows does not matter much.
-    shorter = np.minimum(length.max(initial=0) - length, 2**16 - 1).astype(np.uint16)
+    shorter = length.max(initial=0) - length
+    if shorter.max(initial=0) < 2**16:  # a stable sort of 16-bit numbers is a radix sort
+        shorter = shorter.astype(np.uint16)
     rows[:n_items] = np.argsort(shorter, kind="stable")
     places = np.empty(n_rows, np.int32)
     places[rows] = np.arange(n_rows, dtype=np.int32)
     ordered = np.zeros(n_rows, np.int64)
     ordered[:n_items] = length[rows[:n_items]]
     cells = CACHED_CELLS if jax.default_backend() == "cpu" else ACCELERATOR_CELLS
-    size = max(FEWEST_ROWS, 1 << (max(cells // n_classes, 1).bit_length() - 1))
-    sizes = [min(size, n_rows) >> halvings for halvings in range(size.bit_length())]
-    sizes = [size for size in sizes if size >= FEWEST_ROWS]
-    slots = {size: ordered.reshape(-1, size).max(1) for size in sizes}
-    cost = {
-        size: float((n * (size * (LOOK_UP + OF_CLASS * n_classes) + STEP) + BLOCK).sum()) for size, n in slots.items()
-    }
-    size = max(size for size in sizes if cost[size] <= TOLERATED * min(cost.values()))
-    n_slots = slots[size]
+    size = 1 << (max(cells // n_classes, 1).bit_length() - 1)
+    size = max(min(size, n_rows // FEWEST_BLOCKS), FEWEST_ROWS)
+    while size > FEWEST_ROWS and size * ordered[::size].sum() > WASTE * max(ordered.sum(), n_rows):
+        size //= 2
+    n_slots = ordered[::size]  # of the first row of each block, its longest
     starts = (np.cumsum(n_slots) - n_slots) * size
     return Arrangement(rows, places, n_slots.astype(np.int32), starts.astype(np.int32), ordered, size)
 

@@ -291,7 +291,9 @@ def _refined(
     n_items = float(estimate.merged.weight.sum())
     return estimate._replace(
         sources=sources,
-        state=state._replace(objective=jnp.asarray(trace), iteration=jnp.asarray(len(trace), jnp.int32)),
+        state=state._replace(  # made on the host: on the device, each number of passes would be a program to compile
+            objective=jax.device_put(np.asarray(trace, np.float32)), iteration=jnp.asarray(len(trace), jnp.int32)
+        ),
         counted=counted,
         coverage=np.rint(swept.spoken) / n_items,
         n_uncovered=float(swept.uncovered),
@@ -492,11 +494,16 @@ def _calibrated(
     at = prepared.places[chosen]
     # The anchors of these rows are their labels, so the vote shares are counted anew.
     tally, mass = merged.votes.select_items(chosen).counts(), float(how.anchor_mass)
-    evidence = gather(prepared.rows, how, settings.anchor_mass, with_calls=False)
+    evidence = _gathered(prepared.rows, how, settings.anchor_mass, with_calls=False)
     shares = (tally + mass / tally.shape[1]) / (tally.sum(1, keepdims=True) + mass)
-    rows = RowEvidence(evidence.soft[at], None, jnp.asarray(shares, jnp.float32), evidence.n_votes[at])
+    # On the host: on the device, each number of rows would be a program to compile.
+    soft, n_votes_of = np.asarray(evidence.soft)[at], np.asarray(evidence.n_votes)[at]
+    rows = RowEvidence(jnp.asarray(soft), None, jnp.asarray(shares, jnp.float32), jnp.asarray(n_votes_of))
     weight = merged.weight[chosen].astype(np.float64)
     return calibrate(how, rows, merged.gold[chosen], weight, balance, settings)
+
+
+_gathered = jax.jit(gather, static_argnames="with_calls")
 
 
 def _accuracy(estimate: Estimate, right: NDArray[np.float64]) -> NDArray[np.float64]:

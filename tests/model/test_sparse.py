@@ -1,0 +1,208 @@
+"""Rows of sparse votes that go block by block, against sums that are written out vote by vote."""
+
+import gc
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from weaklabel import LabelModel, Votes
+from weaklabel.model import expect as expect_module
+from weaklabel.model import layout, over_classes, predict, sparse
+from weaklabel.model.expect import expect, goes_by_blocks, posterior
+from weaklabel.model.fit import start
+from weaklabel.model.init import Prepared, prepare
+from weaklabel.model.layout import bucket, lay_out
+from weaklabel.model.merge import MergedRows
+from weaklabel.model.params import Params, Settings
+from weaklabel.model.readout import look
+
+N_ITEMS, N_SOURCES = 700, 9
+
+
+def triples_of(n_classes: int, n_items: int = N_ITEMS) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Votes of sources that are right in 70 %; 0 to 9 of them on an item, and few on most."""
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, n_classes, n_items)
+    votes = rng.random((n_items, N_SOURCES)) < rng.beta(1, 2, n_items)[:, None]
+    items, sources = np.nonzero(votes)
+    wrong = (truth[items] + rng.integers(1, n_classes, len(items))) % n_classes
+    return items, sources, np.where(rng.random(len(items)) < 0.7, truth[items], wrong)
+
+
+def votes_of(n_classes: int, n_items: int = N_ITEMS) -> Votes:
+    return Votes.from_triples(
+        *triples_of(n_classes, n_items), n_classes=n_classes, n_items=n_items, n_sources=N_SOURCES
+    )
+
+
+@pytest.fixture(params=[3, 30], ids=["few classes", "many classes"])
+def n_classes(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture(autouse=True)
+def by_votes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where classes are few."""
+    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many blocks, and some of the rows watched, as where there are a thousand times as many."""
+    monkeypatch.setattr(sparse, "CACHED_CELLS", 1)
+    monkeypatch.setattr(expect_module, "MANY_ROWS", 256)
+    monkeypatch.setattr(expect_module, "WATCHED_ROWS", 128)
+
+
+def prepared_of(votes: Votes, gold: NDArray[np.int32] | None = None) -> Prepared:
+    weight = np.random.default_rng(6).integers(1, 4, votes.n_items).astype(np.float32)
+    found = prepare(MergedRows(votes, weight, gold), Settings())
+    assert goes_by_blocks(found.rows)
+    return found
+
+
+def params_of(n_classes: int) -> Params:
+    rng = np.random.default_rng(7)
+    confusion = rng.dirichlet(np.ones(n_classes), (N_SOURCES, n_classes)).transpose(0, 2, 1) + 0.01
+    balance = rng.dirichlet(np.ones(n_classes))
+    single = [jnp.asarray(part, jnp.float32) for part in (confusion, np.log(confusion), np.log(balance), balance)]
+    return Params(*single)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("with_gold", [False, True])
+def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, with_gold: bool) -> None:
+    votes, params = votes_of(n_classes), params_of(n_classes)
+    gold = np.where(np.arange(N_ITEMS) % 10 == 0, 1, -1).astype(np.int32) if with_gold else None
+    prepared = prepared_of(votes, gold)
+    rows, places = prepared.rows, prepared.places
+    found = expect(rows, params, 0)
+
+    items, sources, labels = triples_of(n_classes)
+    log_joint = np.tile(np.asarray(params.log_prior, float), (N_ITEMS, 1))
+    np.add.at(log_joint, items, np.asarray(params.evidence, float)[sources, labels])
+    weight, hold, anchor = (np.asarray(part, float)[places] for part in (rows.weight, rows.hold, rows.anchor))
+    q = (1 - hold)[:, None] * softmax(log_joint, axis=1) + hold[:, None] * anchor
+    counts = np.zeros((N_SOURCES, n_classes, n_classes))
+    np.add.at(counts, (sources, labels), weight[items, None] * q[items])
+    evidence = (1 - hold) * np.log(np.exp(log_joint).sum(1)) + hold * (anchor * log_joint).sum(1)
+
+    np.testing.assert_allclose(found.counted.counts, counts, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.counted.totals, weight @ q, rtol=1e-4)
+    assert float(found.log_evidence) == pytest.approx((weight @ evidence) / weight.sum(), rel=1e-5)
+    by_place = np.zeros((bucket(N_ITEMS), n_classes))
+    by_place[places] = q
+    stride = bucket(N_ITEMS) // len(found.watched)
+    assert stride == 8
+    used = np.isin(np.arange(0, bucket(N_ITEMS), stride), places)
+    np.testing.assert_allclose(np.asarray(found.watched)[used], by_place[::stride][used], atol=1e-5)
+    np.testing.assert_allclose(np.asarray(posterior(rows, params))[places], softmax(log_joint, axis=1), atol=1e-5)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_em_starts_from_vote_shares(n_classes: int) -> None:
+    votes = votes_of(n_classes)
+    prepared = prepared_of(votes)
+    state = start(prepared.rows, prepared.sources, Settings(), 5)
+    assert state.responsibilities is None
+    items, sources, labels = triples_of(n_classes)
+    tally = np.zeros((N_ITEMS, n_classes))
+    np.add.at(tally, (items, labels), 1)
+    mass = Settings().anchor_mass
+    shares = (tally + mass / n_classes) / (tally.sum(1, keepdims=True) + mass)
+    np.testing.assert_allclose(np.asarray(prepared.rows.anchor)[prepared.places], shares, atol=1e-6)
+    weight = np.where(tally.sum(1) > 0, np.random.default_rng(6).integers(1, 4, N_ITEMS), 0)
+    np.testing.assert_array_equal(np.asarray(prepared.rows.weight)[prepared.places], weight)
+    counts = np.zeros((N_SOURCES, n_classes, n_classes))
+    np.add.at(counts, (sources, labels), weight[items, None] * shares[items])
+    np.testing.assert_allclose(state.counted.counts, counts, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_what_soft_labels_say_is_what_they_say_where_they_are_kept(n_classes: int) -> None:
+    votes = votes_of(n_classes)
+    model, prepared = LabelModel(n_classes).fit(votes), prepared_of(votes)
+    likeliest, right = look(
+        prepared.rows.layout, prepared.rows.weight, model._fitted.read_out, Settings().anchor_mass, n_sources=N_SOURCES
+    )
+    soft = model.predict_proba(votes)
+    np.testing.assert_array_equal(np.asarray(likeliest)[prepared.places], soft.argmax(1))
+    items, sources, labels = triples_of(n_classes)
+    weight = np.random.default_rng(6).integers(1, 4, N_ITEMS)
+    expected = np.zeros((N_SOURCES, n_classes))
+    np.add.at(expected, (sources, labels), weight[items] * soft[items, labels])
+    np.testing.assert_allclose(right, expected, rtol=1e-4)
+
+
+def test_a_sparse_fit_is_that_of_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is packed, or one-hot: other code, other sums."""
+    items, sources, labels = triples_of(3)
+    matrix = np.full((N_ITEMS, N_SOURCES), -1)
+    matrix[items, sources] = labels
+    by_votes = LabelModel(3).fit(votes_of(3))
+    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: True)
+    dense = LabelModel(3).fit(matrix)
+    np.testing.assert_allclose(dense.predict_proba(matrix), by_votes.predict_proba(votes_of(3)), atol=2e-3)
+    np.testing.assert_allclose(dense.source_accuracy, by_votes.source_accuracy, atol=2e-3)
+    np.testing.assert_allclose(dense.source_accuracy_interval, by_votes.source_accuracy_interval, atol=5e-3)
+    assert dense.diagnostics.unanimous_items == by_votes.diagnostics.unanimous_items
+    assert dense.diagnostics.balance_shift == pytest.approx(by_votes.diagnostics.balance_shift, abs=2e-3)
+
+
+def test_a_matrix_of_many_rows_that_is_mostly_silent_is_fitted_by_its_votes() -> None:
+    items, sources, labels = triples_of(70, 3000)
+    matrix = np.full((3000, N_SOURCES), -1)
+    matrix[items, sources] = labels
+    found = LabelModel(70, sample_rows=1000).fit(matrix)
+    expected = LabelModel(70, sample_rows=None).fit(votes_of(70, 3000))
+    np.testing.assert_array_equal(found.predict_proba(matrix), expected.predict_proba(matrix))
+
+
+def test_a_sample_whose_rows_go_by_blocks_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes over all rows come to rest at what a fit to all of them finds."""
+    items, sources, labels = triples_of(5, 6000)
+    matrix = np.full((6000, N_SOURCES), -1)
+    matrix[items, sources] = labels
+    monkeypatch.setattr("weaklabel.model.train.MOST_VOTES", 0)
+    found = LabelModel(5, sample_rows=1500).fit(matrix)
+    expected = LabelModel(5, sample_rows=None, tol=1e-5).fit(matrix)
+    assert found.converged
+    soft, of_all = found.predict_proba(matrix), expected.predict_proba(matrix)
+    assert np.abs(soft - of_all).sum(1).mean() / 2 < 2e-3
+    assert (soft.argmax(1) == of_all.argmax(1)).mean() > 0.995
+
+
+def test_predictions_in_chunks_are_those_of_all_rows(n_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = votes_of(n_classes)
+    model = LabelModel(n_classes).fit(votes)
+    whole, labels = model.predict_proba(votes), model.predict(votes)
+    monkeypatch.setattr(predict, "SPARSE_CELLS", 256 * n_classes)
+    np.testing.assert_allclose(model.predict_proba(votes), whole, atol=1e-6)
+    np.testing.assert_array_equal(model.predict(votes), labels)
+
+
+def test_votes_are_laid_out_once_and_forgotten_with_them() -> None:
+    votes = votes_of(30)
+    first = lay_out(votes)
+    assert lay_out(votes) is first
+    other = votes_of(30)
+    assert lay_out(other) is not first
+    again = lay_out(votes)
+    np.testing.assert_array_equal(again.n_rows, first.n_rows)
+    assert layout._LAST._kept is not None
+    del votes
+    gc.collect()
+    assert layout._LAST._kept is None
+
+
+@pytest.mark.parametrize("size", [2, 5, 16, 17, 100])
+def test_reductions_over_classes(size: int) -> None:
+    values = np.round(np.random.default_rng(8).normal(size=(200, size)), 1).astype(np.float32)  # with ties
+    np.testing.assert_array_equal(over_classes.first_highest(jnp.asarray(values)), values.argmax(1))
+    p, log_total = over_classes.normalised(jnp.asarray(values))
+    np.testing.assert_allclose(p, softmax(values.astype(float), axis=1), rtol=1e-5)
+    np.testing.assert_allclose(log_total, np.log(np.exp(values.astype(float)).sum(1)), rtol=1e-5)
