@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from weaklabel import LabelModel, Votes
+from weaklabel.errors import InvalidVotesError
 from weaklabel.model import expect as expect_module
 from weaklabel.model import layout, over_classes, predict, sparse
 from weaklabel.model.expect import expect, goes_by_blocks, posterior
@@ -197,6 +198,12 @@ def test_votes_are_laid_out_once_and_forgotten_with_them() -> None:
     del votes
     gc.collect()
     assert layout._LAST._kept is None
+
+
+def test_more_votes_than_can_be_numbered_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "MOST_SLOTS", 1000)
+    with pytest.raises(InvalidVotesError, match="slots, of 1,000 that can be numbered"):
+        LabelModel(30).fit(votes_of(30))
 
 
 @pytest.mark.parametrize("size", [2, 5, 16, 17, 100])

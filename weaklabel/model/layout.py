@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from weaklabel.errors import InvalidVotesError
 from weaklabel.model.copies import vote_shares
 from weaklabel.model.dense import DENSE_CLASSES, DenseLayout
 from weaklabel.model.imprecise import SoftVotes, information
@@ -34,6 +35,8 @@ MOST_PAIRS = 2**24
 MOST_PACKED_SYMBOLS = 64
 DENSE_FILL = 0.05
 """Below, most of a one-hot product is zeros."""
+MOST_SLOTS = 2**31
+"""Of sparse votes: their places are 32-bit numbers."""
 WORD_COST = 1.5
 """Of a vote given, in words of a row: above, votes are rather packed."""
 
@@ -171,6 +174,12 @@ def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None, room:
         rows, sources, labels = rows[here], sources[here], labels[here]
         shares = None if shares is None else shares[here]
     arrangement = arrange(np.bincount(rows, minlength=votes.n_items), room.n_rows, votes.n_classes)
+    if arrangement.size >= MOST_SLOTS:
+        raise InvalidVotesError(
+            f"{len(rows):,} sparse votes take {arrangement.size:,} slots, of {MOST_SLOTS:,} that can be numbered; fit "
+            "part of the items, or give votes of few sources as a matrix or as VoteChunks",
+            field="votes",
+        )
     symbols = sources.astype(np.uint32) * np.uint32(n_symbols) + labels.astype(np.uint32)
 
     def placed(values: NDArray[Any], nothing: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from weaklabel.model import hosts, over_classes, stream
 from weaklabel.model.classifier import Features
 from weaklabel.model.decide import decide, first_highest
 from weaklabel.model.dependence import excess_correlation
-from weaklabel.model.devices import at_once
+from weaklabel.model.devices import at_once, mesh
 from weaklabel.model.diagnostics import Diagnostics, diagnose
 from weaklabel.model.estep import e_step
 from weaklabel.model.expect import expect, goes_by_blocks, posterior, watched
@@ -52,6 +53,8 @@ SETTLED = 2.5e-4
 variation, on the mean)."""
 MOST_VOTES, MOST_RESPONSIBILITIES = 2**24, 2**26
 """Up to so many votes of a matrix, and rows x K, fits do without a sample where most cells are silent."""
+VOTES_ON_HOST = 2**18
+"""Up to so many are counted there: for few, a program would take longer to compile."""
 VOTES_OF_A_RUN = 2**18
 """On the host: what is looked up stays in the cache."""
 UNIFORM = 1e-6
@@ -190,7 +193,12 @@ def train(
 
 
 def _is_mostly_silent(votes: Votes) -> bool:
-    """Whether a fit to all votes that were given costs less than one to a sample, and passes over all cells."""
+    """Whether a fit to all votes that were given costs less than one to a sample, and passes over all cells.
+
+    Not on accelerators and on several devices, over which passes are spread.
+    """
+    if jax.default_backend() != "cpu" or mesh().size > 1:
+        return False
     by_votes = votes.is_sparse or not is_dense(votes)
     return by_votes and votes.n_votes <= MOST_VOTES and votes.n_items * votes.n_classes <= MOST_RESPONSIBILITIES
 
@@ -409,7 +417,13 @@ def _read(
     if scores is not None:
         called = decide(np.asarray(scores)[prepared.places], "abstain", seed)
     silent[silent] = np.ptp(soft[silent], axis=1) < UNIFORM
-    of_source = _right_votes(merged, soft) if merged.votes.is_plain else np.zeros(n_sources)
+    of_source = np.zeros(n_sources)
+    if merged.votes.is_plain and (merged.gold is not None or merged.votes.n_votes <= VOTES_ON_HOST):
+        of_source = _right_votes(merged, soft)
+    elif merged.votes.is_plain:
+        weight = np.zeros(rows.layout.n_rows, np.float32)
+        weight[prepared.places] = merged.weight
+        of_source = np.asarray(_count_right(rows, jax.device_put(weight), labels, n_sources), np.float64).sum(1)
     return _Read(soft, first_highest(soft), of_source, called, silent)
 
 
@@ -482,6 +496,12 @@ def _right_votes(merged: MergedRows, soft: NDArray[np.float32]) -> NDArray[np.fl
         return np.asarray(np.bincount(sources, merged.weight[rows] * soft[rows, labels], n_sources), np.float64)
 
     return sum(at_once(of_run, range(0, len(columns[0]), VOTES_OF_A_RUN)), start=np.zeros(n_sources))
+
+
+@partial(jax.jit, static_argnames="n_sources")
+def _count_right(rows: Rows, weight: Float[Array, " U"], soft: Float[Array, "U K"], n_sources: int) -> Array:
+    """[M, K] the same, of votes for each class, on the device."""
+    return rows.layout.own_counts(weight[:, None] * soft, n_sources)
 
 
 def _calibrated(
