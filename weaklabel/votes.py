@@ -493,7 +493,7 @@ class Votes:
         for start in range(0, len(rows), VOTES_OF_A_RUN):  # in cache
             of_run = rows[start : start + VOTES_OF_A_RUN]
             first, last = int(of_run[0]), int(of_run[-1])
-            place = (of_run - first) * self.n_classes + labels[start : start + VOTES_OF_A_RUN]
+            place = (of_run - first).astype(np.int64) * self.n_classes + labels[start : start + VOTES_OF_A_RUN]
             found = np.bincount(place, minlength=(last + 1 - first) * self.n_classes)
             total[first : last + 1] += found.reshape(-1, self.n_classes)
         return total

@@ -248,10 +248,14 @@ def test_a_timeout_that_leaves_no_time_for_another_try_is_what_ended_the_call(mo
     own = InternalError("a fault of the server", reason="BUG")
     assert backoff.wait(own) is None
     assert Backoff(0.5, 10).ended_by(own) is own
-    lost = Unavailable("lost")
-    backoff = Backoff(100, reconnect_timeout=0.01)
-    assert backoff.wait(lost) is None  # long before the timeout
-    assert backoff.ended_by(lost) is lost
+    assert ended.__cause__ is None or ended.__cause__ is fault
+    for error in (Unavailable("lost"), Aborted("taken over", reason="UPLOAD_TAKEN_OVER")):
+        backoff = Backoff(100, reconnect_timeout=0.01)
+        assert backoff.wait(error) is None  # long before the timeout
+        assert backoff.ended_by(error) is error
+    taken = Aborted("taken over", reason="UPLOAD_TAKEN_OVER")
+    now += 0.5
+    assert Backoff(0.0, 10).ended_by(taken) is taken
 
 
 def test_whoever_is_taken_over_waits_longer_each_time_also_after_progress() -> None:

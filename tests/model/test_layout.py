@@ -169,6 +169,36 @@ def test_rows_of_any_length_lie_by_their_length() -> None:
     np.testing.assert_array_equal(arrangement.rows[:6], [1, 3, 5, 2, 0, 4])
 
 
+@pytest.mark.parametrize("n_classes", [2, 20])
+def test_a_row_of_many_votes_among_short_ones(n_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose votes are put in place, and looked up, several at once."""
+    rng = np.random.default_rng(5)
+    length = np.minimum(rng.geometric(0.4, 2000), 9)
+    length[77], length[78] = 700, 333
+    items = np.repeat(np.arange(2000), length)
+    sources = np.concatenate([rng.permutation(700)[:n] for n in length])
+    labels = rng.integers(0, n_classes, len(items))
+    votes = Votes.from_triples(items, sources, labels, n_classes=n_classes, n_items=2000, n_sources=700)
+    layout = sparse(votes, None, monkeypatch)
+    assert isinstance(layout, SparseLayout)
+    assert layout.block_rows == 64
+    one_hot = sp.csr_array((np.ones(len(items)), (items, sources * n_classes + labels)), shape=(2000, 700 * n_classes))
+    weights = rng.normal(size=(700, n_classes, 3)).astype(np.float32)
+    own = rng.normal(size=(700, n_classes)).astype(np.float32)
+    values, q = rng.random((2000, 3)).astype(np.float32), rng.random((2000, n_classes)).astype(np.float32)
+    np.testing.assert_allclose(
+        layout.evidence(jnp.asarray(weights))[:2000], one_hot @ weights.reshape(-1, 3), rtol=1e-4, atol=1e-3
+    )
+    counts = layout.counts(below(values, layout.n_rows), 700, n_classes)
+    np.testing.assert_allclose(np.reshape(counts, (-1, 3)), one_hot.T @ values, rtol=1e-4)
+    expected = np.zeros((2000, n_classes))
+    np.add.at(expected, (items, labels), own[sources, labels])
+    np.testing.assert_allclose(layout.own_evidence(jnp.asarray(own))[:2000], expected, atol=1e-3)
+    right = np.zeros((700, n_classes))
+    np.add.at(right, (sources, labels), q[items, labels])
+    np.testing.assert_allclose(layout.own_counts(below(q, layout.n_rows), 700), right, rtol=1e-4)
+
+
 def test_what_is_mostly_silent_or_of_many_classes_is_laid_out_sparse() -> None:
     assert is_dense(votes_of(50, 2, 0.3))
     assert is_dense(votes_of(20, 10, 0.3))

@@ -13,8 +13,8 @@ from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model import expect as expect_module
 from weaklabel.model import layout, over_classes, predict, sparse
-from weaklabel.model.expect import expect, goes_by_blocks, posterior
-from weaklabel.model.fit import start
+from weaklabel.model.expect import expect, goes_by_blocks, posterior, watched
+from weaklabel.model.fit import run, start
 from weaklabel.model.init import Prepared, prepare
 from weaklabel.model.layout import bucket, lay_out
 from weaklabel.model.merge import MergedRows
@@ -97,10 +97,11 @@ def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, with_gol
     assert float(found.log_evidence) == pytest.approx((weight @ evidence) / weight.sum(), rel=1e-5)
     by_place = np.zeros((bucket(N_ITEMS), n_classes))
     by_place[places] = q
-    stride = bucket(N_ITEMS) // len(found.watched)
-    assert stride == 8
-    used = np.isin(np.arange(0, bucket(N_ITEMS), stride), places)
-    np.testing.assert_allclose(np.asarray(found.watched)[used], by_place[::stride][used], atol=1e-5)
+    assert found.watched is not None
+    assert len(found.watched) == 128
+    used = np.asarray(watched(rows, jnp.asarray(np.isin(np.arange(bucket(N_ITEMS)), places), jnp.float32))) > 0
+    of_watched = np.asarray(watched(rows, jnp.asarray(by_place, jnp.float32)))
+    np.testing.assert_allclose(np.asarray(found.watched)[used], of_watched[used], atol=1e-5)
     np.testing.assert_allclose(np.asarray(posterior(rows, params))[places], softmax(log_joint, axis=1), atol=1e-5)
 
 
@@ -178,12 +179,52 @@ def test_a_sample_whose_rows_go_by_blocks_is_refined(monkeypatch: pytest.MonkeyP
 
 
 def test_predictions_in_chunks_are_those_of_all_rows(n_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "is_dense", lambda *_: False)
     votes = votes_of(n_classes)
     model = LabelModel(n_classes).fit(votes)
     whole, labels = model.predict_proba(votes), model.predict(votes)
     monkeypatch.setattr(predict, "SPARSE_CELLS", 256 * n_classes)
     np.testing.assert_allclose(model.predict_proba(votes), whole, atol=1e-6)
     np.testing.assert_array_equal(model.predict(votes), labels)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_em_goes_on_while_rows_that_return_regularly_stay_still() -> None:
+    """All watched rows might be of a kind: here every fourth is known."""
+    items, sources, labels = triples_of(30)
+    kept = sources < 3
+    votes = Votes.from_triples(
+        items[kept], sources[kept], labels[kept], n_classes=30, n_items=N_ITEMS, n_sources=N_SOURCES
+    )
+    gold = np.where(np.arange(N_ITEMS) % 4 == 0, np.arange(N_ITEMS) % 30, -1)
+    model = LabelModel(30).fit(votes, gold=gold)
+    assert model.converged
+    assert model.n_iter > 3
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_rest_of_rows_that_cannot_move_is_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = votes_of(30)
+    gold = np.where(np.arange(N_ITEMS) % 2 == 0, np.arange(N_ITEMS) % 30, -1)
+    prepared = prepare(MergedRows(votes, np.ones(N_ITEMS, np.float32), gold.astype(np.int32)), Settings())
+    held = np.asarray(prepared.rows.hold)
+    still = np.flatnonzero(held.reshape(-1, 64)[0] == 1)[:4]
+    monkeypatch.setattr(expect_module, "_drawn", lambda *_: jnp.asarray(still))
+    rows = prepared.rows._replace(hold=jnp.asarray(np.tile(held.reshape(-1, 64)[0], len(held) // 64)))
+    state = start(rows, prepared.sources, Settings(), 9)
+    state = run(rows, prepared.sources, state, Settings(), jnp.int32(9), jnp.float32(1e-4))
+    assert int(state.iteration) == 9
+
+
+def test_sparse_votes_without_a_plain_one() -> None:
+    rng = np.random.default_rng(9)
+    soft = LabelModel(70).fit(Votes.from_soft(rng.dirichlet(np.ones(70), (5000, 3))))
+    assert np.isfinite(soft.class_balance).all()
+    model = LabelModel(70).fit(votes_of(70))
+    silent = np.full((5000, N_SOURCES), -1)
+    np.testing.assert_allclose(model.predict_proba(silent), 1 / 70, atol=1e-6)
+    silent[4999, 0] = 3
+    assert model.predict_proba(silent)[4999].argmax() == 3
 
 
 def test_votes_are_laid_out_once_and_forgotten_with_them() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from weaklabel.model.estep import constrained, e_step, e_step_by_row, log_joint
@@ -18,7 +20,11 @@ from weaklabel.model.sparse import SparseBlock, SparseLayout
 MANY_ROWS = 2**16
 """From so many on, padding included, a few are watched for EM to come to rest: ..."""
 WATCHED_ROWS = 2**14
-"""... so many of them."""
+"""... so many of them, where rows go by blocks."""
+
+
+BETWEEN_BLOCKS = 7919
+"""By so many places the watched rows of a block are further on than those of the block before: a prime."""
 
 
 class Expected(NamedTuple):
@@ -26,8 +32,8 @@ class Expected(NamedTuple):
 
     responsibilities: Float[Array, "U K"] | None
     """See `weaklabel.model.estep.Expectation`; None where rows go by blocks, which costs less than to keep them."""
-    watched: Float[Array, "W K"]
-    """Those of some rows, whose change tells whether EM goes on."""
+    watched: Float[Array, "W K"] | None
+    """Those of some rows, whose change tells whether EM goes on; None where all are kept."""
     log_evidence: Float[Array, ""]
     """See `weaklabel.model.estep.Expectation`."""
     counted: Statistics
@@ -39,14 +45,24 @@ def goes_by_blocks(rows: Rows) -> bool:
 
 
 def watched(rows: Rows, of_rows: Float[Array, "U ..."]) -> Float[Array, "W ..."]:
-    """Values of the rows whose change tells whether EM goes on."""
-    return of_rows[:: _stride(rows)]
+    """Values of the rows whose change tells whether EM goes on: all, or some of each block, drawn at random."""
+    if not goes_by_blocks(rows):
+        return of_rows
+    layout = rows.layout
+    assert isinstance(layout, SparseLayout)
+    of_blocks = of_rows.reshape(-1, layout.block_rows, *of_rows.shape[1:])
+    some: Array = jax.vmap(lambda at, part: part[_drawn(rows, at)])(jnp.arange(len(of_blocks)), of_blocks)
+    return some.reshape(-1, *of_rows.shape[1:])
 
 
-def _stride(rows: Rows) -> int:
-    n_rows = rows.layout.n_rows
-    stride = 1 if n_rows < MANY_ROWS else n_rows // WATCHED_ROWS
-    return min(stride, rows.layout.block_rows) if isinstance(rows.layout, SparseLayout) else stride
+def _drawn(rows: Rows, at: Array) -> Array:
+    """Places in a block of its rows that are watched: none that return regularly, as rows of a kind may."""
+    layout = rows.layout
+    assert isinstance(layout, SparseLayout)
+    size = layout.block_rows
+    share = 1 if layout.n_rows < MANY_ROWS else max(layout.n_rows // WATCHED_ROWS, 1)
+    drawn = np.random.default_rng(0).permutation(size)[: max(size // share, 1)]
+    return (jnp.asarray(np.sort(drawn), jnp.int32) + at * BETWEEN_BLOCKS) % size
 
 
 def expect(rows: Rows, params: Params, n_groups: int) -> Expected:
@@ -61,25 +77,27 @@ def expect(rows: Rows, params: Params, n_groups: int) -> Expected:
     if not goes_by_blocks(rows):
         found = e_step(rows, params)
         counted = statistics(rows, found.responsibilities, params, n_groups)
-        return Expected(found.responsibilities, watched(rows, found.responsibilities), found.log_evidence, counted)
+        return Expected(found.responsibilities, None, found.log_evidence, counted)
     assert isinstance(layout, SparseLayout)
-    stride = _stride(rows)
+    n_drawn, in_place = len(_drawn(rows, jnp.asarray(0))), _counts_in_place(rows, params)
 
     def of_block(at: Array, so_far: Expected) -> Expected:
-        block = _block(rows, at)
+        block = _block(rows, at, so_far.counted.counts if in_place else None)
         found = e_step_by_row(block, params)
         responsibilities = kept(found.responsibilities)
-        some = responsibilities[::stride]
+        counted = statistics(block, responsibilities, params)
+        counts = counted.counts if in_place else so_far.counted.counts + counted.counts
+        assert so_far.watched is not None
         return Expected(
             None,
-            jax.lax.dynamic_update_slice_in_dim(so_far.watched, some, at * len(some), 0),
+            jax.lax.dynamic_update_slice_in_dim(so_far.watched, responsibilities[_drawn(rows, at)], at * n_drawn, 0),
             so_far.log_evidence + block.weight @ found.log_evidence,
-            jax.tree.map(jnp.add, so_far.counted, statistics(block, responsibilities, params)),
+            Statistics(counts, so_far.counted.totals + counted.totals),
         )
 
     shapes = jax.eval_shape(statistics, rows, rows.anchor, params)
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    some = jnp.zeros((layout.n_rows // stride, n_classes), rows.anchor.dtype)
+    some = jnp.zeros((len(layout.starts) * n_drawn, n_classes), rows.anchor.dtype)
     total: Expected = jax.lax.fori_loop(0, layout.n_blocks, of_block, Expected(None, some, jnp.zeros(()), nothing))
     return total._replace(log_evidence=total.log_evidence / rows.weight.sum().clip(1))
 
@@ -101,9 +119,18 @@ def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
     return layout.of_blocks(of_block)
 
 
-def _block(rows: Rows, at: Array) -> Rows:
-    """The rows of one block."""
+def _counts_in_place(rows: Rows, params: Params) -> bool:
+    """Whether blocks add to one table of counts: where it is so large that a table a block would cost more.
+
+    Its entries are sums of few numbers then, so that float32 loses nothing.
+    """
+    assert isinstance(rows.layout, SparseLayout)
+    return params.evidence.ndim == 3 and params.evidence[..., 0].size > rows.layout.block_rows
+
+
+def _block(rows: Rows, at: Array, counted: Array | None) -> Rows:
+    """The rows of one block, and the counts that its own are added to."""
     layout = rows.layout
     assert isinstance(layout, SparseLayout)
-    part = partial(layout.part, at=at)
-    return Rows(layout.block(at), part(rows.weight), part(rows.n_votes), part(rows.anchor), part(rows.hold))
+    part, block = partial(layout.part, at=at), replace(layout.block(at), counted=counted)
+    return Rows(block, part(rows.weight), part(rows.n_votes), part(rows.anchor), part(rows.hold))

@@ -46,7 +46,7 @@ def start(rows: Rows, sources: Sources, settings: Settings, max_iter: int) -> St
     return State(
         params,
         responsibilities,
-        watched(rows, rows.anchor),
+        watched(rows, rows.anchor) if responsibilities is None else None,
         counted,
         none,
         unknown,
@@ -90,7 +90,7 @@ def run(
             fell = jumps & (found[1].log_evidence < state.objective[state.iteration - 1])
             params, expected = jax.lax.cond(fell, lambda: step(counted, state.params), lambda: found)
             trail = (trail[1], counted)
-        change = _change(rows, expected.watched, state.watched)
+        change = _change(rows, expected, state)
         return State(
             params,
             expected.responsibilities,
@@ -106,9 +106,19 @@ def run(
     return jax.lax.while_loop(going, iterate, state)
 
 
-def _change(rows: Rows, after: Float[Array, "W K"], before: Float[Array, "W K"]) -> Float[Array, ""]:
-    moved = jnp.abs(after - before)
+def _change(rows: Rows, after: Expected, before: State) -> Float[Array, ""]:
+    if after.responsibilities is not None:
+        assert before.responsibilities is not None
+        moved, weight, hold = jnp.abs(after.responsibilities - before.responsibilities), rows.weight, rows.hold
+    else:
+        assert after.watched is not None
+        assert before.watched is not None
+        weight, hold = watched(rows, rows.weight), watched(rows, rows.hold)
+        moved = jnp.where(weight[:, None] > 0, jnp.abs(after.watched - before.watched), 0)  # padding is left out
     if len(rows.weight) < MANY_ROWS:
-        return moved.max()
-    weight = watched(rows, rows.weight)
-    return MEAN_FACTOR * (weight * over_classes.total(moved) / 2).sum() / weight.sum().clip(1)
+        change = moved.max()
+    else:
+        change = MEAN_FACTOR * (weight * over_classes.total(moved) / 2).sum() / weight.sum().clip(1)
+    # Where none of those watched can move but others can, nothing is known.
+    seen, there = (((weight > 0) & (hold < 1)).any() for weight, hold in ((weight, hold), (rows.weight, rows.hold)))
+    return jnp.where(there & ~seen, jnp.inf, change)

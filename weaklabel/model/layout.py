@@ -33,7 +33,7 @@ SMALLEST_BUCKET = 256
 MOST_PAIRS = 2**24
 """Rows x M x M that are looked at together for copies, times the smallest bucket."""
 MOST_PACKED_SYMBOLS = 64
-DENSE_FILL = 0.05
+DENSE_FILL = 0.2
 """Below, most of a one-hot product is zeros."""
 MOST_SLOTS = 2**31
 """Of sparse votes: their places are 32-bit numbers."""
@@ -125,6 +125,7 @@ def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None, room: 
         copies: [M, M] how surely sources copy each other: their votes share one vote's weight; None for whole votes.
         room: padding; None for the buckets that the votes need.
     """
+    is_part = room is not None
     room = room or Room(bucket(votes.n_items), 0)
     n_rows = room.n_rows
     copies = None if copies is None or copies.nnz == 0 else copies
@@ -133,7 +134,7 @@ def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None, room: 
         of_sources = None if copies is None else jnp.asarray(copies.toarray(), jnp.float32)
         found: AnyLayout = lay_out_codes(padded(votes.to_codes(), n_rows), of_sources, n_symbols=n_symbols)
         return found
-    if copies is None:
+    if copies is None and not is_part:
         return _LAST.of(votes, room)
     return _lay_out_sparse(votes, copies, room)
 
@@ -183,7 +184,7 @@ def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None, room:
     symbols = sources.astype(np.uint32) * np.uint32(n_symbols) + labels.astype(np.uint32)
 
     def placed(values: NDArray[Any], nothing: int) -> Array:
-        size = max(bucket(arrangement.size), room.n_slots)
+        size = max(bucket(max(arrangement.size, arrangement.block_rows)), room.n_slots)
         on_device: Array = jax.device_put(in_slots(arrangement, values, nothing, size))
         return on_device
 

@@ -209,8 +209,8 @@ class State(NamedTuple):
     params: Params
     responsibilities: Float[Array, "U K"] | None
     """None where rows go by blocks, see `weaklabel.model.expect`."""
-    watched: Float[Array, "W K"]
-    """Those of the rows whose change tells whether EM goes on."""
+    watched: Float[Array, "W K"] | None
+    """Those of the rows whose change tells whether EM goes on; None where all are kept."""
     counted: Statistics
     """Expected counts under the responsibilities."""
     iteration: Int[Array, ""]

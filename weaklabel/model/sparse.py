@@ -32,11 +32,18 @@ WASTE = 4
 """Slots a vote, at most: else blocks are smaller. Sizes depend on votes no more than that, since each is a program to
 compile."""
 
+SLOTS_AT_ONCE, SMALL_STEP = 16, 2**12
+"""So many slots of small blocks are looked up in one step, if that is no more than so many votes."""
+LONG_ROWS = 16
+"""When no more rows than this have further votes, these are put in place row by row, on the host."""
+
 Found = TypeVar("Found")
 
 
 @partial(
-    jax.tree_util.register_dataclass, data_fields=["symbols", "shares", "start", "n_slots"], meta_fields=["n_rows"]
+    jax.tree_util.register_dataclass,
+    data_fields=["symbols", "shares", "start", "n_slots", "counted"],
+    meta_fields=["n_rows"],
 )
 @dataclass(frozen=True)
 class SparseBlock:
@@ -51,25 +58,29 @@ class SparseBlock:
     n_slots: Int[Array, ""]
     n_rows: int
     """See `Layout.n_rows`."""
+    counted: Float[Array, "M S C"] | None = None
+    """What `counts` are added to; None for nothing."""
 
     def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "B C"]:
         """See `Layout.evidence`."""
         table = weights.reshape(-1, weights.shape[2])
 
-        def add(slot: Array, total: Array) -> Array:
-            found = table.at[self._at(slot, self.symbols)].get(mode="fill", fill_value=0)
-            return total + (found if self.shares is None else found * self._at(slot, self.shares)[:, None])
+        def add(total: Array, symbols: Array, shares: Array | None) -> Array:
+            found = table.at[symbols].get(mode="fill", fill_value=0)
+            found = found if shares is None else found * shares[:, None]
+            return total + found.reshape(-1, *total.shape).sum(0)
 
         return self._over_slots(add, jnp.zeros((self.n_rows, weights.shape[2]), weights.dtype))
 
     def counts(self, values: Float[Array, "B C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
 
-        def add(slot: Array, total: Array) -> Array:
-            return total.at[self._at(slot, self.symbols)].add(values, mode="drop")
+        def add(total: Array, symbols: Array, _: Array | None) -> Array:
+            return total.at[symbols].add(self._each_slot(values, symbols), mode="drop")
 
-        total = self._over_slots(add, jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype))
-        return total.reshape(n_sources, n_symbols, values.shape[1])
+        shape = (n_sources, n_symbols, values.shape[1])
+        start = jnp.zeros(shape, values.dtype) if self.counted is None else self.counted
+        return self._over_slots(add, start.reshape(-1, values.shape[1])).reshape(shape)
 
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "B K"]:
         """See `Layout.own_evidence`."""
@@ -78,11 +89,10 @@ class SparseBlock:
             return self.evidence(jax.vmap(jnp.diag)(weights))
         table, rows = weights.reshape(-1), jnp.arange(self.n_rows)
 
-        def add(slot: Array, total: Array) -> Array:
-            symbols = self._at(slot, self.symbols)
+        def add(total: Array, symbols: Array, shares: Array | None) -> Array:
             found = table.at[symbols].get(mode="fill", fill_value=0)
-            found = found if self.shares is None else found * self._at(slot, self.shares)
-            return total.at[rows, symbols % n_classes].add(found, mode="promise_in_bounds")
+            found = found if shares is None else found * shares
+            return total.at[self._each_slot(rows, symbols), symbols % n_classes].add(found, mode="promise_in_bounds")
 
         return self._over_slots(add, jnp.zeros((self.n_rows, n_classes), weights.dtype))
 
@@ -93,9 +103,8 @@ class SparseBlock:
             return jax.vmap(jnp.diag)(self.counts(values, n_sources, n_classes))
         rows = jnp.arange(self.n_rows)
 
-        def add(slot: Array, total: Array) -> Array:
-            symbols = self._at(slot, self.symbols)
-            right = values.at[rows, symbols % n_classes].get(mode="promise_in_bounds")
+        def add(total: Array, symbols: Array, _: Array | None) -> Array:
+            right = values.at[self._each_slot(rows, symbols), symbols % n_classes].get(mode="promise_in_bounds")
             return total.at[symbols].add(right, mode="drop")
 
         total = self._over_slots(add, jnp.zeros(n_sources * n_classes, values.dtype))
@@ -104,19 +113,33 @@ class SparseBlock:
     def share_totals(self, weight: Float[Array, " B"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
         """See `Layout.share_totals`."""
 
-        def add(slot: Array, total: Array) -> Array:
-            of_vote = weight if self.shares is None else weight * self._at(slot, self.shares)
-            return total.at[self._at(slot, self.symbols)].add(of_vote, mode="drop")
+        def add(total: Array, symbols: Array, shares: Array | None) -> Array:
+            of_vote = self._each_slot(weight, symbols)
+            return total.at[symbols].add(of_vote if shares is None else of_vote * shares, mode="drop")
 
         return self._over_slots(add, jnp.zeros(n_sources * n_symbols, weight.dtype)).reshape(n_sources, -1).sum(1)
 
-    def _at(self, slot: Array, values: Array) -> Array:
-        """[B] the values of a slot."""
-        return jax.lax.dynamic_slice(values, (self.start + slot * self.n_rows,), (self.n_rows,))
+    def _each_slot(self, of_rows: Array, symbols: Array) -> Array:
+        """The values of the rows, once for each slot that the symbols are of."""
+        return jnp.tile(of_rows, (len(symbols) // self.n_rows, *[1] * (of_rows.ndim - 1)))
 
-    def _over_slots(self, add: Callable[[Array, Array], Array], start: Array) -> Array:
-        total: Array = jax.lax.fori_loop(0, self.n_slots, add, start)
-        return total
+    def _over_slots(self, add: Callable[[Array, Array, Array | None], Array], start: Array) -> Array:
+        """Adds slot after slot; of small blocks, whose rows may be very long, several at once."""
+
+        def steps(first: Array | int, stop: Array, at_once: int, total: Array) -> Array:
+            def step(number: Array, total: Array) -> Array:
+                begin, size = self.start + (first + number * at_once) * self.n_rows, at_once * self.n_rows
+                shares = None if self.shares is None else jax.lax.dynamic_slice(self.shares, (begin,), (size,))
+                return add(total, jax.lax.dynamic_slice(self.symbols, (begin,), (size,)), shares)
+
+            found: Array = jax.lax.fori_loop(0, (stop - first) // at_once, step, total)
+            return found
+
+        at_once = SLOTS_AT_ONCE if self.n_rows * SLOTS_AT_ONCE <= min(SMALL_STEP, len(self.symbols)) else 1
+        if at_once == 1:
+            return steps(0, self.n_slots, 1, start)
+        whole = self.n_slots // at_once * at_once
+        return steps(whole, self.n_slots, 1, steps(0, whole, at_once, start))
 
 
 @partial(
@@ -292,6 +315,12 @@ def in_slots(arrangement: Arrangement, values: NDArray[Any], nothing: int, size:
         of_blocks = -(-n_longer // block_rows) * block_rows
         found[place[n_longer:of_blocks] + shift] = nothing
 
-    for _ in at_once(fill, range(int(length.max(initial=0)))):
+    # Beyond, there are votes of a few rows of the first block only.
+    short = int(length[LONG_ROWS]) if n_rows > LONG_ROWS else 0
+    for _ in at_once(fill, range(short)):
         pass
+    found[short * block_rows : int(arrangement.n_slots[0]) * block_rows] = nothing
+    for row in range(LONG_ROWS):
+        votes = slice(first[row] + short, first[row] + length[row])
+        found[row + short * block_rows : row + int(length[row]) * block_rows : block_rows] = values[votes]
     return found

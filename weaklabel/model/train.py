@@ -316,8 +316,10 @@ def _advance(
     """The M-step on the counts of all rows, and how far the responsibilities of the sampled rows move by it."""
     params = m_step(counted, sources, settings, state.params)
     if state.responsibilities is None:
-        found = expect(rows, params, 0)
-        after, before, weight = found.watched, state.watched, watched(rows, rows.weight)
+        found = expect(rows, params, 0).watched
+        assert found is not None
+        assert state.watched is not None
+        after, before, weight = found, state.watched, watched(rows, rows.weight)
         state = state._replace(params=params, watched=after)
     else:
         after, before, weight = e_step(rows, params).responsibilities, state.responsibilities, rows.weight

@@ -5,6 +5,7 @@ import time
 
 from weaklabel_client._exceptions import Aborted, ClientError, DeadlineExceeded, can_go_on
 
+_LEEWAY = 0.1  # seconds by which the clock of grpc may be ahead
 _MOST_DOUBLINGS = 16  # beyond that every wait is the longest
 
 
@@ -27,7 +28,6 @@ class Backoff:
         self._failures = 0
         self._first_failure = 0.0
         self._takeovers = 0
-        self._out_of_time = False
 
     def remaining(self) -> float | None:
         """Seconds left for the whole call; None for any time."""
@@ -54,16 +54,19 @@ class Backoff:
         # Jitter keeps callers that failed together from coming back all at once.
         longest = min(self.longest_wait, self.first_wait * 2 ** min(doublings, _MOST_DOUBLINGS))
         delay = random.uniform(longest / 2, longest)  # noqa: S311
-        if self._deadline is not None and now + delay >= self._deadline:
-            self._out_of_time = True
-            return None
-        return delay if now + delay < self._first_failure + self._reconnect_timeout else None
+        ends = [self._first_failure + self._reconnect_timeout]
+        if self._deadline is not None:
+            ends.append(self._deadline)
+        return delay if now + delay < min(ends) else None
 
     def ended_by(self, error: ClientError) -> ClientError:
-        """What ended the call, once there is no next try: the error, or the timeout that leaves no time for one.
+        """What ended the call, once there is no next try: the error, or the timeout that has passed.
 
         A deadline that passes while a message is being sent shows as a fault inside grpc, as a lost connection does.
         """
-        if not self._out_of_time or isinstance(error, DeadlineExceeded):
+        left = self.remaining()
+        if left is None or left > _LEEWAY or error.reason or isinstance(error, DeadlineExceeded):
             return error
-        return DeadlineExceeded(f"the timeout of {self._timeout:g} s ended the call: {error.message}")
+        ended = DeadlineExceeded(f"the timeout of {self._timeout:g} s ended the call: {error.message}")
+        ended.__cause__ = error
+        return ended
