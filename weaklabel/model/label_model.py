@@ -72,9 +72,9 @@ class LabelModel:
             max_iter: limit of EM iterations.
             tol: EM stops when no responsibility changes by more; of more than some 32,000 distinct rows, when twice the
                 mean change is less.
-            sample_rows: with more distinct rows of a matrix than this, EM runs on a sample of at least so many, and ends
-                with passes over all rows; None runs it on all rows, as it always does on sparse votes, and on a matrix
-                that costs less by its votes than by its cells.
+            sample_rows: with more distinct rows of a matrix than this, EM runs on a sample of at least so many, and
+                ends with passes over all rows; None runs it on all rows, as it always does on sparse votes, and on a
+                matrix that costs less by its votes than by its cells.
 
         Raises:
             InvalidArgumentError: for classes that are missing, fewer than two or repeated, or limits that are not
