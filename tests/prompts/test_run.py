@@ -1,6 +1,7 @@
 """Prompts over HTTP: what an endpoint that misbehaves makes of votes, of the cache and of the bill."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -470,10 +471,13 @@ def test_an_interrupt_inside_of_a_running_loop_ends_the_run(
     async def cell() -> None:
         run([prompt], comments(300), make_engine(concurrency=4), progress=interrupt)
 
-    loop = asyncio.new_event_loop()
-    with pytest.raises(KeyboardInterrupt):
-        loop.run_until_complete(cell())
-    loop.close()
+    # Tests that a shell runs in the background inherit that interrupts are ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with contextlib.closing(asyncio.new_event_loop()) as loop, pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(cell())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(endpoint.chats) < 100
 
 
