@@ -11,7 +11,6 @@ from weaklabel import ABSTAIN, LabelModel, MajorityVote, Votes
 from weaklabel.analysis import evaluate
 from weaklabel.errors import InvalidArgumentError, NotFittedError
 from weaklabel.model import ConvergenceWarning
-from weaklabel.model.diagnostics import _agreement
 
 
 def simulate(
@@ -243,20 +242,3 @@ def test_diagnostics_survive_saving() -> None:
     again = LabelModel.from_bytes(model.to_bytes())
     assert again.diagnostics == model.diagnostics
     assert np.array_equal(again.source_accuracy_interval, model.source_accuracy_interval)
-
-
-@pytest.mark.parametrize("n_classes", [3, 30])
-def test_rows_against_unanimous_votes_are_counted(n_classes: int) -> None:
-    """Whether votes are counted class by class or, where classes are many, one by one."""
-    rng = np.random.default_rng(3)
-    matrix = np.where(rng.random((400, 4)) < 0.5, rng.integers(0, 2, (400, 4)), -1)
-    weight, likeliest = rng.integers(1, 4, 400).astype(float), rng.integers(0, 2, 400).astype(np.int32)
-    found = _agreement(Votes.from_dense(matrix, n_classes), weight, likeliest)
-    expected = np.zeros(n_classes)
-    for row, (votes, of_row) in enumerate(zip(matrix, weight, strict=True)):
-        given = votes[votes >= 0]
-        assert found.n_votes[row] == len(given)
-        assert found.unanimous[row] == (len(set(given)) <= 1)
-        assert found.against[row] == any(given != likeliest[row])
-        np.add.at(expected, given, of_row / max(len(given), 1))
-    np.testing.assert_allclose(found.shares, expected)

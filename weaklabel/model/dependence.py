@@ -23,6 +23,8 @@ SIMULATED_PAIRS = 1_000_000
 """Pairs of votes in the twins: the standard error of a correlation is about one over the root."""
 SIMULATED_CELLS = 20_000_000
 """Votes x K in the twins: where classes are many, fewer twins must do."""
+SURE = 4.0
+"""Standard errors."""
 MOST_TWINS = 400
 MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
@@ -39,6 +41,7 @@ def excess_correlation(
     confusion: NDArray[np.float64],
     log_prior: NDArray[np.float64],
     seed: int,
+    ignored: float = -np.inf,
 ) -> float:
     """Correlation of the errors of two sources on one item, less that of simulated twins.
 
@@ -48,6 +51,7 @@ def excess_correlation(
         confusion: [M, K, K] probability of each vote (second axis) in each class (last axis).
         log_prior: [K] as it enters the posterior.
         seed: of the sample of rows and of the twin.
+        ignored: a correlation that is surely below need not be known any better, and costs fewer twins.
 
     Returns:
         About 0 for independent sources; 0 where there is too little to tell.
@@ -80,7 +84,9 @@ def excess_correlation(
     real, twins = pattern.pair_sums(given[None], labels.argmax(1)[None]), np.zeros(2)
     cumulated = labels.cumsum(1)
 
-    n_pairs = max(int((votes_a_row * (votes_a_row - 1) // 2).sum()), 1)
+    pairs, of_rows = votes_a_row * (votes_a_row - 1) // 2, pattern.weight
+    n_pairs = max(int(pairs.sum()), 1)
+    n_effective = float((pairs @ of_rows) ** 2 / max(pairs @ of_rows**2, 1e-9))  # as many, if all weighed the same
     n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // max(len(rows) * n_classes, 1))
     n_cells, used = n_rows * n_sources, rows * n_sources + sources  # drawn for every cell, voted or not
     if n_sources > CROWD:
@@ -96,11 +102,16 @@ def excess_correlation(
         votes = pattern.drawn(truth, drawn[:, n_rows:][:, used])
         return pattern.pair_sums(votes, pattern.log_joint(votes).argmax(2))
 
+    found, n_seen = 0.0, 0
     for sums in at_once(of_twins, draws()):
         twins += sums
-    if min(real[1], twins[1]) <= 1e-6:
-        return 0.0
-    return float(real[0] / real[1] - twins[0] / twins[1])
+        n_seen = min(n_seen + together, n_twins)
+        if min(real[1], twins[1]) <= 1e-6:
+            continue
+        found = float(real[0] / real[1] - twins[0] / twins[1])
+        if found + SURE / np.sqrt(max(n_seen * n_effective, 1.0)) < ignored:
+            break
+    return found
 
 
 class _Pattern(NamedTuple):
@@ -175,8 +186,9 @@ class _Pattern(NamedTuple):
         return np.array([self._over_pairs(values) for values in (residual, deviation)])
 
     def _over_pairs(self, values: NDArray[np.float64]) -> float:
-        total, square = (np.add.reduceat(part, self.starts, axis=1) for part in (values, values**2))
-        return float((self.weight * (total**2 - square)).sum())
+        total = np.add.reduceat(values, self.starts, axis=1)
+        alone = np.einsum("tv,tv,v->", values, values, self.weight[self.rows])
+        return float(np.einsum("tr,tr,r->", total, total, self.weight) - alone)
 
 
 def _first_above(ascending: NDArray[np.float64], limit: NDArray[np.float64]) -> NDArray[np.int64]:

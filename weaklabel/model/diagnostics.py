@@ -10,14 +10,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from weaklabel.model.agreement import VIEWS, Agreement
 from weaklabel.votes import Votes
 
 UNANIMOUS_SHARE = 0.01
 BALANCE_SHIFT = 0.15
 CONSTANT_COVERAGE = 0.99
-VIEWS = 3
-"""Conditionally independent views that identify the parameters (Kruskal 1977, doi:10.1016/0024-3795(77)90069-6; Allman,
-Matias and Rhodes 2009, doi:10.1214/09-AOS689)."""
 FEWEST_JOINT_VOTES = 10
 FLAT_GAIN = 1e-3
 CORRELATION = 0.05
@@ -26,10 +24,6 @@ VOTES_PER_PARAMETER = 20.0
 RISK, RISK_OF_GUESSING = 0.03, 0.06
 """Share of the problems that end more than a point below majority vote, without and with calls on items without votes:
 460 resampled development problems, see docs/label-model.md. Nothing else in the votes was found to tell them apart."""
-
-
-FEW_CLASSES = 16
-"""Above, most of a table of votes by class is zeros."""
 
 
 class ConvergenceWarning(UserWarning):
@@ -106,7 +100,7 @@ class Diagnostics:
 def diagnose(
     votes: Votes,
     weight: NDArray[np.float64],
-    likeliest: NDArray[np.int32],
+    agreement: Agreement,
     called: NDArray[np.int32],
     unknown: NDArray[np.bool_],
     *,
@@ -125,7 +119,7 @@ def diagnose(
     Args:
         votes: U distinct rows.
         weight: [U] how many items have the row.
-        likeliest: [U] class with the highest probability.
+        agreement: of the votes with each other and with the fit.
         called: [U] class called where there are no votes, -1 where it cannot tell.
         unknown: [U] rows of which nothing is known, so that their soft labels are uniform.
         majority_vote: whether the calls are those of majority vote.
@@ -138,9 +132,7 @@ def diagnose(
         objective: [n_iter].
         converged: whether EM came to rest.
     """
-    n_votes, unanimous, contradicted, shares = _agreement(votes, weight, likeliest)
-    covered, agreed = n_votes > 0, unanimous & (n_votes >= 2)
-    contradicted &= agreed
+    shares = np.asarray(agreement.shares)
     shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
@@ -149,14 +141,14 @@ def diagnose(
     diagnostics = Diagnostics(
         risk=RISK_OF_GUESSING if guessed > 0 else 0.0 if majority_vote else RISK,
         majority_vote=majority_vote,
-        unanimous_items=int(weight[contradicted].sum()),
-        unanimous_share=float(weight[contradicted].sum() / max(weight[agreed].sum(), 1)),
+        unanimous_items=int(agreement.contradicted),
+        unanimous_share=float(agreement.contradicted / max(agreement.agreed, 1)),
         balance_shift=float(np.abs(class_balance - shares).sum() / 2),
         worse_than_chance=tuple(names[(intervals[:, 1] < 1 / votes.n_classes) & (total > 0)]),
         constant=tuple(names[(vote_counts.max(1, initial=0) >= CONSTANT_COVERAGE * n_items) & (total > 0)]),
         silent=tuple(names[total == 0]),
         views=float(independence[total > 0].sum()),
-        joint_items=int(weight[n_votes >= VIEWS].sum()),
+        joint_items=int(agreement.joint),
         likelihood_gain=float(objective[-1] - objective[0]),
         excess_correlation=excess_correlation,
         copies=_groups(copies, votes.source_names),
@@ -164,57 +156,7 @@ def diagnose(
         votes_per_parameter=float(total.sum() / max(votes.n_sources * votes.n_classes, 1)),
         converged=converged,
     )
-    return _with_findings(diagnostics, float(covered @ weight) / n_items, len(objective))
-
-
-class _Agreement(NamedTuple):
-    """How far the votes of each row agree. Votes agree where there is a class that all of them speak for."""
-
-    n_votes: NDArray[np.int64]
-    """[U]"""
-    unanimous: NDArray[np.bool_]
-    """[U] all votes agree."""
-    against: NDArray[np.bool_]
-    """[U] not all votes speak for the likeliest class."""
-    shares: NDArray[np.float64]
-    """[K] votes for each class, those of a row shared out, rows weighted, as far as votes show a balance."""
-
-
-def _agreement(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.int32]) -> _Agreement:
-    if votes.is_plain and votes.n_classes > FEW_CLASSES:
-        return _agreement_by_vote(votes, weight, likeliest)
-    if votes.is_plain:
-        counts = np.ascontiguousarray(votes.counts().T)  # numpy takes long to reduce over a short axis
-        n_votes = counts.sum(0)
-        shares = (counts * (weight / np.maximum(n_votes, 1))).sum(1)
-        likeliest_has = np.choose(likeliest, counts)
-        return _Agreement(n_votes, counts.max(0) == n_votes, likeliest_has < n_votes, shares)
-    rows, _, labels = votes.triples()
-    n_votes = np.bincount(rows, minlength=votes.n_items)
-    n_symbols = votes.n_classes + len(votes.symbols)
-    shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
-    said = votes.symbols.distributions()
-    said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
-    supports = sp.csr_array(votes.symbols.supports().astype(float))
-    allowed, told = shown @ supports, shown @ sp.csr_array(said.astype(float))
-    shares = np.asarray((weight / np.maximum(np.asarray(told.sum(axis=1)).ravel(), 1)) @ told)
-    most = np.asarray(allowed.max(axis=1).toarray()).ravel()
-    likeliest_has = np.asarray(allowed[np.arange(len(likeliest)), likeliest]).ravel()
-    return _Agreement(n_votes, most == n_votes, likeliest_has < n_votes, shares)
-
-
-def _agreement_by_vote(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.int32]) -> _Agreement:
-    rows, _, labels = votes.triples()
-    n_votes = np.bincount(rows, minlength=votes.n_items)
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    unanimous, against = n_votes == 0, n_votes > 0
-    if len(starts):
-        voting, lowest = rows[starts], np.minimum.reduceat(labels, starts)
-        unanimous[voting] = lowest == np.maximum.reduceat(labels, starts)
-        against[voting] = ~unanimous[voting] | (lowest != likeliest[voting])
-    of_vote = (weight / np.maximum(n_votes, 1))[rows]
-    shares = np.asarray(np.bincount(labels, of_vote, votes.n_classes), np.float64)
-    return _Agreement(n_votes, unanimous, against, shares)
+    return _with_findings(diagnostics, float(agreement.covered) / n_items, len(objective))
 
 
 def _groups(copies: sp.csr_array[np.float64], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

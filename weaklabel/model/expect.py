@@ -12,17 +12,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from weaklabel.model.estep import constrained, e_step, e_step_by_row, log_joint
+from weaklabel.model.layout import AnyLayout
 from weaklabel.model.mstep import statistics
 from weaklabel.model.once import kept
 from weaklabel.model.params import Params, Rows, Statistics
-from weaklabel.model.sparse import SparseBlock, SparseLayout
+from weaklabel.model.sparse import SparseLayout
 
 MANY_ROWS = 2**16
 """From so many on, padding included, a few are watched for EM to come to rest: ..."""
 WATCHED_ROWS = 2**14
 """... so many of them, where rows go by blocks."""
-
-
+MOST_SUMMED = 2**14
+"""Votes of a source for one class, on the mean, up to which they are summed one after the other."""
 BETWEEN_BLOCKS = 7919
 """By so many places the watched rows of a block are further on than those of the block before: a prime."""
 
@@ -76,22 +77,23 @@ def expect(rows: Rows, params: Params, n_groups: int) -> Expected:
     layout, n_classes = rows.layout, rows.anchor.shape[1]
     if not goes_by_blocks(rows):
         found = e_step(rows, params)
-        counted = statistics(rows, found.responsibilities, params, n_groups)
-        return Expected(found.responsibilities, None, found.log_evidence, counted)
+        responsibilities = kept(found.responsibilities)
+        counted = statistics(rows, responsibilities, params, n_groups)
+        return Expected(responsibilities, None, found.log_evidence, counted)
     assert isinstance(layout, SparseLayout)
     n_drawn, in_place = len(_drawn(rows, jnp.asarray(0))), _counts_in_place(rows, params)
 
     def of_block(at: Array, so_far: Expected) -> Expected:
         block = _block(rows, at, so_far.counted.counts if in_place else None)
         found = e_step_by_row(block, params)
-        responsibilities = kept(found.responsibilities)
+        responsibilities, log_evidence = kept(found.responsibilities), kept(found.log_evidence)
         counted = statistics(block, responsibilities, params)
         counts = counted.counts if in_place else so_far.counted.counts + counted.counts
         assert so_far.watched is not None
         return Expected(
             None,
             jax.lax.dynamic_update_slice_in_dim(so_far.watched, responsibilities[_drawn(rows, at)], at * n_drawn, 0),
-            so_far.log_evidence + block.weight @ found.log_evidence,
+            so_far.log_evidence + block.weight @ log_evidence,
             Statistics(counts, so_far.counted.totals + counted.totals),
         )
 
@@ -105,27 +107,23 @@ def expect(rows: Rows, params: Params, n_groups: int) -> Expected:
 @jax.jit
 def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
     """Probability of each class by the model alone: without anchor, untempered."""
-    if not goes_by_blocks(rows):
-        return constrained(log_joint(rows, params), rows.side).probabilities
-    layout = rows.layout
-    assert isinstance(layout, SparseLayout)
+    return constrained(log_joint(rows, params), rows.side).probabilities
 
-    def of_block(block: SparseBlock) -> Array:
-        nothing = jnp.zeros(block.n_rows)
-        return constrained(
-            log_joint(Rows(block, nothing, nothing, nothing[:, None], nothing), params), None
-        ).probabilities
 
-    return layout.of_blocks(of_block)
+@jax.jit
+def posterior_of_votes(layout: AnyLayout, params: Params) -> Float[Array, "U K"]:
+    """The same, of rows of which nothing but votes for classes or candidate sets is known."""
+    nothing = jnp.zeros(layout.n_rows)
+    return constrained(log_joint(Rows(layout, nothing, nothing, nothing[:, None], nothing), params), None).probabilities
 
 
 def _counts_in_place(rows: Rows, params: Params) -> bool:
-    """Whether blocks add to one table of counts: where it is so large that a table a block would cost more.
+    """Whether blocks add to one table of counts, not each to its own.
 
-    Its entries are sums of few numbers then, so that float32 loses nothing.
+    They do where its entries are sums of few numbers, so that float32 loses nothing.
     """
     assert isinstance(rows.layout, SparseLayout)
-    return params.evidence.ndim == 3 and params.evidence[..., 0].size > rows.layout.block_rows
+    return params.evidence.ndim == 3 and params.evidence[..., 0].size * MOST_SUMMED >= len(rows.layout.symbols)
 
 
 def _block(rows: Rows, at: Array, counted: Array | None) -> Rows:

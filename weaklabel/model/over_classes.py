@@ -10,7 +10,7 @@ from functools import reduce
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from weaklabel.model.once import kept
 
@@ -22,6 +22,11 @@ def total(values: Float[Array, "U K"]) -> Float[Array, " U"]:
     return _reduced(values, jnp.add, jnp.sum)
 
 
+def highest(values: Float[Array, "U K"]) -> Float[Array, " U"]:
+    """Maximum."""
+    return _reduced(values, jnp.maximum, jnp.max)
+
+
 def of_all_rows(values: Float[Array, "U K"]) -> Float[Array, " K"]:
     """Sum over the rows, of each class."""
     if values.shape[1] > FEW:
@@ -31,27 +36,20 @@ def of_all_rows(values: Float[Array, "U K"]) -> Float[Array, " K"]:
 
 def normalised(log_values: Float[Array, "U K"]) -> tuple[Float[Array, "U K"], Float[Array, " U"]]:
     """Exponentials over their sum, and the logarithm of the sum; for finite maxima."""
-    highest = _reduced(log_values, jnp.maximum, jnp.max)
+    largest = highest(log_values)
     if log_values.shape[1] > FEW:
-        exponentials = kept(jnp.exp(log_values - highest[:, None]))
+        exponentials = kept(jnp.exp(log_values - largest[:, None]))
         sums = exponentials.sum(1)
-        return exponentials / sums[:, None], highest + jnp.log(sums)
-    log_sums = highest + jnp.log(total(jnp.exp(log_values - highest[:, None])))
+        return exponentials / sums[:, None], largest + jnp.log(sums)
+    log_sums = largest + jnp.log(total(jnp.exp(log_values - largest[:, None])))
     return jnp.exp(log_values - log_sums[:, None]), log_sums
-
-
-def first_highest(values: Float[Array, "U K"]) -> Int[Array, " U"]:
-    """The first place with the highest value; `argmax` takes three times as long."""
-    highest = _reduced(values, jnp.maximum, jnp.max)[:, None]
-    places = jnp.where(values >= highest, jnp.arange(values.shape[1], dtype=jnp.int32), values.shape[1])
-    return _reduced(places, jnp.minimum, jnp.min)
 
 
 def softmax(values: Float[Array, "U K"]) -> Float[Array, "U K"]:
     """Exponentials over their sum."""
     if values.shape[1] > FEW:
         return jax.nn.softmax(values, axis=1)
-    exponentials = jnp.exp(values - _reduced(values, jnp.maximum, jnp.max)[:, None])
+    exponentials = jnp.exp(values - highest(values)[:, None])
     return exponentials / total(exponentials)[:, None]
 
 

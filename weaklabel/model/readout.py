@@ -11,23 +11,25 @@ balance and to the silence of unipolar sources.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
 from weaklabel.model import over_classes
+from weaklabel.model.agreement import Agreement, of_tally
 from weaklabel.model.dense import DenseLayout
 from weaklabel.model.estep import added, constrained, row_evidence, row_prior
 from weaklabel.model.layout import AnyLayout
 from weaklabel.model.once import kept
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Side, Sources
 from weaklabel.model.rows import describe, in_bags
-from weaklabel.model.sparse import SparseLayout
+from weaklabel.model.sparse import SparseBlock, SparseLayout
 
 
 def make_read_out(
@@ -182,14 +184,18 @@ def gather(
     """Evidence of the rows; `row_anchor_mass` is what their own anchors were smoothed with."""
     n_classes = how.log_prior.shape[0]
     n_votes = rows.n_votes[:, None]
-    tally = rows.anchor * (n_votes + row_anchor_mass) - row_anchor_mass / n_classes
-    anchor = (tally + how.anchor_mass / n_classes) / (n_votes + how.anchor_mass)
+    anchor = (_tally(rows, row_anchor_mass) + how.anchor_mass / n_classes) / (n_votes + how.anchor_mass)
     if rows.side is not None and rows.side.bags is not None:
         anchor = rows.anchor  # which keeps to the bags
     if not with_calls:
         return RowEvidence(row_evidence(rows, how.evidence), None, anchor, n_votes, rows.side)
     soft, call = row_evidence(rows, how.evidence), row_evidence(rows, how.call_evidence)
     return RowEvidence(soft, call, anchor, n_votes, rows.side)
+
+
+def _tally(rows: Rows, anchor_mass: float | Float[Array, ""]) -> Float[Array, "U K"]:
+    """Votes for each class, of which the anchors are the smoothed shares."""
+    return rows.anchor * (rows.n_votes[:, None] + anchor_mass) - anchor_mass / rows.anchor.shape[1]
 
 
 def of_plain_votes(how: ReadOut) -> ReadOut:
@@ -272,8 +278,8 @@ def look(
     anchor_mass: float | Float[Array, ""],
     *,
     n_sources: int,
-) -> tuple[Int[Array, " U"], Float[Array, "M K"]]:
-    """Likeliest class of each row, and how often each vote of each source is right: soft labels that nobody keeps.
+) -> tuple[Agreement, Float[Array, "M K"]]:
+    """How far votes agree, and how often each vote of each source is right, by soft labels that nobody keeps.
 
     Args:
         layout: plain votes of rows in the order of places.
@@ -281,18 +287,30 @@ def look(
         how: of `make_read_out`.
         anchor_mass: pseudo-votes in the rows' vote shares.
         n_sources: M.
+
+    Returns:
+        The sums of each block, [U / B] and [U / B, K], and the number of right votes of all.
     """
     n_classes = how.log_prior.shape[0]
 
-    def of_block(at: Array, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
-        block = layout.block(at)
-        soft, _ = _read_block(block, how, anchor_mass, n_sources, with_calls=False)
-        soft, (likeliest, right) = kept(soft), so_far
-        right += block.own_counts(layout.part(weight, at)[:, None] * soft, n_sources)
-        return layout.with_part(likeliest, over_classes.first_highest(soft), at), right
+    def described(block: SparseBlock) -> Rows:
+        rows: Rows = describe(block, jnp.ones(block.n_rows), n_sources, n_classes, anchor_mass)
+        return rows
 
-    nothing = jnp.zeros(layout.n_rows, jnp.int32), jnp.zeros((n_sources, n_classes))
-    found: tuple[Array, Array] = jax.lax.fori_loop(0, layout.n_blocks, of_block, nothing)
+    def of_block(at: Array, so_far: tuple[Agreement, Array]) -> tuple[Agreement, Array]:
+        block, of_rows, (agreement, right) = layout.block(at), layout.part(weight, at), so_far
+        rows = described(block)
+        soft = kept(soften(gather(rows, how, anchor_mass, with_calls=False), how))
+        whole = rows if block.shares is None else described(replace(block, shares=None))
+        tally = jnp.round(_tally(whole, anchor_mass))
+        found = of_tally(tally, soft, of_rows, whole.n_votes)
+        right += block.own_counts(of_rows[:, None] * soft, n_sources)
+        return jax.tree.map(lambda all_blocks, of_this: all_blocks.at[at].set(of_this), agreement, found), right
+
+    of_blocks = jnp.zeros(len(layout.starts))
+    agreement = Agreement(of_blocks, of_blocks, of_blocks, of_blocks, jnp.zeros((len(of_blocks), n_classes)))
+    nothing = agreement, jnp.zeros((n_sources, n_classes))
+    found: tuple[Agreement, Array] = jax.lax.fori_loop(0, layout.n_blocks, of_block, nothing)
     return found
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from weaklabel.model.dense import DenseLayout
 from weaklabel.model.estep import e_step_by_row
 from weaklabel.model.mstep import statistics
+from weaklabel.model.once import kept
 from weaklabel.model.packed import PackedLayout
 from weaklabel.model.params import Params, Statistics
 from weaklabel.model.rows import describe, mark_gold
@@ -87,7 +88,8 @@ def _sums(
     if gold is not None:
         rows = mark_gold(rows, items, gold, reading.gold_weights)
     expected = e_step_by_row(rows, reading.params)
-    counted = statistics(rows, expected.responsibilities, reading.params)
+    responsibilities, log_evidence = kept(expected.responsibilities), kept(expected.log_evidence)
+    counted = statistics(rows, responsibilities, reading.params)
     if evidence.ndim == 3 and gold is None:  # each vote is counted once, whatever the class
         n_votes = spoken = counted.counts.sum((1, 2))
     else:
@@ -97,7 +99,7 @@ def _sums(
         n_votes,
         spoken,
         rows.weight @ rows.anchor,
-        (rows.weight * expected.log_evidence).sum(),
+        rows.weight @ log_evidence,
         rows.weight.sum(),
         jnp.where(rows.n_votes == 0, items, 0).sum(),
         jnp.where(rows.n_votes >= CHECKED - 1e-6, items * rows.n_votes, 0).sum(),

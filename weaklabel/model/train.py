@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 from weaklabel.chunks import VoteChunks
 from weaklabel.model import hosts, over_classes, stream
+from weaklabel.model.agreement import Agreement, of_votes
 from weaklabel.model.classifier import Features
 from weaklabel.model.decide import decide, first_highest
 from weaklabel.model.dependence import excess_correlation
 from weaklabel.model.devices import at_once, mesh
 from weaklabel.model.diagnostics import Diagnostics, diagnose
 from weaklabel.model.estep import e_step
-from weaklabel.model.expect import expect, goes_by_blocks, posterior, watched
+from weaklabel.model.expect import expect, goes_by_blocks, posterior, posterior_of_votes, watched
 from weaklabel.model.features import FeatureModel, fit_features, relative_evidence
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
 from weaklabel.model.imprecise import latent_votes
 from weaklabel.model.init import Prepared, plain_part, prepare
 from weaklabel.model.intervals import accuracy_intervals, looked_at
-from weaklabel.model.layout import is_dense
+from weaklabel.model.layout import Room, bucket, is_dense, lay_out
 from weaklabel.model.merge import MergedRows, merge_rows
 from weaklabel.model.mstep import m_step
 from weaklabel.model.params import Params, ReadOut, Rows, Settings, Sources, State, Statistics
@@ -336,7 +337,7 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int, *, keep_soft: b
     totals = np.asarray(state.params.class_totals, np.float64)
     balance = totals / totals.sum()
     weight = merged.weight.astype(np.float64)
-    correlation = _correlation(prepared, merged, state, seed)
+    correlation = _correlation(prepared, merged, state, settings, seed)
     intervals = _intervals(estimate)
     how = make_read_out(
         state.params,
@@ -366,7 +367,7 @@ def _conclude(estimate: Estimate, settings: Settings, seed: int, *, keep_soft: b
         diagnose(
             merged.votes,
             weight,
-            read.likeliest,
+            read.agreement,
             read.called,
             read.unknown,
             majority_vote=float(how.call_anchor_share) == 1.0,
@@ -391,8 +392,8 @@ class _Read(NamedTuple):
 
     soft: NDArray[np.float32] | None
     """See `Concluded`."""
-    likeliest: NDArray[np.int32]
-    """[U]"""
+    agreement: Agreement
+    """Of the votes with each other, and with the soft labels."""
     right: NDArray[np.float64]
     """[M] expected number of right votes of each source, where all votes are for one class."""
     called: NDArray[np.int32]
@@ -408,9 +409,9 @@ def _read(
     silent = np.asarray(rows.n_votes)[prepared.places] == 0
     called = np.repeat(decide(np.asarray(how.uncovered_call)[None], "abstain", seed), len(silent))
     if merged.votes.is_plain and merged.gold is None and goes_by_blocks(rows) and not keep_soft:
-        likeliest, right = look(rows.layout, rows.weight, how, settings.anchor_mass, n_sources=n_sources)
-        of_source = np.asarray(right, np.float64).sum(1)
-        return _Read(None, np.asarray(likeliest)[prepared.places], of_source, called, silent)
+        of_blocks, right = look(rows.layout, rows.weight, how, settings.anchor_mass, n_sources=n_sources)
+        agreement = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64).sum(0), of_blocks)
+        return _Read(None, agreement, np.asarray(right, np.float64).sum(1), called, silent)
     labels, scores = read_out(rows, how, settings.anchor_mass, with_calls=rows.side is not None)
     soft = np.asarray(labels)[prepared.places]
     if merged.gold is not None:
@@ -426,7 +427,8 @@ def _read(
         weight = np.zeros(rows.layout.n_rows, np.float32)
         weight[prepared.places] = merged.weight
         of_source = np.asarray(_count_right(rows, jax.device_put(weight), labels, n_sources), np.float64).sum(1)
-    return _Read(soft, first_highest(soft), of_source, called, silent)
+    agreement = of_votes(merged.votes, merged.weight.astype(np.float64), first_highest(soft))
+    return _Read(soft, agreement, of_source, called, silent)
 
 
 def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
@@ -448,28 +450,29 @@ def _intervals(estimate: Estimate) -> NDArray[np.float64]:
     """[M, 2] intervals of the sources' accuracies."""
     merged, rows, state = estimate.merged, estimate.prepared.rows, estimate.state
     kept = looked_at(merged.votes.n_items)
-    at = estimate.prepared.places[kept]
-    votes, weight = plain_part(merged.votes), merged.weight.astype(np.float64)
+    at, weight = estimate.prepared.places[kept], merged.weight.astype(np.float64)
+    votes = merged.votes if len(kept) == merged.votes.n_items else merged.votes.select_items(kept)
     anchor, hold = np.asarray(rows.anchor)[at], np.asarray(rows.hold)[at, None]
-    if merged.gold is not None:
-        of_class = np.asarray(posterior(rows, state.params))[at]
+    if goes_by_blocks(rows):
+        layout = lay_out(votes, estimate.prepared.copies, Room(bucket(len(kept)), 0))
+        alone = np.asarray(posterior_of_votes(layout, state.params))[: len(kept)]
+    elif merged.gold is not None:
+        alone = np.asarray(posterior(rows, state.params))[at]
     else:
-        if state.responsibilities is None:
-            alone = np.asarray(posterior(rows, state.params))[at]
-        else:  # without the anchor
-            alone = (np.asarray(state.responsibilities)[at] - hold * anchor) / np.maximum(1 - hold, 1e-6)
-        of_class = np.where(hold < 1, np.clip(alone, 0, 1), anchor).astype(np.float32)
+        assert state.responsibilities is not None
+        alone = (np.asarray(state.responsibilities)[at] - hold * anchor) / np.maximum(1 - hold, 1e-6)
+    of_class = alone if merged.gold is not None else np.where(hold < 1, np.clip(alone, 0, 1), anchor)
     return accuracy_intervals(
-        votes if len(kept) == votes.n_items else votes.select_items(kept),
+        plain_part(votes),
         weight[kept] * (weight.sum() / max(weight[kept].sum(), 1e-9)),
-        of_class,
+        of_class.astype(np.float32),
         anchor,
         estimate.prepared.hold,
         INTERVAL_LEVEL,
     )
 
 
-def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int) -> float:
+def _correlation(prepared: Prepared, merged: MergedRows, state: State, settings: Settings, seed: int) -> float:
     """How far sources err together; 0 where it is not measured."""
     if state.params.confusion.ndim != 3 or prepared.mean_precision >= MOSTLY_UNIPOLAR:
         return 0.0
@@ -486,6 +489,7 @@ def _correlation(prepared: Prepared, merged: MergedRows, state: State, seed: int
         np.asarray(state.params.confusion, np.float64)[~copied],
         np.asarray(state.params.log_prior, np.float64),
         seed,
+        settings.correlation_ignored,
     )
 
 

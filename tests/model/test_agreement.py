@@ -1,0 +1,88 @@
+"""How far votes agree with each other and with the fit, against sums that are written out row by row."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from weaklabel import LabelModel, Votes
+from weaklabel.model import sparse
+from weaklabel.model.agreement import of_tally, of_votes
+
+N_ROWS = 400
+
+
+def rows_of(n_classes: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Votes [U, 4], weights [U] and soft labels [U, K], of which many are against votes that all agree."""
+    rng = np.random.default_rng(3)
+    votes = np.where(rng.random((N_ROWS, 4)) < 0.5, rng.integers(0, 2, (N_ROWS, 4)), -1)
+    return votes, rng.integers(1, 4, N_ROWS).astype(float), rng.dirichlet(np.ones(n_classes), N_ROWS)
+
+
+def by_enumeration(
+    votes: NDArray[Any], weight: NDArray[Any], likeliest: NDArray[Any], n_classes: int
+) -> tuple[Any, ...]:
+    covered = joint = agreed = contradicted = 0.0
+    shares = np.zeros(n_classes)
+    for row, of_row, label in zip(votes, weight, likeliest, strict=True):
+        given = row[row >= 0]
+        covered += of_row * (len(given) > 0)
+        joint += of_row * (len(given) >= 3)
+        same = len(given) >= 2 and len(set(given)) == 1
+        agreed += of_row * same
+        contradicted += of_row * (same and given[0] != label)
+        np.add.at(shares, given, of_row / max(len(given), 1))
+    assert contradicted > 20
+    return covered, joint, agreed, contradicted, shares
+
+
+@pytest.mark.parametrize("n_classes", [3, 30])
+def test_votes_on_the_host(n_classes: int) -> None:
+    """Whether votes are counted class by class or, where classes are many, one by one."""
+    votes, weight, soft = rows_of(n_classes)
+    likeliest = soft.argmax(1).astype(np.int32)
+    found = of_votes(Votes.from_dense(votes, n_classes), weight, likeliest)
+    for one, expected in zip(tuple(found), by_enumeration(votes, weight, likeliest, n_classes), strict=True):
+        np.testing.assert_allclose(np.asarray(one), expected)
+
+
+@pytest.mark.parametrize("n_classes", [3, 30])
+def test_votes_on_the_device(n_classes: int) -> None:
+    votes, weight, soft = rows_of(n_classes)
+    tally = (votes[:, :, None] == np.arange(n_classes)).sum(1).astype(np.float32)
+    on_device = (jnp.asarray(value, jnp.float32) for value in (tally, soft, weight, tally.sum(1)))
+    found = of_tally(*on_device)
+    for one, expected in zip(tuple(found), by_enumeration(votes, weight, soft.argmax(1), n_classes), strict=True):
+        np.testing.assert_allclose(np.asarray(one), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_classes", [3, 30])
+@pytest.mark.parametrize("with_copies", [False, True])
+def test_diagnostics_of_sparse_votes(with_copies: bool, n_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two liars agree where all others are silent; and copies, which share a vote's weight, are two votes here."""
+    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
+    monkeypatch.setattr(sparse, "CACHED_CELLS", 1)  # small blocks
+    rng = np.random.default_rng(2)
+    accuracies = np.array([0.9, 0.9, 0.9, 0.9, 0.08, 0.08])
+    truth = rng.integers(0, n_classes, 2000)
+    wrong = (truth[:, None] + rng.integers(1, 2, (2000, 6))) % n_classes
+    votes = np.where(rng.random((2000, 6)) < accuracies, truth[:, None], wrong)
+    votes[rng.random(votes.shape) < 0.3] = -1
+    votes[:200, :4] = -1
+    if with_copies:
+        votes = np.column_stack([votes, votes[:, 0]])
+    items, sources = np.nonzero(votes >= 0)
+    given = Votes.from_triples(
+        items, sources, votes[items, sources], n_classes=n_classes, n_items=2000, n_sources=votes.shape[1]
+    )
+    model = LabelModel(n_classes).fit(given)
+    assert bool(model.diagnostics.copies) == with_copies
+    likeliest = model.predict_proba(given).argmax(1)
+    _, joint, agreed, contradicted, shares = by_enumeration(votes, np.ones(2000), likeliest, n_classes)
+    found = model.diagnostics
+    assert (found.joint_items, found.unanimous_items) == (joint, contradicted)
+    assert found.unanimous_share == pytest.approx(contradicted / agreed)
+    shift = np.abs(model.class_balance - shares / shares.sum()).sum() / 2
+    assert found.balance_shift == pytest.approx(shift, abs=1e-5)
