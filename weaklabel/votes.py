@@ -43,6 +43,8 @@ Cells = ArrayLike | Sequence[Sequence[object]]
 """A matrix of votes as numbers, with vote objects among them or not."""
 BLOCK_ROWS = 8192
 """Rows of a large matrix that are looked at together."""
+FEW_SOUGHT = 0.1
+"""Share of the items, up to which each is looked up by bisection."""
 VOTES_OF_A_RUN = 2**18
 """The same, of sparse votes."""
 FEW_CLASSES = 16
@@ -522,14 +524,21 @@ class Votes:
         if self._matrix is not None:
             matrix = self._matrix[positions]
             return self._make(len(positions), self.n_classes, self.source_names, ids, matrix, self.symbols)
-        sought = positions.astype(self._rows.dtype)  # of another type, all rows would be converted
-        starts = np.searchsorted(self._rows, sought)
-        lengths = np.searchsorted(self._rows, sought, side="right") - starts
+        starts, lengths = self._runs_of(positions)
         rows = np.repeat(np.arange(len(positions), dtype=np.int32), lengths)
         offset = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         picked = np.repeat(starts, lengths) + offset
         layout = (rows, self._columns[picked], self._values[picked])
         return self._make(len(positions), self.n_classes, self.source_names, ids, layout, self.symbols)
+
+    def _runs_of(self, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the cells of some items begin, and how many there are."""
+        if len(positions) > FEW_SOUGHT * self.n_items:
+            counts = np.bincount(self._rows, minlength=self.n_items)
+            return (np.cumsum(counts) - counts)[positions], counts[positions]
+        sought = positions.astype(self._rows.dtype)  # of another type, all rows would be converted
+        starts = np.searchsorted(self._rows, sought)
+        return starts, np.searchsorted(self._rows, sought, side="right") - starts
 
     def select_sources(self, names: Sequence[str]) -> Self:
         """The votes of some sources, in the order given.

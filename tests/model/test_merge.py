@@ -68,3 +68,40 @@ def test_rows_of_one_key_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None
     assert distinct.few
     distinct.add(draw(10, 20, 3, 1) * 0)
     assert not distinct.few
+
+
+def sparse_votes(seed: int = 0) -> Votes:
+    """Rows of few votes, many of them alike; some without votes."""
+    rng = np.random.default_rng(seed)
+    matrix = np.where(rng.random((3000, 6)) < 0.3, rng.integers(0, 5, (3000, 6)), -1)
+    return Votes.from_dense(matrix, 5).to_sparse()
+
+
+@pytest.mark.parametrize("with_gold", [False, True])
+def test_sparse_rows_are_counted(with_gold: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge, "FEWEST_SPARSE", 1)
+    votes = sparse_votes()
+    gold = np.random.default_rng(1).integers(-1, 2, 3000).astype(np.int32) if with_gold else None
+    merged = merge_rows(votes, gold)
+    assert merged.votes.is_sparse
+    known = np.full(3000, -1) if gold is None else gold
+    expected = Counter((*row, label) for row, label in zip(votes.to_dense().tolist(), known.tolist(), strict=True))
+    assert len(expected) < 2500
+    of_merged = np.full(merged.votes.n_items, -1) if merged.gold is None else merged.gold
+    assert counted(np.column_stack([merged.votes.to_dense(), of_merged]), merged.weight) == expected
+
+
+def test_sparse_rows_that_are_few_or_unlike_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = sparse_votes()
+    assert merge_rows(votes).votes is votes  # few
+    monkeypatch.setattr(merge, "FEWEST_SPARSE", 1)
+    rng = np.random.default_rng(2)
+    unlike = Votes.from_dense(rng.integers(0, 5, (3000, 12)), 5).to_sparse()
+    assert merge_rows(unlike).votes is unlike
+
+
+def test_sparse_rows_with_equal_keys_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge, "FEWEST_SPARSE", 1)
+    monkeypatch.setattr(merge, "_mixed", np.zeros_like)
+    votes = sparse_votes()
+    assert merge_rows(votes).votes is votes

@@ -87,21 +87,44 @@ def expect(rows: Rows, params: Params, n_groups: int) -> Expected:
         block = _block(rows, at, so_far.counted.counts if in_place else None)
         found = e_step_by_row(block, params)
         responsibilities, log_evidence = kept(found.responsibilities), kept(found.log_evidence)
-        counted = statistics(block, responsibilities, params)
-        counts = counted.counts if in_place else so_far.counted.counts + counted.counts
         assert so_far.watched is not None
         return Expected(
             None,
             jax.lax.dynamic_update_slice_in_dim(so_far.watched, responsibilities[_drawn(rows, at)], at * n_drawn, 0),
             so_far.log_evidence + block.weight @ log_evidence,
-            Statistics(counts, so_far.counted.totals + counted.totals),
+            _added(so_far.counted, statistics(block, responsibilities, params), in_place=in_place),
         )
 
-    shapes = jax.eval_shape(statistics, rows, rows.anchor, params)
-    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     some = jnp.zeros((len(layout.starts) * n_drawn, n_classes), rows.anchor.dtype)
-    total: Expected = jax.lax.fori_loop(0, layout.n_blocks, of_block, Expected(None, some, jnp.zeros(()), nothing))
+    nothing = Expected(None, some, jnp.zeros(()), _no_counts(rows, params))
+    total: Expected = jax.lax.fori_loop(0, layout.n_blocks, of_block, nothing)
     return total._replace(log_evidence=total.log_evidence / rows.weight.sum().clip(1))
+
+
+def expect_anchors(rows: Rows, params: Params, n_groups: int) -> Statistics:
+    """The counts before the first E-step, as if the anchors were the responsibilities; see `expect`."""
+    layout = rows.layout
+    if not goes_by_blocks(rows):
+        return statistics(rows, rows.anchor, params, n_groups)
+    assert isinstance(layout, SparseLayout)
+    in_place = _counts_in_place(rows, params)
+
+    def of_block(at: Array, so_far: Statistics) -> Statistics:
+        block = _block(rows, at, so_far.counts if in_place else None)
+        return _added(so_far, statistics(block, block.anchor, params), in_place=in_place)
+
+    total: Statistics = jax.lax.fori_loop(0, layout.n_blocks, of_block, _no_counts(rows, params))
+    return total
+
+
+def _no_counts(rows: Rows, params: Params) -> Statistics:
+    shapes = jax.eval_shape(statistics, rows, rows.anchor, params)
+    nothing: Statistics = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return nothing
+
+
+def _added(so_far: Statistics, of_block: Statistics, *, in_place: bool) -> Statistics:
+    return Statistics(of_block.counts if in_place else so_far.counts + of_block.counts, so_far.totals + of_block.totals)
 
 
 @jax.jit

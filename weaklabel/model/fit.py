@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from weaklabel.model import over_classes
-from weaklabel.model.expect import MANY_ROWS, Expected, expect, goes_by_blocks, watched
-from weaklabel.model.mstep import m_step, statistics
+from weaklabel.model.expect import MANY_ROWS, Expected, expect, expect_anchors, goes_by_blocks, watched
+from weaklabel.model.mstep import m_step
 from weaklabel.model.params import Params, Rows, Settings, Sources, State, Statistics
 from weaklabel.model.squarem import CYCLE, extrapolated
 
@@ -40,7 +40,7 @@ def start(rows: Rows, sources: Sources, settings: Settings, max_iter: int) -> St
     responsibilities = None if goes_by_blocks(rows) else jnp.array(rows.anchor, copy=True)
     none, unknown = jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
     rate = jnp.asarray(1, jnp.float32)
-    counted = statistics(rows, rows.anchor, params, 0 if groups is None else len(groups))
+    counted = expect_anchors(rows, params, 0 if groups is None else len(groups))
     nowhere = jax.tree.map(jnp.zeros_like, counted)
     trail = None if len(rows.weight) < MANY_ROWS else (nowhere, nowhere)
     return State(

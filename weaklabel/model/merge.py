@@ -16,6 +16,10 @@ ALWAYS_MERGED = 2**17
 PROBED_ROWS = 4096
 PAYS_BELOW = 0.5
 """Share of distinct rows among those looked at."""
+FEWEST_SPARSE = 2**16
+"""Items whose votes are sparse are merged from so many on: with fewer, EM costs less than ..."""
+SPARSE_PAYS_BELOW = 0.98
+"""... and where so many rows are distinct among those looked at: of all, far fewer are."""
 BLOCK_ROWS = 8192
 
 
@@ -36,14 +40,14 @@ class MergedRows(NamedTuple):
 def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRows:
     """Merges items with identical votes and label, where that pays.
 
-    Sparse votes of many sources are rarely identical and stay as they are.
-
     Args:
         votes: N items.
         gold: [N] known labels, -1 where unknown.
     """
     apart = MergedRows(votes, np.ones(votes.n_items, np.float32), gold)
-    if votes.is_sparse or votes.n_items == 0 or votes.n_sources == 0:
+    if votes.is_sparse:
+        return _merged_sparse(votes, gold) or apart
+    if votes.n_items == 0 or votes.n_sources == 0:
         return apart
     codes = votes.to_codes()
     if (len(votes.symbols) + votes.n_classes + 1) ** votes.n_sources * (votes.n_classes + 1) <= MOST_KEYS:
@@ -59,6 +63,30 @@ def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRow
     collided = not (np.array_equal(codes, codes[representative]) and np.array_equal(known, known[representative]))
     if len(first) == votes.n_items or collided:
         return apart
+    return MergedRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
+
+
+def _merged_sparse(votes: Votes, gold: NDArray[np.int32] | None) -> MergedRows | None:
+    """As `merge_rows`, at a cost per vote; None where rows stay apart: those of many sources are rarely identical."""
+    if votes.n_items < FEWEST_SPARSE:
+        return None
+    probed = votes.select_items(np.arange(0, votes.n_items, max(votes.n_items // PROBED_ROWS, 1)))
+    if len(np.unique(_keys_of_votes(probed))) > SPARSE_PAYS_BELOW * probed.n_items:
+        return None
+    known = np.zeros(votes.n_items, np.int32) if gold is None else gold
+    keys = _keys_of_votes(votes) + known.astype(np.uint64)
+    _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    alike = first[inverse]
+    rows, sources, labels = votes.triples()
+    length = np.bincount(rows, minlength=votes.n_items)
+    if not (np.array_equal(length, length[alike]) and np.array_equal(known, known[alike])):
+        return None
+    start = np.cumsum(length) - length
+    there = np.arange(len(rows)) + (start[alike] - start)[rows]  # the same vote of the first row with this key
+    if not (np.array_equal(sources, sources[there]) and np.array_equal(labels, labels[there])):
+        return None
+    order = np.argsort(first)  # rows stay in order: neighbours in memory
+    first, weight = first[order], weight[order]
     return MergedRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
 
 
@@ -155,3 +183,21 @@ def _hashed(codes: Codes) -> NDArray[np.uint64]:
         keys = (keys ^ (codes[:, column].astype(np.int64).view(np.uint64) + np.uint64(3))) * factor
         keys ^= keys >> np.uint64(29)
     return keys
+
+
+def _keys_of_votes(votes: Votes) -> NDArray[np.uint64]:
+    """[N] a 64-bit key of each row of sparse votes: equal rows have equal keys."""
+    rows, sources, labels = votes.triples()
+    n_symbols = votes.n_classes + len(votes.symbols)
+    of_votes = _mixed(sources.astype(np.uint64) * np.uint64(n_symbols) + labels.astype(np.uint64))
+    before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(of_votes)])  # sums wrap around: their differences do not
+    ends = np.cumsum(np.bincount(rows, minlength=votes.n_items))
+    return np.diff(before[ends], prepend=np.uint64(0))
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Numbers that look random: the finalizer of SplitMix64 (Steele et al. 2014, doi:10.1145/2714064.2660195)."""
+    mixed = numbers * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), np.uint64)

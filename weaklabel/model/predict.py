@@ -25,7 +25,7 @@ from weaklabel.votes import Votes
 
 SPARE = 1.25
 """Slots of a part, in those that it would have if all parts were alike."""
-SPARSE_CELLS = 2**22
+SPARSE_CELLS = 2**21
 """Rows x K that are read at once where votes are sparse: no result is made that is large, but the one returned."""
 
 

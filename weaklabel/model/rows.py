@@ -12,7 +12,9 @@ from weaklabel.model import over_classes
 from weaklabel.model.bags import BagLayout, bag_posterior
 from weaklabel.model.imprecise import SetSymbols, SoftVotes, vote_shares
 from weaklabel.model.layout import AnyLayout
+from weaklabel.model.once import kept
 from weaklabel.model.params import Rows, Side
+from weaklabel.model.sparse import SparseLayout
 
 
 @partial(jax.jit, static_argnames=("n_sources", "n_classes"))
@@ -38,14 +40,20 @@ def describe(
         sets: candidate sets of the codebook; None where votes are plain.
         soft: votes that are probability vectors.
     """
-    if sets is None:
-        tally = layout.own_evidence(jnp.ones((n_sources, n_classes), items.dtype))
-    else:
+
+    def smoothed(tally: Array) -> tuple[Array, Array]:
+        n_votes = over_classes.total(tally)
+        return n_votes, (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
+
+    each = jnp.ones((n_sources, n_classes), items.dtype)
+    if sets is not None:
         n_symbols = n_classes + sets.members.shape[0]
         shown = layout.evidence(jnp.broadcast_to(jnp.eye(n_symbols)[None], (n_sources, n_symbols, n_symbols)))
-        tally = vote_shares(shown[:, :n_classes], shown[:, n_classes:], sets, soft, anchor_mass)
-    n_votes = over_classes.total(tally)
-    anchor = (tally + anchor_mass / n_classes) / (n_votes + anchor_mass)[:, None]
+        n_votes, anchor = smoothed(vote_shares(shown[:, :n_classes], shown[:, n_classes:], sets, soft, anchor_mass))
+    elif isinstance(layout, SparseLayout):  # block by block, so that nothing is written but the anchors
+        n_votes, anchor = layout.of_blocks(lambda block: smoothed(kept(block.own_evidence(each))))
+    else:
+        n_votes, anchor = smoothed(layout.own_evidence(each))
     holds = jnp.where(n_votes > 0, hold, 1.0).astype(items.dtype)
     return Rows(layout, jnp.where(n_votes > 0, items, 0), n_votes, anchor, holds, soft)
 
