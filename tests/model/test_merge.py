@@ -102,6 +102,6 @@ def test_sparse_rows_that_are_few_or_unlike_stay_apart(monkeypatch: pytest.Monke
 
 def test_sparse_rows_with_equal_keys_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge, "FEWEST_SPARSE", 1)
-    monkeypatch.setattr(merge, "_mixed", np.zeros_like)
+    monkeypatch.setattr(merge, "_mixed", np.ones_like)  # the key is the number of votes
     votes = sparse_votes()
     assert merge_rows(votes).votes is votes
