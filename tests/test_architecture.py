@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BASE = {"weaklabel._check", "weaklabel.errors", "weaklabel.symbols"}
 ALLOWED = {
-    "weaklabel.votes": {*BASE, "weaklabel._codebook", "weaklabel._votes_file"},
+    "weaklabel.votes": {*BASE, "weaklabel._codebook", "weaklabel._order", "weaklabel._votes_file"},
+    "weaklabel._order": set(),
     "weaklabel._codebook": BASE,
     "weaklabel._votes_file": BASE,
     "weaklabel.symbols": {"weaklabel._check", "weaklabel.errors"},

@@ -300,3 +300,24 @@ def test_votes_over_other_classes_are_refused() -> None:
 def test_votes_are_made_by_their_constructors() -> None:
     with pytest.raises(TypeError, match="from_dense"):
         Votes()
+
+
+@pytest.mark.parametrize("most_numbers", [2**63, 1])
+def test_triples_in_any_order_are_sorted(most_numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By row, then column; where cell and place do not fit into one number, too."""
+    monkeypatch.setattr("weaklabel._order.MOST_NUMBERS", most_numbers)
+    rng = np.random.default_rng(0)
+    items, sources, labels = rng.integers(0, 30, 500), rng.integers(0, 20, 500), rng.integers(-1, 3, 500)
+    expected = {
+        (int(item), int(source)): int(label) for item, source, label in zip(items, sources, labels, strict=True)
+    }
+    votes = Votes.from_triples(items, sources, labels, n_classes=3, n_items=30, n_sources=20)
+    found = list(zip(*(part.tolist() for part in votes.triples()), strict=True))
+    assert found == sorted((*cell, label) for cell, label in expected.items() if label >= 0)
+
+
+def test_triples_in_order_are_copied() -> None:
+    labels = np.array([0, 1, 1], np.int8)
+    votes = Votes.from_triples([0, 0, 1], [0, 1, 0], labels, n_classes=2)
+    labels[:] = 0
+    np.testing.assert_array_equal(votes.to_dense(), [[0, 1], [1, -1]])

@@ -33,6 +33,7 @@ from weaklabel._check import (
     read_vector,
 )
 from weaklabel._codebook import Codebook, candidate_cells, soft_cells
+from weaklabel._order import cell_order
 from weaklabel._votes_file import Parts, read_parts, write_parts
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.symbols import CandidateSet, ImpreciseVote, SoftVote, Symbols
@@ -305,16 +306,17 @@ class Votes:
             )
         numbers = compact_codes(values, n_classes, len(book), ABSTAIN, _triple)
         codes, kept_symbols = book.translate(numbers, _triple)
-        order = np.lexsort((columns, rows))  # stable: of a repeated pair the later vote comes last
-        rows, columns, codes = rows[order], columns[order], codes[order]
-        last = np.ones(len(rows), bool)
-        last[:-1] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
+        order, last = cell_order(rows, columns, n_items, n_sources), np.ones(len(rows), bool)
+        if order is not None:
+            rows, columns, codes = rows[order], columns[order], codes[order]
+            last[:-1] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
         if repeated == "error" and not last.all():
             at = int(np.argmin(last))
             item = rows[at] if ids is None else repr(str(ids[rows[at]]))
             raise InvalidVotesError(f"source {names[columns[at]]!r} votes more than once on item {item}")
         keep = last & (codes != ABSTAIN)
-        return cls._make(n_items, n_classes, names, ids, (rows[keep], columns[keep], codes[keep]), kept_symbols)
+        kept = (rows, columns, codes.copy()) if keep.all() else (rows[keep], columns[keep], codes[keep])
+        return cls._make(n_items, n_classes, names, ids, kept, kept_symbols)
 
     @classmethod
     def concatenate_sources(cls, parts: Sequence[Votes]) -> Self:

@@ -7,6 +7,7 @@ how much correlation of errors the model finds where there is none. What the rea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -30,6 +31,8 @@ MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
 CELLS_AT_ONCE = 2**18
 """Of twins that are drawn together: few enough to stay in cache, enough that threads do not wait for each other."""
+ONE_BY_ONE = 4
+"""Groups of twins that are drawn before it is seen whether many are needed."""
 FEWEST_ROWS = 50
 CROWD = 1000
 """With more sources, twins are drawn vote by vote: then the order of items and sources counts, as noise."""
@@ -102,8 +105,8 @@ def excess_correlation(
         votes = pattern.drawn(truth, drawn[:, n_rows:][:, used])
         return pattern.pair_sums(votes, pattern.log_joint(votes).argmax(2))
 
-    found, n_seen = 0.0, 0
-    for sums in at_once(of_twins, draws()):
+    parts, found, n_seen = draws(), 0.0, 0
+    for sums in chain(map(of_twins, islice(parts, ONE_BY_ONE)), at_once(of_twins, parts)):
         twins += sums
         n_seen = min(n_seen + together, n_twins)
         if min(real[1], twins[1]) <= 1e-6:

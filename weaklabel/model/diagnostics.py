@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from weaklabel.model.agreement import VIEWS, Agreement
 from weaklabel.votes import Votes
@@ -160,9 +159,12 @@ def diagnose(
 
 
 def _groups(copies: sp.csr_array[np.float64], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    n_groups, group = connected_components((copies > 0.5).astype(np.int8), directed=False)
-    if n_groups == len(names):
+    alike = copies > 0.5
+    if not alike.nnz:
         return ()
+    from scipy.sparse.csgraph import connected_components  # only here: it takes long to load, and copies are rare
+
+    n_groups, group = connected_components(alike.astype(np.int8), directed=False)
     members = (np.flatnonzero(group == one) for one in range(n_groups))
     return tuple(tuple(names[source] for source in some) for some in members if len(some) > 1)
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp, softmax
 
 from weaklabel.model.classifier import Classifier, ClassifierSettings, Features, cross_fit
@@ -86,6 +85,8 @@ def fit_features(
     def likelihood(power: float) -> float:
         prior = log_softmax(log_balance + power * (log_p - log_balance), axis=1)
         return float(counts @ logsumexp(prior + told, axis=1))
+
+    from scipy.optimize import minimize_scalar  # only here: fits without features need not wait for it
 
     found = minimize_scalar(lambda power: -likelihood(power), bounds=(0, 1), method="bounded")
     power, gain = float(found.x), -float(found.fun) - likelihood(0.0)

@@ -16,9 +16,6 @@ from weaklabel.model.squarem import CYCLE, extrapolated
 
 FULL_CELLS = 2**21
 """Above so many cells, confusion matrices give way to one accuracy a source."""
-MEAN_FACTOR = 2.0
-"""Of many rows, each iteration costs, and steps are longer; and one restless row among them says little, so that the
-mean change of those watched counts, times this."""
 
 
 @partial(jax.jit, static_argnames="max_iter")
@@ -118,7 +115,8 @@ def _change(rows: Rows, after: Expected, before: State) -> Float[Array, ""]:
     if len(rows.weight) < MANY_ROWS:
         change = moved.max()
     else:
-        change = MEAN_FACTOR * (weight * over_classes.total(moved) / 2).sum() / weight.sum().clip(1)
+        # One restless row among many says little, and each iteration costs: their mean counts.
+        change = (weight * over_classes.total(moved) / 2).sum() / weight.sum().clip(1)
     # Where none of those watched can move but others can, nothing is known.
     seen, there = (((weight > 0) & (hold < 1)).any() for weight, hold in ((weight, hold), (rows.weight, rows.hold)))
     return jnp.where(there & ~seen, jnp.inf, change)

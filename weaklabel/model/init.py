@@ -33,6 +33,8 @@ from weaklabel.votes import ABSTAIN, Votes
 NARROW_CONCENTRATION = 0.1
 """Dirichlet parameter, a class, of the votes of a source that uses part of the classes only."""
 MIXING_ROUNDS = 50
+VOTES_ON_HOST = 2**18
+"""Up to so many are counted there: for few, a program would take longer to compile."""
 
 
 class Prepared(NamedTuple):
@@ -75,7 +77,11 @@ def prepare(
     items, side = pad(merged.weight, n_rows), known.on_device(n_rows)
     sets = None if votes.is_plain else set_symbols(votes)
     layout, soft = lay_out(votes), lay_out_soft(votes)
-    vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
+    on_host = votes.is_plain and votes.n_votes <= VOTES_ON_HOST
+    if on_host:
+        vote_counts = _count_on_host(votes, merged.weight)
+    else:
+        vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
     whole = vote_counts.sum(1)
     if sets is not None:
         whole = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
@@ -103,7 +109,9 @@ def prepare(
         rows = mark_gold(rows, items, pad(merged.gold, n_rows, -1, order), gold_weights)
     rows = rows if side is None else beside(rows, items, side, hold)
     n_votes = vote_counts.sum(1)
-    if merged.gold is not None:
+    if merged.gold is not None and on_host:
+        n_votes = _count_on_host(votes, np.asarray(rows.weight)[places[: votes.n_items]]).sum(1)
+    elif merged.gold is not None:
         n_votes = np.asarray(count_votes(layout, rows.weight, soft, **size, sets=sets)).sum(1)
     anchored = np.asarray(rows.weight) @ np.asarray(rows.anchor) + 1
     log_anchored, of_groups = _single(np.log(anchored / anchored.sum())), None
@@ -121,6 +129,13 @@ def prepare(
         of_groups,
     )
     return Prepared(rows, sources, copies, mean_precision, hold, gold_weights, places[: votes.n_items])
+
+
+def _count_on_host(votes: Votes, weight: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[M, K] how often each source voted for each class, rows weighted; of plain votes."""
+    rows, sources, labels = votes.triples()
+    place, shape = sources.astype(np.int64) * votes.n_classes + labels, (votes.n_sources, votes.n_classes)
+    return np.asarray(np.bincount(place, weight[rows], shape[0] * shape[1]).reshape(shape), np.float64)
 
 
 def set_symbols(votes: Votes) -> SetSymbols:

@@ -27,7 +27,7 @@ from weaklabel.model.features import FeatureModel, fit_features, relative_eviden
 from weaklabel.model.fit import run, start
 from weaklabel.model.gold import calibrate
 from weaklabel.model.imprecise import latent_votes
-from weaklabel.model.init import Prepared, plain_part, prepare
+from weaklabel.model.init import VOTES_ON_HOST, Prepared, plain_part, prepare
 from weaklabel.model.intervals import accuracy_intervals, looked_at
 from weaklabel.model.layout import Room, bucket, is_dense, lay_out
 from weaklabel.model.merge import MergedRows, merge_rows
@@ -54,8 +54,6 @@ SETTLED = 2.5e-4
 variation, on the mean)."""
 MOST_VOTES, MOST_RESPONSIBILITIES = 2**24, 2**26
 """Up to so many votes of a matrix, and rows x K, fits do without a sample where most cells are silent."""
-VOTES_ON_HOST = 2**18
-"""Up to so many are counted there: for few, a program would take longer to compile."""
 VOTES_OF_A_RUN = 2**18
 """On the host: what is looked up stays in the cache."""
 UNIFORM = 1e-6
@@ -74,8 +72,8 @@ class FitProgress(NamedTuple):
     objective: float
     """Log-evidence of the votes an item after the last iteration, in nats."""
     change: float
-    """Largest change of a responsibility in the last iteration, of many rows twice the mean; EM stops when it is under
-    the tolerance."""
+    """Largest change of a responsibility in the last iteration; of many rows, the mean total variation. EM stops when
+    it is under the tolerance."""
 
 
 class Fitted(NamedTuple):
