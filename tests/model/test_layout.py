@@ -14,7 +14,8 @@ from weaklabel.model import layout as layouts
 from weaklabel.model.dense import BLOCK_ROWS, DenseLayout
 from weaklabel.model.layout import AnyLayout, bucket, is_dense, lay_out, padded
 from weaklabel.model.packed import UNROLLED, PackedLayout, n_words, pack
-from weaklabel.model.sparse import SparseLayout, arrange, in_slots
+from weaklabel.model.slots import FEWEST_ROWS, Arrangement, arrange, in_slots
+from weaklabel.model.sparse import SparseLayout
 
 N_ITEMS = BLOCK_ROWS + 77
 
@@ -137,29 +138,43 @@ def test_words_hold_all_votes_and_keep_their_tables_small(n_sources: int, n_symb
     np.testing.assert_array_equal(digits.reshape(300, -1)[:, :n_sources], np.maximum(codes, -1) + 1)
 
 
-def test_slots_hold_each_vote_once_and_waste_little() -> None:
+def held_by(arrangement: Arrangement, slots: NDArray[np.int64], row: int) -> set[int]:
+    """What lies in the slots of a row, by their description: those of the block, then narrow ones of its first rows."""
+    size = arrangement.block_rows
+    block, at = divmod(int(arrangement.places[row]), size)
+    narrow = int(arrangement.starts[block] + arrangement.n_slots[block] * size)
+    held = slots[int(arrangement.starts[block]) + at : narrow : size].tolist()
+    if arrangement.n_narrow is not None and at < FEWEST_ROWS:
+        held += slots[narrow + at : narrow + int(arrangement.n_narrow[block]) * FEWEST_ROWS : FEWEST_ROWS].tolist()
+    return {vote for vote in held if vote >= 0}
+
+
+@pytest.mark.parametrize("n_long", [0, 3, 150])
+def test_slots_hold_each_vote_once_and_waste_little(n_long: int) -> None:
+    """Also where every source voted on some items: in slots of few rows, or in small blocks if these are many."""
     rng = np.random.default_rng(1)
     length = np.minimum(rng.geometric(0.25, 100_000) - 1, 40)
+    length[rng.choice(len(length), n_long, replace=False)] = 3000
     rows = np.repeat(np.arange(len(length)), length)
     arrangement = arrange(length, 2**17, 100)
-    assert arrangement.block_rows < 2**13
+    assert arrangement.block_rows == (2**11 if n_long < FEWEST_ROWS else 2**9)
+    assert (arrangement.n_narrow is not None) == (n_long > 0)
     size = arrangement.size + 100
     slots = in_slots(arrangement, np.arange(len(rows)), -1, size)[: arrangement.size]
     np.testing.assert_array_equal(np.sort(slots[slots >= 0]), np.arange(len(rows)))
     np.testing.assert_array_equal(arrangement.rows[arrangement.places], np.arange(2**17))
-    for row in range(0, len(length), 997):
-        block, at = divmod(int(arrangement.places[row]), arrangement.block_rows)
-        start = arrangement.starts[block] + at
-        stop = arrangement.starts[block] + arrangement.n_slots[block] * arrangement.block_rows
-        held = slots[start : stop : arrangement.block_rows]
-        assert set(held[held >= 0]) == set(np.flatnonzero(rows == row))
-    assert arrangement.size < 1.3 * len(rows)
+    for row in {*range(0, len(length), 997), *np.argsort(-length)[: n_long + 3].tolist()}:
+        assert held_by(arrangement, slots, row) == set(np.flatnonzero(rows == row))
+    assert arrangement.size < (1.3 if n_long == 0 else 4) * len(rows)
 
 
 def test_few_long_rows_do_not_make_all_slots_long() -> None:
     length = np.full(2**20, 3)
+    assert arrange(length, 2**20, 3).block_rows == 2**16
     length[17] = 5000
-    assert arrange(length, 2**20, 3).size <= 4 * length.sum()
+    arrangement = arrange(length, 2**20, 3)
+    assert arrangement.block_rows == 2**16
+    assert arrangement.size <= 1.2 * length.sum()
 
 
 def test_rows_of_any_length_lie_by_their_length() -> None:
@@ -170,33 +185,55 @@ def test_rows_of_any_length_lie_by_their_length() -> None:
 
 
 @pytest.mark.parametrize("n_classes", [2, 20])
-def test_a_row_of_many_votes_among_short_ones(n_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("n_long", "narrow"), [(2, True), (90, False)])
+@pytest.mark.parametrize("with_copies", [False, True])
+def test_rows_of_many_votes_among_short_ones(
+    n_long: int, narrow: bool, with_copies: bool, n_classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whose votes are put in place, and looked up, several at once."""
     rng = np.random.default_rng(5)
     length = np.minimum(rng.geometric(0.4, 2000), 9)
-    length[77], length[78] = 700, 333
+    length[77 : 77 + n_long] = rng.integers(300, 700, n_long)
+    length[77] = 700
     items = np.repeat(np.arange(2000), length)
     sources = np.concatenate([rng.permutation(700)[:n] for n in length])
     labels = rng.integers(0, n_classes, len(items))
+    labels[np.isin(sources, (1, 2, 4))] = 1  # those that `copies_of` takes for copies
     votes = Votes.from_triples(items, sources, labels, n_classes=n_classes, n_items=2000, n_sources=700)
-    layout = sparse(votes, None, monkeypatch)
+    copies = copies_of(700) if with_copies else None
+    layout = sparse(votes, copies, monkeypatch)
     assert isinstance(layout, SparseLayout)
-    assert layout.block_rows == 64
-    one_hot = sp.csr_array((np.ones(len(items)), (items, sources * n_classes + labels)), shape=(2000, 700 * n_classes))
+    assert layout.block_rows == 128
+    assert (layout.n_narrow is not None) == narrow
+    share = np.ones(len(items))
+    if copies is not None:
+        scores = copies.toarray()
+        said = {(item, source): label for item, source, label in zip(items, sources, labels, strict=True)}
+        for at, (item, source, label) in enumerate(zip(items, sources, labels, strict=True)):
+            others = [other for other in (1, 2, 4) if other != source and said.get((item, other)) == label]
+            share[at] = 1 / (1 + scores[source, others].sum())
+        assert share.min() < 1
+    place = (items, sources * n_classes + labels)
+    one_hot = sp.csr_array((np.ones(len(items)), place), shape=(2000, 700 * n_classes))
+    shared = sp.csr_array((share, place), shape=one_hot.shape)
     weights = rng.normal(size=(700, n_classes, 3)).astype(np.float32)
     own = rng.normal(size=(700, n_classes)).astype(np.float32)
     values, q = rng.random((2000, 3)).astype(np.float32), rng.random((2000, n_classes)).astype(np.float32)
     np.testing.assert_allclose(
-        layout.evidence(jnp.asarray(weights))[:2000], one_hot @ weights.reshape(-1, 3), rtol=1e-4, atol=1e-3
+        layout.evidence(jnp.asarray(weights))[:2000], shared @ weights.reshape(-1, 3), rtol=1e-4, atol=1e-3
     )
     counts = layout.counts(below(values, layout.n_rows), 700, n_classes)
     np.testing.assert_allclose(np.reshape(counts, (-1, 3)), one_hot.T @ values, rtol=1e-4)
     expected = np.zeros((2000, n_classes))
-    np.add.at(expected, (items, labels), own[sources, labels])
+    np.add.at(expected, (items, labels), share * own[sources, labels])
     np.testing.assert_allclose(layout.own_evidence(jnp.asarray(own))[:2000], expected, atol=1e-3)
     right = np.zeros((700, n_classes))
     np.add.at(right, (sources, labels), q[items, labels])
     np.testing.assert_allclose(layout.own_counts(below(q, layout.n_rows), 700), right, rtol=1e-4)
+    weight = values[:, 0]
+    totals = np.bincount(sources, share * weight[items], 700)
+    found = layout.share_totals(below(weight, layout.n_rows), 700, n_classes)
+    np.testing.assert_allclose(found, totals, rtol=1e-4)
 
 
 def test_what_is_mostly_silent_or_of_many_classes_is_laid_out_sparse() -> None:

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
-from weaklabel.model import ConvergenceWarning, layout, over_classes, predict, sparse
+from weaklabel.model import ConvergenceWarning, layout, over_classes, predict, slots
 from weaklabel.model import expect as expect_module
 from weaklabel.model.expect import expect, goes_by_blocks, posterior_of_votes, watched
 from weaklabel.model.fit import run, start
@@ -54,7 +54,7 @@ def by_votes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many blocks, and some of the rows watched, as where there are a thousand times as many."""
-    monkeypatch.setattr(sparse, "CACHED_CELLS", 1)
+    monkeypatch.setattr(slots, "CACHED_CELLS", 1)
     monkeypatch.setattr(expect_module, "MANY_ROWS", 256)
     monkeypatch.setattr(expect_module, "WATCHED_ROWS", 128)
 

@@ -26,7 +26,8 @@ from weaklabel.model.copies import vote_shares
 from weaklabel.model.dense import DENSE_CLASSES, DenseLayout
 from weaklabel.model.imprecise import SoftVotes, information
 from weaklabel.model.packed import PackedLayout, n_words, pack
-from weaklabel.model.sparse import SparseBlock, SparseLayout, arrange, in_slots
+from weaklabel.model.slots import arrange, in_slots
+from weaklabel.model.sparse import SparseBlock, SparseLayout
 from weaklabel.votes import Votes
 
 SMALLEST_BUCKET = 256
@@ -193,6 +194,7 @@ def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None, room:
         None if shares is None else placed(shares, 0),
         jax.device_put(arrangement.starts),
         jax.device_put(arrangement.n_slots),
+        None if arrangement.n_narrow is None else jax.device_put(arrangement.n_narrow),
         jax.device_put(np.int32(-(-votes.n_items // arrangement.block_rows))),
         jax.device_put(arrangement.rows),
         jax.device_put(arrangement.places),
