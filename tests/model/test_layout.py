@@ -168,6 +168,21 @@ def test_slots_hold_each_vote_once_and_waste_little(n_long: int) -> None:
     assert arrangement.size < (1.3 if n_long == 0 else 4) * len(rows)
 
 
+def test_narrow_slots_of_a_later_block() -> None:
+    """Whose first rows are longer by several votes, while wider slots of the block before are filled."""
+    length = np.concatenate([[3000, 3000], np.full(2046, 10), np.full(30, 8), np.ones(40_000, int)])
+    arrangement = arrange(length, 2**16, 100)
+    assert arrangement.block_rows == 2048
+    assert arrangement.n_narrow is not None
+    np.testing.assert_array_equal(arrangement.n_slots[:3], [10, 1, 1])
+    np.testing.assert_array_equal(arrangement.n_narrow[:3], [2990, 7, 0])
+    rows = np.repeat(np.arange(len(length)), length)
+    slots = in_slots(arrangement, np.arange(len(rows)), -1, arrangement.size)
+    np.testing.assert_array_equal(np.sort(slots[slots >= 0]), np.arange(len(rows)))
+    for row in (0, 1, 2, 2047, 2048, 2077, 2078, 5000):
+        assert held_by(arrangement, slots, row) == set(np.flatnonzero(rows == row))
+
+
 def test_few_long_rows_do_not_make_all_slots_long() -> None:
     length = np.full(2**20, 3)
     assert arrange(length, 2**20, 3).block_rows == 2**16
