@@ -53,6 +53,8 @@ class Prepared(NamedTuple):
     """Weight of an item with each known label."""
     places: NDArray[np.int32]
     """[U] where each vote row is among `rows`: somewhere else where they go by blocks, longest first."""
+    n_votes: NDArray[np.float32]
+    """[U] number of votes of each vote row, copies counted once."""
 
 
 def prepare(
@@ -128,7 +130,9 @@ def prepare(
         None if sets is None else _single(np.clip(vote_counts.sum(1) / np.maximum(whole, 1e-9), 0, 1)),
         of_groups,
     )
-    return Prepared(rows, sources, copies, mean_precision, hold, gold_weights, places[: votes.n_items])
+    places = places[: votes.n_items]
+    of_rows = np.asarray(rows.n_votes)[places]
+    return Prepared(rows, sources, copies, mean_precision, hold, gold_weights, places, of_rows)
 
 
 def _count_on_host(votes: Votes, weight: NDArray[np.float32]) -> NDArray[np.float64]:

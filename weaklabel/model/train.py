@@ -252,7 +252,7 @@ def _estimate(
     prepared = prepare(merged, settings, known, beside.bounds, beside.families)
     state = _iterate(prepared, settings, options)
     weight = merged.weight.astype(np.float64)
-    n_votes = np.asarray(prepared.rows.n_votes, np.float64)[prepared.places]
+    n_votes = prepared.n_votes.astype(np.float64)
     if merged.votes.is_plain:
         coverage = np.asarray(prepared.sources.vote_counts, np.float64).sum(1) / max(weight.sum(), 1)
     else:
@@ -404,7 +404,7 @@ def _read(
     prepared: Prepared, merged: MergedRows, how: ReadOut, settings: Settings, seed: int, *, keep_soft: bool
 ) -> _Read:
     rows, n_sources = prepared.rows, merged.votes.n_sources
-    silent = np.asarray(rows.n_votes)[prepared.places] == 0
+    silent = prepared.n_votes == 0
     called = np.repeat(decide(np.asarray(how.uncovered_call)[None], "abstain", seed), len(silent))
     if merged.votes.is_plain and merged.gold is None and goes_by_blocks(rows) and not keep_soft:
         of_blocks, right = look(rows.layout, rows.weight, how, settings.anchor_mass, n_sources=n_sources)
@@ -478,7 +478,7 @@ def _correlation(prepared: Prepared, merged: MergedRows, state: State, settings:
     copied = np.zeros(merged.votes.n_sources, bool)
     if prepared.copies.nnz:
         copied = np.asarray((np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1))
-    covered, plain = np.asarray(prepared.rows.n_votes)[prepared.places] > 0, plain_part(merged.votes)
+    covered, plain = prepared.n_votes > 0, plain_part(merged.votes)
     if copied.any():
         plain = plain.select_sources([plain.source_names[source] for source in np.flatnonzero(~copied)])
     return excess_correlation(
@@ -513,8 +513,7 @@ def _calibrated(
 ) -> ReadOut:
     """The read-out after a look at the rows with gold, by their votes alone."""
     assert merged.gold is not None
-    n_votes = np.asarray(prepared.rows.n_votes)[prepared.places]
-    chosen = np.flatnonzero((merged.gold >= 0) & (n_votes > 0))
+    chosen = np.flatnonzero((merged.gold >= 0) & (prepared.n_votes > 0))
     at = prepared.places[chosen]
     # The anchors of these rows are their labels, so the vote shares are counted anew.
     tally, mass = merged.votes.select_items(chosen).counts(), float(how.anchor_mass)
