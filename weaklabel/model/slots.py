@@ -21,8 +21,6 @@ FEWEST_BLOCKS = 16
 WASTE = 4
 """Slots a vote, at most: else blocks are smaller. Sizes depend on votes no more than that, since each is a program to
 compile."""
-LONG_ROWS = 16
-"""When no more rows than this have further votes, these are put in place row by row, on the host."""
 
 
 class Arrangement(NamedTuple):
@@ -103,37 +101,36 @@ def in_slots(arrangement: Arrangement, values: NDArray[Any], nothing: int, size:
         nothing: for empty slots.
         size: V of the layout; what is beyond the last block is never read, and undefined.
     """
-    block_rows, length, n_slots = arrangement.block_rows, arrangement.length, arrangement.n_slots
-    n_rows, shorter, fewer = len(length), -length, -n_slots
-    of_row = np.empty(n_rows, np.int64)
+    size_of_block, length, n_slots = arrangement.block_rows, arrangement.length, arrangement.n_slots
+    of_row = np.empty(len(length), np.int64)
     of_row[arrangement.rows] = length
     first = (np.cumsum(of_row) - of_row)[arrangement.rows]
-    place = np.repeat(arrangement.starts.astype(np.int64), block_rows) + np.arange(n_rows) % block_rows
     found = aligned(size, values.dtype)
 
-    def fill(slot: int) -> None:
-        of_blocks, shift = int(np.searchsorted(fewer, -slot)) * block_rows, slot * block_rows  # they come first
-        n_longer = min(int(np.searchsorted(shorter, -slot)), of_blocks)  # rows that have the slot come first
-        found[place[:n_longer] + shift] = values[first[:n_longer] + slot]
-        found[place[n_longer:of_blocks] + shift] = nothing
+    def fill(start: int, begin: NDArray[np.int64], length: NDArray[np.int64], n_slots: int) -> None:
+        """Slots of some rows, longest first, whose votes begin there."""
+        slots = found[start : start + n_slots * len(length)].reshape(n_slots, len(length))
+        if n_slots > len(length):  # a step a slot or a row, whichever are fewer
+            slots[:] = nothing
+            for row, n_votes in enumerate(length):
+                slots[:n_votes, row] = values[begin[row] : begin[row] + n_votes]
+            return
+        n_longer = np.searchsorted(-length, -np.arange(n_slots))
+        for slot, n_votes in enumerate(n_longer):
+            values.take(begin[:n_votes] + slot, out=slots[slot, :n_votes], mode="clip")
+            slots[slot, n_votes:] = nothing
 
-    def fill_row(row: int, slots: slice, begin: int, step: int) -> None:
-        """The slots of one row, one a step."""
-        votes = values[first[row] + slots.start : first[row] + min(slots.stop, int(length[row]))]
-        found[begin : begin + len(votes) * step : step] = votes
+    def fill_block(at: int) -> None:
+        rows, start, n_wide = (
+            slice(at * size_of_block, (at + 1) * size_of_block),
+            int(arrangement.starts[at]),
+            int(n_slots[at]),
+        )
+        fill(start, first[rows], np.minimum(length[rows], n_wide), n_wide)
+        if arrangement.n_narrow is not None and arrangement.n_narrow[at]:
+            begin, rest = first[rows][:FEWEST_ROWS] + n_wide, length[rows][:FEWEST_ROWS] - n_wide
+            fill(start + n_wide * size_of_block, begin, rest, int(arrangement.n_narrow[at]))
 
-    # Beyond, there are votes of a few rows of the first block only.
-    short = min(int(length[LONG_ROWS]) if n_rows > LONG_ROWS else 0, int(n_slots[0]))
-    for _ in at_once(fill, range(short)):
+    for _ in at_once(fill_block, np.flatnonzero(n_slots)):
         pass
-    found[short * block_rows : int(n_slots[0]) * block_rows] = nothing
-    for row in range(LONG_ROWS if short < n_slots[0] else 0):
-        fill_row(row, slice(short, int(n_slots[0])), row + short * block_rows, block_rows)
-    if arrangement.n_narrow is not None:
-        for at in np.flatnonzero(arrangement.n_narrow):
-            begin = int(arrangement.starts[at]) + int(n_slots[at]) * block_rows
-            slots = slice(int(n_slots[at]), int(n_slots[at] + arrangement.n_narrow[at]))
-            found[begin : begin + (slots.stop - slots.start) * FEWEST_ROWS] = nothing
-            for row in range(FEWEST_ROWS):
-                fill_row(int(at) * block_rows + row, slots, begin + row, FEWEST_ROWS)
     return found
