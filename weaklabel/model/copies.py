@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from weaklabel.model.devices import at_once
 from weaklabel.model.gram import filled_in, gram
 from weaklabel.votes import Votes
 
@@ -67,21 +66,17 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
         return np.asarray(row_weight[cells // n_symbols])
 
     errors = _errors(shown.reshape(n_rows, n_symbols), votes.symbols.supports(), cells)
-    products = (
-        (shown_by, by_symbol(weight) * errors),
-        (fired_by, weight * judged),
-        (shown_by, by_symbol(weight * judged)),
-        (fired_by, weight),
-        (shown_by, by_symbol(weight)),
-    )
-    shared_errors, shared_rows, judged_alike, together, agreed = at_once(lambda pair: gram(*pair), products)
-    apart = shared_rows - judged_alike
+    shared_errors = gram(shown_by, by_symbol(weight) * errors)
+    shared_rows = gram(fired_by, weight * judged)
+    apart = shared_rows - gram(shown_by, by_symbol(weight * judged))
+    together = gram(fired_by, weight)
     n_votes = np.diag(together)
     alone = n_votes[:, None] + n_votes[None] - 2 * together
     apart += np.outer(precision, precision) * alone
     share = shared_errors / (shared_errors + apart + PRIOR_DISAGREEMENTS)
     scores = np.clip((share - DOUBTFUL) / (SURE - DOUBTFUL), 0, 1) * (shared_rows >= SHARED_ROWS)
 
+    agreed = gram(shown_by, by_symbol(weight))
     same = (alone == 0) & (together == agreed) & (together >= IDENTICAL_VOTES)
     np.fill_diagonal(same, False)
     if same.any():

@@ -131,6 +131,6 @@ def in_slots(arrangement: Arrangement, values: NDArray[Any], nothing: int, size:
             begin, rest = first[rows][:FEWEST_ROWS] + n_wide, length[rows][:FEWEST_ROWS] - n_wide
             fill(start + n_wide * size_of_block, begin, rest, int(arrangement.n_narrow[at]))
 
-    for _ in at_once(fill_block, np.flatnonzero(n_slots)):
+    for _ in at_once(fill_block, np.flatnonzero(n_slots).tolist()):
         pass
     return found
