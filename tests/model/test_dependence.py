@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import Votes
-from weaklabel.model.dependence import _first_above, _rank, excess_correlation
+from weaklabel.model.dependence import _first_above, _Pattern, _rank, excess_correlation
 
 N_ITEMS, N_SOURCES = 3000, 12
 
@@ -20,7 +20,7 @@ def errors_of(shared: float) -> NDArray[np.bool_]:
     return np.where(rng.random(own.shape) < shared, of_all, own)
 
 
-def measured(wrong: NDArray[np.bool_], n_classes: int, *, sparse: bool = False) -> float:
+def measured(wrong: NDArray[np.bool_], n_classes: int, *, sparse: bool = False, ignored: float = -np.inf) -> float:
     rng = np.random.default_rng(2)
     truth = rng.integers(0, n_classes, (N_ITEMS, 1))
     matrix = np.where(wrong, (truth + rng.integers(1, n_classes, wrong.shape)) % n_classes, truth)
@@ -31,7 +31,7 @@ def measured(wrong: NDArray[np.bool_], n_classes: int, *, sparse: bool = False) 
     of_sources: NDArray[Any] = np.tile(confusion, (N_SOURCES, 1, 1))
     log_prior = np.log(np.full(n_classes, 1 / n_classes))
     votes = votes.to_sparse() if sparse else votes
-    return excess_correlation(votes, np.ones(N_ITEMS), of_sources, log_prior, 0)
+    return excess_correlation(votes, np.ones(N_ITEMS), of_sources, log_prior, 0, ignored)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 20])
@@ -72,3 +72,24 @@ def test_the_search_is_that_of_numpy(size: int) -> None:
         np.testing.assert_array_equal(_rank(rows, start, limit, size, before), expected)
     above = (rows[None] > limit[:, :, None]).argmax(2)
     np.testing.assert_array_equal(_first_above(rows, limit), above)
+
+
+def test_twins_end_where_a_correlation_is_surely_ignored_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weaklabel.model.dependence.CELLS_AT_ONCE", 1)  # one twin after the other
+    drawn: list[NDArray[Any]] = []
+    pair_sums = _Pattern.pair_sums
+
+    def watched(pattern: _Pattern, votes: NDArray[Any], called: NDArray[Any]) -> NDArray[np.float64]:
+        drawn.append(votes)
+        return pair_sums(pattern, votes, called)
+
+    monkeypatch.setattr(_Pattern, "pair_sums", watched)
+    exact = measured(errors_of(0.5), 3)
+    all_twins = len(drawn)
+    assert all_twins > 5
+    drawn.clear()
+    assert measured(errors_of(0.5), 3, ignored=0.01) == exact  # to the last digit, where it counts
+    assert len(drawn) == all_twins
+    drawn.clear()
+    assert measured(errors_of(0.0), 3, ignored=0.05) == pytest.approx(0, abs=0.02)
+    assert len(drawn) < all_twins

@@ -68,16 +68,8 @@ def excess_correlation(
     if len(kept) > most:
         kept = np.sort(rng.choice(votes.n_items, most, replace=False, p=weight / weight.sum()))
         weight = np.ones(votes.n_items)
-    # Votes only, row after row: silent cells and rows add nothing to any sum below.
-    if n_sources > CROWD:
-        cells = (part.astype(np.int64) for part in votes.select_items(kept).triples())
-        (rows, sources, given), n_rows, weight = cells, len(kept), weight[kept]
-    else:
-        dense = votes.select_items(kept).to_dense().astype(np.int64)
-        codes, weight, order = _in_canonical_order(dense, weight[kept])
-        confusion, n_rows = confusion[order], len(codes)
-        rows, sources = np.nonzero(codes >= 0)
-        given = codes[rows, sources]
+    rows, sources, given, weight, order = _cells(votes.select_items(kept), weight[kept])
+    confusion, n_rows = confusion[order], len(weight)
     if len(rows) == 0:
         return 0.0
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
@@ -212,6 +204,20 @@ def _rank(
         found += step * (before(values[start + np.minimum(tried, size) - 1], limit) & (tried <= size))
         step >>= 1
     return found
+
+
+def _cells(
+    votes: Votes, weight: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]:
+    """Votes only, row after row, since silent cells and rows add nothing to any sum: rows, sources and labels [V]; the
+    weight of the rows; and the sources in the order in which they are numbered here.
+    """
+    if votes.n_sources > CROWD:
+        rows, sources, given = (part.astype(np.int64) for part in votes.triples())
+        return rows, sources, given, weight, np.arange(votes.n_sources)
+    codes, weight, order = _in_canonical_order(votes.to_dense().astype(np.int64), weight)
+    rows, sources = np.nonzero(codes >= 0)
+    return rows, sources, codes[rows, sources], weight, order
 
 
 def _in_canonical_order(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -79,11 +80,7 @@ def prepare(
     items, side = pad(merged.weight, n_rows), known.on_device(n_rows)
     sets = None if votes.is_plain else set_symbols(votes)
     layout, soft = lay_out(votes), lay_out_soft(votes)
-    on_host = votes.is_plain and votes.n_votes <= VOTES_ON_HOST
-    if on_host:
-        vote_counts = _count_on_host(votes, merged.weight)
-    else:
-        vote_counts = np.asarray(count_votes(layout, items, soft, **size, sets=sets), np.float64)
+    vote_counts = _counted(votes, merged.weight, lambda: count_votes(layout, items, soft, **size, sets=sets))
     whole = vote_counts.sum(1)
     if sets is not None:
         whole = np.asarray(share_totals(layout, items, soft, **size, sets=sets), np.float64)
@@ -111,10 +108,9 @@ def prepare(
         rows = mark_gold(rows, items, pad(merged.gold, n_rows, -1, order), gold_weights)
     rows = rows if side is None else beside(rows, items, side, hold)
     n_votes = vote_counts.sum(1)
-    if merged.gold is not None and on_host:
-        n_votes = _count_on_host(votes, np.asarray(rows.weight)[places[: votes.n_items]]).sum(1)
-    elif merged.gold is not None:
-        n_votes = np.asarray(count_votes(layout, rows.weight, soft, **size, sets=sets)).sum(1)
+    if merged.gold is not None:
+        of_rows = np.asarray(rows.weight)[places[: votes.n_items]]
+        n_votes = _counted(votes, of_rows, lambda: count_votes(layout, rows.weight, soft, **size, sets=sets)).sum(1)
     anchored = np.asarray(rows.weight) @ np.asarray(rows.anchor) + 1
     log_anchored, of_groups = _single(np.log(anchored / anchored.sum())), None
     if known.group_names:
@@ -131,12 +127,14 @@ def prepare(
         of_groups,
     )
     places = places[: votes.n_items]
-    of_rows = np.asarray(rows.n_votes)[places]
-    return Prepared(rows, sources, copies, mean_precision, hold, gold_weights, places, of_rows)
+    n_votes_of_rows = np.asarray(rows.n_votes)[places]
+    return Prepared(rows, sources, copies, mean_precision, hold, gold_weights, places, n_votes_of_rows)
 
 
-def _count_on_host(votes: Votes, weight: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[M, K] how often each source voted for each class, rows weighted; of plain votes."""
+def _counted(votes: Votes, weight: NDArray[np.float32], on_device: Callable[[], Array]) -> NDArray[np.float64]:
+    """[M, K] how often each source voted for each class, rows weighted; few plain votes are counted here."""
+    if not votes.is_plain or votes.n_votes > VOTES_ON_HOST:
+        return np.asarray(on_device(), np.float64)
     rows, sources, labels = votes.triples()
     place, shape = sources.astype(np.int64) * votes.n_classes + labels, (votes.n_sources, votes.n_classes)
     return np.asarray(np.bincount(place, weight[rows], shape[0] * shape[1]).reshape(shape), np.float64)
