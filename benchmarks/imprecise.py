@@ -36,8 +36,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import quality
 
 from weaklabel import LabelModel, Votes
-from weaklabel.bags import proportions
-from weaklabel.symbols import ImpreciseVote, not_, one_of
+from weaklabel.side_information.bags import proportions
+from weaklabel.votes.symbols import ImpreciseVote, not_, one_of
 
 METRICS = ("score", "likeliest", "nll")
 SETTINGS = ("sets", "not", "all not", "gold", "mixed")

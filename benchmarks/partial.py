@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.model.classifier import ClassifierSettings
-from weaklabel.model.features import fit_features
+from weaklabel.model.features.classifier import ClassifierSettings
+from weaklabel.model.features.end_model import fit_features
 
 LEAK = 1e-3
 """Likelihood, beside 1, of a set that misses the truth."""

@@ -22,8 +22,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 PURE = [
     f"weaklabel.model.{name}"
     for name in (
-        *("params", "layout", "init", "rows", "estep", "mstep", "readout", "fit", "sweep"),
-        *("imprecise", "bags", "expected_counts", "classifier", "features"),
+        *("records", "settings", "em.initialization", "em.rows", "em.e_step", "em.m_step", "em.loop", "em.full_pass"),
+        *("layout.choice", "sources.imprecise", "labels", "calibration.tempering", "features"),
     )
 ]
 install_import_hook(PURE, "beartype.beartype")

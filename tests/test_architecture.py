@@ -9,28 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"weaklabel._check", "weaklabel.errors", "weaklabel.symbols"}
+BASE = {"weaklabel.errors", "weaklabel.votes"}
 ALLOWED = {
-    "weaklabel.votes": {*BASE, "weaklabel._codebook", "weaklabel._order", "weaklabel._votes_file"},
-    "weaklabel._order": set(),
-    "weaklabel._codebook": BASE,
-    "weaklabel._votes_file": BASE,
-    "weaklabel.symbols": {"weaklabel._check", "weaklabel.errors"},
-    "weaklabel._check": {"weaklabel.errors"},
     "weaklabel.errors": set(),
-    "weaklabel.bags": {"weaklabel.errors"},
-    "weaklabel.chunks": {*BASE, "weaklabel.votes"},
-    "weaklabel.model": {*BASE, "weaklabel.votes", "weaklabel.bags", "weaklabel.chunks", "weaklabel.model"},
+    "weaklabel.votes": BASE,
+    "weaklabel.side_information": {*BASE, "weaklabel.side_information"},
+    "weaklabel.model": {*BASE, "weaklabel.side_information", "weaklabel.model"},
     "weaklabel.compile_cache": {"weaklabel.errors"},
     "weaklabel.losses": set(),
-    "weaklabel.training": {*BASE, "weaklabel.votes"},
-    "weaklabel.labeling": {*BASE, "weaklabel._codebook", "weaklabel.votes", "weaklabel.labeling"},
-    "weaklabel.prompts": {
-        *BASE,
-        *("weaklabel._codebook", "weaklabel.votes", "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"),
-    },
-    "weaklabel.formats": {*BASE, "weaklabel.votes", "weaklabel.chunks", "weaklabel.formats"},
-    "weaklabel.analysis": {*BASE, "weaklabel.votes", "weaklabel.model", "weaklabel.analysis"},
+    "weaklabel.training": BASE,
+    "weaklabel.labeling": {*BASE, "weaklabel.labeling"},
+    "weaklabel.prompts": {*BASE, "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"},
+    "weaklabel.formats": {*BASE, "weaklabel.formats"},
+    "weaklabel.analysis": {*BASE, "weaklabel.model", "weaklabel.analysis"},
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},
     "weaklabel_client": {"weaklabel_client"},
     "weaklabel_server": {"weaklabel", "weaklabel_client._gen", "weaklabel_client._tensors", "weaklabel_server"},

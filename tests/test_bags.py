@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weaklabel.bags import (
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.side_information.bags import (
     Bags,
     at_least_one,
     check_bags,
@@ -17,7 +18,6 @@ from weaklabel.bags import (
     proportions,
     same_label,
 )
-from weaklabel.errors import InvalidArgumentError
 
 
 def test_bag_of_and_lists_of_items_say_the_same() -> None:

@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import Votes
-from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.votes.chunks import VoteChunks
 
 
 def rows(*cells: list[int]) -> NDArray[np.int8]:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weaklabel.errors import InvalidVotesError
-from weaklabel.symbols import CandidateSet, Complement, SoftVote, Symbols, not_, one_of, soft
 from weaklabel.votes import ABSTAIN, ERROR, Votes
+from weaklabel.votes.symbols import CandidateSet, Complement, SoftVote, Symbols, not_, one_of, soft
 
 K = 4
 Cell = int | CandidateSet | Complement | SoftVote

@@ -305,7 +305,7 @@ def test_votes_are_made_by_their_constructors() -> None:
 @pytest.mark.parametrize("most_numbers", [2**63, 1])
 def test_triples_in_any_order_are_sorted(most_numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """By row, then column; where cell and place do not fit into one number, too."""
-    monkeypatch.setattr("weaklabel._order.MOST_NUMBERS", most_numbers)
+    monkeypatch.setattr("weaklabel.votes.order.MOST_NUMBERS", most_numbers)
     rng = np.random.default_rng(0)
     items, sources, labels = rng.integers(0, 30, 500), rng.integers(0, 20, 500), rng.integers(-1, 3, 500)
     expected = {

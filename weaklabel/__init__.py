@@ -10,12 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from weaklabel._version import __version__
-from weaklabel.symbols import not_, one_of, soft
 from weaklabel.votes import ABSTAIN, Votes
+from weaklabel.votes.symbols import not_, one_of, soft
 
 if TYPE_CHECKING:
     from weaklabel.analysis import source_summary
-    from weaklabel.bags import (
+    from weaklabel.labeling import LabelingFunction, apply, labeling_function, preprocessor
+    from weaklabel.model import LabelModel, MajorityVote
+    from weaklabel.prompts import PromptFunction
+    from weaklabel.side_information.bags import (
         Bags,
         at_least_one,
         class_counts,
@@ -24,10 +27,7 @@ if TYPE_CHECKING:
         proportions,
         same_label,
     )
-    from weaklabel.chunks import VoteChunks
-    from weaklabel.labeling import LabelingFunction, apply, labeling_function, preprocessor
-    from weaklabel.model import LabelModel, MajorityVote
-    from weaklabel.prompts import PromptFunction
+    from weaklabel.votes.chunks import VoteChunks
 
 __all__ = [
     "ABSTAIN",
@@ -56,21 +56,21 @@ __all__ = [
 
 # Loaded when first asked for, so that `import weaklabel` does not pay for JAX.
 _HOMES = {
-    "Bags": "weaklabel.bags",
+    "Bags": "weaklabel.side_information.bags",
     "LabelModel": "weaklabel.model",
     "LabelingFunction": "weaklabel.labeling",
     "MajorityVote": "weaklabel.model",
     "PromptFunction": "weaklabel.prompts",
-    "VoteChunks": "weaklabel.chunks",
+    "VoteChunks": "weaklabel.votes.chunks",
     "apply": "weaklabel.labeling",
-    "at_least_one": "weaklabel.bags",
-    "class_counts": "weaklabel.bags",
-    "different_label": "weaklabel.bags",
+    "at_least_one": "weaklabel.side_information.bags",
+    "class_counts": "weaklabel.side_information.bags",
+    "different_label": "weaklabel.side_information.bags",
     "labeling_function": "weaklabel.labeling",
-    "none_of": "weaklabel.bags",
+    "none_of": "weaklabel.side_information.bags",
     "preprocessor": "weaklabel.labeling",
-    "proportions": "weaklabel.bags",
-    "same_label": "weaklabel.bags",
+    "proportions": "weaklabel.side_information.bags",
+    "same_label": "weaklabel.side_information.bags",
     "source_summary": "weaklabel.analysis",
 }
 

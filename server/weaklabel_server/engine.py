@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError, WeaklabelError
-from weaklabel.symbols import Symbols
 from weaklabel.votes import Votes
+from weaklabel.votes.symbols import Symbols
 from weaklabel_server import names, side
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.store import models, projects, votes

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from weaklabel.bags import Bags
+from weaklabel.side_information.bags import Bags
 from weaklabel_client._gen import side_data_pb2
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError
 from weaklabel_server.services.side_rows import SideRows, read_side_rows

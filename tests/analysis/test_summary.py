@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from weaklabel.analysis import conflict, coverage, overlap, source_summary
 from weaklabel.errors import InvalidArgumentError, NotFittedError
 from weaklabel.model import LabelModel
-from weaklabel.symbols import CandidateSet, not_, one_of, soft
 from weaklabel.votes import Votes
+from weaklabel.votes.symbols import CandidateSet, not_, one_of, soft
 
 # The example of snorkel.labeling.LFAnalysis; the expected values below are those its documentation prints.
 SNORKEL = np.array([[-1, 0, 0], [-1, -1, -1], [1, 0, -1], [-1, 0, -1], [0, 0, 0]])

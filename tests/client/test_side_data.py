@@ -10,9 +10,9 @@ import scipy.sparse as sp
 
 import weaklabel_client as wc
 from weaklabel import LabelModel
-from weaklabel import bags as library
-from weaklabel.symbols import one_of, soft
+from weaklabel.side_information import bags as library
 from weaklabel.votes import Votes
+from weaklabel.votes.symbols import one_of, soft
 from weaklabel_client import InvalidArgument, NotFound
 
 SOURCES = [f"s{m}" for m in range(5)]

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import weaklabel_client as wc
-from weaklabel import symbols as library
 from weaklabel.votes import Votes
+from weaklabel.votes import symbols as library
 from weaklabel_client import InvalidArgument
 
 CLASSES = ["a", "b", "c"]

@@ -20,8 +20,8 @@ from weaklabel.labeling import (
     labeling_function,
     preprocessor,
 )
-from weaklabel.symbols import not_, one_of, soft
 from weaklabel.votes import ABSTAIN, ERROR, Votes
+from weaklabel.votes.symbols import not_, one_of, soft
 
 
 class Color(enum.IntEnum):

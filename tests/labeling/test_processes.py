@@ -30,7 +30,7 @@ MODULE = """
 import os
 import sys
 from weaklabel import labeling_function, preprocessor
-from weaklabel.symbols import not_, one_of, soft
+from weaklabel.votes.symbols import not_, one_of, soft
 
 class OddError(Exception):
     def __init__(self, first, second):  # does not survive pickling

@@ -8,8 +8,8 @@ import pytest
 from weaklabel import ABSTAIN, LabelingFunction, Votes, apply, labeling_function
 from weaklabel.errors import InvalidArgumentError, LabelingFunctionError
 from weaklabel.labeling import Failure, LabelingFunctionWarning
-from weaklabel.symbols import one_of
 from weaklabel.votes import ERROR
+from weaklabel.votes.symbols import one_of
 
 
 class Counting:

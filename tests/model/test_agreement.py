@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import LabelModel, Votes
-from weaklabel.model import slots
-from weaklabel.model.agreement import of_tally, of_votes
+from weaklabel.model.layout import slots
+from weaklabel.model.report.agreement import of_tally, of_votes
 
 N_ROWS = 400
 
@@ -61,7 +61,7 @@ def test_votes_on_the_device(n_classes: int) -> None:
 @pytest.mark.parametrize(("n_classes", "with_copies"), [(3, True), (30, False)])
 def test_diagnostics_of_sparse_votes(n_classes: int, with_copies: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two liars agree where all others are silent; and copies, which share a vote's weight, are two votes here."""
-    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
+    monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
     monkeypatch.setattr(slots, "CACHED_CELLS", 1)  # small blocks
     rng = np.random.default_rng(2)
     accuracies = np.array([0.9, 0.9, 0.9, 0.9, 0.08, 0.08])

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 from scipy.stats import binom, norm
 
-from weaklabel.bags import (
+from weaklabel.model.labels import bags as bags_module
+from weaklabel.model.labels.bags import BagLayout, bag_posterior, lay_out_bags
+from weaklabel.side_information.bags import (
     Bags,
     at_least_one,
     check_bags,
@@ -23,8 +25,6 @@ from weaklabel.bags import (
     proportions,
     same_label,
 )
-from weaklabel.model import bags as bags_module
-from weaklabel.model.bags import BagLayout, bag_posterior, lay_out_bags
 
 Real = NDArray[np.float64]
 compiled = jax.jit(bag_posterior)

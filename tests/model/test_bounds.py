@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.model.bounds import bounded_confusion, read_bounds
+from weaklabel.model.sources.bounds import bounded_confusion, read_bounds
 
 Real = NDArray[np.float64]
 compiled = jax.jit(bounded_confusion)

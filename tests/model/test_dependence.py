@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import Votes
-from weaklabel.model.dependence import _first_above, _Pattern, _rank, excess_correlation
+from weaklabel.model.calibration.dependence import _first_above, _Pattern, _rank, excess_correlation
 
 N_ITEMS, N_SOURCES = 3000, 12
 
@@ -50,13 +50,13 @@ def test_the_correlation_of_errors_is_found() -> None:
 
 def test_a_crowd_is_drawn_vote_by_vote(monkeypatch: pytest.MonkeyPatch) -> None:
     dense = measured(errors_of(0.5), 3)
-    monkeypatch.setattr("weaklabel.model.dependence.CROWD", 5)
+    monkeypatch.setattr("weaklabel.model.calibration.dependence.CROWD", 5)
     assert measured(errors_of(0.5), 3, sparse=True) == pytest.approx(dense, abs=0.02)
 
 
 def test_how_many_twins_are_drawn_at_once_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     found = measured(errors_of(0.3), 3)
-    monkeypatch.setattr("weaklabel.model.dependence.CELLS_AT_ONCE", 1)
+    monkeypatch.setattr("weaklabel.model.calibration.dependence.CELLS_AT_ONCE", 1)
     assert measured(errors_of(0.3), 3) == pytest.approx(found, abs=1e-12)
 
 
@@ -75,7 +75,7 @@ def test_the_search_is_that_of_numpy(size: int) -> None:
 
 
 def test_twins_end_where_a_correlation_is_surely_ignored_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weaklabel.model.dependence.CELLS_AT_ONCE", 1)  # one twin after the other
+    monkeypatch.setattr("weaklabel.model.calibration.dependence.CELLS_AT_ONCE", 1)  # one twin after the other
     drawn: list[NDArray[Any]] = []
     pair_sums = _Pattern.pair_sums
 

@@ -13,15 +13,15 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import LabelModel
-from weaklabel.chunks import VoteChunks
+from weaklabel.votes.chunks import VoteChunks
 
 FIT = """
 import json, sys
 import jax
 import numpy as np
 from weaklabel import LabelModel
-from weaklabel.chunks import VoteChunks
-from weaklabel.model import stream
+from weaklabel.votes.chunks import VoteChunks
+from weaklabel.model.em import subsample as stream
 
 process, n_processes, port, votes, out, *cuts = sys.argv[1:]
 if int(n_processes) > 1:

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from weaklabel.model import LabelModel
-from weaklabel.model import fit as fit_module
-from weaklabel.model.estep import e_step
-from weaklabel.model.fit import run, start
-from weaklabel.model.init import pad, prepare, unipolarity
-from weaklabel.model.layout import bucket, lay_out
-from weaklabel.model.merge import MergedRows, merge_rows
-from weaklabel.model.params import Params, Rows, Settings, Sources, State
-from weaklabel.model.rows import describe
+from weaklabel.model.em import loop as fit_module
+from weaklabel.model.em.e_step import e_step
+from weaklabel.model.em.initialization import pad, prepare, unipolarity
+from weaklabel.model.em.loop import run, start
+from weaklabel.model.em.rows import describe
+from weaklabel.model.layout.choice import bucket, lay_out
+from weaklabel.model.layout.deduplication import MergedRows, merge_rows
+from weaklabel.model.records import Params, Rows, Sources, State
+from weaklabel.model.settings import Settings
 from weaklabel.votes import Votes
 
 PLAIN = Settings(

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from weaklabel.bags import Bags, check_bags, class_counts, proportions
-from weaklabel.model import bags as bags_module
-from weaklabel.model.bags import bag_posterior, lay_out_bags
+from weaklabel.model.labels import bags as bags_module
+from weaklabel.model.labels.bags import bag_posterior, lay_out_bags
+from weaklabel.side_information.bags import Bags, check_bags, class_counts, proportions
 
 Real = NDArray[np.float64]
 compiled = jax.jit(bag_posterior)

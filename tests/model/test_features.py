@@ -11,9 +11,9 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
-from weaklabel.model import classifier
-from weaklabel.model.classifier import ClassifierSettings, cross_fit, fit_scaling, padded, scaled
-from weaklabel.model.features import FeatureFit, balance, fit_features, relative_evidence
+from weaklabel.model.features import classifier
+from weaklabel.model.features.classifier import ClassifierSettings, cross_fit, fit_scaling, padded, scaled
+from weaklabel.model.features.end_model import FeatureFit, balance, fit_features, relative_evidence
 
 CERTAIN = -30.0
 """Log-likelihood of votes in a class that they rule out."""

@@ -15,10 +15,17 @@ from scipy.stats import entropy
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
-from weaklabel.model.copies import copy_scores
-from weaklabel.model.copies import vote_shares as vote_weights
-from weaklabel.model.estep import Expectation, e_step
-from weaklabel.model.imprecise import (
+from weaklabel.model.em.e_step import Expectation, e_step
+from weaklabel.model.em.initialization import pad, plain_part, set_symbols
+from weaklabel.model.em.m_step import statistics
+from weaklabel.model.em.rows import beside, describe, mark_gold
+from weaklabel.model.layout.choice import bucket, lay_out, lay_out_soft
+from weaklabel.model.layout.sparse import SparseLayout
+from weaklabel.model.prediction import with_codebook
+from weaklabel.model.records import Params, Rows, Side, Statistics
+from weaklabel.model.sources.duplicates import copy_scores
+from weaklabel.model.sources.duplicates import vote_shares as vote_weights
+from weaklabel.model.sources.imprecise import (
     SetSymbols,
     information,
     latent_votes,
@@ -26,14 +33,7 @@ from weaklabel.model.imprecise import (
     soft_evidence,
     vote_shares,
 )
-from weaklabel.model.init import pad, plain_part, set_symbols
-from weaklabel.model.layout import bucket, lay_out, lay_out_soft
-from weaklabel.model.mstep import statistics
-from weaklabel.model.params import Params, Rows, Side, Statistics
-from weaklabel.model.predict import with_codebook
-from weaklabel.model.rows import beside, describe, mark_gold
-from weaklabel.model.sparse import SparseLayout
-from weaklabel.symbols import CandidateSet, Symbols, not_, one_of, soft
+from weaklabel.votes.symbols import CandidateSet, Symbols, not_, one_of, soft
 
 Real = NDArray[np.float64]
 K = 4
@@ -254,7 +254,7 @@ def test_layouts_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     votes = votes_of(cells_of(K), K)
     params = params_of(random_confusion(4, K), votes, np.log(np.full(K, 1 / K)))
     dense = rows_of(votes)
-    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
+    monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
     sparse = rows_of(votes)
     assert isinstance(sparse.layout, SparseLayout)
     assert not isinstance(dense.layout, SparseLayout)

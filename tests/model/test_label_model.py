@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from weaklabel import ABSTAIN, LabelModel, MajorityVote, Votes
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
 from weaklabel.model import FitProgress
-from weaklabel.model.copies import copy_scores, with_families
-from weaklabel.model.dense import DenseLayout
-from weaklabel.model.layout import lay_out
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.dense import DenseLayout
+from weaklabel.model.sources.duplicates import copy_scores, with_families
 
 TWIN_NOISE = 0.02
 """Dependence is measured against simulated votes; with the classes renamed, others are drawn."""
@@ -176,8 +176,8 @@ def test_dense_and_sparse_votes_give_the_same_labels(monkeypatch: pytest.MonkeyP
     rows, columns = np.nonzero(votes >= 0)
     triples = Votes.from_triples(rows, columns, votes[rows, columns], n_classes=3, n_items=300, n_sources=6)
     dense = LabelModel(3).fit(votes).predict_proba(votes)
-    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
-    monkeypatch.setattr("weaklabel.model.predict.is_dense", lambda *_: False)
+    monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
+    monkeypatch.setattr("weaklabel.model.prediction.is_dense", lambda *_: False)
     np.testing.assert_allclose(LabelModel(3).fit(triples).predict_proba(triples), dense, atol=2e-4)
 
 
@@ -330,7 +330,7 @@ def test_damaged_files_are_refused_or_harmless() -> None:
 def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     votes, _ = simulate(100, [0.6, 0.7, 0.8], 2)
     data = LabelModel(2).fit(votes).to_bytes()
-    monkeypatch.setattr("weaklabel.model.files.MOST_BYTES", 1000)
+    monkeypatch.setattr("weaklabel.model.storage.MOST_BYTES", 1000)
     with pytest.raises(ModelFileError, match="at most 1,000 are read"):
         LabelModel.from_bytes(data)
 

@@ -10,12 +10,12 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from weaklabel import Votes
-from weaklabel.model import layout as layouts
-from weaklabel.model.dense import BLOCK_ROWS, DenseLayout
-from weaklabel.model.layout import AnyLayout, bucket, is_dense, lay_out, padded
-from weaklabel.model.packed import UNROLLED, PackedLayout, n_words, pack
-from weaklabel.model.slots import FEWEST_ROWS, Arrangement, arrange, in_slots
-from weaklabel.model.sparse import SparseLayout
+from weaklabel.model.layout import choice as layouts
+from weaklabel.model.layout.choice import AnyLayout, bucket, is_dense, lay_out, padded
+from weaklabel.model.layout.dense import BLOCK_ROWS, DenseLayout
+from weaklabel.model.layout.packed import UNROLLED, PackedLayout, n_words, pack
+from weaklabel.model.layout.slots import FEWEST_ROWS, Arrangement, arrange, in_slots
+from weaklabel.model.layout.sparse import SparseLayout
 
 N_ITEMS = BLOCK_ROWS + 77
 
@@ -48,7 +48,7 @@ def dense(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> A
 
 
 def gathered(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> AnyLayout:
-    monkeypatch.setattr("weaklabel.model.dense.DENSE_CLASSES", 0)
+    monkeypatch.setattr("weaklabel.model.layout.dense.DENSE_CLASSES", 0)
     return dense(votes, copies, monkeypatch)
 
 
@@ -58,7 +58,7 @@ def packed(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> 
 
 
 def sparse(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> AnyLayout:
-    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
+    monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
     found = lay_out(votes, copies)
     assert isinstance(found, SparseLayout)
     return found

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import Votes
-from weaklabel.model import merge
-from weaklabel.model.merge import DistinctRows, merge_rows
+from weaklabel.model.layout import deduplication as merge
+from weaklabel.model.layout.deduplication import DistinctRows, merge_rows
 
 
 def draw(n_items: int, n_sources: int, n_classes: int, n_patterns: int) -> NDArray[np.int8]:

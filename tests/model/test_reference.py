@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import dirichlet_multinomial
 
-from weaklabel.model.copies import copy_scores
-from weaklabel.model.decide import decide
-from weaklabel.model.fit import run, start
-from weaklabel.model.init import prepare, unipolarity
-from weaklabel.model.layout import lay_out
-from weaklabel.model.merge import MergedRows, merge_rows
-from weaklabel.model.mstep import statistics
-from weaklabel.model.params import Settings
-from weaklabel.model.readout import make_read_out, read_votes
+from weaklabel.model.calibration.decision import decide
+from weaklabel.model.calibration.tempering import make_read_out, read_votes
+from weaklabel.model.em.initialization import prepare, unipolarity
+from weaklabel.model.em.loop import run, start
+from weaklabel.model.em.m_step import statistics
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.deduplication import MergedRows, merge_rows
+from weaklabel.model.settings import Settings
+from weaklabel.model.sources.duplicates import copy_scores
 from weaklabel.votes import Votes
 
 SETTINGS = Settings()

@@ -11,15 +11,20 @@ from scipy.special import softmax
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
-from weaklabel.model import ConvergenceWarning, layout, over_classes, predict, slots
-from weaklabel.model import expect as expect_module
-from weaklabel.model.expect import expect, goes_by_blocks, posterior_of_votes, watched
-from weaklabel.model.fit import run, start
-from weaklabel.model.init import Prepared, prepare
-from weaklabel.model.layout import bucket, lay_out
-from weaklabel.model.merge import MergedRows
-from weaklabel.model.params import Params, Settings
-from weaklabel.model.readout import look
+from weaklabel.model import ConvergenceWarning
+from weaklabel.model import prediction as predict
+from weaklabel.model.calibration.tempering import look
+from weaklabel.model.em import statistics as expect_module
+from weaklabel.model.em.initialization import Prepared, prepare
+from weaklabel.model.em.loop import run, start
+from weaklabel.model.em.statistics import expect, goes_by_blocks, posterior_of_votes, watched
+from weaklabel.model.layout import choice as layout
+from weaklabel.model.layout import slots
+from weaklabel.model.layout.choice import bucket, lay_out
+from weaklabel.model.layout.deduplication import MergedRows
+from weaklabel.model.numerics import class_axis
+from weaklabel.model.records import Params
+from weaklabel.model.settings import Settings
 
 N_ITEMS, N_SOURCES = 700, 9
 
@@ -48,7 +53,7 @@ def n_classes(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(autouse=True)
 def by_votes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where classes are few."""
-    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: False)
+    monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
 
 
 @pytest.fixture
@@ -147,7 +152,7 @@ def test_a_sparse_fit_is_that_of_the_matrix(monkeypatch: pytest.MonkeyPatch) -> 
     matrix = np.full((N_ITEMS, N_SOURCES), -1)
     matrix[items, sources] = labels
     by_votes = LabelModel(3).fit(votes_of(3))
-    monkeypatch.setattr("weaklabel.model.layout.is_dense", lambda *_: True)
+    monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: True)
     dense = LabelModel(3).fit(matrix)
     np.testing.assert_allclose(dense.predict_proba(matrix), by_votes.predict_proba(votes_of(3)), atol=2e-3)
     np.testing.assert_allclose(dense.source_accuracy, by_votes.source_accuracy, atol=2e-3)
@@ -170,7 +175,7 @@ def test_a_sample_whose_rows_go_by_blocks_is_refined(monkeypatch: pytest.MonkeyP
     items, sources, labels = triples_of(5, 6000)
     matrix = np.full((6000, N_SOURCES), -1)
     matrix[items, sources] = labels
-    monkeypatch.setattr("weaklabel.model.train.MOST_VOTES", 0)
+    monkeypatch.setattr("weaklabel.model.pipeline.MOST_VOTES", 0)
     found = LabelModel(5, sample_rows=1500).fit(matrix)
     expected = LabelModel(5, sample_rows=None, tol=1e-5).fit(matrix)
     assert found.converged
@@ -252,7 +257,7 @@ def test_more_votes_than_can_be_numbered_are_refused(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("size", [2, 5, 16, 17, 100])
 def test_reductions_over_classes(size: int) -> None:
     values = np.round(np.random.default_rng(8).normal(size=(200, size)), 1).astype(np.float32)  # with ties
-    np.testing.assert_array_equal(over_classes.highest(jnp.asarray(values)), values.max(1))
-    p, log_total = over_classes.normalised(jnp.asarray(values))
+    np.testing.assert_array_equal(class_axis.highest(jnp.asarray(values)), values.max(1))
+    p, log_total = class_axis.normalised(jnp.asarray(values))
     np.testing.assert_allclose(p, softmax(values.astype(float), axis=1), rtol=1e-5)
     np.testing.assert_allclose(log_total, np.log(np.exp(values.astype(float)).sum(1)), rtol=1e-5)

@@ -7,15 +7,16 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel.model import LabelModel
-from weaklabel.model import train as train_module
-from weaklabel.model.expect import MANY_ROWS
-from weaklabel.model.fit import run, start
-from weaklabel.model.init import prepare
-from weaklabel.model.merge import merge_rows
-from weaklabel.model.mstep import statistics
-from weaklabel.model.params import Rows, Settings, State, Statistics
-from weaklabel.model.squarem import LONGEST, extrapolated
-from weaklabel.model.train import FitProgress
+from weaklabel.model import pipeline as train_module
+from weaklabel.model.em.initialization import prepare
+from weaklabel.model.em.loop import run, start
+from weaklabel.model.em.m_step import statistics
+from weaklabel.model.em.squarem import LONGEST, extrapolated
+from weaklabel.model.em.statistics import MANY_ROWS
+from weaklabel.model.layout.deduplication import merge_rows
+from weaklabel.model.pipeline import FitProgress
+from weaklabel.model.records import Rows, State, Statistics
+from weaklabel.model.settings import Settings
 from weaklabel.votes import Votes
 
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import LabelModel, Votes
-from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, NotFittedError
-from weaklabel.model import stream
-from weaklabel.model.stream import cut, cut_chunks, draw, draw_chunks, row_ranks, sample_size
+from weaklabel.model.em import subsample as stream
+from weaklabel.model.em.subsample import cut, cut_chunks, draw, draw_chunks, row_ranks, sample_size
+from weaklabel.votes.chunks import VoteChunks
 
 
 def simulate(n_items: int, n_sources: int, n_classes: int = 2, coverage: float = 0.5) -> NDArray[np.int8]:

@@ -7,7 +7,7 @@ import pytest
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts import Budget, Endpoint, Example, PriceTable, PromptFunction, Shortlist
-from weaklabel.symbols import not_, one_of, soft
+from weaklabel.votes.symbols import not_, one_of, soft
 
 PLAIN: dict[str, Any] = {"name": "p", "model": "m", "template": "Q {text}", "answers": {"yes": 1, "no": -1}}
 

@@ -14,8 +14,8 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling import LabelingFunctionWarning
 from weaklabel.prompts import PromptEngine, PromptFunction, PromptRun, Shortlist, nearest_answers, run, with_examples
 from weaklabel.prompts.answers import Vote
-from weaklabel.symbols import not_, one_of, soft
 from weaklabel.votes import ERROR
+from weaklabel.votes.symbols import not_, one_of, soft
 
 Make = Callable[..., PromptEngine]
 

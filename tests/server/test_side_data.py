@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from weaklabel.symbols import Symbols
+from weaklabel.votes.symbols import Symbols
 from weaklabel_client._gen import models_pb2, projects_pb2, side_data_pb2
 from weaklabel_server import side
 from weaklabel_server.errors import ServiceError

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from weaklabel.symbols import Symbols
 from weaklabel.votes import Votes
+from weaklabel.votes.symbols import Symbols
 from weaklabel_server.errors import ServiceError
 from weaklabel_server.store import items, models, operations, projects, schema, sources, uploads, votes
 from weaklabel_server.store.chunks import pack_dense, pack_sparse

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, NotFittedError
-from weaklabel.symbols import CandidateSet
 from weaklabel.votes import ABSTAIN, Votes, as_gold
+from weaklabel.votes.symbols import CandidateSet
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel._check import check_count
-from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.votes import ABSTAIN, Votes, label_dtype
+from weaklabel.votes.chunks import VoteChunks
+from weaklabel.votes.validation import check_count
 
 try:
     import pyarrow as pa

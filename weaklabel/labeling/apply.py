@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from weaklabel._check import check_count, check_ids, check_names
-from weaklabel._codebook import least_classes, misfit
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, LabelingFunctionError
-from weaklabel.labeling import processes, serial
 from weaklabel.labeling.evaluate import FIRST_SYMBOL, Evaluator, Part
+from weaklabel.labeling.executors import processes, serial
 from weaklabel.labeling.failures import Failure, LabelingFunctionWarning, StoppedError
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import Items, read_items
 from weaklabel.labeling.sources import DataEngine, DataSource
-from weaklabel.symbols import ImpreciseVote
 from weaklabel.votes import ERROR, Codes, Votes
+from weaklabel.votes.codebook import least_classes, misfit
+from weaklabel.votes.symbols import ImpreciseVote
+from weaklabel.votes.validation import check_count, check_ids, check_names
 
 
 def apply(

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weaklabel._codebook import least_classes, misfit
 from weaklabel.labeling.failures import Failure, StoppedError
 from weaklabel.labeling.functions import LabelingFunction, run_step, steps
-from weaklabel.symbols import ImpreciseVote
 from weaklabel.votes import ABSTAIN, ERROR, Codes, label_dtype
+from weaklabel.votes.codebook import least_classes, misfit
+from weaklabel.votes.symbols import ImpreciseVote
 
 FIRST_SYMBOL = ERROR - 1
 """The code of a part's first vote object, and one less for each further one: K, from which on they belong, may not be

@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex, overload
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import Row
-from weaklabel.symbols import ImpreciseVote
+from weaklabel.votes.symbols import ImpreciseVote
 
 Vote = SupportsIndex | ImpreciseVote | None  # a class index, ABSTAIN, or None, which abstains too; or a vote object
 

@@ -13,26 +13,27 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel._check import column_names
-from weaklabel.bags import Bags
-from weaklabel.chunks import VoteChunks
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
-from weaklabel.model import conformal, files
-from weaklabel.model.classes import class_names
-from weaklabel.model.copies import vote_shares
-from weaklabel.model.decide import TieBreakPolicy, decide
-from weaklabel.model.diagnostics import ConvergenceWarning, Diagnostics
-from weaklabel.model.explain import Explanation, explain
-from weaklabel.model.fit import FULL_CELLS
-from weaklabel.model.init import set_symbols
-from weaklabel.model.layout import bucket, lay_out, lay_out_soft
-from weaklabel.model.params import Settings
-from weaklabel.model.predict import Predicted, predict, with_codebook
-from weaklabel.model.readout import of_plain_votes
-from weaklabel.model.rows import describe
+from weaklabel.model import storage
+from weaklabel.model.calibration import conformal
+from weaklabel.model.calibration.decision import TieBreakPolicy, decide
+from weaklabel.model.calibration.tempering import of_plain_votes
+from weaklabel.model.class_names import class_names
+from weaklabel.model.em.initialization import set_symbols
+from weaklabel.model.em.loop import FULL_CELLS
+from weaklabel.model.em.rows import describe
+from weaklabel.model.layout.choice import bucket, lay_out, lay_out_soft
+from weaklabel.model.pipeline import DEFAULT_SAMPLE, Beside, FitProgress, Fitted, train
+from weaklabel.model.prediction import Predicted, predict, with_codebook
+from weaklabel.model.report.diagnostics import ConvergenceWarning, Diagnostics
+from weaklabel.model.report.explanation import Explanation, explain
+from weaklabel.model.settings import Settings
 from weaklabel.model.side import Known, bounds_of, families_of, read_features, read_gold_error, read_known
-from weaklabel.model.train import DEFAULT_SAMPLE, Beside, FitProgress, Fitted, train
+from weaklabel.model.sources.duplicates import vote_shares
+from weaklabel.side_information.bags import Bags
 from weaklabel.votes import Votes, as_gold, as_votes
+from weaklabel.votes.chunks import VoteChunks
+from weaklabel.votes.validation import column_names
 
 
 class LabelModel:
@@ -129,7 +130,7 @@ class LabelModel:
             groups: [N] names or numbers: a class balance for each group, and confusions that all share (latent label
                 shift, arXiv:2207.13179).
             bounds: (low, high) of the accuracy of sources, by name.
-            bags: what is known of the labels of several items together, see weaklabel.bags.
+            bags: what is known of the labels of several items together, see weaklabel.side_information.bags.
             features: [N, D] numbers, dense or a scipy sparse matrix: p(class | features) is learned on the soft labels
                 and joins the votes as far as it predicts the votes of held-out items.
             families: family of sources by name, such as the LLM behind several prompts: sources of one family count
@@ -539,7 +540,7 @@ class LabelModel:
             "tol": self.tol,
             "settings": self._settings._asdict(),
         }
-        return files.pack(header, self._fitted)
+        return storage.pack(header, self._fitted)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -548,7 +549,7 @@ class LabelModel:
         Raises:
             ModelFileError: if the bytes are not a model that this version can read.
         """
-        header, fitted = files.unpack(data)
+        header, fitted = storage.unpack(data)
         try:
             model = cls(classes=header["classes"], seed=header["seed"], max_iter=header["max_iter"], tol=header["tol"])
             model._settings = Settings(**{name: float(value) for name, value in header["settings"].items()})

@@ -12,12 +12,12 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax, softmax
 
-from weaklabel.bags import Bags, CheckedBags, check_bags
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.model.bags import lay_out_bags
-from weaklabel.model.bounds import read_bounds
-from weaklabel.model.classifier import Features
-from weaklabel.model.params import Side
+from weaklabel.model.features.classifier import Features
+from weaklabel.model.labels.bags import lay_out_bags
+from weaklabel.model.records import Side
+from weaklabel.model.sources.bounds import read_bounds
+from weaklabel.side_information.bags import Bags, CheckedBags, check_bags
 from weaklabel.votes import Votes
 
 SUMS_TO_ONE = 1e-3

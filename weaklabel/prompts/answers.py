@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from weaklabel._check import ABSTAIN
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.symbols import CandidateSet, Complement, ImpreciseVote, SoftVote, not_, one_of, soft
+from weaklabel.votes.symbols import CandidateSet, Complement, ImpreciseVote, SoftVote, not_, one_of, soft
+from weaklabel.votes.validation import ABSTAIN
 
 Vote = int | ImpreciseVote
 """What an answer may stand for: a class index, ABSTAIN, a candidate set, "not k", or a soft vote."""

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weaklabel._check import ABSTAIN
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.answers import AnswerMap, Vote
 from weaklabel.prompts.ledger import Cost
@@ -18,7 +17,8 @@ from weaklabel.prompts.reading import Reading, read
 from weaklabel.prompts.shortlist import AnswersShown, ExamplesShown
 from weaklabel.prompts.spec import PromptFunction
 from weaklabel.prompts.templates import Template, field_texts
-from weaklabel.symbols import CandidateSet, Complement, SoftVote, not_, one_of, soft
+from weaklabel.votes.symbols import CandidateSet, Complement, SoftVote, not_, one_of, soft
+from weaklabel.votes.validation import ABSTAIN
 
 _INSTRUCTIONS = "You label the items of a data set."
 _DATA_RULE = (

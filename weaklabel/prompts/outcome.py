@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from weaklabel.labeling.failures import Failure
 from weaklabel.prompts.asking import Asked
 from weaklabel.prompts.compiled import CompiledPrompt
-from weaklabel.symbols import ImpreciseVote
 from weaklabel.votes import ABSTAIN, ERROR, Votes
+from weaklabel.votes.symbols import ImpreciseVote
 
 
 class StoppedEarlyWarning(UserWarning):

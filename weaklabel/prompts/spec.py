@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from weaklabel._codebook import least_classes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.answers import AnswerMap, Vote, vote_as_json
 from weaklabel.prompts.templates import Template
+from weaklabel.votes.codebook import least_classes
 
 if TYPE_CHECKING:
     from weaklabel.prompts.engine import PromptEngine

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.ledger import Budget
 from weaklabel.prompts.spec import PromptFunction
-from weaklabel.symbols import Symbols
 from weaklabel.votes import Votes, as_votes
+from weaklabel.votes.symbols import Symbols
 
 _ACCURACY, _PRIOR_VOTES = 0.75, 20.0  # of a function that has not voted, and how many votes this counts for
 _ITEMS_A_BLOCK = 4096

@@ -7,9 +7,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from weaklabel import bags
-from weaklabel.bags import Bags
 from weaklabel.errors import InvalidArgumentError
+from weaklabel.side_information import bags
+from weaklabel.side_information.bags import Bags
 from weaklabel_client._gen import side_data_pb2, tensor_pb2
 from weaklabel_server.errors import invalid
 from weaklabel_server.services.checks import check_names

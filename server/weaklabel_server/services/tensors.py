@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.symbols import SUM_TOLERANCE, TOLERANCE, Symbols, translation
 from weaklabel.votes import ABSTAIN, ERROR, label_dtype
+from weaklabel.votes.symbols import SUM_TOLERANCE, TOLERANCE, Symbols, translation
 from weaklabel_client._gen import symbols_pb2, tensor_pb2
 from weaklabel_client._tensors import from_tensor, sets_from_tensor, sets_to_tensor, to_tensor
 from weaklabel_server.errors import invalid

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from weaklabel.symbols import Symbols
+from weaklabel.votes.symbols import Symbols
 from weaklabel_client._gen import votes_pb2, votes_pb2_grpc
 from weaklabel_client._tensors import to_tensor
 from weaklabel_server import names

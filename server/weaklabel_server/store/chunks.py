@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.symbols import Symbols
 from weaklabel.votes import ABSTAIN
+from weaklabel.votes.symbols import Symbols
 
 Codes = NDArray[np.signedinteger[Any]]
 

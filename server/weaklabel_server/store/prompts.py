@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from weaklabel.symbols import Symbols
 from weaklabel.votes import label_dtype
+from weaklabel.votes.symbols import Symbols
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.pages import Page
 from weaklabel_server.store import items, operations, schema, side_data, uploads, votes

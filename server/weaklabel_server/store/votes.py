@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
-from weaklabel.symbols import Symbols
 from weaklabel.votes import ABSTAIN, Votes, label_dtype
+from weaklabel.votes.symbols import Symbols
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.store import projects, schema, sources
 from weaklabel_server.store.chunks import Codes, unpack_dense, unpack_positions, unpack_sparse, unpack_symbols

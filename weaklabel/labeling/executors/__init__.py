@@ -1,0 +1,1 @@
+"""Executors: what runs labeling functions over items, one engine a file."""

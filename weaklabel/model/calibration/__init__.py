@@ -1,0 +1,1 @@
+"""Calibration: from the posterior of EM to soft labels and hard labels."""

@@ -1,0 +1,275 @@
+"""Fits on more rows than are worth iterating over: EM on a sample, then a few passes over all of them.
+
+Parameters fitted on a sample are off by the sample's error. Each pass over all rows is an EM iteration, which shrinks
+that error by EM's own rate; passes go on until the responsibilities of the sampled rows hardly move.
+
+Counts add up over chunks, over the devices of a process, and over the processes that `jax.distributed` has joined, of
+which each reads its own chunks. The sample is the same however rows are cut and spread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from numpy.typing import NDArray
+
+from weaklabel.errors import InvalidVotesError
+from weaklabel.model.em.full_pass import Reading, Swept, nothing, sweep
+from weaklabel.model.em.initialization import Prepared
+from weaklabel.model.layout.choice import lay_out_codes, padded
+from weaklabel.model.layout.deduplication import DistinctRows, MergedRows, merge_rows
+from weaklabel.model.layout.dense import DenseLayout
+from weaklabel.model.layout.packed import PackedLayout
+from weaklabel.model.numerics import processes
+from weaklabel.model.numerics.devices import at_once, summed_over_rows
+from weaklabel.model.records import Sources
+from weaklabel.model.settings import Settings
+from weaklabel.votes import Codes, Votes, label_dtype
+from weaklabel.votes.chunks import VoteChunks
+
+CHUNK_ROWS = 2**17
+"""Rows on the device at once."""
+VOTES_PER_PARAMETER = 8
+"""A sample holds so many votes for each cell of the confusion matrices ..."""
+MOST_SAMPLED_CELLS = 2**24
+"""... as far as its matrix is no larger than this."""
+
+
+class Chunk(NamedTuple):
+    """Consecutive rows."""
+
+    codes: Codes
+    """[n, M]"""
+    gold: NDArray[np.int32] | None
+    """[n] known labels, -1 where unknown."""
+
+
+def cut(votes: Votes, gold: NDArray[np.int32] | None) -> Iterator[Chunk]:
+    """Votes in memory, in chunks that are views."""
+    codes = votes.to_codes()
+    for start in range(0, votes.n_items, CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        yield Chunk(codes[rows], None if gold is None else gold[rows])
+
+
+def cut_chunks(chunks: VoteChunks) -> Iterator[Chunk]:
+    """Votes that are read anew, cut as `cut` would."""
+    waiting: list[Codes] = []
+    n_waiting = 0
+    for votes in chunks:
+        if not votes.is_plain:
+            raise InvalidVotesError("votes that are read in chunks must be plain classes", field="votes")
+        codes, start = votes.to_codes(), 0
+        while n_waiting + len(codes) - start >= CHUNK_ROWS:
+            end = start + CHUNK_ROWS - n_waiting
+            yield Chunk(_together([*waiting, codes[start:end]]), None)
+            waiting, n_waiting, start = [], 0, end
+        if start < len(codes):
+            waiting.append(codes[start:])
+            n_waiting += len(codes) - start
+    if waiting:
+        yield Chunk(_together(waiting), None)
+
+
+def _together(parts: list[Codes]) -> Codes:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def count_votes(chunks: Iterable[Chunk]) -> int:
+    """Number of votes."""
+    return sum(int(np.count_nonzero(chunk.codes >= 0)) for chunk in chunks)
+
+
+def sample_size(n_items: int, n_votes: int, n_sources: int, n_classes: int, sample_rows: int) -> int:
+    """Rows of a sample: at least `sample_rows`, and more where there are many parameters, as far as memory goes."""
+    wanted = VOTES_PER_PARAMETER * n_sources * n_classes**2 * n_items / max(n_votes, 1)
+    return max(sample_rows, int(min(wanted, most_sampled(n_sources, sample_rows))))
+
+
+def most_sampled(n_sources: int, sample_rows: int) -> int:
+    """The largest `sample_size`."""
+    return max(sample_rows, MOST_SAMPLED_CELLS // n_sources)
+
+
+def draw(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> MergedRows:
+    """A sample of the rows, and all rows with a known label, merged.
+
+    Args:
+        votes: N items.
+        gold: [N] known labels, -1 where unknown.
+        size: number of rows, below N.
+        seed: of the choice.
+    """
+    ranks = row_ranks(0, votes.n_items, seed)
+    if gold is not None:
+        ranks[gold >= 0] = 0
+    chosen = np.flatnonzero(ranks <= np.partition(ranks, size - 1)[size - 1])
+    return weighed(votes.select_items(chosen), None if gold is None else gold[chosen], votes.n_items)
+
+
+def weighed(votes: Votes, gold: NDArray[np.int32] | None, n_items: int) -> MergedRows:
+    """Sampled rows merged, with weights that add up to the number of all items."""
+    n_known = 0 if gold is None else int((gold >= 0).sum())
+    merged = merge_rows(votes, gold)
+    scale = (n_items - n_known) / max(votes.n_items - n_known, 1)
+    factor = scale if merged.gold is None else np.where(merged.gold >= 0, 1, scale)
+    return merged._replace(weight=(merged.weight * factor).astype(np.float32), scale=scale)
+
+
+class Drawn(NamedTuple):
+    """Rows to run EM on."""
+
+    merged: MergedRows
+    is_sample: bool
+    """Or all rows."""
+
+
+def draw_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Drawn:
+    """All rows, where few are distinct or there are few; else a sample, as of `draw`: of the rows of all processes.
+
+    Args:
+        chunks: those of this process.
+        sample_rows: see `LabelModel`.
+        seed: of the choice.
+    """
+    first = next(iter(chunks), None)
+    n_classes, names = _agreed(chunks.n_classes, None if first is None else first.source_names)
+    distinct, sample = DistinctRows(n_classes, len(names), sample_rows), _Sample(chunks, len(names), sample_rows, seed)
+    n_votes = 0
+    for chunk in cut_chunks(chunks):
+        distinct.add(chunk.codes)
+        sample.add(chunk.codes)
+        n_votes += count_votes([chunk])
+    totals = processes.summed(np.asarray([sample.n_items, n_votes, not distinct.few], np.float64))
+    n_items, n_votes, n_overflown = (int(total) for total in totals)
+    if n_overflown == 0:
+        everywhere = DistinctRows(n_classes, len(names), sample_rows)
+        for codes, weight in zip(*map(processes.gathered, distinct.kept()), strict=True):
+            everywhere.add(codes, weight)
+        if everywhere.few:
+            codes, weight = everywhere.kept()
+            votes = Votes.from_codes(codes, n_classes, sources=names)
+            return Drawn(MergedRows(votes, weight.astype(np.float32)), is_sample=False)
+    size = sample_size(n_items, n_votes, len(names), n_classes, sample_rows)
+    votes = Votes.from_codes(sample.lowest(size), n_classes, sources=names)
+    return Drawn(weighed(votes, None, n_items), is_sample=size < n_items)
+
+
+def _agreed(n_classes: int, names: tuple[str, ...] | None) -> tuple[int, tuple[str, ...]]:
+    """K and the names of the sources, which must be the same in all processes that have rows."""
+    own = "" if names is None else json.dumps([n_classes, *names])
+    said = {bytes(part).decode() for part in processes.gathered(np.frombuffer(own.encode(), np.uint8))} - {""}
+    if not said:
+        raise InvalidVotesError("there are no rows", field="votes")
+    if len(said) > 1:
+        raise InvalidVotesError("the processes have votes of unlike sources or classes", field="votes")
+    n_classes, *agreed = json.loads(said.pop())
+    if not agreed:
+        raise InvalidVotesError("votes of at least one source are needed", field="votes")
+    return n_classes, tuple(agreed)
+
+
+class _Sample:
+    """The rows of the lowest ranks, of rows that come in chunks."""
+
+    def __init__(self, chunks: VoteChunks, n_sources: int, sample_rows: int, seed: int) -> None:
+        self._most, self._seed = most_sampled(n_sources, sample_rows), seed
+        self._limit = np.uint32(0xFFFFFFFF)
+        self._codes: list[Codes] = [np.empty((0, n_sources), label_dtype(chunks.n_classes))]
+        self._ranks: list[NDArray[np.uint32]] = [np.empty(0, np.uint32)]
+        self._first = _rows_before(chunks)
+        self.n_items = 0
+
+    def add(self, codes: Codes) -> None:
+        """Takes the next rows."""
+        ranks = row_ranks(self._first + self.n_items, len(codes), self._seed)
+        self.n_items += len(codes)
+        near = ranks <= self._limit
+        self._codes.append(codes[near])
+        self._ranks.append(ranks[near])
+        if sum(map(len, self._ranks)) > 2 * self._most:
+            self._keep(self._most, np.concatenate(self._ranks))
+
+    def _keep(self, size: int, ranks: NDArray[np.uint32]) -> None:
+        """Drops the rows that are not among the `size` lowest of these ranks."""
+        if len(ranks) > size:
+            self._limit = np.partition(ranks, size - 1)[size - 1]
+        codes, own = np.concatenate(self._codes), np.concatenate(self._ranks)
+        near = own <= self._limit
+        self._codes, self._ranks = [codes[near]], [own[near]]
+
+    def lowest(self, size: int) -> Codes:
+        """The sample of `size` rows from those of all processes, in their order."""
+        self._keep(size, np.concatenate(self._ranks))
+        self._keep(size, np.concatenate(processes.gathered(self._ranks[0])))
+        return np.concatenate(processes.gathered(self._codes[0]))
+
+
+def _rows_before(chunks: VoteChunks) -> int:
+    """Rows of the processes before this one."""
+    if jax.process_count() == 1:
+        return 0
+    n_items = np.asarray([sum(len(chunk.codes) for chunk in cut_chunks(chunks))], np.int64)
+    return int(np.concatenate(processes.gathered(n_items))[: jax.process_index()].sum())
+
+
+def row_ranks(start: int, n_rows: int, seed: int) -> NDArray[np.uint32]:
+    """[n] the places of rows in a random order that depends on their number and the seed alone (a 32-bit mixer)."""
+    x = np.arange(n_rows, dtype=np.uint32)
+    x += np.uint32((start + seed * 0x9E3779B9 + 1) & 0xFFFFFFFF)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x ^= x >> np.uint32(shift)
+        x *= np.uint32(factor)
+    x ^= x >> np.uint32(16)
+    return x
+
+
+def pass_over(chunks: Iterable[Chunk], prepared: Prepared, reading: Reading) -> Swept:
+    """Sums over the rows of this process, in float64."""
+    copies = jnp.asarray(prepared.copies.toarray(), jnp.float32) if prepared.copies.nnz else None
+    total: Swept = jax.tree.map(lambda leaf: np.zeros(leaf.shape), nothing(reading))
+    for found in at_once(lambda chunk: _exact(_sweep_chunk(chunk, copies, reading)), chunks):
+        total = jax.tree.map(np.add, total, found)
+    return total
+
+
+def _exact(found: Swept) -> Swept:
+    in_double: Swept = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), found)
+    return in_double
+
+
+def _sweep_chunk(chunk: Chunk, copies: Array | None, reading: Reading) -> Swept:
+    n_rows = CHUNK_ROWS  # of the last one, too: one program for all
+    items = (np.arange(n_rows) < len(chunk.codes)).astype(np.float32)
+    gold = None if chunk.gold is None else padded(chunk.gold[:, None], n_rows)[:, 0]
+    layout = lay_out_codes(padded(chunk.codes, n_rows), copies, n_symbols=reading.gold_weights.shape[0])
+    return _swept((layout, items, gold), reading)
+
+
+@summed_over_rows
+def _swept(rows: tuple[DenseLayout | PackedLayout, Array, Array | None], reading: Reading) -> Swept:
+    return sweep(*rows, reading)
+
+
+def read_with(prepared: Prepared, settings: Settings) -> dict[str, Array]:
+    """What a pass needs beside the parameters."""
+    return {
+        "anchor_mass": jnp.asarray(settings.anchor_mass, jnp.float32),
+        "hold": jnp.asarray(prepared.hold, jnp.float32),
+        "gold_weights": prepared.gold_weights,
+    }
+
+
+def refreshed(sources: Sources, swept: Swept) -> Sources:
+    """What is known of the sources, with the counts of all rows in place of the sample's."""
+    anchored = np.asarray(swept.anchored) + 1
+    return sources._replace(
+        n_votes=jnp.asarray(swept.n_votes, jnp.float32),
+        log_anchored=jnp.asarray(np.log(anchored / anchored.sum()), jnp.float32),
+    )

@@ -1,0 +1,1 @@
+"""The end model p(label | features), which joins the votes."""

@@ -1,0 +1,1 @@
+"""Numerical helpers, one home each: padding, the class axis, devices, processes."""

@@ -1,0 +1,247 @@
+"""What is doubtful about a fit: as data, and in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from weaklabel.model.report.agreement import VIEWS, Agreement
+from weaklabel.votes import Votes
+
+UNANIMOUS_SHARE = 0.01
+BALANCE_SHIFT = 0.15
+CONSTANT_COVERAGE = 0.99
+FEWEST_JOINT_VOTES = 10
+FLAT_GAIN = 1e-3
+CORRELATION = 0.05
+GUESSED_SHARE = 0.05
+VOTES_PER_PARAMETER = 20.0
+RISK, RISK_OF_GUESSING = 0.03, 0.06
+"""Share of the problems that end more than a point below majority vote, without and with calls on items without votes:
+460 resampled development problems, see docs/label-model.md. Nothing else in the votes was found to tell them apart."""
+
+
+class ConvergenceWarning(UserWarning):
+    """EM was stopped by its limit of iterations before it came to rest."""
+
+
+class Finding(NamedTuple):
+    """One thing that is doubtful."""
+
+    kind: str
+    """For programs; one of the fields of Diagnostics, or of its conditions."""
+    message: str
+    """What it is, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What a fit says about itself. `print` it for the findings."""
+
+    findings: tuple[Finding, ...] = field(default=(), kw_only=True)
+    """What is doubtful; empty where nothing is."""
+    risk: float
+    """Estimated probability that the calls are more than a point worse than majority vote's."""
+    majority_vote: bool
+    """The calls on items with votes are those of majority vote: the evidence for leaving it is too weak."""
+    unanimous_items: int
+    """Items whose votes, two or more, all agree, and whose likeliest class is another."""
+    unanimous_share: float
+    """Their share of the items with such votes."""
+    balance_shift: float
+    """Total variation distance between the estimated class balance and that of the vote shares."""
+    worse_than_chance: tuple[str, ...]
+    """Sources whose accuracy is below 1/K with 95 % probability."""
+    constant: tuple[str, ...]
+    """Sources that vote for one class on (nearly) every item."""
+    silent: tuple[str, ...]
+    """Sources that never vote."""
+    views: float
+    """Number of sources that vote, copies counted once."""
+    joint_items: int
+    """Items with votes of three sources or more."""
+    likelihood_gain: float
+    """Rise of the objective, in nats an item, from the vote shares to the fit."""
+    excess_correlation: float
+    """Correlation of errors beyond what independent sources of these accuracies show."""
+    copies: tuple[tuple[str, ...], ...]
+    """Groups of sources that copy each other, and count once."""
+    guessed_share: float
+    """Share of the items without votes, of which nothing else is known, on which a class is called all the same."""
+    votes_per_parameter: float
+    """Votes for each free parameter of the confusion matrices."""
+    converged: bool
+
+    def __str__(self) -> str:
+        lines = [f"- {finding.message}" for finding in self.findings] or ["- nothing doubtful was found"]
+        return "\n".join([*lines, f"- estimated risk of calls worse than majority vote's: {100 * self.risk:.0f} %"])
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | {"findings": [list(finding) for finding in self.findings]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Out of `to_json`."""
+        names = ("worse_than_chance", "constant", "silent")
+        return cls(
+            **values
+            | {name: tuple(values[name]) for name in names}
+            | {"copies": tuple(tuple(group) for group in values["copies"])}
+            | {"findings": tuple(Finding(*finding) for finding in values["findings"])}
+        )
+
+
+def diagnose(
+    votes: Votes,
+    weight: NDArray[np.float64],
+    agreement: Agreement,
+    called: NDArray[np.int32],
+    unknown: NDArray[np.bool_],
+    *,
+    majority_vote: bool,
+    class_balance: NDArray[np.float64],
+    intervals: NDArray[np.float64],
+    independence: NDArray[np.float64],
+    vote_counts: NDArray[np.float64],
+    copies: sp.csr_array[np.float64],
+    excess_correlation: float,
+    objective: NDArray[np.float64],
+    converged: bool,
+) -> Diagnostics:
+    """Looks at a fit.
+
+    Args:
+        votes: U distinct rows.
+        weight: [U] how many items have the row.
+        agreement: of the votes with each other and with the fit.
+        called: [U] class called where there are no votes, -1 where it cannot tell.
+        unknown: [U] rows of which nothing is known, so that their soft labels are uniform.
+        majority_vote: whether the calls are those of majority vote.
+        class_balance: [K] estimated.
+        intervals: [M, 2] of the accuracies.
+        independence: [M] mean share of each source's votes beside its copies.
+        vote_counts: [M, K] how often each source voted for each class.
+        copies: [M, M] scores.
+        excess_correlation: of errors.
+        objective: [n_iter].
+        converged: whether EM came to rest.
+    """
+    shares = np.asarray(agreement.shares)
+    shares = shares / shares.sum() if shares.any() else class_balance
+    total = vote_counts.sum(1)
+    n_items = max(float(weight.sum()), 1.0)
+    names = np.asarray(votes.source_names, dtype=object)
+    guessed = float(weight[unknown & (called >= 0)].sum()) / n_items
+    diagnostics = Diagnostics(
+        risk=RISK_OF_GUESSING if guessed > 0 else 0.0 if majority_vote else RISK,
+        majority_vote=majority_vote,
+        unanimous_items=int(agreement.contradicted),
+        unanimous_share=float(agreement.contradicted / max(agreement.agreed, 1)),
+        balance_shift=float(np.abs(class_balance - shares).sum() / 2),
+        worse_than_chance=tuple(names[(intervals[:, 1] < 1 / votes.n_classes) & (total > 0)]),
+        constant=tuple(names[(vote_counts.max(1, initial=0) >= CONSTANT_COVERAGE * n_items) & (total > 0)]),
+        silent=tuple(names[total == 0]),
+        views=float(independence[total > 0].sum()),
+        joint_items=int(agreement.joint),
+        likelihood_gain=float(objective[-1] - objective[0]),
+        excess_correlation=excess_correlation,
+        copies=_groups(copies, votes.source_names),
+        guessed_share=guessed,
+        votes_per_parameter=float(total.sum() / max(votes.n_sources * votes.n_classes, 1)),
+        converged=converged,
+    )
+    return _with_findings(diagnostics, float(agreement.covered) / n_items, len(objective))
+
+
+def _groups(copies: sp.csr_array[np.float64], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    alike = copies > 0.5
+    if not alike.nnz:
+        return ()
+    from scipy.sparse.csgraph import connected_components  # only here: it takes long to load, and copies are rare
+
+    n_groups, group = connected_components(alike.astype(np.int8), directed=False)
+    members = (np.flatnonzero(group == one) for one in range(n_groups))
+    return tuple(tuple(names[source] for source in some) for some in members if len(some) > 1)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
+    found: list[Finding] = []
+
+    def find(kind: str, doubtful: bool, message: str) -> None:
+        if doubtful:
+            found.append(Finding(kind, message))
+
+    find("coverage", coverage == 0, "No item has a vote: soft labels are uniform where nothing else is known.")
+    find(
+        "views",
+        coverage > 0 and (d.views < VIEWS - 0.5 or d.joint_items < FEWEST_JOINT_VOTES),
+        f"Too few overlapping views: {d.views:.1f} independent sources, and {d.joint_items} items with three votes or "
+        "more. At least three per class are needed to tell the sources' accuracies from the class balance; soft labels "
+        "rest on what is expected of sources in general. Add sources, or a few gold labels.",
+    )
+    find(
+        "votes_per_parameter",
+        coverage > 0 and d.votes_per_parameter < VOTES_PER_PARAMETER,
+        f"Only {d.votes_per_parameter:.1f} votes a source and class: each source's confusions are mostly those of all.",
+    )
+    find(
+        "guessed_share",
+        d.guessed_share > GUESSED_SHARE,
+        f"{100 * d.guessed_share:.0f} % of the items have no vote, and a class is called on them by the sources' "
+        "silence and the class balance. Their soft labels are uniform: leave them out of training, or add sources.",
+    )
+    find(
+        "unanimous_share",
+        d.unanimous_share > UNANIMOUS_SHARE,
+        f"{d.unanimous_items} items ({100 * d.unanimous_share:.1f} %) have soft labels against votes that all agree.",
+    )
+    find(
+        "balance_shift",
+        d.balance_shift > BALANCE_SHIFT,
+        f"The estimated class balance is {d.balance_shift:.2f} away from that of the votes (total variation).",
+    )
+    find(
+        "worse_than_chance",
+        bool(d.worse_than_chance),
+        f"Worse than chance: {_listed(d.worse_than_chance)}. Their votes count against the class they name.",
+    )
+    find("constant", bool(d.constant), f"Always the same vote, which tells nothing: {_listed(d.constant)}.")
+    find("silent", bool(d.silent), f"Never vote: {_listed(d.silent)}.")
+    find(
+        "copies",
+        bool(d.copies),
+        "Copies of each other, counted once: " + "; ".join(_listed(group) for group in d.copies[:5]) + ".",
+    )
+    find(
+        "excess_correlation",
+        d.excess_correlation > CORRELATION,
+        f"Sources err together (correlation {d.excess_correlation:.2f} beyond chance); soft labels are tempered.",
+    )
+    find(
+        "likelihood_gain",
+        coverage > 0 and d.converged and d.likelihood_gain < FLAT_GAIN,
+        f"The likelihood is flat: the fit explains the votes hardly better than the vote shares do "
+        f"({d.likelihood_gain:.1e} nats an item).",
+    )
+    find(
+        "converged",
+        not d.converged,
+        f"EM did not come to rest within {n_iter} iterations: raise max_iter, or "
+        "sample_rows where a sample was fitted.",
+    )
+    find(
+        "majority_vote",
+        d.majority_vote and coverage > 0,
+        "Too few votes check each other for anything to be known of the sources: calls follow majority vote.",
+    )
+    return Diagnostics(**{**d.__dict__, "findings": tuple(found)})

@@ -1,0 +1,85 @@
+"""How well the accuracy of each source is known: intervals from the information that the votes hold.
+
+The information about parameters whose labels are latent is the variance of the score under the observed data (Louis
+1982, doi:10.1111/j.2517-6161.1982.tb01203.x): here, of each source's accuracy and of the class balance. What the anchor
+may pull the estimate by is added to the variance. The interval is that of a Beta distribution with as many observations
+as have the same variance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from weaklabel.model.numerics.weighted_gram import filled_in, gram
+from weaklabel.votes import Votes
+
+MOST_ROWS = 20_000
+"""More distinct rows than this are sampled."""
+MOST_SOURCES = 2000
+"""Above, sources are treated as if the others were known."""
+MOST_CLASSES = 20
+"""Above, the class balance is treated as if it were known."""
+ANCHOR_PULL = 0.7
+"""Share of the anchor's bias that is left after EM."""
+
+
+def looked_at(n_rows: int) -> NDArray[np.intp]:
+    """The rows that intervals are computed from: all, or a sample."""
+    if n_rows <= MOST_ROWS:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(0).choice(n_rows, MOST_ROWS, replace=False))
+
+
+def accuracy_intervals(
+    votes: Votes,
+    weight: NDArray[np.float64],
+    posterior: NDArray[np.float32],
+    anchor: NDArray[np.float32],
+    hold: float,
+    level: float,
+) -> NDArray[np.float64]:
+    """[M, 2] equal-tailed interval of each source's accuracy.
+
+    Args:
+        votes: U rows, of `looked_at`.
+        weight: [U] how many items each stands for.
+        posterior: [U, K] untempered posterior of EM.
+        anchor: [U, K] smoothed vote shares.
+        hold: share of the anchor in the responsibilities.
+        level: probability that the interval covers the accuracy, in (0, 1).
+    """
+    n_sources, n_classes = votes.n_sources, votes.n_classes
+    rows, sources, labels = votes.triples()
+    of_class = posterior.astype(np.float64)
+    right, items = of_class[rows, labels], weight[rows]
+    n_votes = np.bincount(sources, items, minlength=n_sources)
+    accuracy = np.bincount(sources, items * right, minlength=n_sources) + 0.5
+    accuracy = np.clip(accuracy / (n_votes + 1), 1e-3, 1 - 1e-3)
+    spread = accuracy * (1 - accuracy)
+    score = (right - accuracy[sources]) / spread[sources]
+    if n_sources <= MOST_SOURCES:
+        ends = np.append(0, np.cumsum(np.bincount(rows, minlength=votes.n_items)))
+        scores = sp.csr_array((score, sources, ends), shape=(votes.n_items, n_sources))
+        information = gram(filled_in(scores), weight)
+        if n_classes <= MOST_CLASSES:
+            balance = np.clip((weight @ of_class + 1) / (weight.sum() + n_classes), 1e-6, 1)
+            of_balance = of_class[:, :-1] / balance[:-1] - of_class[:, -1:] / balance[-1]
+            weighted = weight[:, None] * of_balance
+            of_both = scores.T @ weighted
+            information = np.block([[information, of_both], [of_both.T, of_balance.T @ weighted]])
+        information[np.diag_indices(n_sources)] += 2 / spread
+        beyond = np.arange(n_sources, len(information))
+        information[beyond, beyond] += 1
+        variance = np.diag(np.linalg.inv(information))[:n_sources]
+    else:
+        variance = 1 / (np.bincount(sources, items * score**2, minlength=n_sources) + 2 / spread)
+    anchored = np.bincount(sources, items * anchor[rows, labels], minlength=n_sources) / np.maximum(n_votes, 1e-9)
+    missing = np.clip(variance * n_votes / spread, 1, 10)  # the less the votes tell, the more the anchor does
+    variance = variance + (ANCHOR_PULL * hold * (anchored - accuracy) * missing) ** 2
+    observations = np.minimum(np.maximum(spread / variance, 0.5), n_votes + 0.5)
+    shape = (observations * accuracy + 0.5, observations * (1 - accuracy) + 0.5)
+    tail = (1 - level) / 2
+    return np.stack([betaincinv(*shape, tail), betaincinv(*shape, 1 - tail)], axis=1)

@@ -1,0 +1,1 @@
+"""Source models: P(vote | label) of a source, one file for each way of voting."""

@@ -1,0 +1,1 @@
+"""Side information: what is known of items and sources beside their votes."""

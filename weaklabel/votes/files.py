@@ -1,0 +1,119 @@
+"""Votes in a file: a NumPy archive without pickle, so that a file from elsewhere cannot run code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.errors import InvalidVotesError
+from weaklabel.votes.symbols import Symbols
+from weaklabel.votes.validation import ERROR, Codes, check_ids, check_names
+
+FORMAT = "weaklabel votes"
+VERSION = 1
+MOST_BYTES = 2**34
+"""Votes that take more memory than this are refused: what a small file unpacks to is not for it to say."""
+
+# What zipfile, zlib and numpy raise for bytes that are damaged, encrypted or packed in unknown ways.
+_UNREADABLE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Parts(NamedTuple):
+    """What votes are made of; see `Votes`."""
+
+    n_items: int
+    n_classes: int
+    source_names: tuple[str, ...]
+    item_ids: NDArray[np.str_] | None
+    layout: Codes | tuple[NDArray[np.int32], NDArray[np.int32], Codes]
+    symbols: Symbols
+
+
+def write_parts(path: str | os.PathLike[str], parts: Parts) -> None:
+    """Writes a file of that very name, at once: a crash leaves the old file or the new one."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "n_items": parts.n_items,
+        "n_classes": parts.n_classes,
+        "sources": parts.source_names,
+    }
+    arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    if isinstance(parts.layout, tuple):
+        arrays |= zip(("rows", "columns", "codes"), parts.layout, strict=True)
+    else:
+        arrays["codes"] = parts.layout
+    if parts.item_ids is not None:
+        arrays["items"] = parts.item_ids
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, sets=parts.symbols.sets, soft=parts.symbols.soft, **arrays)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_parts(path: str | os.PathLike[str]) -> Parts:
+    """The parts of votes that `write_parts` has written.
+
+    Raises:
+        InvalidVotesError: if the file holds no votes, is of another version, or is damaged.
+        OSError: if it cannot be read at all.
+    """
+    data = io.BytesIO(Path(path).read_bytes())
+    try:
+        with zipfile.ZipFile(data) as members:
+            size = sum(member.file_size for member in members.infolist())
+        if size > MOST_BYTES:
+            raise ValueError(f"it would take {size:,} bytes; at most {MOST_BYTES:,} are read")
+        with np.load(data, allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+        header = json.loads(arrays["header"].tobytes())
+        if header["format"] != FORMAT or header["version"] != VERSION:
+            raise ValueError(f"it holds {header['format']}, version {header['version']}; this reads version {VERSION}")
+        return _checked(header, arrays)
+    except _UNREADABLE as error:
+        raise InvalidVotesError(f"{path} is not a file of votes, or is damaged: {error}", field="path") from error
+
+
+def _checked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Parts:
+    n_items, n_classes = int(header["n_items"]), int(header["n_classes"])
+    names = check_names(header["sources"], len(header["sources"]))
+    ids = None if "items" not in arrays else check_ids(arrays["items"], n_items)
+    symbols, codes_of = Symbols.of(arrays["sets"].astype(bool), arrays["soft"])
+    if symbols.n_classes != n_classes or not np.array_equal(codes_of, n_classes + np.arange(len(symbols))):
+        raise ValueError("the codebook")
+    if not np.allclose(symbols.soft.sum(1), 1, atol=1e-5):
+        raise ValueError("the soft votes")
+    codes = arrays["codes"]
+    if codes.dtype.kind != "i" or (codes.size and not ERROR <= codes.min() <= codes.max() < n_classes + len(symbols)):
+        raise ValueError("the codes")
+    if "rows" not in arrays:
+        return Parts(n_items, n_classes, names, ids, codes.reshape(n_items, len(names)), symbols)
+    rows, columns = arrays["rows"].astype(np.int32), arrays["columns"].astype(np.int32)
+    cells = rows.astype(np.int64) * len(names) + columns
+    inside = (rows >= 0) & (rows < n_items) & (columns >= 0) & (columns < len(names))
+    if not (rows.shape == columns.shape == codes.shape) or not inside.all() or (np.diff(cells) <= 0).any():
+        raise ValueError("the triples")
+    return Parts(n_items, n_classes, names, ids, (rows, columns, codes), symbols)

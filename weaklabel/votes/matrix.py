@@ -1,0 +1,693 @@
+"""Votes: what sources say about items.
+
+Shape letters used everywhere: N items, M sources, K classes, S vote symbols, U unique vote rows.
+
+A vote is a class index 0..K-1. Two codes below zero carry no evidence: ABSTAIN, and ERROR, which says that the source
+failed on the item and is counted apart. Codes from K on point into the matrix's codebook of candidate sets and soft
+votes (`weaklabel.votes.symbols`), which is empty for plain votes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.votes.codebook import Codebook, candidate_cells, soft_cells
+from weaklabel.votes.files import Parts, read_parts, write_parts
+from weaklabel.votes.order import cell_order
+from weaklabel.votes.symbols import CandidateSet, ImpreciseVote, SoftVote, Symbols
+from weaklabel.votes.validation import (
+    ABSTAIN,
+    ERROR,
+    Codes,
+    Place,
+    check_count,
+    check_ids,
+    check_names,
+    column_names,
+    compact_codes,
+    label_dtype,
+    numbered,
+    read_matrix,
+    read_tensor,
+    read_vector,
+)
+
+__all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_gold", "as_votes", "label_dtype"]
+
+Cells = ArrayLike | Sequence[Sequence[object]]
+"""A matrix of votes as numbers, with vote objects among them or not."""
+BLOCK_ROWS = 8192
+"""Rows of a large matrix that are looked at together."""
+FEW_SOUGHT = 0.1
+"""Share of the items, up to which each is looked up by bisection."""
+VOTES_OF_A_RUN = 2**18
+"""The same, of sparse votes."""
+FEW_CLASSES = 16
+"""Up to so many, votes are counted class by class."""
+
+
+class Votes:
+    """The votes of M sources on N items over K classes, dense or sparse. Never changed after it is made.
+
+    Make one by `from_dense`, `from_codes`, `from_triples`, `from_soft` or `from_candidates`; `weaklabel.apply` makes
+    one out of labeling functions.
+    Attributes cannot be set, and the arrays that it keeps are handed out read-only.
+
+    Attributes:
+        n_items: N.
+        n_classes: K.
+        source_names: M distinct names.
+        item_ids: N distinct ids as an array of str, or None where items go by position.
+        symbols: what the codes from K on stand for; empty for plain votes.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_columns",
+        "_matrix",
+        "_rows",
+        "_values",
+        "item_ids",
+        "n_classes",
+        "n_items",
+        "source_names",
+        "symbols",
+    )
+
+    n_items: int
+    n_classes: int
+    source_names: tuple[str, ...]
+    item_ids: NDArray[np.str_] | None
+    symbols: Symbols
+    _matrix: Codes | None  # [N, M] where dense
+    _rows: NDArray[np.int32]  # [V] each where sparse, sorted by row, then column
+    _columns: NDArray[np.int32]
+    _values: Codes
+
+    def __init__(self) -> None:
+        raise TypeError("make votes by Votes.from_dense, Votes.from_triples or weaklabel.apply")
+
+    @classmethod
+    def _make(
+        cls,
+        n_items: int,
+        n_classes: int,
+        source_names: tuple[str, ...],
+        item_ids: NDArray[np.str_] | None,
+        layout: Codes | tuple[NDArray[np.int32], NDArray[np.int32], Codes],
+        symbols: Symbols,
+    ) -> Self:
+        self = object.__new__(cls)
+        kept: dict[str, object] = {"n_items": n_items, "n_classes": n_classes, "source_names": source_names}
+        kept["symbols"] = symbols
+        kept["item_ids"] = None if item_ids is None else _read_only(item_ids)
+        if isinstance(layout, tuple):
+            kept["_matrix"] = None
+            kept["_rows"], kept["_columns"], kept["_values"] = layout
+        else:
+            kept["_matrix"] = _read_only(layout)
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"votes are never changed after they are made: {name} cannot be set")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._make, self._parts()
+
+    def _parts(self) -> Parts:
+        layout = (self._rows, self._columns, self._values) if self._matrix is None else self._matrix
+        return Parts(self.n_items, self.n_classes, self.source_names, self.item_ids, layout, self.symbols)
+
+    # ------------------------------------------------------------------ making
+
+    @classmethod
+    def from_dense(
+        cls,
+        array: Cells,
+        n_classes: int,
+        *,
+        symbols: Symbols | Iterable[ImpreciseVote] | None = None,
+        sources: Iterable[str] | None = None,
+        items: Iterable[Hashable] | None = None,
+    ) -> Self:
+        """Votes as a matrix. Here `sources` and `items` name its columns and rows.
+
+        In `from_triples`, where `items` and `sources` are the triples themselves, the names are `source_names` and
+        `item_ids`.
+
+        Args:
+            array: [N, M] whole numbers: class indices 0..K-1, or -1 for an abstain. Kept without a copy where it is
+                already of the smallest signed integer type that holds K: do not change it afterwards. Vote objects
+                (`one_of`, `not_`, `soft`) may stand among the numbers.
+            n_classes: K, at least 2.
+            symbols: what the codes K, K + 1, ... in `array` stand for: a list of vote objects, or a codebook.
+            sources: M distinct names. Where not given, the column names of a DataFrame if all of them are str, and
+                "source_0", "source_1", ... otherwise.
+            items: N distinct ids, kept as str; items go by position where not given.
+
+        Raises:
+            InvalidVotesError: for ragged input, bools, NaN, fractions, labels out of range, vote objects that do not
+                fit K classes, names that repeat, are missing or too few; it names the first place.
+        """
+        return cls._from_matrix(array, n_classes, symbols, sources, items, lowest=ABSTAIN)
+
+    @classmethod
+    def from_codes(
+        cls,
+        codes: Cells,
+        n_classes: int,
+        *,
+        symbols: Symbols | Iterable[ImpreciseVote] | None = None,
+        sources: Iterable[str] | None = None,
+        items: Iterable[Hashable] | None = None,
+    ) -> Self:
+        """As `from_dense`, for a matrix that may also hold ERROR (-2) where a source failed on an item."""
+        return cls._from_matrix(codes, n_classes, symbols, sources, items, lowest=ERROR)
+
+    @classmethod
+    def _from_matrix(
+        cls,
+        array: Cells,
+        n_classes: int,
+        symbols: Symbols | Iterable[ImpreciseVote] | None,
+        sources: Iterable[str] | None,
+        items: Iterable[Hashable] | None,
+        lowest: int,
+    ) -> Self:
+        n_classes = check_count(n_classes, "n_classes", 2)
+        book = Codebook(n_classes, symbols)
+        matrix = read_matrix(array, book.number)
+        names = check_names(column_names(array) if sources is None else sources, matrix.shape[1])
+        ids = check_ids(items, matrix.shape[0])
+        numbers = compact_codes(matrix, n_classes, len(book), lowest, _place_in(names))
+        codes, kept_symbols = book.translate(numbers, _place_in(names))
+        return cls._make(matrix.shape[0], n_classes, names, ids, codes, kept_symbols)
+
+    @classmethod
+    def from_soft(
+        cls,
+        probabilities: ArrayLike,
+        *,
+        sources: Iterable[str] | None = None,
+        items: Iterable[Hashable] | None = None,
+    ) -> Self:
+        """Soft votes: a probability a class, as of classifiers or from language models' log-probabilities.
+
+        Args:
+            probabilities: [N, M, K], or [N, K] of one source: numbers of at least 0 that sum to 1 within 1e-3. A row of
+                NaN or of zeros abstains.
+            sources: M distinct names; "source_0", "source_1", ... where not given.
+            items: N distinct ids, kept as str; items go by position where not given.
+
+        Raises:
+            InvalidVotesError: for rows that are no distributions, naming the first place, and for names and ids as in
+                `from_dense`.
+        """
+        tensor = read_tensor(probabilities, "probabilities")
+        return cls._from_tensor(tensor, sources, items, soft_cells)
+
+    @classmethod
+    def from_candidates(
+        cls,
+        candidates: ArrayLike,
+        *,
+        sources: Iterable[str] | None = None,
+        items: Iterable[Hashable] | None = None,
+    ) -> Self:
+        """Votes for candidate sets.
+
+        Args:
+            candidates: [N, M, K], or [N, K] of one source: True or 1 for the classes of each set. A set of all classes
+                abstains.
+            sources: M distinct names; "source_0", "source_1", ... where not given.
+            items: N distinct ids, kept as str; items go by position where not given.
+
+        Raises:
+            InvalidVotesError: for a set without classes and numbers but 0 and 1, naming the first place, and for names
+                and ids as in `from_dense`.
+        """
+        tensor = read_tensor(candidates, "candidates")
+        return cls._from_tensor(tensor, sources, items, candidate_cells)
+
+    @classmethod
+    def _from_tensor(
+        cls,
+        tensor: NDArray[Any],
+        sources: Iterable[str] | None,
+        items: Iterable[Hashable] | None,
+        pack: Callable[[NDArray[Any], Place], tuple[Symbols, Codes]],
+    ) -> Self:
+        n_items, n_sources, n_classes = tensor.shape
+        names, ids = check_names(sources, n_sources), check_ids(items, n_items)
+        symbols, codes = pack(tensor, _place_in(names))
+        return cls._make(n_items, check_count(n_classes, "n_classes", 2), names, ids, codes, symbols)
+
+    @classmethod
+    def from_triples(
+        cls,
+        items: ArrayLike,
+        sources: ArrayLike,
+        labels: ArrayLike | Sequence[object],
+        *,
+        n_classes: int,
+        symbols: Symbols | Iterable[ImpreciseVote] | None = None,
+        n_items: int | None = None,
+        n_sources: int | None = None,
+        source_names: Iterable[str] | None = None,
+        item_ids: Iterable[Hashable] | None = None,
+        repeated: Literal["last", "error"] = "last",
+    ) -> Self:
+        """Votes as one triple (item, source, label) a vote: for many sources that are silent on most items.
+
+        Here `item_ids` and `source_names` name what `items` and `sources` point to; in `from_dense`, which has no
+        indices, the names themselves are called `items` and `sources`.
+
+        Args:
+            items: [V] item indices 0..N-1, or ids of any other kind (str), which are then numbered by appearance.
+                Ids that are integers must be passed as str.
+            sources: [V] source indices 0..M-1, or names, likewise.
+            labels: [V] class indices 0..K-1; -1 abstains, which is the same as leaving the triple out. Vote objects
+                (`one_of`, `not_`, `soft`) may stand among them.
+            n_classes: K, at least 2.
+            symbols: what the codes K, K + 1, ... in `labels` stand for: a list of vote objects, or a codebook.
+            n_items: N. Where not given, one more than the largest index, which must then be below 1000 or below 100
+                times the number of triples: a larger one is taken for an id and refused.
+            n_sources: M; likewise.
+            source_names: M distinct names, where sources are indices.
+            item_ids: N distinct ids, where items are indices.
+            repeated: what to do where a source votes on an item twice: "last" keeps the later vote, "error" refuses.
+
+        Raises:
+            InvalidVotesError: for arrays of unequal length, indices or labels out of range, ids or labels that are
+                missing or bools, vote objects that do not fit K classes, and, if asked for, repeated pairs; it names
+                the first place.
+            InvalidArgumentError: if repeated is neither "last" nor "error".
+        """
+        if repeated not in ("last", "error"):
+            raise InvalidArgumentError(f'repeated must be "last" or "error", got {repeated!r}', field="repeated")
+        n_classes = check_count(n_classes, "n_classes", 2)
+        rows, n_items, found_ids = numbered(items, "items", n_items, item_ids)
+        columns, n_sources, found_names = numbered(sources, "sources", n_sources, source_names)
+        ids = check_ids(found_ids, n_items)
+        names = check_names(found_names, n_sources)
+        book = Codebook(n_classes, symbols)
+        values = read_vector(labels, "labels", book.number)
+        if not len(rows) == len(columns) == len(values):
+            raise InvalidVotesError(
+                f"items, sources and labels must have one length, got {len(rows)}, {len(columns)} and {len(values)}"
+            )
+        numbers = compact_codes(values, n_classes, len(book), ABSTAIN, _triple)
+        codes, kept_symbols = book.translate(numbers, _triple)
+        order, last = cell_order(rows, columns, n_items, n_sources), np.ones(len(rows), bool)
+        if order is not None:
+            rows, columns, codes = rows[order], columns[order], codes[order]
+            last[:-1] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
+        if repeated == "error" and not last.all():
+            at = int(np.argmin(last))
+            item = rows[at] if ids is None else repr(str(ids[rows[at]]))
+            raise InvalidVotesError(f"source {names[columns[at]]!r} votes more than once on item {item}")
+        keep = last & (codes != ABSTAIN)
+        kept = (rows, columns, codes.copy()) if keep.all() else (rows[keep], columns[keep], codes[keep])
+        return cls._make(n_items, n_classes, names, ids, kept, kept_symbols)
+
+    @classmethod
+    def concatenate_sources(cls, parts: Sequence[Votes]) -> Self:
+        """The votes of all parts, which are on the same items, their sources side by side; sparse where a part is.
+
+        Raises:
+            InvalidVotesError: for no parts; for parts that differ in items or classes; for a source name that repeats.
+        """
+        _check_parts(parts)
+        known = [part.item_ids for part in parts if part.item_ids is not None]
+        for at, part in enumerate(parts):
+            if part.n_items != parts[0].n_items:
+                raise InvalidVotesError(
+                    f"part 0 is on {parts[0].n_items} items, part {at} on {part.n_items}", field="parts"
+                )
+            if part.item_ids is not None and not np.array_equal(part.item_ids, known[0]):
+                raise InvalidVotesError(f"part {at} has other item ids than those before it", field="parts")
+        names = check_names([name for part in parts for name in part.source_names], sum(p.n_sources for p in parts))
+        return cls._concatenate(parts, 1, names, known[0] if known else None)
+
+    @classmethod
+    def concatenate_items(cls, parts: Sequence[Votes]) -> Self:
+        """The votes of all parts, which are of the same sources, their items one after another; sparse where a part is.
+
+        Raises:
+            InvalidVotesError: for no parts; for parts that differ in sources or classes; for an item id that repeats,
+                or is there in some parts only.
+        """
+        _check_parts(parts)
+        for at, part in enumerate(parts):
+            if part.source_names != parts[0].source_names:
+                raise InvalidVotesError(f"part {at} has other sources than part 0, or in another order", field="parts")
+            if (part.item_ids is None) != (parts[0].item_ids is None):
+                raise InvalidVotesError(f"of part 0 and part {at} one has item ids, the other none", field="parts")
+        ids = [str(one) for part in parts if part.item_ids is not None for one in part.item_ids]
+        n_items = sum(part.n_items for part in parts)
+        kept = None if parts[0].item_ids is None else check_ids(ids, n_items)
+        return cls._concatenate(parts, 0, parts[0].source_names, kept)
+
+    @classmethod
+    def _concatenate(
+        cls, parts: Sequence[Votes], axis: int, names: tuple[str, ...], ids: NDArray[np.str_] | None
+    ) -> Self:
+        symbols, tables = Symbols.merge([part.symbols for part in parts])
+        n_items = parts[0].n_items if axis == 1 else sum(part.n_items for part in parts)
+        layout: Codes | tuple[NDArray[np.int32], NDArray[np.int32], Codes]
+        if any(part.is_sparse for part in parts):
+            starts = np.cumsum([0, *(part.shape[axis] for part in parts)])[:-1].tolist()
+            cells = [part._cells(_says_something) for part in parts]
+            index = [np.concatenate([cell[at] for cell in cells]) for at in (0, 1)]
+            index[axis] += np.repeat(np.array(starts, np.int32), [len(cell[2]) for cell in cells])
+            codes = np.concatenate([table[cell[2]] for cell, table in zip(cells, tables, strict=True)])
+            order = np.lexsort((index[1], index[0]))
+            layout = index[0][order], index[1][order], codes[order]
+        else:
+            layout = np.concatenate([table[p.to_codes()] for p, table in zip(parts, tables, strict=True)], axis)
+        return cls._make(n_items, parts[0].n_classes, names, ids, layout, symbols)
+
+    # ----------------------------------------------------------------- reading
+
+    @property
+    def n_sources(self) -> int:
+        """M."""
+        return len(self.source_names)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, M)."""
+        return self.n_items, self.n_sources
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the votes are kept as triples."""
+        return self._matrix is None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every vote is for one class: no candidate sets and no soft votes."""
+        return not len(self.symbols)
+
+    @property
+    def n_votes(self) -> int:
+        """Number of votes, abstains and errors left out."""
+        codes = self._values if self._matrix is None else self._matrix
+        blocks = range(0, len(codes), BLOCK_ROWS)  # which stay in the cache, comparisons included
+        return sum(int(np.count_nonzero(codes[start : start + BLOCK_ROWS] >= 0)) for start in blocks)
+
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """[M] share of the items on which each source voted."""
+        return self._per_source(lambda codes: codes >= 0) / max(self.n_items, 1)
+
+    @property
+    def errors(self) -> NDArray[np.int64]:
+        """[M] number of items on which each source failed."""
+        return self._per_source(lambda codes: codes == ERROR)
+
+    def _per_source(self, choose: Callable[[Codes], NDArray[np.bool_]]) -> NDArray[np.int64]:
+        if self._matrix is None:
+            return np.bincount(self._columns[choose(self._values)], minlength=self.n_sources).astype(np.int64)
+        return np.asarray(np.count_nonzero(choose(self._matrix), axis=0), np.int64)
+
+    def to_codes(self) -> Codes:
+        """[N, M] in the smallest signed integer type: class index, ABSTAIN, ERROR, or a code of `symbols`.
+
+        Read-only where kept dense.
+        """
+        if self._matrix is not None:
+            return self._matrix
+        codes = np.full(self.shape, ABSTAIN, self._values.dtype)
+        codes[self._rows, self._columns] = self._values
+        return codes
+
+    def to_dense(self) -> Codes:
+        """[N, M] in the smallest signed integer type: class index or code of `symbols`; ABSTAIN where there is no vote.
+
+        Read-only where it is what is kept: dense, and no source failed.
+        """
+        codes = self.to_codes()
+        return np.maximum(codes, ABSTAIN, dtype=codes.dtype) if self.errors.any() else codes
+
+    def to_sparse(self) -> Self:
+        """The same votes, kept as triples."""
+        if self._matrix is None:
+            return self
+        cells = self._cells(lambda codes: codes != ABSTAIN)
+        return self._make(self.n_items, self.n_classes, self.source_names, self.item_ids, cells, self.symbols)
+
+    def triples(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """(items, sources, labels), [V] each, votes only, sorted by item, then source; labels from K on are codes.
+
+        Read-only.
+        """
+        rows, columns, codes = self._cells(lambda codes: codes >= 0)
+        return _read_only(rows), _read_only(columns), _read_only(codes.astype(np.int32))
+
+    def _cells(
+        self, choose: Callable[[Codes], NDArray[np.bool_]]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], Codes]:
+        """(items, sources, codes) of the cells chosen by their codes, sorted by item, then source."""
+        if self._matrix is None:
+            chosen = choose(self._values)
+            if chosen.all():
+                return self._rows, self._columns, self._values
+            return self._rows[chosen], self._columns[chosen], self._values[chosen]
+        rows, columns = np.nonzero(choose(self._matrix))
+        return rows.astype(np.int32), columns.astype(np.int32), self._matrix[rows, columns]
+
+    def counts(self) -> NDArray[np.int64] | NDArray[np.float64]:
+        """[N, K] number of votes for each class on each item.
+
+        Whole numbers for plain votes. Otherwise expected ones, as float64: a candidate set counts in equal shares for
+        its classes, a soft vote by its probabilities.
+        """
+        if self.is_plain and self._matrix is not None and self.n_classes <= FEW_CLASSES:
+            return self._counted_by_block(self._matrix)
+        rows, _, labels = self.triples()
+        if self.is_plain:
+            return self._tally(rows, labels)
+        is_class = labels < self.n_classes
+        total = self._tally(rows[is_class], labels[is_class]).astype(np.float64)
+        shares, rows, labels = self.symbols.distributions(), rows[~is_class], labels[~is_class]
+        for k in range(self.n_classes):
+            total[:, k] += np.bincount(rows, shares[labels, k], minlength=self.n_items)
+        return total
+
+    def _counted_by_block(self, codes: Codes) -> NDArray[np.int64]:
+        total = np.empty((self.n_items, self.n_classes), np.int64)
+        each = np.ones(self.n_sources, np.float32)
+        for start in range(0, len(codes), BLOCK_ROWS):
+            block = codes[start : start + BLOCK_ROWS]
+            for k in range(self.n_classes):
+                total[start : start + BLOCK_ROWS, k] = (block == k).astype(np.float32) @ each
+        return total
+
+    def _tally(self, rows: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.int64]:
+        total = np.zeros((self.n_items, self.n_classes), np.int64)
+        for start in range(0, len(rows), VOTES_OF_A_RUN):  # in cache
+            of_run = rows[start : start + VOTES_OF_A_RUN]
+            first, last = int(of_run[0]), int(of_run[-1])
+            place = (of_run - first).astype(np.int64) * self.n_classes + labels[start : start + VOTES_OF_A_RUN]
+            found = np.bincount(place, minlength=(last + 1 - first) * self.n_classes)
+            total[first : last + 1] += found.reshape(-1, self.n_classes)
+        return total
+
+    def vote_at(self, item: int, source: int | str) -> int | CandidateSet | SoftVote:
+        """The vote of a source, by column or name, on an item: a class index, ABSTAIN, ERROR or a vote object.
+
+        A vote made by `not_` comes back as the candidate set of the other classes.
+
+        Raises:
+            InvalidVotesError: for a source or an item that is not there.
+        """
+        column = self._columns_of([source])[0] if isinstance(source, str) else source
+        if not (0 <= item < self.n_items and 0 <= column < self.n_sources):
+            raise InvalidVotesError(f"there is no vote at item {item}, source {source}: shape {self.shape}")
+        if self._matrix is not None:
+            return self.symbols.vote(int(self._matrix[item, column]))
+        start, stop = np.searchsorted(self._rows, np.array([item, item + 1], self._rows.dtype))
+        at = start + np.searchsorted(self._columns[start:stop], column)
+        return self.symbols.vote(int(self._values[at]) if at < stop and self._columns[at] == column else ABSTAIN)
+
+    def select_items(self, index: ArrayLike) -> Self:
+        """The votes on some items, in the order given: positions, a mask or a slice's indices."""
+        positions = np.arange(self.n_items)[np.asarray(index)]
+        ids = None if self.item_ids is None else self.item_ids[positions]
+        if self._matrix is not None:
+            matrix = self._matrix[positions]
+            return self._make(len(positions), self.n_classes, self.source_names, ids, matrix, self.symbols)
+        starts, lengths = self._runs_of(positions)
+        rows = np.repeat(np.arange(len(positions), dtype=np.int32), lengths)
+        offset = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        picked = np.repeat(starts, lengths) + offset
+        layout = (rows, self._columns[picked], self._values[picked])
+        return self._make(len(positions), self.n_classes, self.source_names, ids, layout, self.symbols)
+
+    def _runs_of(self, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the cells of some items begin, and how many there are."""
+        if len(positions) > FEW_SOUGHT * self.n_items:
+            counts = np.bincount(self._rows, minlength=self.n_items)
+            return (np.cumsum(counts) - counts)[positions], counts[positions]
+        sought = positions.astype(self._rows.dtype)  # of another type, all rows would be converted
+        starts = np.searchsorted(self._rows, sought)
+        return starts, np.searchsorted(self._rows, sought, side="right") - starts
+
+    def select_sources(self, names: Sequence[str]) -> Self:
+        """The votes of some sources, in the order given.
+
+        Raises:
+            InvalidVotesError: for a name that is unknown or given twice.
+        """
+        chosen = np.array(self._columns_of(names), np.int32)
+        kept = check_names(names, len(chosen))
+        if self._matrix is not None:
+            return self._make(self.n_items, self.n_classes, kept, self.item_ids, self._matrix[:, chosen], self.symbols)
+        renumber = np.full(self.n_sources, -1, np.int32)
+        renumber[chosen] = np.arange(len(chosen), dtype=np.int32)
+        columns = renumber[self._columns]
+        order = np.lexsort((columns, self._rows))
+        order = order[columns[order] >= 0]
+        layout = (self._rows[order], columns[order], self._values[order])
+        return self._make(self.n_items, self.n_classes, kept, self.item_ids, layout, self.symbols)
+
+    def _columns_of(self, names: Sequence[str]) -> list[int]:
+        index = {name: column for column, name in enumerate(self.source_names)}
+        unknown = [name for name in names if name not in index]
+        if unknown:
+            raise InvalidVotesError(f"unknown source {unknown[0]!r}", field="sources")
+        return [index[name] for name in names]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the votes, names, ids and codebook included, to a file of that name; conventionally `*.npz`."""
+        write_parts(path, self._parts())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The votes that `save` has written; no code of the file is run.
+
+        Raises:
+            InvalidVotesError: if the file holds no votes, is of another version, or is damaged.
+            OSError: if it cannot be read.
+        """
+        return cls._make(*read_parts(path))
+
+    def __len__(self) -> int:
+        return self.n_items
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.to_dense(), dtype=dtype, copy=copy)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Votes):
+            return NotImplemented
+        same_ids = (self.item_ids is None) == (other.item_ids is None) and (
+            self.item_ids is None or other.item_ids is None or np.array_equal(self.item_ids, other.item_ids)
+        )
+        return (
+            self.shape == other.shape
+            and self.n_classes == other.n_classes
+            and self.source_names == other.source_names
+            and same_ids
+            and self._says_the_same(other)
+        )
+
+    def _says_the_same(self, other: Votes) -> bool:
+        """Whether every cell means the same, whatever codes the two codebooks give it."""
+        (rows, columns, codes), (rows_2, columns_2, codes_2) = (v._cells(_says_something) for v in (self, other))
+        if not (self.is_plain and other.is_plain):
+            _, (table, table_2) = Symbols.merge([self.symbols, other.symbols])
+            codes, codes_2 = table[codes], table_2[codes_2]
+        return all(map(np.array_equal, (rows, columns, codes), (rows_2, columns_2, codes_2)))
+
+    __hash__ = None  # type: ignore[assignment]  # compared by value, and big
+
+    def __repr__(self) -> str:
+        cells = max(self.n_items * self.n_sources, 1)
+        failed = int(self.errors.sum())
+        return (
+            f"Votes({self.n_items:,} items x {self.n_sources:,} sources, {self.n_classes} classes, "
+            f"{self.n_votes:,} votes, density {self.n_votes / cells:.3f}"
+            + ("" if self.is_plain else f", {len(self.symbols.sets):,} sets, {len(self.symbols.soft):,} soft votes")
+            + (f", {failed:,} errors" if failed else "")
+            + ")"
+        )
+
+
+def as_votes(votes: Votes | Cells, n_classes: int) -> Votes:
+    """Votes as they are, or made of an integer array [N, M].
+
+    Raises:
+        InvalidVotesError: if the number of classes differs, or the array cannot be read as votes.
+    """
+    if isinstance(votes, Votes):
+        if votes.n_classes != n_classes:
+            raise InvalidVotesError(
+                f"the votes are over {votes.n_classes} classes, the model over {n_classes}: make the votes with its "
+                f"number, apply(..., n_classes={n_classes}) or Votes.from_dense(..., n_classes={n_classes}), or the "
+                f"model with theirs, n_classes={votes.n_classes}",
+                field="votes",
+            )
+        return votes
+    return Votes.from_dense(votes, n_classes)
+
+
+def as_gold(gold: ArrayLike, votes: Votes) -> NDArray[np.int32]:
+    """Known labels [N], -1 where unknown, checked against the votes.
+
+    Raises:
+        InvalidArgumentError: if they are of another length, or hold anything but classes and -1; it names the item.
+    """
+    labels = np.asarray(gold)
+    if labels.shape != (votes.n_items,):
+        raise InvalidArgumentError(
+            f"gold must hold a class, or -1 (unknown), for each of the {votes.n_items} items, got shape {labels.shape}",
+            field="gold",
+        )
+    if labels.dtype.kind not in "iu" and labels.size:
+        raise InvalidArgumentError(f"gold must be class indices, got dtype {labels.dtype}", field="gold")
+    wrong = (labels < ABSTAIN) | (labels >= votes.n_classes)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise InvalidArgumentError(
+            f"gold of item {at} is {labels[at]}, outside 0..{votes.n_classes - 1}, and not -1 for unknown", field="gold"
+        )
+    return labels.astype(np.int32)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written to; the array itself stays as its owner has it."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _place_in(names: Sequence[str]) -> Place:
+    return lambda at: f"row {at[0]}, column {at[1]} ({names[at[1]]!r})"
+
+
+def _triple(at: tuple[int, ...]) -> str:
+    return f"triple {at[0]}"
+
+
+def _check_parts(parts: Sequence[Votes]) -> None:
+    if not parts:
+        raise InvalidVotesError("there are no votes to put together", field="parts")
+    for at, part in enumerate(parts):
+        if part.n_classes != parts[0].n_classes:
+            raise InvalidVotesError(
+                f"part 0 is over {parts[0].n_classes} classes, part {at} over {part.n_classes}", field="parts"
+            )
+
+
+def _says_something(codes: Codes) -> NDArray[np.bool_]:
+    return np.not_equal(codes, ABSTAIN)
