@@ -11,12 +11,12 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml protos/python/pyproject.toml
 	@echo "Setting up $(VENV) (some minutes, once) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "weaklabel needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
-	@$(PIP_INSTALL) --no-build-isolation --no-deps -e clients/python -e .
+	@$(PIP_INSTALL) --no-build-isolation --no-deps -e protos/python -e clients/python -e .
 	@touch $@
 
 setup: $(READY) ## install everything into .venv
@@ -41,7 +41,7 @@ format: $(READY) ## let ruff put the code in form
 	@$(BIN)/ruff format .
 
 stubs: $(READY) ## generate the client's stubs from protos/
-	@$(BIN)/python clients/python/generate_stubs.py
+	@$(BIN)/python protos/python/generate_stubs.py
 
 bench-quality: $(READY) ## label quality on a folder of vote matrices: make bench-quality DATA=folder [ARGS="--resample 20"]
 	@test -n "$(DATA)" || { echo "say where the data is: make bench-quality DATA=folder"; exit 2; }
@@ -52,7 +52,7 @@ bench-speed: $(READY) ## speed and memory on simulated votes: make bench-speed [
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	  --python-version 3.11 --group dev --extra demo --no-emit-package weaklabel-client pyproject.toml -o requirements.lock
+	  --python-version 3.11 --group dev --extra demo --no-emit-package weaklabel-client --no-emit-package weaklabel-protocol pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and what was built
 	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -23,19 +23,20 @@ ALLOWED = {
     "weaklabel.formats": {*BASE, "weaklabel.formats"},
     "weaklabel.analysis": {*BASE, "weaklabel.model", "weaklabel.analysis"},
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},
-    "weaklabel_client": {"weaklabel_client"},
-    "weaklabel_server": {"weaklabel", "weaklabel_client._gen", "weaklabel_client._tensors", "weaklabel_server"},
+    "weaklabel_protocol": {"weaklabel_protocol"},
+    "weaklabel_client": {"weaklabel_client", "weaklabel_protocol"},
+    "weaklabel_server": {"weaklabel", "weaklabel_protocol", "weaklabel_server"},
 }
-OURS = ("weaklabel", "weaklabel_client", "weaklabel_server")
+OURS = ("weaklabel", "weaklabel_client", "weaklabel_protocol", "weaklabel_server")
 
 
 def _modules() -> list[tuple[str, Path]]:
     """Dotted name and path of each module of the three packages."""
     found = []
-    for parent in (ROOT, ROOT / "server", ROOT / "clients" / "python"):
+    for parent in (ROOT, ROOT / "server", ROOT / "clients" / "python", ROOT / "protos" / "python"):
         for package in OURS:
             for path in sorted((parent / package).rglob("*.py")):
-                if "_gen" not in path.parts:
+                if "v1" not in path.parts:
                     name = ".".join(path.relative_to(parent).with_suffix("").parts)
                     found.append((name.removesuffix(".__init__"), path))
     return found
@@ -108,7 +109,12 @@ def test_folders_are_not_importable_packages(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("folder", "packages"), [(".", {"weaklabel", "weaklabel_server"}), ("clients/python", {"weaklabel_client"})]
+    ("folder", "packages"),
+    [
+        (".", {"weaklabel", "weaklabel_server"}),
+        ("clients/python", {"weaklabel_client"}),
+        ("protos/python", {"weaklabel_protocol"}),
+    ],
 )
 def test_wheels_hold_their_packages_and_no_more(folder: str, packages: set[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]

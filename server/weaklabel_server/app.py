@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from weaklabel import compile_cache
 from weaklabel.errors import InvalidArgumentError
-from weaklabel_client._gen import (
+from weaklabel_protocol.v1 import (
     labels_pb2,
     labels_pb2_grpc,
     models_pb2,

@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from weaklabel_client._gen import status_pb2
+from weaklabel_protocol.v1 import status_pb2
 
 DOMAIN = "weaklabel"
 _TYPE_URL = "type.googleapis.com/google.rpc."

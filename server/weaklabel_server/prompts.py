@@ -18,7 +18,7 @@ from weaklabel.prompts import Budget, Endpoint, EndpointError, Plan, PromptEngin
 from weaklabel.prompts.cache import Entry, ResponseCache
 from weaklabel.prompts.transport import usage
 from weaklabel.votes import Votes
-from weaklabel_client._gen import side_data_pb2
+from weaklabel_protocol.v1 import side_data_pb2
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.prompt_settings import BudgetTable, EndpointTable, PromptFile
 from weaklabel_server.store import projects, prompts, side_data

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from weaklabel.side_information.bags import Bags
-from weaklabel_client._gen import side_data_pb2
+from weaklabel_protocol.v1 import side_data_pb2
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError
 from weaklabel_server.services.side_rows import SideRows, read_side_rows
 from weaklabel_server.store import items, side_data

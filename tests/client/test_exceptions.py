@@ -11,7 +11,7 @@ from grpc_status import rpc_status
 
 import weaklabel_client
 from weaklabel_client import _exceptions
-from weaklabel_client._gen import status_pb2
+from weaklabel_protocol.v1 import status_pb2
 
 
 class FailedCall(grpc.RpcError):

@@ -1,7 +1,7 @@
 from google.protobuf.descriptor import FileDescriptor
 
 from weaklabel_client import _rpcs
-from weaklabel_client._gen import (
+from weaklabel_protocol.v1 import (
     labels_pb2,
     models_pb2,
     operations_pb2,

@@ -9,8 +9,8 @@ import pytest
 from weaklabel import Votes
 from weaklabel_client import Aborted, DeadlineExceeded, InternalError, Unavailable, UploadInterrupted, _streams, _votes
 from weaklabel_client._backoff import Backoff
-from weaklabel_client._gen import labels_pb2, votes_pb2
-from weaklabel_client._tensors import from_tensor, to_tensor
+from weaklabel_protocol.tensors import from_tensor, to_tensor
+from weaklabel_protocol.v1 import labels_pb2, votes_pb2
 
 UPLOAD_ID = "5d1d4c5e-5f5b-4a58-9c39-2b7c1a4f9e11"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-GENERATOR = Path(__file__).parents[2] / "clients" / "python" / "generate_stubs.py"
+GENERATOR = Path(__file__).parents[2] / "protos" / "python" / "generate_stubs.py"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("grpc_tools") is None, reason="grpcio-tools is not installed")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from weaklabel_client._gen import tensor_pb2
-from weaklabel_client._tensors import from_tensor, to_tensor
+from weaklabel_protocol.tensors import from_tensor, to_tensor
+from weaklabel_protocol.v1 import tensor_pb2
 
 
 @pytest.mark.parametrize(

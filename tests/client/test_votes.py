@@ -4,7 +4,7 @@ import pytest
 
 from weaklabel import Votes
 from weaklabel_client import _votes
-from weaklabel_client._tensors import from_tensor
+from weaklabel_protocol.tensors import from_tensor
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from numpy.typing import NDArray
 
-from weaklabel_client._gen import (
+from weaklabel_protocol.v1 import (
     labels_pb2,
     labels_pb2_grpc,
     models_pb2,

@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from weaklabel_client._gen import (
+from weaklabel_protocol.v1 import (
     labels_pb2,
     models_pb2,
     operations_pb2,

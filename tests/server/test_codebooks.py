@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from weaklabel_client._gen import symbols_pb2, tensor_pb2, votes_pb2
+from weaklabel_protocol.v1 import symbols_pb2, tensor_pb2, votes_pb2
 
 CLASSES = ["a", "b", "c"]
 SETS = [0b101, 0b011]  # {a, c} and {a, b}: the least significant bit is class 0

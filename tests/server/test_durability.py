@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from weaklabel_client._gen import models_pb2, operations_pb2, projects_pb2, votes_pb2
+from weaklabel_protocol.v1 import models_pb2, operations_pb2, projects_pb2, votes_pb2
 
 
 def project_of(server: Any, parent: str) -> projects_pb2.Project:

@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from weaklabel_client._gen import models_pb2, operations_pb2, votes_pb2
+from weaklabel_protocol.v1 import models_pb2, operations_pb2, votes_pb2
 
 SERVICES = ["Label", "Model", "Operation", "Project", "Prompt", "SideData", "Source", "Vote"]
 WEAKLABEL = Path(sys.executable).with_name("weaklabel")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projects_pb2, votes_pb2
+from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, votes_pb2
 
 MAX_STREAMS = 6
 

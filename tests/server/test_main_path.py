@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from weaklabel import LabelModel
-from weaklabel_client._gen import (
+from weaklabel_protocol.v1 import (
     labels_pb2,
     models_pb2,
     operations_pb2,

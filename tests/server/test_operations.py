@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weaklabel_client._gen import status_pb2
+from weaklabel_protocol.v1 import status_pb2
 from weaklabel_server.operations import OperationRunner
 from weaklabel_server.pages import Page
 from weaklabel_server.store import models, operations, projects

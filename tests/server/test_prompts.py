@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from weaklabel.prompts import PromptFunction
-from weaklabel_client._gen import operations_pb2, projects_pb2, prompts_pb2, prompts_pb2_grpc, side_data_pb2, votes_pb2
+from weaklabel_protocol.v1 import operations_pb2, projects_pb2, prompts_pb2, prompts_pb2_grpc, side_data_pb2, votes_pb2
 from weaklabel_server.app import App, StartError
 from weaklabel_server.config import ServerConfig
 from weaklabel_server.prompt_settings import PromptFile, PromptSettingsError

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from weaklabel_client._gen import models_pb2, operations_pb2, projects_pb2, sources_pb2
+from weaklabel_protocol.v1 import models_pb2, operations_pb2, projects_pb2, sources_pb2
 
 
 def test_a_repeated_request_is_answered_as_the_first_time(server: Any, harness: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from weaklabel.votes.symbols import Symbols
-from weaklabel_client._gen import models_pb2, projects_pb2, side_data_pb2
+from weaklabel_protocol.v1 import models_pb2, projects_pb2, side_data_pb2
 from weaklabel_server import side
 from weaklabel_server.errors import ServiceError
 from weaklabel_server.store import projects, side_data, uploads, votes

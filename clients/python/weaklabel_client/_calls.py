@@ -11,12 +11,12 @@ from google.protobuf.message import Message
 
 from weaklabel_client import _rpcs
 from weaklabel_client._exceptions import AlreadyExists
-from weaklabel_client._gen import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 from weaklabel_client._names import model_name, operation_name, project_name, side_data_name, source_name
 from weaklabel_client._predict import PredictRows
-from weaklabel_client._tensors import from_tensor
 from weaklabel_client._types import Model, Project, SideData, Source
 from weaklabel_client._votes import names
+from weaklabel_protocol.tensors import from_tensor
+from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 
 Result = TypeVar("Result")
 _PAGE_SIZE = 1000

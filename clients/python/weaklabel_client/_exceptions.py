@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, cast
 import grpc
 from google.protobuf.message import DecodeError
 
-from weaklabel_client._gen import status_pb2
+from weaklabel_protocol.v1 import status_pb2
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _SIGNS_OF_CONNECTION_LOSS = ("RST_STREAM", "Internal error from Core")

@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from weaklabel_client import _calls, _streams
 from weaklabel_client._exceptions import DeadlineExceeded, from_status
-from weaklabel_client._gen import operations_pb2
 from weaklabel_client._progress import Progress, shown
 from weaklabel_client._types import FitProgress, Model
+from weaklabel_protocol.v1 import operations_pb2
 
 Step = TypeVar("Step", bound=Progress)
 Result = TypeVar("Result")

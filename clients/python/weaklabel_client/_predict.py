@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from weaklabel_client import _votes
-from weaklabel_client._gen import labels_pb2
 from weaklabel_client._side import BagRows, Values, bag_list, item_values
 from weaklabel_client._symbols import Codebook, VoteList
+from weaklabel_protocol.v1 import labels_pb2
 
 Request = labels_pb2.PredictRequest | labels_pb2.PredictStreamRequest
 

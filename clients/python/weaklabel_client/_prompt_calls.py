@@ -6,10 +6,10 @@ from typing import Any
 
 from weaklabel_client import _rpcs
 from weaklabel_client._calls import Call, Listing
-from weaklabel_client._gen import operations_pb2, prompts_pb2
 from weaklabel_client._names import project_name, prompt_run_name
 from weaklabel_client._prompt_types import Plan, PromptRun, PromptSpending
 from weaklabel_client._symbols import CandidateSet, Complement, SoftVote
+from weaklabel_protocol.v1 import operations_pb2, prompts_pb2
 
 _PAGE_SIZE = 1000
 _PLAIN = ("name", "model", "template", "endpoint", "samples", "temperature", "max_tokens", "structured", "calibrate")

@@ -4,7 +4,7 @@ import datetime
 import enum
 from dataclasses import dataclass
 
-from weaklabel_client._gen import operations_pb2, prompts_pb2
+from weaklabel_protocol.v1 import operations_pb2, prompts_pb2
 
 
 class PromptStage(enum.Enum):

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from weaklabel_client._gen import (
+from weaklabel_protocol.v1 import (
     labels_pb2,
     models_pb2,
     operations_pb2,

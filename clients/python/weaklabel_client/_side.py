@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from weaklabel_client._bags import Bags
-from weaklabel_client._gen import side_data_pb2
 from weaklabel_client._names import check_text
-from weaklabel_client._tensors import smallest_dtype, to_tensor
 from weaklabel_client._votes import id_bytes, names
+from weaklabel_protocol.tensors import smallest_dtype, to_tensor
+from weaklabel_protocol.v1 import side_data_pb2
 
 KINDS = {
     "gold": side_data_pb2.SIDE_DATA_KIND_GOLD,

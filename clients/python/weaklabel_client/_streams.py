@@ -21,7 +21,6 @@ from weaklabel_client._exceptions import (
     UploadInterrupted,
     can_go_on,
 )
-from weaklabel_client._gen import labels_pb2, operations_pb2, side_data_pb2, votes_pb2
 from weaklabel_client._names import model_name, project_name
 from weaklabel_client._predict import PredictRows
 from weaklabel_client._rpcs import (
@@ -37,8 +36,9 @@ from weaklabel_client._rpcs import (
 )
 from weaklabel_client._side import KINDS, SideBlock, content_digest, side_blocks
 from weaklabel_client._symbols import Codebook, VoteList, joined
-from weaklabel_client._tensors import from_tensor
 from weaklabel_client._types import SoftLabels, UploadProgress, UploadResult, VoteMatrix
+from weaklabel_protocol.tensors import from_tensor
+from weaklabel_protocol.v1 import labels_pb2, operations_pb2, side_data_pb2, votes_pb2
 
 WINDOW = 6  # chunks that are sent ahead of the answers
 

@@ -13,8 +13,8 @@ from typing import Any, SupportsFloat, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from weaklabel_client._gen import symbols_pb2
-from weaklabel_client._tensors import from_tensor, sets_from_tensor, sets_to_tensor, smallest_dtype, to_tensor
+from weaklabel_protocol.tensors import from_tensor, sets_from_tensor, sets_to_tensor, smallest_dtype, to_tensor
+from weaklabel_protocol.v1 import symbols_pb2
 
 FIRST = -3
 SUM_TOLERANCE = 1e-3

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from weaklabel_client._gen import models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 from weaklabel_client._symbols import CandidateSet, Codebook, SoftVote
+from weaklabel_protocol.v1 import models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 
 
 def _time(stamp: Timestamp) -> datetime.datetime:

@@ -10,10 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from weaklabel_client._gen import symbols_pb2, tensor_pb2, votes_pb2
 from weaklabel_client._names import check_text
 from weaklabel_client._symbols import FIRST, SUM_TOLERANCE, Codebook, VoteList, is_vote_object
-from weaklabel_client._tensors import smallest_dtype, to_tensor
+from weaklabel_protocol.tensors import smallest_dtype, to_tensor
+from weaklabel_protocol.v1 import symbols_pb2, tensor_pb2, votes_pb2
 
 ABSTAIN = -1
 ERROR = -2

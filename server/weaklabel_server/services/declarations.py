@@ -4,7 +4,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from weaklabel_client._gen import prompts_pb2
+from weaklabel_protocol.v1 import prompts_pb2
 from weaklabel_server.errors import invalid
 
 _VOTES = {prompts_pb2.PROMPT_VOTES_ANSWER: "answer", prompts_pb2.PROMPT_VOTES_LOGPROBS: "logprobs"}

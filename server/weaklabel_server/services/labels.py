@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from weaklabel.votes import ABSTAIN
-from weaklabel_client._gen import labels_pb2, labels_pb2_grpc, side_data_pb2, tensor_pb2
-from weaklabel_client._tensors import to_tensor
+from weaklabel_protocol.tensors import to_tensor
+from weaklabel_protocol.v1 import labels_pb2, labels_pb2_grpc, side_data_pb2, tensor_pb2
 from weaklabel_server import names
 from weaklabel_server.engine import Engine, LoadedModel
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid

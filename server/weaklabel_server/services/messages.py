@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from weaklabel_client._gen import (
+from weaklabel_protocol.v1 import (
     models_pb2,
     operations_pb2,
     projects_pb2,

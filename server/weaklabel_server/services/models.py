@@ -7,7 +7,7 @@ import asyncio
 
 from sqlalchemy import Connection
 
-from weaklabel_client._gen import models_pb2, models_pb2_grpc
+from weaklabel_protocol.v1 import models_pb2, models_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.engine import Engine
 from weaklabel_server.errors import invalid

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from sqlalchemy import Connection
 
-from weaklabel_client._gen import operations_pb2, operations_pb2_grpc
+from weaklabel_protocol.v1 import operations_pb2, operations_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import invalid
 from weaklabel_server.interceptors import Context

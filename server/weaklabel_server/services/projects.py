@@ -7,7 +7,7 @@ import re
 
 from sqlalchemy import Connection
 
-from weaklabel_client._gen import projects_pb2, projects_pb2_grpc
+from weaklabel_protocol.v1 import projects_pb2, projects_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.interceptors import Context
 from weaklabel_server.services.checks import Faults, add_name_faults, check_request_id

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from weaklabel_client._gen import prompts_pb2, prompts_pb2_grpc
+from weaklabel_protocol.v1 import prompts_pb2, prompts_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import invalid, prompts_not_configured
 from weaklabel_server.interceptors import Context

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from weaklabel_client._gen import side_data_pb2, side_data_pb2_grpc
+from weaklabel_protocol.v1 import side_data_pb2, side_data_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import invalid
 from weaklabel_server.interceptors import Context

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.side_information import bags
 from weaklabel.side_information.bags import Bags
-from weaklabel_client._gen import side_data_pb2, tensor_pb2
+from weaklabel_protocol.v1 import side_data_pb2, tensor_pb2
 from weaklabel_server.errors import invalid
 from weaklabel_server.services.checks import check_names
 from weaklabel_server.services.tensors import MAX_ROWS, read_distributions, read_floats, read_integers

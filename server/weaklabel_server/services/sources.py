@@ -5,7 +5,7 @@
 
 from sqlalchemy import Connection
 
-from weaklabel_client._gen import sources_pb2, sources_pb2_grpc
+from weaklabel_protocol.v1 import sources_pb2, sources_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.interceptors import Context
 from weaklabel_server.services.checks import check_request_id

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from weaklabel.votes import ABSTAIN, ERROR, label_dtype
 from weaklabel.votes.symbols import SUM_TOLERANCE, TOLERANCE, Symbols, translation
-from weaklabel_client._gen import symbols_pb2, tensor_pb2
-from weaklabel_client._tensors import from_tensor, sets_from_tensor, sets_to_tensor, to_tensor
+from weaklabel_protocol.tensors import from_tensor, sets_from_tensor, sets_to_tensor, to_tensor
+from weaklabel_protocol.v1 import symbols_pb2, tensor_pb2
 from weaklabel_server.errors import invalid
 from weaklabel_server.store.chunks import Codes
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from weaklabel.votes.symbols import Symbols
-from weaklabel_client._gen import votes_pb2, votes_pb2_grpc
-from weaklabel_client._tensors import to_tensor
+from weaklabel_protocol.tensors import to_tensor
+from weaklabel_protocol.v1 import votes_pb2, votes_pb2_grpc
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
 from weaklabel_server.interceptors import Context

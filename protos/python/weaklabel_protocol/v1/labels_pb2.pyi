@@ -1,6 +1,6 @@
-from weaklabel_client._gen import side_data_pb2 as _side_data_pb2
-from weaklabel_client._gen import symbols_pb2 as _symbols_pb2
-from weaklabel_client._gen import tensor_pb2 as _tensor_pb2
+from weaklabel_protocol.v1 import side_data_pb2 as _side_data_pb2
+from weaklabel_protocol.v1 import symbols_pb2 as _symbols_pb2
+from weaklabel_protocol.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

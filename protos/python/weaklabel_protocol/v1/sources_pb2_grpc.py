@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from weaklabel_client._gen import sources_pb2 as weaklabel_dot_v1_dot_sources__pb2
+from weaklabel_protocol.v1 import sources_pb2 as weaklabel_dot_v1_dot_sources__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
 GRPC_VERSION = grpc.__version__

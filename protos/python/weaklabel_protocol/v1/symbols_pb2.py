@@ -22,7 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from weaklabel_client._gen import tensor_pb2 as weaklabel_dot_v1_dot_tensor__pb2
+from weaklabel_protocol.v1 import tensor_pb2 as weaklabel_dot_v1_dot_tensor__pb2
 
 
 DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aweaklabel/v1/symbols.proto\x12\x0cweaklabel.v1\x1a\x19weaklabel/v1/tensor.proto\"w\n\x08\x43odebook\x12\x13\n\x0b\x63lass_count\x18\x01 \x01(\r\x12,\n\x0e\x63\x61ndidate_sets\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\nsoft_votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensorb\x06proto3')

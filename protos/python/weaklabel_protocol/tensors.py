@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weaklabel_client._gen import tensor_pb2
+from weaklabel_protocol.v1 import tensor_pb2
 
 _DTYPES: dict[tensor_pb2.DataType, np.dtype[Any]] = {
     tensor_pb2.DATA_TYPE_INT8: np.dtype("i1"),

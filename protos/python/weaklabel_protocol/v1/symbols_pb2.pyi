@@ -1,4 +1,4 @@
-from weaklabel_client._gen import tensor_pb2 as _tensor_pb2
+from weaklabel_protocol.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union

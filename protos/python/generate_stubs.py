@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Generates weaklabel_client/_gen from protos/weaklabel/v1. Run it by `make stubs`.
+"""Generates weaklabel_protocol/v1 from protos/weaklabel/v1. Run it by `make stubs`.
 
 protoc derives Python imports from the path of a .proto, which buf wants to be weaklabel/v1/. Modules of that name would
-collide with the library, so the imports are pointed at weaklabel_client._gen; the names inside the descriptors stay.
+collide with the library, so the imports are pointed at weaklabel_protocol.v1; the names inside the descriptors stay.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from pathlib import Path
 from grpc_tools import protoc
 
 HERE = Path(__file__).resolve().parent
-PROTOS = HERE.parent.parent / "protos"
-TARGET = HERE / "weaklabel_client" / "_gen"
-MARK = '"""Generated from protos/weaklabel/v1 by clients/python/generate_stubs.py. Do not edit."""\n'
+PROTOS = HERE.parent
+TARGET = HERE / "weaklabel_protocol" / "v1"
+MARK = '"""Generated from protos/weaklabel/v1 by protos/python/generate_stubs.py. Do not edit."""\n'
 
 
 def generate() -> dict[str, str]:
@@ -31,7 +31,7 @@ def generate() -> dict[str, str]:
         files = {path.name: path.read_text() for path in generated.iterdir()}
     files = {name: text for name, text in files.items() if not name.endswith("_grpc.py") or "class " in text}
     files = {
-        name: text.replace("from weaklabel.v1 import", "from weaklabel_client._gen import")
+        name: text.replace("from weaklabel.v1 import", "from weaklabel_protocol.v1 import")
         for name, text in files.items()
     }
     return files | {"__init__.py": MARK}

@@ -1,1 +1,0 @@
-"""Generated from protos/weaklabel/v1 by clients/python/generate_stubs.py. Do not edit."""
