@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -10,23 +10,28 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from weaklabel.model.calibration.tempering import of_plain_votes, read_out, read_votes
-from weaklabel.model.em.initialization import pad, set_symbols
-from weaklabel.model.em.rows import beside, describe
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.model.calibration.tempering import calibrate_rows, calibrate_votes, of_plain_votes
 from weaklabel.model.em.subsample import CHUNK_ROWS
-from weaklabel.model.layout.choice import Room, bucket, is_dense, lay_out, lay_out_codes, lay_out_soft, packs, padded
+from weaklabel.model.fitted import Fitted
+from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
 from weaklabel.model.numerics.devices import at_once, over_rows
-from weaklabel.model.records import ReadOut
-from weaklabel.model.side import Known
+from weaklabel.model.numerics.padding import bucket, padded, to_device
+from weaklabel.model.preparation.rows import build_rows
+from weaklabel.model.records import Calibration, RowVotes
+from weaklabel.model.sources.candidate_sets import set_symbols
+from weaklabel.model.sources.soft_votes import soft_votes
+from weaklabel.side_information.bags import Bags
+from weaklabel.side_information.features import Features
+from weaklabel.side_information.items import ItemInformation, read_items
 from weaklabel.votes import Votes
-from weaklabel.votes.symbols import Symbols
 
 SPARE = 1.25
 """Slots of a part, in those that it would have if all parts were alike."""
 SPARSE_CELLS = 2**21
-"""Rows x K that are read at once where votes are sparse: no result is made that is large, but the one returned."""
+"""Rows x K that are read at once where votes are sparse: no large result is made, except the one returned."""
 
 
 class Predicted(NamedTuple):
@@ -35,33 +40,71 @@ class Predicted(NamedTuple):
     soft: NDArray[np.float32]
     """[N, K] soft labels."""
     scores: NDArray[np.float32]
-    """[N, K] scores whose largest is called; [0, K] where they were not asked for."""
+    """[N, K] decision scores; [0, K] where they were not asked for."""
+
+
+def read_side_information(
+    fitted: Fitted,
+    votes: Votes,
+    *,
+    prior: ArrayLike | None,
+    groups: ArrayLike | None,
+    bags: Bags | Sequence[Bags] | None,
+    features: Features | None,
+) -> ItemInformation | None:
+    """Side information of a prediction; None where there is none.
+
+    Raises:
+        InvalidArgumentError: if it does not fit the votes, or the model was fitted without it.
+    """
+    if groups is not None and not fitted.group_names:
+        raise InvalidArgumentError("the model was fitted without groups", field="groups")
+    items = read_items(votes, prior=prior, groups=groups, bags=bags, group_names=fitted.group_names)
+    if features is not None:
+        if features.shape[0] != votes.n_items:
+            raise InvalidArgumentError(
+                f"features must be [{votes.n_items}, dimensions], got shape {features.shape}", field="features"
+            )
+        model = fitted.features
+        if model is None:
+            raise InvalidArgumentError("the model was fitted without features", field="features")
+        dimensions = len(model.classifier.scaling.mean)
+        if features.shape[1] != dimensions:
+            raise InvalidArgumentError(
+                f"the model was fitted with {dimensions} features, got {features.shape[1]}", field="features"
+            )
+        items = items.with_features(model.offset(features), model.log_proba(features), model.strength)
+    return items if items.is_given else None
 
 
 def predict(
     votes: Votes,
-    copies: sp.csr_array[np.float64],
-    how: ReadOut,
-    anchor_mass: float,
-    known: Known | None = None,
+    fitted: Fitted,
+    share_prior_mass: float,
+    items: ItemInformation | None = None,
     *,
-    with_calls: bool,
+    with_scores: bool,
 ) -> Predicted:
-    """Reads the votes.
+    """Soft labels and, if asked for, decision scores.
 
     Args:
         votes: N items, of the sources of the model in its order, with the model's codebook of candidate sets.
-        copies: [M, M] how surely sources copy each other.
-        how: the read-out.
-        anchor_mass: pseudo-votes in the rows' vote shares.
-        known: side information.
-        with_calls: whether scores are wanted.
+        fitted: the model.
+        share_prior_mass: pseudo-votes in the rows' vote shares.
+        items: side information.
+        with_scores: whether decision scores are wanted.
     """
-    how = of_plain_votes(how) if votes.is_plain else how
-    if known is not None or not votes.is_plain:
-        return _predict_by_item(votes, copies, how, anchor_mass, known or Known())
+    calibration = of_plain_votes(fitted.calibration) if votes.is_plain else fitted.calibration
+    if items is not None or not votes.is_plain:
+        return _predict_by_item(votes, fitted, calibration, share_prior_mass, items)
+    return _predict_votes(votes, fitted.copies, calibration, share_prior_mass, with_scores=with_scores)
+
+
+def _predict_votes(
+    votes: Votes, copies: sp.csr_array[np.float64], calibration: Calibration, mass: float, *, with_scores: bool
+) -> Predicted:
     of_copies = copies if copies.nnz else None
-    n_sources, read = votes.n_sources, partial(read_votes, n_sources=votes.n_sources, with_calls=with_calls)
+    n_sources, read = votes.n_sources, partial(calibrate_votes, n_sources=votes.n_sources, with_scores=with_scores)
     # Of several chunks the last is padded like the others: one program for all.
     by_votes = not is_dense(votes, copies) and (votes.is_sparse or not packs(votes.n_classes, of_copies))
     most_rows = bucket(SPARSE_CELLS // votes.n_classes) if by_votes else CHUNK_ROWS
@@ -74,28 +117,29 @@ def predict(
     def read_rows(start: int) -> tuple[Array, Array | None]:
         rows = slice(start, start + n_rows)
         if not by_votes:
-            layout = lay_out_codes(padded(votes.to_codes()[rows], n_rows), of_sources, n_symbols=votes.n_classes)
-            return _on_devices(n_sources, with_calls)(layout, how, anchor_mass)
+            codes = padded(votes.to_codes()[rows], n_rows, -1)
+            layout = lay_out_codes(codes, of_sources, n_symbols=votes.n_classes)
+            return _on_devices(n_sources, with_scores)(layout, calibration, mass)
         part = votes if n_rows >= votes.n_items else votes.select_items(np.arange(votes.n_items)[rows])
-        found: tuple[Array, Array | None] = read(lay_out(part, copies, room), how, anchor_mass)
-        return found
+        of_part: tuple[Array, Array | None] = read(lay_out(part, copies, room), calibration, mass)
+        return of_part
 
-    return _in_chunks(votes, n_rows, read_rows, with_calls=with_calls)
+    return _in_chunks(votes, n_rows, read_rows, with_scores=with_scores)
 
 
 def _in_chunks(
-    votes: Votes, n_rows: int, read_rows: Callable[[int], tuple[Array, Array | None]], *, with_calls: bool
+    votes: Votes, n_rows: int, read_rows: Callable[[int], tuple[Array, Array | None]], *, with_scores: bool
 ) -> Predicted:
     """Reads chunks of rows, from each start on, on all cores."""
     soft = np.empty((votes.n_items, votes.n_classes), np.float32)
-    scores = np.empty((votes.n_items if with_calls else 0, votes.n_classes), np.float32)
+    scores = np.empty((votes.n_items if with_scores else 0, votes.n_classes), np.float32)
 
     def fill(start: int) -> None:
         rows = slice(start, start + n_rows)
-        found, called = read_rows(start)
-        soft[rows] = np.asarray(found)[: votes.n_items - start]
-        if called is not None:
-            scores[rows] = np.asarray(called)[: votes.n_items - start]
+        of_chunk, decision_scores = read_rows(start)
+        soft[rows] = np.asarray(of_chunk)[: votes.n_items - start]
+        if decision_scores is not None:
+            scores[rows] = np.asarray(decision_scores)[: votes.n_items - start]
 
     for _ in at_once(fill, range(0, votes.n_items, n_rows)):
         pass
@@ -103,55 +147,29 @@ def _in_chunks(
 
 
 @cache
-def _on_devices(n_sources: int, with_calls: bool) -> Callable[..., tuple[Array, Array | None]]:
-    """`read_votes`, rows spread over the devices."""
-    return over_rows(partial(read_votes, n_sources=n_sources, with_calls=with_calls))
+def _on_devices(n_sources: int, with_scores: bool) -> Callable[..., tuple[Array, Array | None]]:
+    """`calibrate_votes`, rows spread over the devices."""
+    return over_rows(partial(calibrate_votes, n_sources=n_sources, with_scores=with_scores))
 
 
 def _predict_by_item(
-    votes: Votes, copies: sp.csr_array[np.float64], how: ReadOut, anchor_mass: float, known: Known
+    votes: Votes, fitted: Fitted, calibration: Calibration, mass: float, items: ItemInformation | None
 ) -> Predicted:
-    """Reads votes for several classes, and side information: all items at once, since bags tie them together."""
+    """Of votes for several classes, and with side information: all items at once, since bags tie them together."""
     n_rows, n_items = bucket(votes.n_items), votes.n_items
-    sets, items = None if votes.is_plain else set_symbols(votes), pad(np.ones(n_items, np.float32), n_rows)
-    size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes, "anchor_mass": anchor_mass}
-    rows = describe(lay_out(votes, copies), items, **size, sets=sets, soft=lay_out_soft(votes, copies))
-    rows = beside(rows, items, known.on_device(n_rows), 0.0)
-    soft, scores = read_out(rows, how, anchor_mass, with_calls=True)
+    weight = to_device(np.ones(n_items, np.float32), n_rows)
+    rows = build_rows(
+        RowVotes(lay_out(votes, fitted.copies), soft_votes(votes, fitted.copies)),
+        weight,
+        n_sources=votes.n_sources,
+        n_classes=votes.n_classes,
+        share_prior_mass=mass,
+        sets=set_symbols(votes),
+    )
+    information = None if items is None else calibration.labels.on_device(items, n_rows)
+    if information is not None:
+        rows = information.attach(rows, weight, 0.0)
+    soft, scores = calibrate_rows(rows, calibration, mass, with_scores=True)
     assert scores is not None
     # Cut on the host: on the device, each number of items would be a program to compile.
     return Predicted(np.array(np.asarray(soft)[:n_items]), np.array(np.asarray(scores)[:n_items]))
-
-
-def with_codebook(votes: Votes, sets: NDArray[np.bool_]) -> Votes:
-    """The votes in the codebook of a model: candidate sets that the model has not seen become probability vectors.
-
-    Args:
-        votes: N items.
-        sets: [C, K] candidate sets of the model.
-    """
-    symbols, n_classes = votes.symbols, votes.n_classes
-    if votes.is_plain or np.array_equal(symbols.sets, sets):
-        return votes
-    place = {tuple(members): n_classes + at for at, members in enumerate(sets.tolist())}
-    unknown = [at for at, members in enumerate(symbols.sets.tolist()) if tuple(members) not in place]
-    new = symbols.sets[unknown] / symbols.sets[unknown].sum(1, keepdims=True)
-    soft = np.concatenate([symbols.soft, new.astype(np.float32)])
-    first = n_classes + len(sets)
-    meaning = np.arange(n_classes + len(symbols))
-    for at, members in enumerate(symbols.sets.tolist()):
-        known = place.get(tuple(members))
-        meaning[n_classes + at] = first + len(symbols.soft) + unknown.index(at) if known is None else known
-    meaning[n_classes + len(symbols.sets) :] = first + np.arange(len(symbols.soft))
-    rows, sources, labels = votes.triples()
-    return Votes.from_triples(
-        rows,
-        sources,
-        meaning[labels],
-        n_classes=n_classes,
-        n_items=votes.n_items,
-        n_sources=votes.n_sources,
-        source_names=votes.source_names,
-        item_ids=votes.item_ids,
-        symbols=Symbols(sets, soft),
-    )

@@ -12,32 +12,32 @@ class Settings(NamedTuple):
     P(vote | class), the second for unipolar ones, read by precision, P(class | vote); sets in between get a mean.
     """
 
-    anchor_mass: float = 0.5
+    share_prior_mass: float = 0.5
     """Pseudo-votes, spread over the classes, in the vote shares that anchor a row."""
-    hold_recall: float = 0.1
+    share_weight_generative: float = 0.1
     """Share of the anchor in the responsibilities of EM."""
-    hold_precision: float = 0.25
+    share_weight_discriminative: float = 0.25
     accuracy_mean: float = 0.75
     """Accuracy that sources are expected to have, before any vote."""
     accuracy_mass: float = 5.0
     """Pseudo-votes behind that expectation, and behind the mean accuracy in each source's."""
     error_mass: float = 4.0
     """Pseudo-errors, spread over the wrong classes, in the shape of errors that the sources share."""
-    recall_mass: float = 8.0
+    generative_mass: float = 8.0
     """Pseudo-votes, in each class, for a confusion matrix of the source's accuracy and the shared shape of errors."""
-    recall_floor: float = 0.5
+    generative_floor: float = 0.5
     """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
-    precision_mass: float = 30.0
+    discriminative_mass: float = 30.0
     """Pseudo-votes of each symbol for the same matrix, where the source is read by precision."""
-    precision_floor: float = 0.1
+    discriminative_floor: float = 0.1
     """Pseudo-votes, spread over the classes, that keep P(class | vote) off zero."""
-    prior_precision: float = 0.75
+    prior_power_discriminative: float = 0.75
     """Power of the anchors' balance in the prior of sets that are read by precision, in EM, ..."""
-    prior_precision_read: float = 0.5
+    prior_power_calibrated: float = 0.5
     """... and in the soft labels."""
-    bound_recall: float = 0.15
+    noise_generative: float = 0.15
     """Share in which a vote may be mere noise: bounds what one vote can say, in the soft labels."""
-    bound_precision: float = 0.2
+    noise_discriminative: float = 0.2
     correlation_ignored: float = 0.01
     """Correlation of errors that may be noise."""
     correlation_full: float = 0.02
@@ -50,31 +50,31 @@ class Settings(NamedTuple):
     """Correlation that is assumed for each unit of correlation measured beyond the noise."""
     correlation_few: float = 0.8
     """Correlation that is assumed over the number of sources: few tell little of their dependence."""
-    saturation: float = 0.7
-    """n votes are worth n / (1 + (n^saturation - 1) / saturation times the correlation): in groups, rather than all
+    design_effect_exponent: float = 0.7
+    """n votes are worth n / (1 + (n^design_effect_exponent - 1) / design_effect_exponent times the correlation): in groups, rather than all
     alike."""
     untestable: float = 1.0
     """Factor by which the evidence shrinks, beside 1, where sources are so few that independence cannot be tested."""
     prior_correlated: float = 0.25
     """Power of the estimated balance that is taken out of the prior as far as safeguards are in force."""
-    sharpen_precision: float = 1.5
+    sharpen_discriminative: float = 1.5
     """Factor on the evidence of unipolar sources in the soft labels."""
-    anchor_share: float = 0.15
+    share_mixture: float = 0.15
     """Share of the anchor in the soft labels."""
-    uniform_share: float = 0.04
+    uniform_mixture: float = 0.04
     """Share of the uniform distribution in the soft labels."""
-    call_anchor_recall: float = 0.5
+    decision_share_generative: float = 0.5
     """Share of the anchor in the score whose largest is called; half of it where no safeguards are in force."""
-    call_anchor_precision: float = 0.2
-    call_margin: float = 0.02
+    decision_share_discriminative: float = 0.2
+    silent_margin: float = 0.02
     """Items without votes: classes within this log-evidence of the best are called alike, ..."""
-    call_range: float = 0.7
+    silent_range: float = 0.7
     """... and classes within this share of the range of the log-evidence."""
-    call_prior: float = 0.25
+    silent_prior_power: float = 0.25
     """Power of the anchors' balance in the second view of silence."""
-    call_sources: float = 2.0
+    silent_sources: float = 2.0
     """Voting sources a class that are needed to call items without votes; one more where they are unipolar."""
-    call_checked_votes: float = 1.0
+    checked_votes: float = 1.0
     """Votes a source and class, on items with three votes or more, below which the call stays with majority vote."""
     family_score: float = 0.5
     """How surely sources of one family are taken for copies at least, where a person names families."""
@@ -83,10 +83,15 @@ class Settings(NamedTuple):
     vote, more by the root of that."""
     group_mass: float = 10.0
     """Items, of the balance of all, behind the class balance of a group."""
-    gold_recall: float = 5.0
+    gold_weight_generative: float = 5.0
     """Weight of an item with a known label in the counts."""
-    gold_precision: float = 1.0
-    gold_log_sharpness: float = 0.5
+    gold_weight_discriminative: float = 1.0
+    gold_log_temperature: float = 0.5
     """Standard deviation of the logarithm of the sharpness, before gold."""
-    gold_anchor_penalty: float = 2.0
+    gold_share_penalty: float = 2.0
     """Log-odds against the anchor alone, before gold."""
+
+    def between(self, name: str, unipolarity: float) -> float:
+        """The constant `name` of sources that are unipolar to this degree: a mean of its two values."""
+        generative, discriminative = (getattr(self, f"{name}_{kind}") for kind in ("generative", "discriminative"))
+        return float((1 - unipolarity) * generative + unipolarity * discriminative)

@@ -1,4 +1,4 @@
-"""From probabilities to one class an item."""
+"""Hard labels: from scores to one class per item."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.votes import ABSTAIN
+from weaklabel.votes.matrix import FEW_CLASSES
 
 TieBreakPolicy = Literal["abstain", "random", "true-random"]
 
 TIE = 1e-6
 """Scores closer than this are equal: about what float32 keeps of a probability."""
-FEW_CLASSES = 16
 
 
 def decide(scores: NDArray[np.floating[Any]], policy: TieBreakPolicy, seed: int) -> NDArray[np.int32]:
-    """[N] the class with the highest score.
+    """[N] the hard label of each item: the class with the highest score.
 
     Args:
         scores: [N, K].

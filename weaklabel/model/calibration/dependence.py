@@ -1,4 +1,4 @@
-"""How far sources err together beyond what their accuracies explain: measured against a simulated twin of the data.
+"""How far sources err together beyond what their accuracies explain: measured against parametric bootstrap replicates.
 
 Votes drawn from the fitted model, on the same pattern of who votes where, are independent given the label; they show
 how much correlation of errors the model finds where there is none. What the real votes show beyond that is dependence.
@@ -15,27 +15,34 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.devices import at_once
+from weaklabel.model.preparation.prepare import Prepared
+from weaklabel.model.records import Params
+from weaklabel.model.settings import Settings
 from weaklabel.votes import Votes
+from weaklabel.votes.conversion import plain_part
 
 MOST_ROWS = 4000
 """More distinct rows than this are sampled."""
 SIMULATED_PAIRS = 1_000_000
-"""Pairs of votes in the twins: the standard error of a correlation is about one over the root."""
+"""Pairs of votes in the replicates: the standard error of a correlation is about one over the root."""
 SIMULATED_CELLS = 20_000_000
-"""Votes x K in the twins: where classes are many, fewer twins must do."""
+"""Votes x K in the replicates: where classes are many, fewer must do."""
 SURE = 4.0
 """Standard errors."""
-MOST_TWINS = 400
+MOST_REPLICATES = 400
 MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
 CELLS_AT_ONCE = 2**18
-"""Of twins that are drawn together: few enough to stay in cache, enough that threads do not wait for each other."""
+"""Of replicates that are drawn together: few enough to stay in cache, enough that threads do not wait for each other."""
 ONE_BY_ONE = 4
-"""Groups of twins that are drawn before it is seen whether many are needed."""
+"""Groups of replicates that are drawn before it is seen whether many are needed."""
 FEWEST_ROWS = 50
+MOSTLY_UNIPOLAR = 0.95
+"""Above this mean unipolarity all safeguards are in force anyway, and dependence need not be measured."""
 CROWD = 1000
-"""With more sources, twins are drawn vote by vote: then the order of items and sources counts, as noise."""
+"""With more sources, replicates are drawn vote by vote: then the order of items and sources counts, as noise."""
 
 
 def excess_correlation(
@@ -46,15 +53,15 @@ def excess_correlation(
     seed: int,
     ignored: float = -np.inf,
 ) -> float:
-    """Correlation of the errors of two sources on one item, less that of simulated twins.
+    """Correlation of the errors of two sources on one item, less that of parametric bootstrap replicates.
 
     Args:
         votes: U distinct rows; one source out of each group of copies.
         weight: [U] how many items have the row.
         confusion: [M, K, K] probability of each vote (second axis) in each class (last axis).
         log_prior: [K] as it enters the posterior.
-        seed: of the sample of rows and of the twin.
-        ignored: a correlation that is surely below need not be known any better, and costs fewer twins.
+        seed: of the sample of rows and of the replicates.
+        ignored: a correlation that is surely below need not be known any better, and costs fewer replicates.
 
     Returns:
         About 0 for independent sources; 0 where there is too little to tell.
@@ -76,37 +83,37 @@ def excess_correlation(
     voting, votes_a_row = rows[starts], np.diff(np.append(starts, len(rows)))
     pattern = _Pattern.of(weight[voting], votes_a_row, sources, confusion, log_prior)
     labels = softmax(pattern.log_joint(given[None])[0], axis=1)
-    real, twins = pattern.pair_sums(given[None], labels.argmax(1)[None]), np.zeros(2)
+    real, simulated = pattern.pair_sums(given[None], labels.argmax(1)[None]), np.zeros(2)
     cumulated = labels.cumsum(1)
 
     pairs, of_rows = votes_a_row * (votes_a_row - 1) // 2, pattern.weight
     n_pairs = max(int(pairs.sum()), 1)
     n_effective = float((pairs @ of_rows) ** 2 / max(pairs @ of_rows**2, 1e-9))  # as many, if all weighed the same
-    n_twins = min(1 + SIMULATED_PAIRS // n_pairs, MOST_TWINS, 1 + SIMULATED_CELLS // max(len(rows) * n_classes, 1))
+    n_replicates = min(1 + SIMULATED_PAIRS // n_pairs, MOST_REPLICATES, 1 + SIMULATED_CELLS // max(len(rows) * n_classes, 1))
     n_cells, used = n_rows * n_sources, rows * n_sources + sources  # drawn for every cell, voted or not
     if n_sources > CROWD:
         n_cells, used = len(rows), np.arange(len(rows))
     together = max(CELLS_AT_ONCE // max(n_cells, len(rows) * n_classes, 1), 1)
 
     def draws() -> Iterator[NDArray[np.float64]]:
-        for first in range(0, n_twins, together):
-            yield rng.random((min(together, n_twins - first), n_rows + n_cells))
+        for first in range(0, n_replicates, together):
+            yield rng.random((min(together, n_replicates - first), n_rows + n_cells))
 
-    def of_twins(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of_replicates(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         truth = _first_above(cumulated, drawn[:, :n_rows][:, voting])
         votes = pattern.drawn(truth, drawn[:, n_rows:][:, used])
         return pattern.pair_sums(votes, pattern.log_joint(votes).argmax(2))
 
-    parts, found, n_seen = draws(), 0.0, 0
-    for sums in chain(map(of_twins, islice(parts, ONE_BY_ONE)), at_once(of_twins, parts)):
-        twins += sums
-        n_seen = min(n_seen + together, n_twins)
-        if min(real[1], twins[1]) <= 1e-6:
+    parts, excess, n_seen = draws(), 0.0, 0
+    for sums in chain(map(of_replicates, islice(parts, ONE_BY_ONE)), at_once(of_replicates, parts)):
+        simulated += sums
+        n_seen = min(n_seen + together, n_replicates)
+        if min(real[1], simulated[1]) <= 1e-6:
             continue
-        found = float(real[0] / real[1] - twins[0] / twins[1])
-        if found + SURE / np.sqrt(max(n_seen * n_effective, 1.0)) < ignored:
+        excess = float(real[0] / real[1] - simulated[0] / simulated[1])
+        if excess + SURE / np.sqrt(max(n_seen * n_effective, 1.0)) < ignored:
             break
-    return found
+    return excess
 
 
 class _Pattern(NamedTuple):
@@ -143,15 +150,15 @@ class _Pattern(NamedTuple):
         n_classes = confusion.shape[1]
         right = np.einsum("mkk->mk", confusion).ravel()
         return cls(
-            weight,
-            votes_a_row.cumsum() - votes_a_row,
-            np.repeat(np.arange(len(votes_a_row)), votes_a_row),
-            sources * n_classes,
-            log_prior,
-            np.log(confusion).reshape(-1, n_classes),
-            confusion.cumsum(1).transpose(0, 2, 1).reshape(-1, n_classes),
-            right,
-            np.sqrt(np.maximum(right * (1 - right), 1e-9)),
+            weight=weight,
+            starts=votes_a_row.cumsum() - votes_a_row,
+            rows=np.repeat(np.arange(len(votes_a_row)), votes_a_row),
+            first=sources * n_classes,
+            log_prior=log_prior,
+            log_confusion=np.log(confusion).reshape(-1, n_classes),
+            below=confusion.cumsum(1).transpose(0, 2, 1).reshape(-1, n_classes),
+            right=right,
+            deviation=np.sqrt(np.maximum(right * (1 - right), 1e-9)),
         )
 
     def log_joint(self, votes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -168,16 +175,16 @@ class _Pattern(NamedTuple):
         table = (self.first + truth[:, self.rows]) * n_classes
         return _rank(self.below, table, uniform, n_classes - 1, np.less)
 
-    def pair_sums(self, votes: NDArray[np.int64], called: NDArray[np.intp]) -> NDArray[np.float64]:
+    def pair_sums(self, votes: NDArray[np.int64], predicted: NDArray[np.intp]) -> NDArray[np.float64]:
         """[2] sums over pairs of votes in one row: of the products of residuals, and of their standard deviations.
 
         Args:
             votes: [T, V].
-            called: [T, R] likeliest classes.
+            predicted: [T, R] likeliest classes.
         """
-        called = called[:, self.rows]
-        place = self.first + called
-        residual, deviation = (votes == called) - self.right[place], self.deviation[place]
+        predicted = predicted[:, self.rows]
+        place = self.first + predicted
+        residual, deviation = (votes == predicted) - self.right[place], self.deviation[place]
         return np.array([self._over_pairs(values) for values in (residual, deviation)])
 
     def _over_pairs(self, values: NDArray[np.float64]) -> float:
@@ -197,13 +204,13 @@ def _rank(
     ascending: NDArray[np.float64], start: NDArray[np.int64], limit: NDArray[np.float64], size: int, before: np.ufunc
 ) -> NDArray[np.int64]:
     """How many of the `size` values from each start on come before its limit: binary search, all limits at once."""
-    values, found = ascending.ravel(), np.zeros(limit.shape, np.int64)
+    values, rank = ascending.ravel(), np.zeros(limit.shape, np.int64)
     step = 1 << (size.bit_length() - 1)
     while step:
-        tried = found + step
-        found += step * (before(values[start + np.minimum(tried, size) - 1], limit) & (tried <= size))
+        tried = rank + step
+        rank += step * (before(values[start + np.minimum(tried, size) - 1], limit) & (tried <= size))
         step >>= 1
-    return found
+    return rank
 
 
 def _cells(
@@ -225,7 +232,7 @@ def _in_canonical_order(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]:
     """Distinct rows, their weight, and the order of the columns: the same however items and sources were ordered.
 
-    Twins are drawn cell by cell, so that another order would draw others.
+    Replicates are drawn cell by cell, so that another order would draw others.
     """
     n_classes = int(codes.max(initial=0)) + 1
     by_class = np.stack([weight @ (codes == k) for k in range(-1, n_classes)])
@@ -235,3 +242,27 @@ def _in_canonical_order(
     spelled = np.ascontiguousarray(ordered + 1, ">u2").view(np.dtype((np.void, 2 * len(order)))).ravel()
     _, first, inverse = np.unique(spelled, return_index=True, return_inverse=True)
     return ordered[first], np.bincount(inverse.reshape(-1), weight).astype(np.float64), order
+
+
+def measured_correlation(
+    prepared: Prepared, unique: UniqueRows, params: Params, settings: Settings, seed: int
+) -> float:
+    """Excess correlation of a fit; 0 where it is not measured."""
+    confusion = params.sources.confusion
+    if confusion is None or prepared.mean_unipolarity >= MOSTLY_UNIPOLAR:
+        return 0.0
+    # One source of each group of copies: that copies err together is known already.
+    copied = np.zeros(unique.votes.n_sources, bool)
+    if prepared.copies.nnz:
+        copied = np.asarray((np.tril(prepared.copies.toarray(), -1) > 0.5).any(axis=1))
+    covered, plain = prepared.n_votes > 0, plain_part(unique.votes)
+    if copied.any():
+        plain = plain.select_sources([plain.source_names[source] for source in np.flatnonzero(~copied)])
+    return excess_correlation(
+        plain,
+        np.where(covered, unique.weight, 0).astype(np.float64),
+        np.asarray(confusion, np.float64)[~copied],
+        np.asarray(params.labels.log_prior, np.float64),
+        seed,
+        settings.correlation_ignored,
+    )

@@ -1,157 +1,152 @@
-"""What EM makes of parameters: responsibilities, and the expected counts for the next M-step."""
+"""Statistics for the M-step: expected counts, made together with an E-step where rows are streamed."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
 
-from weaklabel.model.em.e_step import constrained, e_step, e_step_by_row, log_joint
-from weaklabel.model.em.m_step import statistics
-from weaklabel.model.layout.choice import AnyLayout
-from weaklabel.model.layout.sparse import SparseLayout
-from weaklabel.model.numerics.compute_once import kept
-from weaklabel.model.records import Params, Rows, Statistics
+from weaklabel.model.em.e_step import e_step
+from weaklabel.model.numerics.compute_once import materialized
+from weaklabel.model.protocols import Block, Layout
+from weaklabel.model.records import Params, Rows, RowVotes, Statistics
 
 MANY_ROWS = 2**16
-"""From so many on, padding included, a few are watched for EM to come to rest: ..."""
+"""From so many on, padding included, EM converges by a mean over rows, and where rows are streamed by some: ..."""
 WATCHED_ROWS = 2**14
-"""... so many of them, where rows go by blocks."""
+"""... so many of them."""
 MOST_SUMMED = 2**14
 """Votes of a source for one class, on the mean, up to which they are summed one after the other."""
-BETWEEN_BLOCKS = 7919
-"""By so many places the watched rows of a block are further on than those of the block before: a prime."""
+BLOCK_STRIDE = 7919
+"""The watched rows of a block are so many places further on than those of the block before: a prime."""
 
 
-class Expected(NamedTuple):
-    """An E-step and its counts."""
+class EStepSummary(NamedTuple):
+    """An E-step, and what EM goes on with."""
 
-    responsibilities: Float[Array, "U K"] | None
-    """See `weaklabel.model.em.e_step.Expectation`; None where rows go by blocks, which costs less than to keep them."""
-    watched: Float[Array, "W K"] | None
-    """Those of some rows, whose change tells whether EM goes on; None where all are kept."""
-    log_evidence: Float[Array, ""]
-    """See `weaklabel.model.em.e_step.Expectation`."""
-    counted: Statistics
+    watched: Float[Array, "W K"]
+    """Responsibilities of the rows whose change tells whether EM goes on."""
+    log_marginal: Float[Array, ""]
+    """Mean over the items; see `weaklabel.model.em.e_step.EStep`."""
+    statistics: Statistics
 
 
-def goes_by_blocks(rows: Rows) -> bool:
-    """Whether rows go block by block: what is made of a block is counted before it leaves the cache."""
-    return isinstance(rows.layout, SparseLayout) and rows.layout.rows is None
-
-
-def watched(rows: Rows, of_rows: Float[Array, "U ..."]) -> Float[Array, "W ..."]:
-    """Values of the rows whose change tells whether EM goes on: all, or some of each block, drawn at random."""
-    if not goes_by_blocks(rows):
-        return of_rows
-    layout = rows.layout
-    assert isinstance(layout, SparseLayout)
-    of_blocks = of_rows.reshape(-1, layout.block_rows, *of_rows.shape[1:])
-    some: Array = jax.vmap(lambda at, part: part[_drawn(rows, at)])(jnp.arange(len(of_blocks)), of_blocks)
-    return some.reshape(-1, *of_rows.shape[1:])
-
-
-def _drawn(rows: Rows, at: Array) -> Array:
-    """Places in a block of its rows that are watched: none that return regularly, as rows of a kind may."""
-    layout = rows.layout
-    assert isinstance(layout, SparseLayout)
-    size = layout.block_rows
-    share = 1 if layout.n_rows < MANY_ROWS else max(layout.n_rows // WATCHED_ROWS, 1)
-    drawn = np.random.default_rng(0).permutation(size)[: max(size // share, 1)]
-    return (jnp.asarray(np.sort(drawn), jnp.int32) + at * BETWEEN_BLOCKS) % size
-
-
-def expect(rows: Rows, params: Params, n_groups: int) -> Expected:
-    """E-step and counts.
+def statistics(
+    rows: Rows, responsibilities: Float[Array, "U K"], params: Params, start: Statistics | None = None
+) -> Statistics:
+    """Expected counts under the responsibilities.
 
     Args:
         rows: the data.
-        params: of the M-step.
-        n_groups: G; 0 where there are no groups.
+        responsibilities: of the E-step.
+        params: those of the E-step; they say what is counted.
+        start: statistics that those of the sources are added to; None for none.
     """
-    layout, n_classes = rows.layout, rows.anchor.shape[1]
-    if not goes_by_blocks(rows):
-        found = e_step(rows, params)
-        responsibilities = kept(found.responsibilities)
-        counted = statistics(rows, responsibilities, params, n_groups)
-        return Expected(responsibilities, None, found.log_evidence, counted)
-    assert isinstance(layout, SparseLayout)
-    n_drawn, in_place = len(_drawn(rows, jnp.asarray(0))), _counts_in_place(rows, params)
+    weighted = rows.weight[:, None] * responsibilities
+    of_sources = params.sources.statistics(rows.votes, weighted, None if start is None else start.sources)
+    return Statistics(of_sources, params.labels.statistics(weighted, rows.information))
 
-    def of_block(at: Array, so_far: Expected) -> Expected:
-        block = _block(rows, at, so_far.counted.counts if in_place else None)
-        found = e_step_by_row(block, params)
-        responsibilities, log_evidence = kept(found.responsibilities), kept(found.log_evidence)
-        assert so_far.watched is not None
-        return Expected(
-            None,
-            jax.lax.dynamic_update_slice_in_dim(so_far.watched, responsibilities[_drawn(rows, at)], at * n_drawn, 0),
-            so_far.log_evidence + block.weight @ log_evidence,
-            _added(so_far.counted, statistics(block, responsibilities, params), in_place=in_place),
+
+def watched(rows: Rows, values: Float[Array, "U ..."]) -> Float[Array, "W ..."]:
+    """Values of the rows whose change tells whether EM goes on: all, or where rows are streamed some of each block."""
+    layout = rows.votes.layout
+    if not layout.streams:
+        return values
+    of_blocks = values.reshape(-1, layout.block_rows, *values.shape[1:])
+    some: Array = jax.vmap(lambda number, part: part[_watched_places(layout, number)])(
+        jnp.arange(len(of_blocks)), of_blocks
+    )
+    return some.reshape(-1, *values.shape[1:])
+
+
+def _drawn(layout: Layout) -> NDArray[np.int32]:
+    """Places in a block that are watched, drawn at random: none that return regularly, as rows of a kind may."""
+    share = 1 if layout.n_rows < MANY_ROWS else max(layout.n_rows // WATCHED_ROWS, 1)
+    drawn = np.random.default_rng(0).permutation(layout.block_rows)[: max(layout.block_rows // share, 1)]
+    return np.sort(drawn).astype(np.int32)
+
+
+def _watched_places(layout: Layout, number: Array | int) -> Int[Array, " w"]:
+    return (jnp.asarray(_drawn(layout)) + number * BLOCK_STRIDE) % layout.block_rows
+
+
+def e_step_with_statistics(rows: Rows, params: Params) -> EStepSummary:
+    """E-step and statistics; rows that are streamed are counted block by block, before they leave the cache."""
+    layout = rows.votes.layout
+    if not layout.streams:
+        expected = e_step(rows, params)
+        responsibilities = materialized(expected.responsibilities)
+        log_marginal = rows.weight @ materialized(expected.log_marginal) / rows.weight.sum().clip(1)
+        return EStepSummary(responsibilities, log_marginal, statistics(rows, responsibilities, params))
+    n_watched, in_place = len(_drawn(layout)), _counts_in_place(layout, params)
+
+    def of_block(block: Block, so_far: EStepSummary) -> EStepSummary:
+        part = _rows_of(block, rows)
+        expected = e_step(part, params)
+        responsibilities, log_marginal = materialized(expected.responsibilities), materialized(expected.log_marginal)
+        some = responsibilities[_watched_places(layout, block.number)]
+        return EStepSummary(
+            jax.lax.dynamic_update_slice_in_dim(so_far.watched, some, block.number * n_watched, 0),
+            so_far.log_marginal + part.weight @ log_marginal,
+            _plus(so_far.statistics, part, responsibilities, params, in_place=in_place),
         )
 
-    some = jnp.zeros((len(layout.starts) * n_drawn, n_classes), rows.anchor.dtype)
-    nothing = Expected(None, some, jnp.zeros(()), _no_counts(rows, params))
-    total: Expected = jax.lax.fori_loop(0, layout.n_blocks, of_block, nothing)
-    return total._replace(log_evidence=total.log_evidence / rows.weight.sum().clip(1))
+    n_blocks, n_classes = layout.n_rows // layout.block_rows, rows.share_prior.shape[1]
+    none = jnp.zeros((n_blocks * n_watched, n_classes), rows.share_prior.dtype)
+    total = layout.fold_blocks(of_block, EStepSummary(none, jnp.zeros(()), _nothing(rows, params)))
+    return total._replace(log_marginal=total.log_marginal / rows.weight.sum().clip(1))
 
 
-def expect_anchors(rows: Rows, params: Params, n_groups: int) -> Statistics:
-    """The counts before the first E-step, as if the anchors were the responsibilities; see `expect`."""
-    layout = rows.layout
-    if not goes_by_blocks(rows):
-        return statistics(rows, rows.anchor, params, n_groups)
-    assert isinstance(layout, SparseLayout)
-    in_place = _counts_in_place(rows, params)
+def first_statistics(rows: Rows, params: Params) -> Statistics:
+    """Statistics before the first E-step, with the vote-share priors for responsibilities."""
+    layout = rows.votes.layout
+    if not layout.streams:
+        return statistics(rows, rows.share_prior, params)
+    in_place = _counts_in_place(layout, params)
 
-    def of_block(at: Array, so_far: Statistics) -> Statistics:
-        block = _block(rows, at, so_far.counts if in_place else None)
-        return _added(so_far, statistics(block, block.anchor, params), in_place=in_place)
+    def of_block(block: Block, so_far: Statistics) -> Statistics:
+        part = _rows_of(block, rows)
+        return _plus(so_far, part, part.share_prior, params, in_place=in_place)
 
-    total: Statistics = jax.lax.fori_loop(0, layout.n_blocks, of_block, _no_counts(rows, params))
-    return total
+    return layout.fold_blocks(of_block, _nothing(rows, params))
 
 
-def _no_counts(rows: Rows, params: Params) -> Statistics:
-    shapes = jax.eval_shape(statistics, rows, rows.anchor, params)
-    nothing: Statistics = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return nothing
+def _nothing(rows: Rows, params: Params) -> Statistics:
+    shapes = jax.eval_shape(statistics, rows, rows.share_prior, params)
+    zeros: Statistics = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return zeros
 
 
-def _added(so_far: Statistics, of_block: Statistics, *, in_place: bool) -> Statistics:
-    return Statistics(of_block.counts if in_place else so_far.counts + of_block.counts, so_far.totals + of_block.totals)
+def _plus(
+    so_far: Statistics, part: Rows, responsibilities: Float[Array, "B K"], params: Params, *, in_place: bool
+) -> Statistics:
+    of_part = statistics(part, responsibilities, params, so_far if in_place else None)
+    sources = of_part.sources if in_place else _sum(so_far.sources, of_part.sources)
+    return Statistics(sources, _sum(so_far.labels, of_part.labels))
 
 
-@jax.jit
-def posterior(rows: Rows, params: Params) -> Float[Array, "U K"]:
-    """Probability of each class by the model alone: without anchor, untempered."""
-    return constrained(log_joint(rows, params), rows.side).probabilities
+def _sum(left: Any, right: Any) -> Any:
+    return jax.tree.map(jnp.add, left, right)
 
 
-@jax.jit
-def posterior_of_votes(layout: AnyLayout, params: Params) -> Float[Array, "U K"]:
-    """The same, of rows of which nothing but votes for classes or candidate sets is known."""
-    nothing = jnp.zeros(layout.n_rows)
-    return constrained(log_joint(Rows(layout, nothing, nothing, nothing[:, None], nothing), params), None).probabilities
-
-
-def _counts_in_place(rows: Rows, params: Params) -> bool:
-    """Whether blocks add to one table of counts, not each to its own.
+def _counts_in_place(layout: Layout, params: Params) -> bool:
+    """Whether blocks add to one table of counts, rather than each to its own.
 
     They do where its entries are sums of few numbers, so that float32 loses nothing.
     """
-    assert isinstance(rows.layout, SparseLayout)
-    return params.evidence.ndim == 3 and params.evidence[..., 0].size * MOST_SUMMED >= len(rows.layout.symbols)
+    size = params.sources.table_size
+    return size > 0 and size * MOST_SUMMED >= layout.n_cells
 
 
-def _block(rows: Rows, at: Array, counted: Array | None) -> Rows:
-    """The rows of one block, and the counts that its own are added to."""
-    layout = rows.layout
-    assert isinstance(layout, SparseLayout)
-    part, block = partial(layout.part, at=at), replace(layout.block(at), counted=counted)
-    return Rows(block, part(rows.weight), part(rows.n_votes), part(rows.anchor), part(rows.hold))
+def _rows_of(block: Block, rows: Rows) -> Rows:
+    return Rows(
+        votes=RowVotes(block.layout),
+        weight=block.part(rows.weight),
+        n_votes=block.part(rows.n_votes),
+        share_prior=block.part(rows.share_prior),
+        share_weight=block.part(rows.share_weight),
+    )

@@ -1,35 +1,35 @@
-"""Fits on more rows than are worth iterating over: EM on a sample, then a few passes over all of them.
+"""The rows of large fits: in chunks, subsampled, and passed over as a whole.
 
-Parameters fitted on a sample are off by the sample's error. Each pass over all rows is an EM iteration, which shrinks
-that error by EM's own rate; passes go on until the responsibilities of the sampled rows hardly move.
+Parameters fitted on a subsample are off by its sampling error. Each pass over all rows is an EM iteration, which shrinks
+that error by EM's own rate; see `weaklabel.model.em.estimate`.
 
-Counts add up over chunks, over the devices of a process, and over the processes that `jax.distributed` has joined, of
-which each reads its own chunks. The sample is the same however rows are cut and spread.
+Statistics add up over chunks, over the devices of a process, and over the processes that `jax.distributed` has joined, of
+which each reads its own chunks. The subsample is the same however rows are cut and spread.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Array
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidVotesError
-from weaklabel.model.em.full_pass import Reading, Swept, nothing, sweep
-from weaklabel.model.em.initialization import Prepared
-from weaklabel.model.layout.choice import lay_out_codes, padded
-from weaklabel.model.layout.deduplication import DistinctRows, MergedRows, merge_rows
-from weaklabel.model.layout.dense import DenseLayout
-from weaklabel.model.layout.packed import PackedLayout
+from weaklabel.model.em.full_pass import PassParams, PassStatistics, full_pass
+from weaklabel.model.layout.choice import lay_out_codes
+from weaklabel.model.layout.deduplication import DistinctRowCounter, UniqueRows, deduplicate
 from weaklabel.model.numerics import processes
 from weaklabel.model.numerics.devices import at_once, summed_over_rows
-from weaklabel.model.records import Sources
-from weaklabel.model.settings import Settings
+from weaklabel.model.numerics.padding import padded
+from weaklabel.model.protocols import Layout
+from weaklabel.model.records import Profile
 from weaklabel.votes import Codes, Votes, label_dtype
 from weaklabel.votes.chunks import VoteChunks
 
@@ -50,7 +50,7 @@ class Chunk(NamedTuple):
     """[n] known labels, -1 where unknown."""
 
 
-def cut(votes: Votes, gold: NDArray[np.int32] | None) -> Iterator[Chunk]:
+def chunks_of(votes: Votes, gold: NDArray[np.int32] | None) -> Iterator[Chunk]:
     """Votes in memory, in chunks that are views."""
     codes = votes.to_codes()
     for start in range(0, votes.n_items, CHUNK_ROWS):
@@ -58,8 +58,8 @@ def cut(votes: Votes, gold: NDArray[np.int32] | None) -> Iterator[Chunk]:
         yield Chunk(codes[rows], None if gold is None else gold[rows])
 
 
-def cut_chunks(chunks: VoteChunks) -> Iterator[Chunk]:
-    """Votes that are read anew, cut as `cut` would."""
+def recut(chunks: VoteChunks) -> Iterator[Chunk]:
+    """Votes that are read anew, cut as `chunks_of` would."""
     waiting: list[Codes] = []
     n_waiting = 0
     for votes in chunks:
@@ -68,16 +68,16 @@ def cut_chunks(chunks: VoteChunks) -> Iterator[Chunk]:
         codes, start = votes.to_codes(), 0
         while n_waiting + len(codes) - start >= CHUNK_ROWS:
             end = start + CHUNK_ROWS - n_waiting
-            yield Chunk(_together([*waiting, codes[start:end]]), None)
+            yield Chunk(_concatenated([*waiting, codes[start:end]]), None)
             waiting, n_waiting, start = [], 0, end
         if start < len(codes):
             waiting.append(codes[start:])
             n_waiting += len(codes) - start
     if waiting:
-        yield Chunk(_together(waiting), None)
+        yield Chunk(_concatenated(waiting), None)
 
 
-def _together(parts: list[Codes]) -> Codes:
+def _concatenated(parts: list[Codes]) -> Codes:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -97,8 +97,8 @@ def most_sampled(n_sources: int, sample_rows: int) -> int:
     return max(sample_rows, MOST_SAMPLED_CELLS // n_sources)
 
 
-def draw(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> MergedRows:
-    """A sample of the rows, and all rows with a known label, merged.
+def draw_subsample(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> UniqueRows:
+    """A subsample of the rows, and all rows with a known label, deduplicated.
 
     Args:
         votes: N items.
@@ -110,28 +110,28 @@ def draw(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> 
     if gold is not None:
         ranks[gold >= 0] = 0
     chosen = np.flatnonzero(ranks <= np.partition(ranks, size - 1)[size - 1])
-    return weighed(votes.select_items(chosen), None if gold is None else gold[chosen], votes.n_items)
+    return reweighted(votes.select_items(chosen), None if gold is None else gold[chosen], votes.n_items)
 
 
-def weighed(votes: Votes, gold: NDArray[np.int32] | None, n_items: int) -> MergedRows:
-    """Sampled rows merged, with weights that add up to the number of all items."""
+def reweighted(votes: Votes, gold: NDArray[np.int32] | None, n_items: int) -> UniqueRows:
+    """Sampled rows, deduplicated, with weights that add up to the number of all items."""
     n_known = 0 if gold is None else int((gold >= 0).sum())
-    merged = merge_rows(votes, gold)
+    unique = deduplicate(votes, gold)
     scale = (n_items - n_known) / max(votes.n_items - n_known, 1)
-    factor = scale if merged.gold is None else np.where(merged.gold >= 0, 1, scale)
-    return merged._replace(weight=(merged.weight * factor).astype(np.float32), scale=scale)
+    factor = scale if unique.gold is None else np.where(unique.gold >= 0, 1, scale)
+    return unique._replace(weight=(unique.weight * factor).astype(np.float32), scale=scale)
 
 
-class Drawn(NamedTuple):
+class Subsample(NamedTuple):
     """Rows to run EM on."""
 
-    merged: MergedRows
+    rows: UniqueRows
     is_sample: bool
     """Or all rows."""
 
 
-def draw_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Drawn:
-    """All rows, where few are distinct or there are few; else a sample, as of `draw`: of the rows of all processes.
+def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsample:
+    """All rows, where few are distinct or there are few; else a sample, as of `draw_subsample`: of the rows of all processes.
 
     Args:
         chunks: those of this process.
@@ -140,42 +140,42 @@ def draw_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Drawn:
     """
     first = next(iter(chunks), None)
     n_classes, names = _agreed(chunks.n_classes, None if first is None else first.source_names)
-    distinct, sample = DistinctRows(n_classes, len(names), sample_rows), _Sample(chunks, len(names), sample_rows, seed)
+    distinct, sample = DistinctRowCounter(n_classes, len(names), sample_rows), _LowestRanks(chunks, len(names), sample_rows, seed)
     n_votes = 0
-    for chunk in cut_chunks(chunks):
+    for chunk in recut(chunks):
         distinct.add(chunk.codes)
         sample.add(chunk.codes)
         n_votes += count_votes([chunk])
     totals = processes.summed(np.asarray([sample.n_items, n_votes, not distinct.few], np.float64))
     n_items, n_votes, n_overflown = (int(total) for total in totals)
     if n_overflown == 0:
-        everywhere = DistinctRows(n_classes, len(names), sample_rows)
+        everywhere = DistinctRowCounter(n_classes, len(names), sample_rows)
         for codes, weight in zip(*map(processes.gathered, distinct.kept()), strict=True):
             everywhere.add(codes, weight)
         if everywhere.few:
             codes, weight = everywhere.kept()
             votes = Votes.from_codes(codes, n_classes, sources=names)
-            return Drawn(MergedRows(votes, weight.astype(np.float32)), is_sample=False)
+            return Subsample(UniqueRows(votes, weight.astype(np.float32)), is_sample=False)
     size = sample_size(n_items, n_votes, len(names), n_classes, sample_rows)
     votes = Votes.from_codes(sample.lowest(size), n_classes, sources=names)
-    return Drawn(weighed(votes, None, n_items), is_sample=size < n_items)
+    return Subsample(reweighted(votes, None, n_items), is_sample=size < n_items)
 
 
 def _agreed(n_classes: int, names: tuple[str, ...] | None) -> tuple[int, tuple[str, ...]]:
     """K and the names of the sources, which must be the same in all processes that have rows."""
     own = "" if names is None else json.dumps([n_classes, *names])
-    said = {bytes(part).decode() for part in processes.gathered(np.frombuffer(own.encode(), np.uint8))} - {""}
-    if not said:
+    given = {bytes(part).decode() for part in processes.gathered(np.frombuffer(own.encode(), np.uint8))} - {""}
+    if not given:
         raise InvalidVotesError("there are no rows", field="votes")
-    if len(said) > 1:
+    if len(given) > 1:
         raise InvalidVotesError("the processes have votes of unlike sources or classes", field="votes")
-    n_classes, *agreed = json.loads(said.pop())
+    n_classes, *agreed = json.loads(given.pop())
     if not agreed:
         raise InvalidVotesError("votes of at least one source are needed", field="votes")
     return n_classes, tuple(agreed)
 
 
-class _Sample:
+class _LowestRanks:
     """The rows of the lowest ranks, of rows that come in chunks."""
 
     def __init__(self, chunks: VoteChunks, n_sources: int, sample_rows: int, seed: int) -> None:
@@ -215,7 +215,7 @@ def _rows_before(chunks: VoteChunks) -> int:
     """Rows of the processes before this one."""
     if jax.process_count() == 1:
         return 0
-    n_items = np.asarray([sum(len(chunk.codes) for chunk in cut_chunks(chunks))], np.int64)
+    n_items = np.asarray([sum(len(chunk.codes) for chunk in recut(chunks))], np.int64)
     return int(np.concatenate(processes.gathered(n_items))[: jax.process_index()].sum())
 
 
@@ -230,46 +230,56 @@ def row_ranks(start: int, n_rows: int, seed: int) -> NDArray[np.uint32]:
     return x
 
 
-def pass_over(chunks: Iterable[Chunk], prepared: Prepared, reading: Reading) -> Swept:
-    """Sums over the rows of this process, in float64."""
-    copies = jnp.asarray(prepared.copies.toarray(), jnp.float32) if prepared.copies.nnz else None
-    total: Swept = jax.tree.map(lambda leaf: np.zeros(leaf.shape), nothing(reading))
-    for found in at_once(lambda chunk: _exact(_sweep_chunk(chunk, copies, reading)), chunks):
-        total = jax.tree.map(np.add, total, found)
+def pass_over(
+    chunks: Iterable[Chunk], copies: sp.csr_array[np.float64], n_sources: int, by: PassParams
+) -> PassStatistics:
+    """Sums over the rows of this process, in float64.
+
+    Args:
+        chunks: of the rows.
+        copies: [M, M] how surely sources copy each other.
+        n_sources: M.
+        by: parameters.
+    """
+    of_sources = jnp.asarray(copies.toarray(), jnp.float32) if copies.nnz else None
+    n_symbols = by.gold_weights.shape[0]
+
+    def of_chunk(chunk: Chunk) -> PassStatistics:
+        items = (np.arange(CHUNK_ROWS) < len(chunk.codes)).astype(np.float32)  # of the last one, too: one program
+        gold = None if chunk.gold is None else padded(chunk.gold, CHUNK_ROWS, -1)
+        layout = lay_out_codes(padded(chunk.codes, CHUNK_ROWS, -1), of_sources, n_symbols=n_symbols)
+        return _in_double(_passed(n_sources)((layout, items, gold), by))
+
+    def of_nothing() -> PassStatistics:
+        codes = jnp.full((CHUNK_ROWS, n_sources), -1, label_dtype(n_symbols))
+        layout = lay_out_codes(codes, of_sources, n_symbols=n_symbols)
+        return full_pass(layout, jnp.zeros(CHUNK_ROWS), None, by, n_sources)
+
+    total: PassStatistics = jax.tree.map(lambda leaf: np.zeros(leaf.shape), jax.eval_shape(of_nothing))
+    for summed in at_once(of_chunk, chunks):
+        total = jax.tree.map(np.add, total, summed)
     return total
 
 
-def _exact(found: Swept) -> Swept:
-    in_double: Swept = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), found)
+def _in_double(summed: PassStatistics) -> PassStatistics:
+    in_double: PassStatistics = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), summed)
     return in_double
 
 
-def _sweep_chunk(chunk: Chunk, copies: Array | None, reading: Reading) -> Swept:
-    n_rows = CHUNK_ROWS  # of the last one, too: one program for all
-    items = (np.arange(n_rows) < len(chunk.codes)).astype(np.float32)
-    gold = None if chunk.gold is None else padded(chunk.gold[:, None], n_rows)[:, 0]
-    layout = lay_out_codes(padded(chunk.codes, n_rows), copies, n_symbols=reading.gold_weights.shape[0])
-    return _swept((layout, items, gold), reading)
+@cache
+def _passed(n_sources: int) -> Callable[..., PassStatistics]:
+    """`full_pass`, rows spread over the devices."""
+
+    def of_rows(rows: tuple[Layout, Array, Array | None], by: PassParams) -> PassStatistics:
+        return full_pass(*rows, by, n_sources)
+
+    return summed_over_rows(of_rows)
 
 
-@summed_over_rows
-def _swept(rows: tuple[DenseLayout | PackedLayout, Array, Array | None], reading: Reading) -> Swept:
-    return sweep(*rows, reading)
-
-
-def read_with(prepared: Prepared, settings: Settings) -> dict[str, Array]:
-    """What a pass needs beside the parameters."""
-    return {
-        "anchor_mass": jnp.asarray(settings.anchor_mass, jnp.float32),
-        "hold": jnp.asarray(prepared.hold, jnp.float32),
-        "gold_weights": prepared.gold_weights,
-    }
-
-
-def refreshed(sources: Sources, swept: Swept) -> Sources:
-    """What is known of the sources, with the counts of all rows in place of the sample's."""
-    anchored = np.asarray(swept.anchored) + 1
-    return sources._replace(
-        n_votes=jnp.asarray(swept.n_votes, jnp.float32),
-        log_anchored=jnp.asarray(np.log(anchored / anchored.sum()), jnp.float32),
+def refreshed(profile: Profile, summed: PassStatistics) -> Profile:
+    """The profile with the counts of all rows in place of the subsample's."""
+    totals = np.asarray(summed.share_totals) + 1
+    return profile._replace(
+        n_votes=jnp.asarray(summed.n_votes, jnp.float32),
+        log_share_balance=jnp.asarray(np.log(totals / totals.sum()), jnp.float32),
     )

@@ -1,4 +1,7 @@
-"""Identical vote rows merged and counted: EM costs per distinct row. On the host, in numpy."""
+"""Deduplication of vote rows: identical rows are kept once and counted, since EM costs per distinct row.
+
+On the host, in numpy.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,20 @@ from weaklabel.votes import ABSTAIN, Codes, Votes, label_dtype
 
 MOST_KEYS = 2**20
 """Up to so many possible rows, a row's number in the positional system of its symbols is its key."""
-ALWAYS_MERGED = 2**17
-"""More items than this are merged only where a look at some of them promises that it pays."""
+ALWAYS_DEDUPLICATED = 2**17
+"""More items than this are deduplicated only where a look at some of them promises that it pays."""
 PROBED_ROWS = 4096
 PAYS_BELOW = 0.5
 """Share of distinct rows among those looked at."""
 FEWEST_SPARSE = 2**16
-"""Items whose votes are sparse are merged from so many on: with fewer, EM costs less than ..."""
+"""Items whose votes are sparse are deduplicated from so many on: with fewer, EM costs less than ..."""
 SPARSE_PAYS_BELOW = 0.98
 """... and where so many rows are distinct among those looked at: of all, far fewer are."""
 BLOCK_ROWS = 8192
 
 
-class MergedRows(NamedTuple):
-    """Votes with identical rows merged."""
+class UniqueRows(NamedTuple):
+    """Votes with identical rows kept once."""
 
     votes: Votes
     """The U distinct rows."""
@@ -37,22 +40,22 @@ class MergedRows(NamedTuple):
     themselves."""
 
 
-def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRows:
-    """Merges items with identical votes and label, where that pays.
+def deduplicate(votes: Votes, gold: NDArray[np.int32] | None = None) -> UniqueRows:
+    """The distinct rows of votes and label, where finding them pays.
 
     Args:
         votes: N items.
         gold: [N] known labels, -1 where unknown.
     """
-    apart = MergedRows(votes, np.ones(votes.n_items, np.float32), gold)
+    apart = UniqueRows(votes, np.ones(votes.n_items, np.float32), gold)
     if votes.is_sparse:
-        return _merged_sparse(votes, gold) or apart
+        return _deduplicated_sparse(votes, gold) or apart
     if votes.n_items == 0 or votes.n_sources == 0:
         return apart
     codes = votes.to_codes()
     if (len(votes.symbols) + votes.n_classes + 1) ** votes.n_sources * (votes.n_classes + 1) <= MOST_KEYS:
         return _by_number(votes, codes, gold)
-    if votes.n_items > ALWAYS_MERGED:
+    if votes.n_items > ALWAYS_DEDUPLICATED:
         probed = codes[:: votes.n_items // PROBED_ROWS]
         if len(np.unique(_hashed(probed))) > PAYS_BELOW * len(probed):
             return apart
@@ -63,11 +66,11 @@ def merge_rows(votes: Votes, gold: NDArray[np.int32] | None = None) -> MergedRow
     collided = not (np.array_equal(codes, codes[representative]) and np.array_equal(known, known[representative]))
     if len(first) == votes.n_items or collided:
         return apart
-    return MergedRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
+    return UniqueRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
 
 
-def _merged_sparse(votes: Votes, gold: NDArray[np.int32] | None) -> MergedRows | None:
-    """As `merge_rows`, at a cost per vote; None where rows stay apart: those of many sources are rarely identical."""
+def _deduplicated_sparse(votes: Votes, gold: NDArray[np.int32] | None) -> UniqueRows | None:
+    """As `deduplicate`, at a cost per vote; None where rows stay apart: those of many sources are rarely identical."""
     if votes.n_items < FEWEST_SPARSE:
         return None
     probed = votes.select_items(np.arange(0, votes.n_items, max(votes.n_items // PROBED_ROWS, 1)))
@@ -87,10 +90,10 @@ def _merged_sparse(votes: Votes, gold: NDArray[np.int32] | None) -> MergedRows |
         return None
     order = np.argsort(first)  # rows stay in order: neighbours in memory
     first, weight = first[order], weight[order]
-    return MergedRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
+    return UniqueRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
 
 
-class DistinctRows:
+class DistinctRowCounter:
     """Distinct rows of plain votes that come in parts, counted for as long as they are few."""
 
     def __init__(self, n_classes: int, n_sources: int, most: int) -> None:
@@ -141,7 +144,7 @@ def _distinct(
     return distinct, rows[first], np.asarray(np.bincount(inverse, weight, len(distinct)), np.float64), collided
 
 
-def _by_number(votes: Votes, codes: Codes, gold: NDArray[np.int32] | None) -> MergedRows:
+def _by_number(votes: Votes, codes: Codes, gold: NDArray[np.int32] | None) -> UniqueRows:
     """Few possible rows: counted at their numbers, which need no sorting, and from which they are read back."""
     base = len(votes.symbols) + votes.n_classes + 1
     numbers = _numbers(codes, base)
@@ -150,9 +153,9 @@ def _by_number(votes: Votes, codes: Codes, gold: NDArray[np.int32] | None) -> Me
     weight = np.bincount(numbers)
     distinct = np.flatnonzero(weight)
     rows, rest = _rows_of(distinct, base, codes)
-    merged = Votes.from_codes(rows, votes.n_classes, sources=votes.source_names, symbols=votes.symbols)
+    unique = Votes.from_codes(rows, votes.n_classes, sources=votes.source_names, symbols=votes.symbols)
     known = None if gold is None else (rest - 1).astype(np.int32)
-    return MergedRows(merged, weight[distinct].astype(np.float32), known)
+    return UniqueRows(unique, weight[distinct].astype(np.float32), known)
 
 
 def _numbers(codes: Codes, base: int) -> NDArray[np.int32]:

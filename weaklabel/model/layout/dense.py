@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
+
+from weaklabel.model.protocols import Block, Layout, Tree
+from weaklabel.votes.matrix import FEW_CLASSES
 
 BLOCK_ROWS = 1024
 """On a CPU: what is made of them stays in the cache."""
 ACCELERATOR_BLOCKS = 64
 """Blocks that a GPU or TPU takes together: it has no such cache, and each step costs it a launch."""
-DENSE_CLASSES = 16
-"""Above, a one-hot product does K times the work of a gather."""
 
 
 class DenseLayout(NamedTuple):
@@ -29,12 +33,37 @@ class DenseLayout(NamedTuple):
         """See `Layout.n_rows`."""
         return self.codes.shape[0]
 
+    @property
+    def block_rows(self) -> int:
+        """See `Layout.block_rows`."""
+        size = BLOCK_ROWS if jax.default_backend() == "cpu" else ACCELERATOR_BLOCKS * BLOCK_ROWS
+        return min(self.codes.shape[0], size)
+
+    @property
+    def n_cells(self) -> int:
+        """See `Layout.n_cells`."""
+        return self.codes.size
+
+    @property
+    def is_weighted(self) -> bool:
+        """See `Layout.is_weighted`."""
+        return self.shares is not None
+
+    def unweighted(self) -> Layout:
+        """See `Layout.unweighted`."""
+        return self._replace(shares=None)
+
+    @property
+    def streams(self) -> bool:
+        """See `Layout.streams`."""
+        return False
+
     def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
         """See `Layout.evidence`."""
 
         def block(_: None, part: tuple[Array, Array | None]) -> tuple[None, Array]:
             codes, shares = part
-            if weights.shape[1] <= DENSE_CLASSES:
+            if weights.shape[1] <= FEW_CLASSES:
                 one_hot = jax.nn.one_hot(codes, weights.shape[1], dtype=weights.dtype)
                 if shares is not None:
                     one_hot = one_hot * shares[:, :, None]
@@ -53,25 +82,28 @@ class DenseLayout(NamedTuple):
         _, rows = jax.lax.scan(block, None, self.blocks())
         return rows.reshape(-1, weights.shape[2])
 
-    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+    def counts(
+        self, values: Float[Array, "U C"], n_sources: int, n_symbols: int, start: Float[Array, "M S C"] | None = None
+    ) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
         codes, _ = self.blocks()
 
         def block(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
             codes, values = part
-            if n_symbols <= DENSE_CLASSES:
+            if n_symbols <= FEW_CLASSES:
                 one_hot = jax.nn.one_hot(codes, n_symbols, dtype=values.dtype).reshape(codes.shape[0], -1)
                 return total + one_hot.T @ values, None
 
             def add(source: Array, total: Array) -> Array:
                 symbols = codes[:, source].astype(jnp.int32)
-                spoken = (symbols >= 0) & (symbols < n_symbols)
-                places = jnp.where(spoken, source * n_symbols + symbols, n_sources * n_symbols)
+                voted = (symbols >= 0) & (symbols < n_symbols)
+                places = jnp.where(voted, source * n_symbols + symbols, n_sources * n_symbols)
                 return total.at[places].add(values, mode="drop")
 
             return jax.lax.fori_loop(0, codes.shape[1], add, total), None
 
-        start = jnp.zeros((n_sources * n_symbols, values.shape[1]), values.dtype)
+        shape = (n_sources * n_symbols, values.shape[1])
+        start = jnp.zeros(shape, values.dtype) if start is None else start.reshape(shape)
         total, _ = jax.lax.scan(block, start, (codes, values.reshape(*codes.shape[:2], values.shape[1])))
         return total.reshape(n_sources, n_symbols, values.shape[1])
 
@@ -90,13 +122,40 @@ class DenseLayout(NamedTuple):
         n_symbols: int,
     ) -> Float[Array, " M"]:
         """See `Layout.share_totals`."""
-        spoken = (self.codes >= 0) & (self.codes < n_symbols)
-        spoken = spoken.astype(weight.dtype)
-        return weight @ (spoken if self.shares is None else spoken * self.shares)
+        voted = (self.codes >= 0) & (self.codes < n_symbols)
+        of_cells = voted.astype(weight.dtype)
+        return weight @ (of_cells if self.shares is None else of_cells * self.shares)
 
     def blocks(self) -> tuple[Array, Array | None]:
         """Codes and shares, [blocks, rows of a block, M]."""
-        size = BLOCK_ROWS if jax.default_backend() == "cpu" else ACCELERATOR_BLOCKS * BLOCK_ROWS
-        size = min(self.codes.shape[0], size)
-        shape = (-1, size, self.codes.shape[1])
+        shape = (-1, self.block_rows, self.codes.shape[1])
         return self.codes.reshape(shape), None if self.shares is None else self.shares.reshape(shape)
+
+    def map_blocks(self, function: Callable[[Layout], Tree]) -> Tree:
+        """See `Layout.map_blocks`."""
+        codes, shares = self.blocks()
+        if len(codes) == 1:
+            return function(self)
+        _, made = jax.lax.scan(lambda _, part: (None, function(DenseLayout(*part))), None, (codes, shares))
+        of_rows: Tree = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), made)
+        return of_rows
+
+    def fold_blocks(self, function: Callable[[Block, Tree], Tree], start: Tree) -> Tree:
+        """See `Layout.fold_blocks`."""
+        codes, shares = self.blocks()
+        size = codes.shape[1]
+
+        def step(total: Tree, part: tuple[Array, Array, Array | None]) -> tuple[Tree, None]:
+            number, *cells = part
+
+            def of_block(values: Array) -> Array:
+                block: Array = jax.lax.dynamic_slice_in_dim(values, number * size, size)
+                return block
+
+            return function(Block(number, DenseLayout(*cells), of_block), total), None
+
+        return jax.lax.scan(step, start, (jnp.arange(len(codes)), codes, shares))[0]
+
+    def in_storage_order(self) -> tuple[Layout, NDArray[np.int32] | None, NDArray[np.int32] | None]:
+        """See `Layout.in_storage_order`."""
+        return self, None, None

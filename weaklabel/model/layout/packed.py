@@ -8,6 +8,7 @@ arithmetic with the zeros of one-hot vectors.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
-from weaklabel.model.numerics.compute_once import once
+from weaklabel.model.numerics.compute_once import compute_once
+from weaklabel.model.protocols import Block, Layout, Tree
 
 MOST_VALUES = 2048
 """Of a word, where it holds several votes: so that all tables fit into the cache next to a core."""
@@ -45,21 +47,48 @@ class PackedLayout:
         """See `Layout.n_rows`."""
         return self.words.shape[0]
 
+    @property
+    def block_rows(self) -> int:
+        """See `Layout.block_rows`."""
+        return self.n_rows
+
+    @property
+    def n_cells(self) -> int:
+        """See `Layout.n_cells`."""
+        return self.n_rows * self.n_sources
+
+    @property
+    def is_weighted(self) -> bool:
+        """See `Layout.is_weighted`."""
+        return False
+
+    def unweighted(self) -> Layout:
+        """See `Layout.unweighted`."""
+        return self
+
+    @property
+    def streams(self) -> bool:
+        """See `Layout.streams`."""
+        return False
+
     def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
         """See `Layout.evidence`."""
         n_words, n_columns = self.words.shape[1], weights.shape[2]
         of_votes = jnp.pad(weights, ((0, n_words * self.votes_a_word - self.n_sources), (0, 0), (0, 0)))
         of_words = of_votes.reshape(self.votes_a_word, n_words, -1, n_columns).swapaxes(0, 1)
         tables = jnp.einsum("vd,wdc->wvc", self._spelling, of_words.reshape(n_words, -1, n_columns))
-        return once(_looked_up, tables, self.words)
+        return compute_once(_looked_up, tables, self.words)
 
-    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+    def counts(
+        self, values: Float[Array, "U C"], n_sources: int, n_symbols: int, start: Float[Array, "M S C"] | None = None
+    ) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
         n_columns = values.shape[1]
-        histograms = once(partial(_histograms, n_values=len(self._spelling)), values, self.words)
+        histograms = compute_once(partial(_histograms, n_values=len(self._spelling)), values, self.words)
         of_words = jnp.einsum("vd,wvc->wdc", self._spelling, histograms)
         of_votes = of_words.reshape(-1, self.votes_a_word, n_symbols, n_columns).swapaxes(0, 1)
-        return of_votes.reshape(-1, n_symbols, n_columns)[:n_sources]
+        counts = of_votes.reshape(-1, n_symbols, n_columns)[:n_sources]
+        return counts if start is None else start + counts
 
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
         """See `Layout.own_evidence`."""
@@ -72,6 +101,18 @@ class PackedLayout:
     def share_totals(self, weight: Float[Array, " U"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
         """See `Layout.share_totals`."""
         return self.counts(weight[:, None], n_sources, n_symbols).sum((1, 2))
+
+    def map_blocks(self, function: Callable[[Layout], Tree]) -> Tree:
+        """See `Layout.map_blocks`; words are few, and one block."""
+        return function(self)
+
+    def fold_blocks(self, function: Callable[[Block, Tree], Tree], start: Tree) -> Tree:
+        """See `Layout.fold_blocks`."""
+        return function(Block(0, self, lambda values: values), start)
+
+    def in_storage_order(self) -> tuple[Layout, NDArray[np.int32] | None, NDArray[np.int32] | None]:
+        """See `Layout.in_storage_order`."""
+        return self, None, None
 
     @property
     def _spelling(self) -> NDArray[np.float32]:
@@ -110,11 +151,11 @@ def _histograms(values: Float[Array, "U C"], words: Int[Array, "U W"], n_values:
     def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
         words, values = block
         whole = words.shape[1] // UNROLLED * UNROLLED
-        found = [of_step(words[:, whole:], values)] if whole < words.shape[1] else []
+        steps = [of_step(words[:, whole:], values)] if whole < words.shape[1] else []
         if whole:
             of_steps = jax.lax.map(lambda words: of_step(words, values), _steps(words))
-            found.insert(0, of_steps.reshape(whole, *total.shape[1:]))
-        return total + jnp.concatenate(found), None
+            steps.insert(0, of_steps.reshape(whole, *total.shape[1:]))
+        return total + jnp.concatenate(steps), None
 
     # Sums of sums: one after the other, a million float32 numbers would lose three digits.
     size = min(len(words), SUMMED_ROWS)

@@ -10,24 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
 
 from weaklabel.model.layout.slots import FEWEST_ROWS
-from weaklabel.model.numerics.class_axis import FEW
+from weaklabel.model.protocols import Block, Layout, Tree
+from weaklabel.votes.matrix import FEW_CLASSES
 
 SLOTS_AT_ONCE, SMALL_STEP = 16, 2**12
 """So many slots of small blocks are looked up in one step, if that is no more than so many votes."""
 
-Found = TypeVar("Found")
-
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["symbols", "shares", "start", "n_slots", "n_narrow", "counted"],
+    data_fields=["symbols", "shares", "start", "n_slots", "n_narrow"],
     meta_fields=["n_rows"],
 )
 @dataclass(frozen=True)
@@ -45,8 +46,30 @@ class SparseBlock:
     """Narrow slots, behind the others; None where no block has any."""
     n_rows: int
     """See `Layout.n_rows`."""
-    counted: Float[Array, "M S C"] | None = None
-    """What `counts` are added to; None for nothing."""
+
+    @property
+    def block_rows(self) -> int:
+        """See `Layout.block_rows`."""
+        return self.n_rows
+
+    @property
+    def n_cells(self) -> int:
+        """See `Layout.n_cells`."""
+        return len(self.symbols)
+
+    @property
+    def is_weighted(self) -> bool:
+        """See `Layout.is_weighted`."""
+        return self.shares is not None
+
+    def unweighted(self) -> Layout:
+        """See `Layout.unweighted`."""
+        return replace(self, shares=None)
+
+    @property
+    def streams(self) -> bool:
+        """See `Layout.streams`."""
+        return False
 
     def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "B C"]:
         """See `Layout.evidence`."""
@@ -59,20 +82,22 @@ class SparseBlock:
 
         return self._of_rows(add, weights.shape[2], weights.dtype)
 
-    def counts(self, values: Float[Array, "B C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+    def counts(
+        self, values: Float[Array, "B C"], n_sources: int, n_symbols: int, start: Float[Array, "M S C"] | None = None
+    ) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
 
         def add(total: Array, symbols: Array, _: Array | None, n_rows: int) -> Array:
             return total.at[symbols].add(_each_slot(values[:n_rows], symbols), mode="drop")
 
         shape = (n_sources, n_symbols, values.shape[1])
-        start = jnp.zeros(shape, values.dtype) if self.counted is None else self.counted
+        start = jnp.zeros(shape, values.dtype) if start is None else start
         return self._of_symbols(add, start.reshape(-1, values.shape[1])).reshape(shape)
 
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "B K"]:
         """See `Layout.own_evidence`."""
         n_classes = weights.shape[1]
-        if n_classes <= FEW:  # a whole row of a table is looked up as quickly as one entry
+        if n_classes <= FEW_CLASSES:  # a whole row of a table is looked up as quickly as one entry
             return self.evidence(jax.vmap(jnp.diag)(weights))
         table = weights.reshape(-1)
 
@@ -87,7 +112,7 @@ class SparseBlock:
     def own_counts(self, values: Float[Array, "B K"], n_sources: int) -> Float[Array, "M K"]:
         """See `Layout.own_counts`."""
         n_classes = values.shape[1]
-        if n_classes <= FEW:
+        if n_classes <= FEW_CLASSES:
             return jax.vmap(jnp.diag)(self.counts(values, n_sources, n_classes))
 
         def add(total: Array, symbols: Array, _: Array | None, n_rows: int) -> Array:
@@ -108,6 +133,18 @@ class SparseBlock:
         total = self._of_symbols(add, jnp.zeros(n_sources * n_symbols, weight.dtype))
         return total.reshape(n_sources, -1).sum(1)
 
+    def map_blocks(self, function: Callable[[Layout], Tree]) -> Tree:
+        """See `Layout.map_blocks`."""
+        return function(self)
+
+    def fold_blocks(self, function: Callable[[Block, Tree], Tree], start: Tree) -> Tree:
+        """See `Layout.fold_blocks`."""
+        return function(Block(0, self, lambda values: values), start)
+
+    def in_storage_order(self) -> tuple[Layout, NDArray[np.int32] | None, NDArray[np.int32] | None]:
+        """See `Layout.in_storage_order`."""
+        return self, None, None
+
     def _of_rows(
         self, add: Callable[[Array, Array, Array | None], Array], n_columns: int, dtype: jnp.dtype[Any]
     ) -> Float[Array, "B C"]:
@@ -119,7 +156,7 @@ class SparseBlock:
         return total.at[:FEWEST_ROWS].add(of_first)
 
     def _of_symbols(self, add: Callable[[Array, Array, Array | None, int], Array], start: Array) -> Array:
-        """The sum over all slots in a table of symbols; `add` is told how many rows the slots have."""
+        """The sum over all slots in a table of symbols; `add` takes, last, how many rows the slots have."""
 
         def of_rows(n_rows: int) -> Callable[[Array, Array, Array | None], Array]:
             return lambda total, symbols, shares: add(total, symbols, shares, n_rows)
@@ -176,7 +213,7 @@ class SparseLayout:
     n_blocks: Int[Array, ""]
     """Those with rows; the rest is padding."""
     rows: Int[Array, " U"] | None
-    """Row at each place; None where rows are given, and found, in the order of their places."""
+    """Row at each place; None where rows are in the order of their places."""
     places: Int[Array, " U"] | None
     """Place of each row."""
     block_rows: int
@@ -187,17 +224,39 @@ class SparseLayout:
         """See `Layout.n_rows`."""
         return self.starts.shape[0] * self.block_rows
 
+    @property
+    def n_cells(self) -> int:
+        """See `Layout.n_cells`."""
+        return len(self.symbols)
+
+    @property
+    def is_weighted(self) -> bool:
+        """See `Layout.is_weighted`."""
+        return self.shares is not None
+
+    def unweighted(self) -> Layout:
+        """See `Layout.unweighted`."""
+        return replace(self, shares=None)
+
+    @property
+    def streams(self) -> bool:
+        """See `Layout.streams`."""
+        return self.rows is None
+
     def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
         """See `Layout.evidence`."""
-        return self.of_blocks(lambda block: block.evidence(weights))
+        return self.map_blocks(lambda block: block.evidence(weights))
 
-    def counts(self, values: Float[Array, "U C"], n_sources: int, n_symbols: int) -> Float[Array, "M S C"]:
+    def counts(
+        self, values: Float[Array, "U C"], n_sources: int, n_symbols: int, start: Float[Array, "M S C"] | None = None
+    ) -> Float[Array, "M S C"]:
         """See `Layout.counts`."""
-        return self._summed(lambda block, values: block.counts(values, n_sources, n_symbols), values)
+        counts = self._summed(lambda block, values: block.counts(values, n_sources, n_symbols), values)
+        return counts if start is None else start + counts
 
     def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
         """See `Layout.own_evidence`."""
-        return self.of_blocks(lambda block: block.own_evidence(weights))
+        return self.map_blocks(lambda block: block.own_evidence(weights))
 
     def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
         """See `Layout.own_counts`."""
@@ -214,8 +273,8 @@ class SparseLayout:
 
     def part(self, values: Float[Array, "U ..."], at: Array) -> Float[Array, "B ..."]:
         """The values of a block's rows, of values in the order of places."""
-        found: Array = jax.lax.dynamic_slice_in_dim(values, at * self.block_rows, self.block_rows)
-        return found
+        of_block: Array = jax.lax.dynamic_slice_in_dim(values, at * self.block_rows, self.block_rows)
+        return of_block
 
     def with_part(self, values: Float[Array, "U ..."], part: Float[Array, "B ..."], at: Array) -> Float[Array, "U ..."]:
         """The values, in the order of places, with those of one block."""
@@ -229,24 +288,38 @@ class SparseLayout:
         """Values in the order of places in that of rows."""
         return values if self.places is None else values.at[self.places].get(mode="promise_in_bounds")
 
-    def without_order(self) -> Self:
-        """The layout of rows in the order of places."""
-        return replace(self, rows=None, places=None)
+    def map_blocks(self, function: Callable[[Layout], Tree]) -> Tree:
+        """See `Layout.map_blocks`; zeros for padding."""
 
-    def of_blocks(self, function: Callable[[SparseBlock], Found]) -> Found:
-        """A tree of arrays with the rows first, made block by block; zeros for padding."""
-
-        def write(at: Array, found: Found) -> Found:
-            written: Found = jax.tree.map(partial(self.with_part, at=at), found, function(self.block(at)))
+        def write(at: Array, made: Tree) -> Tree:
+            written: Tree = jax.tree.map(partial(self.with_part, at=at), made, function(self.block(at)))
             return written
 
         def nothing(of_block: jax.ShapeDtypeStruct) -> Array:
             return jnp.zeros((self.n_rows, *of_block.shape[1:]), of_block.dtype)
 
         start = jax.tree.map(nothing, jax.eval_shape(lambda: function(self.block(0))))
-        found = jax.lax.fori_loop(0, self.n_blocks, write, start)
-        by_row: Found = jax.tree.map(self.by_row, found)
+        made = jax.lax.fori_loop(0, self.n_blocks, write, start)
+        by_row: Tree = jax.tree.map(self.by_row, made)
         return by_row
+
+    def fold_blocks(self, function: Callable[[Block, Tree], Tree], start: Tree) -> Tree:
+        """See `Layout.fold_blocks`."""
+
+        def step(at: Array, total: Tree) -> Tree:
+            def of_block(values: Array) -> Array:
+                return self.part(self.by_place(values), at)
+
+            return function(Block(at, self.block(at), of_block), total)
+
+        total: Tree = jax.lax.fori_loop(0, self.n_blocks, step, start)
+        return total
+
+    def in_storage_order(self) -> tuple[Layout, NDArray[np.int32] | None, NDArray[np.int32] | None]:
+        """See `Layout.in_storage_order`."""
+        if self.rows is None or self.places is None:
+            return self, None, None
+        return replace(self, rows=None, places=None), np.asarray(self.places), np.asarray(self.rows)
 
     def _summed(self, function: Callable[[SparseBlock, Array], Array], values: Array) -> Array:
         """The sum over the blocks of a function of each and the values of its rows."""

@@ -1,4 +1,4 @@
-"""Reductions over the last axis, the classes: term by term where they are few.
+"""The class axis: reductions over the last axis, term by term where classes are few.
 
 A compiler that reduces rows of two or ten numbers one row at a time spends most of its time between them.
 """
@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from weaklabel.model.numerics.compute_once import kept
-
-FEW = 16
+from weaklabel.model.numerics.compute_once import materialized
+from weaklabel.votes.matrix import FEW_CLASSES
 
 
 def total(values: Float[Array, "U K"]) -> Float[Array, " U"]:
@@ -29,7 +28,7 @@ def highest(values: Float[Array, "U K"]) -> Float[Array, " U"]:
 
 def of_all_rows(values: Float[Array, "U K"]) -> Float[Array, " K"]:
     """Sum over the rows, of each class."""
-    if values.shape[1] > FEW:
+    if values.shape[1] > FEW_CLASSES:
         return values.sum(0)
     return jnp.stack([values[:, k].sum() for k in range(values.shape[1])])
 
@@ -37,8 +36,8 @@ def of_all_rows(values: Float[Array, "U K"]) -> Float[Array, " K"]:
 def normalised(log_values: Float[Array, "U K"]) -> tuple[Float[Array, "U K"], Float[Array, " U"]]:
     """Exponentials over their sum, and the logarithm of the sum; for finite maxima."""
     largest = highest(log_values)
-    if log_values.shape[1] > FEW:
-        exponentials = kept(jnp.exp(log_values - largest[:, None]))
+    if log_values.shape[1] > FEW_CLASSES:
+        exponentials = materialized(jnp.exp(log_values - largest[:, None]))
         sums = exponentials.sum(1)
         return exponentials / sums[:, None], largest + jnp.log(sums)
     log_sums = largest + jnp.log(total(jnp.exp(log_values - largest[:, None])))
@@ -47,13 +46,13 @@ def normalised(log_values: Float[Array, "U K"]) -> tuple[Float[Array, "U K"], Fl
 
 def softmax(values: Float[Array, "U K"]) -> Float[Array, "U K"]:
     """Exponentials over their sum."""
-    if values.shape[1] > FEW:
+    if values.shape[1] > FEW_CLASSES:
         return jax.nn.softmax(values, axis=1)
     exponentials = jnp.exp(values - highest(values)[:, None])
     return exponentials / total(exponentials)[:, None]
 
 
 def _reduced(values: Array, of_two: Callable[[Array, Array], Array], of_all: Callable[..., Array]) -> Array:
-    if values.shape[1] > FEW:
+    if values.shape[1] > FEW_CLASSES:
         return of_all(values, axis=1)
     return reduce(of_two, [values[:, k] for k in range(values.shape[1])])

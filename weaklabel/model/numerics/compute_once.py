@@ -1,4 +1,4 @@
-"""Values that a program computes once and keeps."""
+"""Values that a compiled program computes once: XLA on CPU otherwise recomputes them in every consumer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 
-def once(function: Callable[..., Array], values: Array, *others: Array) -> Array:
-    """The function of the arrays, none of which, nor its result, is computed again by what reads it.
+def compute_once(function: Callable[..., Array], values: Array, *others: Array) -> Array:
+    """The function of the arrays; neither they nor its result are recomputed by consumers.
 
     XLA's compiler for CPUs moves the computation of an array into each loop that reads it: cheap for sums, ruinous for
-    look-ups. It takes no notice of `optimization_barrier`, but what goes into and comes out of a branch is kept.
+    table look-ups. It ignores `optimization_barrier`, but keeps what goes into and comes out of a branch.
 
     Args:
         function: of the arrays.
@@ -24,12 +24,12 @@ def once(function: Callable[..., Array], values: Array, *others: Array) -> Array
         return function(values, *others)
     shape = jax.eval_shape(function, values, *others)
     broken = jnp.isnan(values.ravel()[0])  # never, but the compiler cannot know
-    found: Array = jax.lax.cond(
+    result: Array = jax.lax.cond(
         broken, lambda *_: jnp.full(shape.shape, jnp.nan, shape.dtype), function, values, *others
     )
-    return found
+    return result
 
 
-def kept(values: Array) -> Array:
+def materialized(values: Array) -> Array:
     """The values, computed once."""
-    return once(lambda values: values, values)
+    return compute_once(lambda values: values, values)

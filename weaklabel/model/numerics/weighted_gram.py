@@ -1,4 +1,4 @@
-"""Weighted products of columns: X^T diag(w) X."""
+"""The weighted Gram matrix of columns: X^T diag(w) X."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MOST_EXACT = 2**23
 
 
 def filled_in(matrix: sp.csr_array[Any]) -> sp.csr_array[Any] | NDArray[Any]:
-    """The matrix in the form whose `gram` is faster."""
+    """The matrix in the form whose `weighted_gram` is faster."""
     cells = matrix.shape[0] * matrix.shape[1]
     return matrix.toarray() if matrix.nnz > DENSE_FILL * cells and cells <= MOST_CELLS else matrix
 
 
-def gram(matrix: sp.csr_array[Any] | NDArray[Any], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def weighted_gram(matrix: sp.csr_array[Any] | NDArray[Any], weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """[columns, columns] sum over the rows of weight times the product of two columns.
 
     Args:

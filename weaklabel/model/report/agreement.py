@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from weaklabel.model.numerics import class_axis
 from weaklabel.votes import Votes
+from weaklabel.votes.matrix import FEW_CLASSES
 
 VIEWS = 3
 """Conditionally independent views that identify the parameters (Kruskal 1977, doi:10.1016/0024-3795(77)90069-6; Allman,
 Matias and Rhodes 2009, doi:10.1214/09-AOS689)."""
-FEW_CLASSES = 16
-"""Above, most of a table of votes by class is zeros."""
 
 
 class Agreement(NamedTuple):
@@ -49,7 +48,13 @@ def of_votes(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.in
     def summed(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
         return np.asarray(rows @ weight, np.float64)
 
-    return Agreement(summed(n_votes > 0), summed(n_votes >= VIEWS), summed(agreed), summed(agreed & against), shares)
+    return Agreement(
+        covered=summed(n_votes > 0),
+        joint=summed(n_votes >= VIEWS),
+        agreed=summed(agreed),
+        contradicted=summed(agreed & against),
+        shares=shares,
+    )
 
 
 def of_tally(
@@ -72,7 +77,13 @@ def of_tally(
 
     shares = class_axis.of_all_rows((weight / n_votes.clip(1))[:, None] * tally)
     contradicted = agreed & (of_most < highest)
-    return Agreement(summed(n_votes > 0), summed(n_votes >= VIEWS), summed(agreed), summed(contradicted), shares)
+    return Agreement(
+        covered=summed(n_votes > 0),
+        joint=summed(n_votes >= VIEWS),
+        agreed=summed(agreed),
+        contradicted=summed(contradicted),
+        shares=shares,
+    )
 
 
 class _OfRows(NamedTuple):
@@ -101,11 +112,11 @@ def _by_row(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.int
     n_votes = np.bincount(rows, minlength=votes.n_items)
     n_symbols = votes.n_classes + len(votes.symbols)
     shown = sp.csr_array((np.ones(len(rows)), (rows, labels)), shape=(votes.n_items, n_symbols))
-    said = votes.symbols.distributions()
-    said[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
+    meaning = votes.symbols.distributions()
+    meaning[votes.n_classes : votes.n_classes + len(votes.symbols.sets)] = 0  # sets show no balance of their own
     supports = sp.csr_array(votes.symbols.supports().astype(float))
-    allowed, told = shown @ supports, shown @ sp.csr_array(said.astype(float))
-    shares = np.asarray((weight / np.maximum(np.asarray(told.sum(axis=1)).ravel(), 1)) @ told)
+    allowed, shared = shown @ supports, shown @ sp.csr_array(meaning.astype(float))
+    shares = np.asarray((weight / np.maximum(np.asarray(shared.sum(axis=1)).ravel(), 1)) @ shared)
     most = np.asarray(allowed.max(axis=1).toarray()).ravel()
     likeliest_has = np.asarray(allowed[np.arange(len(likeliest)), likeliest]).ravel()
     return _OfRows(n_votes, most == n_votes, likeliest_has < n_votes, shares)

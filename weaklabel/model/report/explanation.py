@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr, logsumexp
 
-from weaklabel.model.calibration.tempering import gather, soften, worth
-from weaklabel.model.records import ReadOut, Rows
+from weaklabel.model.calibration.tempering import gather_evidence, inverse_temperature, of_plain_votes, soft_labels
+from weaklabel.model.fitted import Fitted
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.copy_weights import vote_weights
+from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.preparation.rows import build_rows
+from weaklabel.model.records import RowVotes
+from weaklabel.model.sources.candidate_sets import set_symbols
+from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.votes import Votes
 
 
@@ -54,60 +61,46 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(
-    votes: Votes,
-    rows: Rows,
-    shares: NDArray[np.float32] | None,
-    how: ReadOut,
-    anchor_mass: float,
-    classes: tuple[str, ...],
-) -> Explanation:
+def explain(votes: Votes, fitted: Fitted, share_prior_mass: float, classes: tuple[str, ...]) -> Explanation:
     """Explains the soft label of the only item of `votes`.
 
     Args:
-        votes: one item.
-        rows: the same, on the device.
-        shares: [V] weight of each vote; None where all are 1.
-        how: the read-out.
-        anchor_mass: pseudo-votes in `rows.anchor`.
+        votes: one item, of the sources of the model, with its codebook.
+        fitted: the model.
+        share_prior_mass: pseudo-votes in vote-share priors.
         classes: names of the classes.
     """
-    gathered = gather(rows, how, anchor_mass)
-    probabilities = np.asarray(soften(gathered, how), np.float64)[0]
-    _, sources, labels = votes.triples()
-    factor = float(worth(gathered.n_votes, how)[0, 0]) if len(sources) else 0.0
-    weights = np.asarray(how.evidence, np.float64)
-    if weights.ndim == 3:
-        evidence = np.array([_of_symbol(weights[m], votes, code) for m, code in zip(sources, labels, strict=True)])
-        evidence = evidence.reshape(-1, votes.n_classes)
-    else:
-        evidence = weights[sources, labels][:, None] * np.eye(votes.n_classes)[labels]
-    evidence = factor * evidence * (1 if shares is None else shares[:, None])
-    prior = _centred(factor * np.asarray(how.log_prior, np.float64))
-    contributions = _centred(evidence)
-    anchor = _centred(np.log(probabilities)) - prior - contributions.sum(0)
-    return Explanation(
-        classes,
-        tuple(votes.source_names[source] for source in sources),
-        labels,
-        tuple(classes[code] if code < len(classes) else repr(votes.symbols.vote(code)) for code in labels.tolist()),
-        prior,
-        contributions,
-        anchor,
-        probabilities,
+    calibration = of_plain_votes(fitted.calibration) if votes.is_plain else fitted.calibration
+    rows = build_rows(
+        RowVotes(lay_out(votes, fitted.copies), soft_votes(votes, fitted.copies)),
+        jnp.ones(bucket(1)),
+        n_sources=votes.n_sources,
+        n_classes=votes.n_classes,
+        share_prior_mass=share_prior_mass,
+        sets=set_symbols(votes),
     )
-
-
-def _of_symbol(weights: NDArray[np.float64], votes: Votes, code: int) -> NDArray[np.float64]:
-    """[K] evidence of one vote of a source with these weights [S, K]; see sources.imprecise.soft_evidence."""
-    n_classes = votes.n_classes
-    first_soft = n_classes + len(votes.symbols.sets)
-    if code < first_soft:
-        return np.asarray(weights[code])
-    p, plain = votes.symbols.soft[code - first_soft].astype(np.float64), weights[:n_classes]
-    unsaid = float(entr(p / p.sum()).sum()) / np.log(n_classes)
-    uniform = logsumexp(plain, axis=0) - np.log(n_classes)
-    return np.asarray(logsumexp(plain, axis=0, b=p[:, None]) - unsaid * uniform)
+    evidence = gather_evidence(rows, calibration, share_prior_mass)
+    probabilities = np.asarray(soft_labels(evidence, calibration), np.float64)[0]
+    _, sources, codes = votes.triples()
+    factor = float(inverse_temperature(evidence.n_votes, calibration)[0, 0]) if len(sources) else 0.0
+    of_votes = np.zeros((len(codes), votes.n_classes))
+    for place, (source, code) in enumerate(zip(sources.tolist(), codes.tolist(), strict=True)):
+        of_votes[place] = calibration.sources.log_likelihood_of(source, code, votes.symbols)
+    weights = vote_weights(votes, fitted.copies)
+    of_votes *= factor * (1 if weights is None else weights[:, None])
+    prior = _centred(factor * np.asarray(calibration.labels.log_prior, np.float64))
+    contributions = _centred(of_votes)
+    shares = _centred(np.log(probabilities)) - prior - contributions.sum(0)
+    return Explanation(
+        classes=classes,
+        source_names=tuple(votes.source_names[source] for source in sources),
+        votes=codes,
+        said=tuple(classes[code] if code < len(classes) else repr(votes.symbols.vote(code)) for code in codes.tolist()),
+        prior=prior,
+        sources=contributions,
+        anchor=shares,
+        probabilities=probabilities,
+    )
 
 
 def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:

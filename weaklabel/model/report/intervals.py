@@ -1,8 +1,8 @@
 """How well the accuracy of each source is known: intervals from the information that the votes hold.
 
 The information about parameters whose labels are latent is the variance of the score under the observed data (Louis
-1982, doi:10.1111/j.2517-6161.1982.tb01203.x): here, of each source's accuracy and of the class balance. What the anchor
-may pull the estimate by is added to the variance. The interval is that of a Beta distribution with as many observations
+1982, doi:10.1111/j.2517-6161.1982.tb01203.x): here, of each source's accuracy and of the class balance. The bias of
+the vote-share prior is added to the variance. The interval is that of a Beta distribution with as many observations
 as have the same variance.
 """
 
@@ -13,20 +13,27 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from weaklabel.model.numerics.weighted_gram import filled_in, gram
+from weaklabel.model.em.e_step import posterior_of_votes, posterior_probabilities
+from weaklabel.model.em.estimate import Estimate
+from weaklabel.model.layout.choice import Room, lay_out
+from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.numerics.weighted_gram import filled_in, weighted_gram
 from weaklabel.votes import Votes
+from weaklabel.votes.conversion import plain_part
 
+INTERVAL_LEVEL = 0.9
+"""Probability that an interval covers the accuracy."""
 MOST_ROWS = 20_000
 """More distinct rows than this are sampled."""
 MOST_SOURCES = 2000
 """Above, sources are treated as if the others were known."""
 MOST_CLASSES = 20
 """Above, the class balance is treated as if it were known."""
-ANCHOR_PULL = 0.7
-"""Share of the anchor's bias that is left after EM."""
+SHARE_PRIOR_BIAS = 0.7
+"""Share of the bias of the vote-share prior that is left after EM."""
 
 
-def looked_at(n_rows: int) -> NDArray[np.intp]:
+def sampled_rows(n_rows: int) -> NDArray[np.intp]:
     """The rows that intervals are computed from: all, or a sample."""
     if n_rows <= MOST_ROWS:
         return np.arange(n_rows)
@@ -37,18 +44,18 @@ def accuracy_intervals(
     votes: Votes,
     weight: NDArray[np.float64],
     posterior: NDArray[np.float32],
-    anchor: NDArray[np.float32],
-    hold: float,
+    share_prior: NDArray[np.float32],
+    share_weight: float,
     level: float,
 ) -> NDArray[np.float64]:
     """[M, 2] equal-tailed interval of each source's accuracy.
 
     Args:
-        votes: U rows, of `looked_at`.
+        votes: U rows, of `sampled_rows`.
         weight: [U] how many items each stands for.
         posterior: [U, K] untempered posterior of EM.
-        anchor: [U, K] smoothed vote shares.
-        hold: share of the anchor in the responsibilities.
+        share_prior: [U, K] smoothed vote shares.
+        share_weight: weight of the vote-share prior in the responsibilities.
         level: probability that the interval covers the accuracy, in (0, 1).
     """
     n_sources, n_classes = votes.n_sources, votes.n_classes
@@ -63,7 +70,7 @@ def accuracy_intervals(
     if n_sources <= MOST_SOURCES:
         ends = np.append(0, np.cumsum(np.bincount(rows, minlength=votes.n_items)))
         scores = sp.csr_array((score, sources, ends), shape=(votes.n_items, n_sources))
-        information = gram(filled_in(scores), weight)
+        information = weighted_gram(filled_in(scores), weight)
         if n_classes <= MOST_CLASSES:
             balance = np.clip((weight @ of_class + 1) / (weight.sum() + n_classes), 1e-6, 1)
             of_balance = of_class[:, :-1] / balance[:-1] - of_class[:, -1:] / balance[-1]
@@ -76,10 +83,36 @@ def accuracy_intervals(
         variance = np.diag(np.linalg.inv(information))[:n_sources]
     else:
         variance = 1 / (np.bincount(sources, items * score**2, minlength=n_sources) + 2 / spread)
-    anchored = np.bincount(sources, items * anchor[rows, labels], minlength=n_sources) / np.maximum(n_votes, 1e-9)
-    missing = np.clip(variance * n_votes / spread, 1, 10)  # the less the votes tell, the more the anchor does
-    variance = variance + (ANCHOR_PULL * hold * (anchored - accuracy) * missing) ** 2
+    of_prior = np.bincount(sources, items * share_prior[rows, labels], minlength=n_sources) / np.maximum(n_votes, 1e-9)
+    missing = np.clip(variance * n_votes / spread, 1, 10)  # the less the votes tell, the more the prior does
+    variance = variance + (SHARE_PRIOR_BIAS * share_weight * (of_prior - accuracy) * missing) ** 2
     observations = np.minimum(np.maximum(spread / variance, 0.5), n_votes + 0.5)
     shape = (observations * accuracy + 0.5, observations * (1 - accuracy) + 0.5)
     tail = (1 - level) / 2
     return np.stack([betaincinv(*shape, tail), betaincinv(*shape, 1 - tail)], axis=1)
+
+
+def intervals_of(estimate: Estimate) -> NDArray[np.float64]:
+    """[M, 2] intervals of the accuracies of a fit's sources."""
+    unique, prepared, state = estimate.unique, estimate.prepared, estimate.state
+    rows, kept = prepared.rows, sampled_rows(unique.votes.n_items)
+    at, weight = prepared.places[kept], unique.weight.astype(np.float64)
+    votes = unique.votes if len(kept) == unique.votes.n_items else unique.votes.select_items(kept)
+    share_prior, share_weight = np.asarray(rows.share_prior)[at], np.asarray(rows.share_weight)[at, None]
+    if rows.votes.layout.streams:
+        layout = lay_out(votes, prepared.copies, Room(bucket(len(kept)), 0))
+        alone = np.asarray(posterior_of_votes(layout, state.params))[: len(kept)]
+    elif unique.gold is not None:
+        alone = np.asarray(posterior_probabilities(rows, state.params))[at]
+    else:  # all rows are watched: what the vote-share prior has added is taken out
+        responsibilities = np.asarray(state.watched)[at]
+        alone = (responsibilities - share_weight * share_prior) / np.maximum(1 - share_weight, 1e-6)
+    of_class = alone if unique.gold is not None else np.where(share_weight < 1, np.clip(alone, 0, 1), share_prior)
+    return accuracy_intervals(
+        plain_part(votes),
+        weight[kept] * (weight.sum() / max(weight[kept].sum(), 1e-9)),
+        of_class.astype(np.float32),
+        share_prior,
+        prepared.share_weight,
+        INTERVAL_LEVEL,
+    )

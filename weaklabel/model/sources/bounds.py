@@ -14,48 +14,14 @@ within the bounds z is 0 and nothing changes. Where a source has one accuracy an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
-from numpy.typing import NDArray
 
-from weaklabel.errors import InvalidArgumentError
 
 BISECTIONS = 40
 LARGEST = 16.0
 """Of asinh(z), on either side."""
-
-
-def read_bounds(
-    bounds: Mapping[str, tuple[float, float]], source_names: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lowest and highest accuracy [M] of each source: 0 and 1 where nothing is said.
-
-    Args:
-        bounds: (low, high) of sources, by name: shares of their votes that are right.
-        source_names: M names.
-
-    Raises:
-        InvalidArgumentError: for sources that are not known, and bounds that are no interval within [0, 1].
-    """
-    low, high = np.zeros(len(source_names), np.float32), np.ones(len(source_names), np.float32)
-    column_of = {name: column for column, name in enumerate(source_names)}
-    for name, interval in bounds.items():
-        if name not in column_of:
-            raise InvalidArgumentError(f"bounds: there is no source {name!r}", field="bounds")
-        try:
-            least, most = map(float, interval)
-        except (TypeError, ValueError):
-            message = f"bounds of source {name!r} must be two numbers, low and high, got {interval!r}"
-            raise InvalidArgumentError(message, field="bounds") from None
-        if not 0 <= least <= most <= 1:
-            message = f"bounds of source {name!r} must be 0 <= low <= high <= 1, got {interval!r}"
-            raise InvalidArgumentError(message, field="bounds")
-        low[column_of[name]], high[column_of[name]] = least, most
-    return low, high
 
 
 def bounded_confusion(

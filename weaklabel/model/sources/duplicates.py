@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from weaklabel.model.numerics.weighted_gram import filled_in, gram
+from weaklabel.model.numerics.weighted_gram import filled_in, weighted_gram
 from weaklabel.votes import Votes
 
 SHARED_ROWS = 25
@@ -33,13 +33,13 @@ MOST_CELLS = 2**24
 """... and more rows times symbols."""
 
 
-def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np.float64]) -> sp.csr_array[np.float64]:
+def copy_scores(votes: Votes, weight: NDArray[np.float64], unipolarity: NDArray[np.float64]) -> sp.csr_array[np.float64]:
     """How surely each pair of sources copies each other.
 
     Args:
         votes: U distinct rows, of classes and candidate sets.
         weight: [U] how many items have the row.
-        precision: [M] how far each source is unipolar: then abstaining apart is disagreement as well.
+        unipolarity: [M] how far each source is unipolar: then abstaining apart is disagreement as well.
 
     Returns:
         [M, M], symmetric, in [0, 1], zero on the diagonal.
@@ -50,7 +50,7 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
     most_rows = min(MOST_ROWS, MOST_CELLS // n_symbols)
     if n_rows > most_rows:
         sampled = np.sort(np.random.default_rng(0).choice(n_rows, most_rows, replace=False))
-        return copy_scores(votes.select_items(sampled), weight[sampled], precision)
+        return copy_scores(votes.select_items(sampled), weight[sampled], unipolarity)
     rows, sources, labels = votes.triples()
     judged = (np.bincount(rows, minlength=n_rows) >= JUDGED_VOTES).astype(float)
     place = rows.astype(np.int64) * n_symbols + labels
@@ -66,21 +66,21 @@ def copy_scores(votes: Votes, weight: NDArray[np.float64], precision: NDArray[np
         return np.asarray(row_weight[cells // n_symbols])
 
     errors = _errors(shown.reshape(n_rows, n_symbols), votes.symbols.supports(), cells)
-    shared_errors = gram(shown_by, by_symbol(weight) * errors)
-    shared_rows = gram(fired_by, weight * judged)
-    apart = shared_rows - gram(shown_by, by_symbol(weight * judged))
-    together = gram(fired_by, weight)
+    shared_errors = weighted_gram(shown_by, by_symbol(weight) * errors)
+    shared_rows = weighted_gram(fired_by, weight * judged)
+    apart = shared_rows - weighted_gram(shown_by, by_symbol(weight * judged))
+    together = weighted_gram(fired_by, weight)
     n_votes = np.diag(together)
     alone = n_votes[:, None] + n_votes[None] - 2 * together
-    apart += np.outer(precision, precision) * alone
+    apart += np.outer(unipolarity, unipolarity) * alone
     share = shared_errors / (shared_errors + apart + PRIOR_DISAGREEMENTS)
     scores = np.clip((share - DOUBTFUL) / (SURE - DOUBTFUL), 0, 1) * (shared_rows >= SHARED_ROWS)
 
-    agreed = gram(shown_by, by_symbol(weight))
+    agreed = weighted_gram(shown_by, by_symbol(weight))
     same = (alone == 0) & (together == agreed) & (together >= IDENTICAL_VOTES)
     np.fill_diagonal(same, False)
     if same.any():
-        scores = np.where(same & _improbable(same, agreed, together, alone, precision), 1, scores)
+        scores = np.where(same & _improbable(same, agreed, together, alone, unipolarity), 1, scores)
     np.fill_diagonal(scores, 0)
     return sp.csr_array(scores)
 
@@ -135,28 +135,13 @@ def _improbable(
     agreed: NDArray[np.float64],
     together: NDArray[np.float64],
     alone: NDArray[np.float64],
-    precision: NDArray[np.float64],
+    unipolarity: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """[M, M] whether identical columns are improbable, given how each source agrees with the different ones."""
     others = ~same
     np.fill_diagonal(others, False)
     agreement = ((agreed * others).sum(1) + 1) / ((together * others).sum(1) + 2)
     overlap = ((together * others).sum(1) + 1) / (((together + alone) * others).sum(1) + 2)
-    expected = np.minimum(np.maximum(agreement, 0.5) * (1 - precision) + precision * overlap, 0.99)
+    expected = np.minimum(np.maximum(agreement, 0.5) * (1 - unipolarity) + unipolarity * overlap, 0.99)
     log_odds = -np.diag(together)[:, None] * np.log(np.maximum(expected[:, None], expected[None]))
     return np.asarray(log_odds > IDENTICAL_LOG_ODDS)
-
-
-def vote_shares(votes: Votes, scores: sp.csr_array[np.float64]) -> NDArray[np.float32] | None:
-    """[V] weight of each vote, in the order of `votes.triples()`: one over the number of copies that cast it too.
-
-    None where no source has copies.
-    """
-    rows, sources, labels = votes.triples()
-    if scores.nnz == 0 or len(rows) == 0:
-        return None
-    n_symbols = votes.n_classes + len(votes.symbols)
-    place = rows.astype(np.int64) * n_symbols + labels
-    one_hot = sp.csr_array((np.ones(len(rows)), (place, sources)), shape=(votes.n_items * n_symbols, votes.n_sources))
-    copies = np.asarray((one_hot @ scores).tocsr()[place, sources])
-    return np.asarray(1 / (1 + copies), np.float32)

@@ -1,0 +1,184 @@
+"""EM until it converges: on all distinct rows, or on a subsample and by passes over all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import NDArray
+
+from weaklabel.model.em.full_pass import CHECKED, PassParams
+from weaklabel.model.em.loop import run, start
+from weaklabel.model.em.m_step import m_step
+from weaklabel.model.em.statistics import e_step_with_statistics, watched
+from weaklabel.model.em.subsample import Chunk, pass_over, refreshed
+from weaklabel.model.layout.deduplication import UniqueRows
+from weaklabel.model.numerics import class_axis, processes
+from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
+from weaklabel.model.protocols import LabelSpace
+from weaklabel.model.records import Profile, Rows, State, Statistics
+from weaklabel.model.settings import Settings
+
+REPORTED_ITERATIONS = 10
+"""Between two reports of progress."""
+MOST_PASSES = 40
+"""Over all rows, after a fit on a subsample."""
+SETTLED = 2.5e-4
+"""Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
+variation, on the mean)."""
+SLOWEST = 0.99
+"""Rate of EM that is assumed at most."""
+
+
+class FitProgress(NamedTuple):
+    """How far a fit has come."""
+
+    iteration: int
+    """EM iterations done."""
+    max_iter: int
+    """At most so many."""
+    objective: float
+    """Log marginal likelihood of the votes per item after the last iteration, in nats."""
+    change: float
+    """Largest change of a responsibility in the last iteration; of many rows, the mean total variation. EM stops when
+    it is under the tolerance."""
+
+
+class Options(NamedTuple):
+    """How long EM goes on, and who watches."""
+
+    max_iter: int
+    tol: float
+    progress: Callable[[FitProgress], None] | None
+
+
+class Estimate(NamedTuple):
+    """What EM has estimated, on rows that are all rows or a subsample of them."""
+
+    unique: UniqueRows
+    prepared: Prepared
+    profile: Profile
+    state: State
+    statistics: Statistics
+    """Of all rows, to which the parameters were fitted."""
+    coverage: NDArray[np.float64]
+    """[M]"""
+    n_uncovered: float
+    """Items without votes."""
+    n_checked: float
+    """Votes on items with three votes or more, copies counted once."""
+    converged: bool
+    group_names: tuple[str, ...] = ()
+
+
+def estimate_rows(
+    unique: UniqueRows,
+    settings: Settings,
+    label_space: type[LabelSpace],
+    options: Options,
+    inputs: FitInputs | None = None,
+) -> Estimate:
+    """EM on rows in memory until it converges."""
+    prepared = prepare(unique, settings, label_space, inputs)
+    state = _iterate(prepared, settings, options)
+    weight, n_votes = unique.weight.astype(np.float64), prepared.n_votes.astype(np.float64)
+    if unique.votes.is_plain:
+        coverage = np.asarray(prepared.profile.vote_counts, np.float64).sum(1) / max(weight.sum(), 1)
+    else:
+        coverage = unique.votes.coverage
+    return Estimate(
+        unique=unique,
+        prepared=prepared,
+        profile=prepared.profile,
+        state=state,
+        statistics=state.statistics,
+        coverage=coverage,
+        n_uncovered=float(weight[np.asarray(prepared.rows.weight)[prepared.places] == 0].sum()),
+        n_checked=float((weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
+        converged=float(state.change) < options.tol,
+        group_names=inputs.items.group_names if inputs and inputs.items else (),
+    )
+
+
+def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
+    """The compiled loop: in one go, or in segments where somebody watches; the same bits either way."""
+    max_iter, progress = options.max_iter, options.progress
+    state: State = start(
+        prepared.rows,
+        prepared.profile,
+        settings,
+        source_model=prepared.source_model,
+        label_space=prepared.label_space,
+        max_iter=max_iter,
+    )
+    limit, done = jnp.asarray(options.tol, jnp.float32), 0
+    while done < max_iter and (done == 0 or float(state.change) >= options.tol):
+        stop_at = min(done + REPORTED_ITERATIONS, max_iter) if progress else max_iter
+        state = run(prepared.rows, prepared.profile, state, settings, jnp.asarray(stop_at, jnp.int32), limit)
+        done = int(state.iteration)
+        if progress:
+            objective = float(np.asarray(state.objective)[done - 1])
+            progress(FitProgress(done, max_iter, objective, float(state.change)))
+    return state
+
+
+def refine(
+    estimate: Estimate, chunks: Callable[[], Iterable[Chunk]], settings: Settings, *, everywhere: bool = False
+) -> Estimate:
+    """The estimate after passes over all rows.
+
+    Args:
+        estimate: of a subsample.
+        chunks: starts to read all rows of this process.
+        settings: constants.
+        everywhere: whether the rows are those of all processes.
+    """
+    prepared, state, n_sources = estimate.prepared, estimate.state, len(estimate.coverage)
+    fixed = {
+        "share_prior_mass": jnp.asarray(settings.share_prior_mass, jnp.float32),
+        "share_weight": jnp.asarray(prepared.share_weight, jnp.float32),
+        "gold_weights": prepared.gold_weights,
+    }
+    rate, before = float(processes.of_first(state.rate) if everywhere else state.rate), np.inf
+    trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
+    for _ in range(MOST_PASSES):
+        params = processes.of_first(state.params) if everywhere else state.params
+        summed = pass_over(chunks(), prepared.copies, n_sources, PassParams(params=params, **fixed))
+        summed = processes.summed(summed) if everywhere else summed
+        profile = refreshed(prepared.profile, summed)
+        statistics = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), summed.statistics)
+        state, moved = _advance(prepared.rows, profile, state, statistics, settings)
+        trace.append(float(summed.log_marginal / max(float(summed.weight), 1.0)))
+        distance = float(processes.of_first(moved) if everywhere else moved)
+        # What is left shrinks from pass to pass: as it did in EM on the subsample, then as it was seen to.
+        rate = min(distance / before if before < np.inf else rate, SLOWEST)
+        before = distance
+        if distance * rate / (1 - rate) < SETTLED:
+            break
+    else:
+        estimate = estimate._replace(converged=False)
+    return estimate._replace(
+        profile=profile,
+        state=state._replace(  # made on the host: on the device, each number of passes would be a program to compile
+            objective=jax.device_put(np.asarray(trace, np.float32)), iteration=jnp.asarray(len(trace), jnp.int32)
+        ),
+        statistics=statistics,
+        coverage=np.rint(summed.n_covered) / float(estimate.unique.weight.sum()),
+        n_uncovered=float(summed.uncovered),
+        n_checked=float(summed.checked),
+    )
+
+
+@jax.jit
+def _advance(
+    rows: Rows, profile: Profile, state: State, statistics: Statistics, settings: Settings
+) -> tuple[State, Float[Array, ""]]:
+    """The M-step on the statistics of all rows, and how far the responsibilities of the sampled rows move by it."""
+    params = m_step(statistics, state.params, profile, settings)
+    after, weight = e_step_with_statistics(rows, params).watched, watched(rows, rows.weight)
+    moved = class_axis.total(jnp.abs(after - state.watched)) / 2
+    return state._replace(params=params, watched=after), (weight * moved).sum() / weight.sum().clip(1)

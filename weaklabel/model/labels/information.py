@@ -1,0 +1,113 @@
+"""What is known of rows beside their votes, on the device: beliefs, groups, bags."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+from numpy.typing import NDArray
+
+from weaklabel.model.labels.bag_layout import BagLayout, lay_out_bags
+from weaklabel.model.labels.bags import bag_posterior, rows_in_bags
+from weaklabel.model.numerics.padding import to_device
+from weaklabel.model.records import Rows
+from weaklabel.side_information.items import ItemInformation
+
+
+class RowInformation(NamedTuple):
+    """Each part None where there is nothing."""
+
+    offset: Float[Array, "U K"] | None = None
+    """Added to the log-posterior: prior beliefs, and what features say."""
+    replaces_balance: Bool[Array, " U"] | None = None
+    """Rows whose offset replaces the class balance."""
+    group: Int[Array, " U"] | None = None
+    """Group of each row, whose class balance is its own; padding is in group 0."""
+    bags: BagLayout | None = None
+    """Constraints over bags of rows."""
+    excluded: Float[Array, "U K"] | None = None
+    """For rows in bags: 0, or minus infinity for classes that gold excludes."""
+    alone: Float[Array, "U K"] | None = None
+    """Soft labels of rows without votes, ..."""
+    alone_share: Float[Array, " U"] | None = None
+    """... and their share in the decision scores of such rows."""
+    believed: Bool[Array, " U"] | None = None
+    """Rows with a prior belief of their own: they count in EM, votes or not."""
+
+    @classmethod
+    def of(cls, items: ItemInformation, n_rows: int) -> Self | None:
+        """That of items, padded to [n_rows]; None for nothing."""
+        if not items.is_given:
+            return None
+
+        def on_device(values: NDArray[Any] | None) -> Array | None:
+            return None if values is None else to_device(values, n_rows)
+
+        excluded = None
+        if items.bags is not None and items.gold is not None:
+            classes = np.arange(items.bags.counts.low.shape[1])
+            known = (items.gold[:, None] >= 0) & (classes[None] != items.gold[:, None])
+            excluded = np.where(known, -np.inf, 0).astype(np.float32)
+        return cls(
+            offset=on_device(items.offset),
+            replaces_balance=on_device(items.replaces_balance),
+            group=on_device(items.group),
+            bags=None if items.bags is None else lay_out_bags(items.bags, None, n_rows),
+            excluded=on_device(excluded),
+            alone=on_device(items.alone),
+            alone_share=on_device(items.alone_share),
+            believed=on_device(items.believed),
+        )
+
+    def attach(self, rows: Rows, items: Float[Array, " U"], share_weight: float | Float[Array, ""]) -> Rows:
+        """See `weaklabel.model.protocols.Information`.
+
+        Rows without votes of which something is known take part in EM, and share priors keep to what is known of bags.
+        """
+        attached: Rows = _attached(self, rows, items, share_weight)
+        return attached
+
+    @property
+    def has_bags(self) -> bool:
+        """See `weaklabel.model.protocols.Information`."""
+        return self.bags is not None
+
+    def informs(self, voted: Bool[Array, "U 1"]) -> Bool[Array, "U 1"]:
+        """See `weaklabel.model.protocols.Information`."""
+        return voted if self.bags is None else voted | rows_in_bags(self.bags, voted.shape[0])[:, None]
+
+    def soft_labels_without_votes(self, n_classes: int) -> Float[Array, "U K"] | float:
+        """See `weaklabel.model.protocols.Information`."""
+        return 1 / n_classes if self.alone is None else self.alone
+
+    def scores_without_votes(self, otherwise: Float[Array, "1 K"]) -> Float[Array, "U K"] | Float[Array, "1 K"]:
+        """See `weaklabel.model.protocols.Information`."""
+        if self.alone is None or self.alone_share is None:
+            return otherwise
+        share = self.alone_share[:, None]
+        return share * self.alone + (1 - share) * otherwise
+
+
+@jax.jit
+def _attached(
+    information: RowInformation, rows: Rows, items: Float[Array, " U"], share_weight: float | Float[Array, ""]
+) -> Rows:
+    has_gold = (rows.share_weight == 1) & (rows.share_prior.max(1) == 1)
+    share_prior, informed = rows.share_prior, jnp.zeros(items.shape, bool)
+    if information.alone is not None and information.believed is not None:
+        informed = information.believed
+        replaced = (informed & (rows.n_votes == 0) & ~has_gold)[:, None]
+        share_prior = jnp.where(replaced, information.alone, share_prior)
+    if information.bags is not None:
+        informed = informed | rows_in_bags(information.bags, items.shape[0])
+        share_prior = bag_posterior(jnp.log(share_prior), information.bags).probabilities
+    informed = informed & (rows.n_votes == 0) & ~has_gold & (items > 0)
+    return rows._replace(
+        weight=jnp.where(informed, items, rows.weight),
+        share_prior=share_prior,
+        share_weight=jnp.where(informed, share_weight, rows.share_weight).astype(rows.share_weight.dtype),
+        information=information,
+    )

@@ -1,0 +1,164 @@
+"""From votes to what EM starts from: rows on the device, copies, unipolar sources. Once per fit, mostly on the host."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Array, Float
+from numpy.typing import NDArray
+
+from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.deduplication import UniqueRows
+from weaklabel.model.numerics.padding import bucket, padded, single, to_device
+from weaklabel.model.protocols import LabelSpace, SourceModel
+from weaklabel.model.records import Profile, Rows, RowVotes
+from weaklabel.model.settings import Settings
+from weaklabel.model.sources.candidate_sets import set_symbols
+from weaklabel.model.sources.choice import source_model
+from weaklabel.model.sources.duplicates import copy_scores, with_families
+from weaklabel.model.sources.soft_votes import soft_votes
+from weaklabel.model.sources.unipolarity import unipolarity
+from weaklabel.model.preparation.vote_counts import share_totals, vote_counts
+from weaklabel.side_information.items import ItemInformation
+from weaklabel.votes import Votes
+from weaklabel.votes.conversion import plain_part
+
+
+class FitInputs(NamedTuple):
+    """What a fit is given beside the votes; each part None where there is nothing."""
+
+    items: ItemInformation | None = None
+    """Side information on the items."""
+    bounds: NDArray[np.float32] | None = None
+    """[M, 2] least and largest accuracy of each source."""
+    families: NDArray[np.int32] | None = None
+    """[M] number of each source's family, -1 for none."""
+
+
+class Prepared(NamedTuple):
+    """What EM starts from."""
+
+    rows: Rows
+    """At `places`."""
+    profile: Profile
+    source_model: type[SourceModel]
+    label_space: type[LabelSpace]
+    copies: sp.csr_array[np.float64]
+    """[M, M] how surely each pair of sources copies each other."""
+    mean_unipolarity: float
+    """See `Profile`."""
+    share_weight: float
+    """Weight of the vote-share prior in the responsibilities of ordinary rows."""
+    gold_weights: Float[Array, " K"]
+    """Weight of an item with each known label."""
+    places: NDArray[np.int32]
+    """[U] where each vote row is among `rows`: somewhere else where they are streamed, longest first."""
+    n_votes: NDArray[np.float32]
+    """[U] number of votes of each vote row, copies counted once."""
+
+
+def prepare(
+    unique: UniqueRows, settings: Settings, label_space: type[LabelSpace], inputs: FitInputs | None = None
+) -> Prepared:
+    """The rows on the device, and what is known of sources and classes before EM.
+
+    Args:
+        unique: U distinct rows.
+        settings: constants.
+        label_space: what labels are.
+        inputs: what the fit is given beside the votes.
+    """
+    votes, inputs = unique.votes, inputs or FitInputs()
+    items_given = inputs.items or ItemInformation()
+    n_rows, sets = bucket(votes.n_items), set_symbols(votes)
+    items, information = to_device(unique.weight, n_rows), label_space.on_device(items_given, n_rows)
+    row_votes = RowVotes(lay_out(votes), soft_votes(votes))
+    counts = vote_counts(votes, unique.weight, row_votes, items, sets)
+    whole = counts.sum(1) if sets is None else share_totals(votes, row_votes, items, sets)
+    unipolar = unipolarity(counts)
+    copies = copy_scores(plain_part(votes, with_sets=True), unique.weight.astype(np.float64) / unique.scale, unipolar)
+    if inputs.families is not None:
+        copies = with_families(copies, inputs.families, settings.family_score)
+    shared = whole
+    if copies.nnz:
+        row_votes = RowVotes(lay_out(votes, copies), soft_votes(votes, copies))
+        shared = share_totals(votes, row_votes, items, sets)
+    independence = np.where(whole > 0, shared / np.maximum(whole, 1e-9), 1.0)
+    counted_once = counts.sum(1) * independence
+    mean_unipolarity = float((unipolar * counted_once).sum() / max(counted_once.sum(), 1e-9))
+    share_weight = settings.between("share_weight", mean_unipolarity)
+    places = order = None
+    if row_votes.soft is None and information is None:
+        layout, places, order = row_votes.layout.in_storage_order()
+        row_votes = RowVotes(layout)
+    items = _in_order(unique.weight, n_rows, order)
+    rows = build_rows(
+        row_votes,
+        items,
+        n_sources=votes.n_sources,
+        n_classes=votes.n_classes,
+        share_prior_mass=settings.share_prior_mass,
+        share_weight=share_weight,
+        sets=sets,
+    )
+    gold_weights = single(np.ones(votes.n_classes))
+    if unique.gold is not None:
+        gold_weights = _gold_weights(rows, unique, settings.between("gold_weight", mean_unipolarity))
+        rows = mark_gold(rows, items, _in_order(unique.gold, n_rows, order, fill=-1), gold_weights)
+    if information is not None:
+        rows = information.attach(rows, items, share_weight)
+    places = (np.arange(n_rows, dtype=np.int32) if places is None else places)[: votes.n_items]
+    n_votes = counts.sum(1)
+    if unique.gold is not None:
+        of_rows = np.asarray(rows.weight)[places]
+        n_votes = vote_counts(votes, of_rows, rows.votes, rows.weight, sets).sum(1)
+    profile = Profile(
+        vote_counts=single(counts),
+        n_votes=single(n_votes),
+        unipolarity=single(unipolar),
+        independence=single(independence),
+        log_share_balance=_log_share_balance(rows),
+        sets=sets,
+        bounds=None if inputs.bounds is None else jnp.asarray(inputs.bounds),
+        information=None if sets is None else single(np.clip(counts.sum(1) / np.maximum(whole, 1e-9), 0, 1)),
+    )
+    return Prepared(
+        rows=rows,
+        profile=label_space.extend_profile(profile, rows, items_given, settings),
+        source_model=source_model(votes.n_sources, votes.n_classes),
+        label_space=label_space,
+        copies=copies,
+        mean_unipolarity=mean_unipolarity,
+        share_weight=share_weight,
+        gold_weights=gold_weights,
+        places=places,
+        n_votes=np.asarray(rows.n_votes)[places],
+    )
+
+
+def _in_order(
+    values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None, fill: float = 0
+) -> Array:
+    """Values [U] of rows on the device, padded, in an order if one is given."""
+    return to_device(values, n_rows, fill) if order is None else to_device(padded(values, n_rows, fill)[order])
+
+
+def _log_share_balance(rows: Rows) -> Array:
+    """Logarithm of the class balance that the vote-share priors show."""
+    totals = np.asarray(rows.weight) @ np.asarray(rows.share_prior) + 1
+    return single(np.log(totals / totals.sum()))
+
+
+def _gold_weights(rows: Rows, unique: UniqueRows, weight: float) -> Array:
+    """[K] weights: gold is often stratified by class, and is reweighted to the balance that the votes show."""
+    assert unique.gold is not None
+    known = np.flatnonzero(unique.gold >= 0)
+    n_classes = rows.share_prior.shape[1]
+    balance = np.asarray(rows.weight @ rows.share_prior, np.float64) + 1
+    drawn = np.bincount(unique.gold[known], unique.weight[known], minlength=n_classes)
+    factor = np.clip(balance / balance.sum() / np.maximum(drawn / drawn.sum(), 1e-9), 0.1, 10)
+    return single(weight * factor)

@@ -1,0 +1,311 @@
+"""The seams of the label model: how votes lie in memory, how a source votes, what a label is.
+
+EM (`weaklabel.model.em`), calibration and the model file know votes, sources and labels by these protocols only. A source
+model or a label space is a JAX pytree: its arrays are its parameters, its class says what they mean, and compiled code is
+chosen by that class. What is implemented here is in `layout`, `sources` and `labels`; more can be registered, see
+`weaklabel.model.registry`.
+
+Shapes: U rows, M sources, S vote symbols (the K classes, then the candidate sets), K classes, C any number of columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Bool, Float
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from weaklabel.model.records import Profile, Rows, RowVotes
+    from weaklabel.model.settings import Settings
+    from weaklabel.side_information.items import ItemInformation
+    from weaklabel.votes.symbols import Symbols
+
+Tree = TypeVar("Tree")
+"""Any pytree of arrays."""
+
+
+class Block(NamedTuple):
+    """Consecutive rows of a layout."""
+
+    number: Array | int
+    """Of the block, from 0."""
+    layout: Layout
+    """Their votes."""
+    part: Callable[[Array], Array]
+    """Takes values of all rows, rows first, to those of the block."""
+
+
+@runtime_checkable
+class Layout(Protocol):
+    """How votes lie in memory: a linear operator.
+
+    Write the votes as a matrix X of shape [U, M*S]: one row for each distinct vote row, one column for each (source,
+    symbol), 1 where the source showed it. EM multiplies by X (log-likelihoods, E-step) and by its transpose (expected
+    counts, M-step).
+    """
+
+    @property
+    def n_rows(self) -> int:
+        """U, padded."""
+        ...
+
+    @property
+    def block_rows(self) -> int:
+        """Rows of a block; they divide U."""
+        ...
+
+    @property
+    def n_cells(self) -> int:
+        """Places for votes, empty ones included."""
+        ...
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether votes count by shares, because sources copy each other."""
+        ...
+
+    def unweighted(self) -> Layout:
+        """The same votes, each of which counts wholly."""
+        ...
+
+    @property
+    def streams(self) -> bool:
+        """Whether rows are worked on block by block, so that what is made of a row is not kept for all rows."""
+        ...
+
+    def evidence(self, weights: Float[Array, "M S C"]) -> Float[Array, "U C"]:
+        """X @ weights, each vote by its share: the sum of the weights of a row's votes."""
+        ...
+
+    def counts(
+        self, values: Float[Array, "U C"], n_sources: int, n_symbols: int, start: Float[Array, "M S C"] | None = None
+    ) -> Float[Array, "M S C"]:
+        """X^T @ values: with responsibilities, how often each source showed each symbol in each class.
+
+        Args:
+            values: of the rows.
+            n_sources: M.
+            n_symbols: S.
+            start: what the counts are added to; None for zeros.
+        """
+        ...
+
+    def own_evidence(self, weights: Float[Array, "M K"]) -> Float[Array, "U K"]:
+        """`evidence` of votes that speak for their own class only: the diagonal of the full weights."""
+        ...
+
+    def own_counts(self, values: Float[Array, "U K"], n_sources: int) -> Float[Array, "M K"]:
+        """The diagonal of `counts`: how often each vote of each source is right."""
+        ...
+
+    def share_totals(self, weight: Float[Array, " U"], n_sources: int, n_symbols: int) -> Float[Array, " M"]:
+        """Sum of the shares of each source's votes, rows weighted."""
+        ...
+
+    def map_blocks(self, function: Callable[[Layout], Tree]) -> Tree:
+        """A tree of arrays with rows first, made of the votes block by block, so that no temporary is large."""
+        ...
+
+    def fold_blocks(self, function: Callable[[Block, Tree], Tree], start: Tree) -> Tree:
+        """What the function makes of `start` and the first block, of that and the second, and so on."""
+        ...
+
+    def in_storage_order(self) -> tuple[Layout, NDArray[np.int32] | None, NDArray[np.int32] | None]:
+        """The layout whose rows are in the order in which they are stored.
+
+        With it the place [U] of each row, and the row [U] at each place; None where that is the order of the rows.
+        """
+        ...
+
+
+@runtime_checkable
+class SourceModel(Protocol):
+    """P(vote | label) of every source: parameters, and what is done with them."""
+
+    @property
+    def table_size(self) -> int:
+        """Number of (source, symbol) pairs that statistics are tables of; 0 where they are not."""
+        ...
+
+    @property
+    def takes_imprecise_votes(self) -> bool:
+        """Whether votes for several classes (candidate sets, probability vectors) have a likelihood."""
+        ...
+
+    @property
+    def confusion(self) -> Float[Array, "M K K"] | None:
+        """P(vote | class), vote on the second axis, class on the last; None where sources have no such matrix."""
+        ...
+
+    @classmethod
+    def start(cls, profile: Profile, settings: Settings) -> Self:
+        """Parameters before the first iteration: every source as good as sources are expected to be."""
+        ...
+
+    def log_likelihood(self, votes: RowVotes) -> Float[Array, "U K"]:
+        """Log-likelihood of each row's votes in each class, up to a constant per row; copies count once."""
+        ...
+
+    def statistics(self, votes: RowVotes, responsibilities: Float[Array, "U K"], start: Any = None) -> Any:
+        """Expected counts, all that an M-step needs of the rows. They add up over rows.
+
+        Args:
+            votes: of the rows.
+            responsibilities: weighted.
+            start: statistics that these are added to; None for none.
+        """
+        ...
+
+    def m_step(self, statistics: Any, log_balance: Float[Array, " K"], profile: Profile, settings: Settings) -> Self:
+        """Parameters that fit the statistics, shrunk.
+
+        Args:
+            statistics: of the E-step.
+            log_balance: logarithm of the class balance.
+            profile: what is known of sources and classes before EM.
+            settings: constants.
+        """
+        ...
+
+    def vote_totals(self, statistics: Any) -> Float[Array, " M"] | None:
+        """Number of votes of each source, where the statistics tell."""
+        ...
+
+    def votes_by_class(self, statistics: Any) -> NDArray[np.float32] | None:
+        """[M, K] how often each source is expected to have voted in each class, where the statistics tell."""
+        ...
+
+    def right_votes(self, statistics: Any, profile: Profile) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """[M] expected number of right votes and of all votes, where votes are not for single classes."""
+        ...
+
+    def bounded(self, noise: float, share: float) -> Self:
+        """Parameters by which a vote may be mere noise with probability `noise`, in the given share."""
+        ...
+
+    def of_plain_votes(self) -> Self:
+        """Parameters for votes in which the candidate sets of the codebook do not occur."""
+        ...
+
+    def log_likelihood_of(self, source: int, code: int, symbols: Symbols) -> NDArray[np.float64]:
+        """[K] log-likelihood of one vote, by its code in a codebook."""
+        ...
+
+
+class LabelPosterior(NamedTuple):
+    """The posterior of the labels of U rows."""
+
+    probabilities: Float[Array, "U K"]
+    """Marginal probability of each class."""
+    log_marginal: Float[Array, " U"]
+    """Log marginal likelihood of the votes; of rows whose labels are tied, shares that sum to it."""
+    log_joint: Float[Array, "U K"]
+    """Logarithm of the joint probability of each row's votes and class, before rows are tied to each other."""
+
+
+@runtime_checkable
+class LabelSpace(Protocol):
+    """The prior of the labels: parameters, and the posterior over them given the log-likelihood of the votes."""
+
+    @property
+    def class_totals(self) -> Float[Array, " K"]:
+        """Expected number of items of each class, among those that say anything, and one more."""
+        ...
+
+    @property
+    def log_prior(self) -> Float[Array, " K"]:
+        """Logarithm of the prior of a class, as it enters the posterior of an item of which nothing else is known."""
+        ...
+
+    @property
+    def log_balance(self) -> Float[Array, " K"]:
+        """Logarithm of the class balance."""
+        ...
+
+    def group_balance(self) -> NDArray[np.float64] | None:
+        """[G, K] class balance of each group; None without groups."""
+        ...
+
+    @classmethod
+    def on_device(cls, items: ItemInformation, n_rows: int) -> Information | None:
+        """What is known of the rows beside their votes, padded; None for nothing.
+
+        Raises:
+            InvalidArgumentError: for information that this label space has no use for.
+        """
+        ...
+
+    @classmethod
+    def extend_profile(cls, profile: Profile, rows: Rows, items: ItemInformation, settings: Settings) -> Profile:
+        """The profile with what this label space wants known of the rows before EM."""
+        ...
+
+    @classmethod
+    def start(cls, profile: Profile, settings: Settings) -> Self:
+        """Parameters before the first iteration."""
+        ...
+
+    def posterior(self, log_likelihood: Float[Array, "U K"], information: Any) -> LabelPosterior:
+        """The posterior of the rows.
+
+        Args:
+            log_likelihood: of each row's votes in each class.
+            information: of `on_device`.
+        """
+        ...
+
+    def probabilities(
+        self, log_likelihood: Float[Array, "U K"], information: Any, inverse_temperature: Float[Array, "U 1"] | None
+    ) -> Float[Array, "U K"]:
+        """The probabilities alone, tempered: prior and votes of a row to the power of its inverse temperature."""
+        ...
+
+    def statistics(self, responsibilities: Float[Array, "U K"], information: Any) -> Any:
+        """Expected counts of the labels: a tree of arrays that adds up over rows; responsibilities are weighted."""
+        ...
+
+    def m_step(self, statistics: Any, profile: Profile, settings: Settings) -> Self:
+        """Parameters that fit the statistics."""
+        ...
+
+    def calibrated(self, profile: Profile, settings: Settings, removed: float, *, for_decisions: bool) -> Self:
+        """The prior of the soft labels, or of the decisions; with a power of the class balance removed."""
+        ...
+
+
+@runtime_checkable
+class Information(Protocol):
+    """What a label space knows of rows beside their votes: a pytree of arrays, for its own `posterior`.
+
+    Each row is then an item of its own. EM and calibration ask no more of it than this.
+    """
+
+    def attach(self, rows: Rows, items: Float[Array, " U"], share_weight: float | Float[Array, ""]) -> Rows:
+        """The rows with this information.
+
+        Args:
+            rows: with their share priors.
+            items: how many items have each row; 0 for padding.
+            share_weight: weight of the share prior of ordinary rows.
+        """
+        ...
+
+    @property
+    def has_bags(self) -> bool:
+        """Whether labels of rows are tied to each other, and their share priors with them."""
+        ...
+
+    def informs(self, voted: Bool[Array, "U 1"]) -> Bool[Array, "U 1"]:
+        """Rows whose posterior says more than their absent votes: those with votes, and those tied to others."""
+        ...
+
+    def soft_labels_without_votes(self, n_classes: int) -> Float[Array, "U K"] | float:
+        """Soft labels of rows that say nothing else."""
+        ...
+
+    def scores_without_votes(self, otherwise: Float[Array, "1 K"]) -> Float[Array, "U K"] | Float[Array, "1 K"]:
+        """Decision scores of such rows, given those of rows of which nothing is known."""
+        ...

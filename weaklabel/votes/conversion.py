@@ -1,0 +1,106 @@
+"""Votes made of votes: their plain part, the codebook and the sources of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.errors import InvalidVotesError
+from weaklabel.votes.matrix import Votes
+from weaklabel.votes.symbols import Symbols
+from weaklabel.votes.validation import ABSTAIN
+
+
+def plain_part(votes: Votes, *, with_sets: bool = False) -> Votes:
+    """Votes for one class: probability vectors by their most probable class, candidate sets left out unless wanted.
+
+    For what is reported on sources beside the fit: copies, intervals, diagnostics.
+    """
+    if votes.is_plain:
+        return votes
+    n_classes, symbols = votes.n_classes, votes.symbols
+    meaning = np.full(n_classes + len(symbols), ABSTAIN, np.int64)
+    meaning[:n_classes] = np.arange(n_classes)
+    kept = Symbols.empty(n_classes)
+    if with_sets:
+        kept = Symbols(symbols.sets, kept.soft)
+        meaning[n_classes : n_classes + len(symbols.sets)] = n_classes + np.arange(len(symbols.sets))
+    meaning[n_classes + len(symbols.sets) :] = symbols.soft.argmax(1) if len(symbols.soft) else ABSTAIN
+    if votes.is_sparse:
+        rows, sources, labels = votes.triples()
+        return Votes.from_triples(
+            rows,
+            sources,
+            meaning[labels],
+            n_classes=n_classes,
+            n_items=votes.n_items,
+            n_sources=votes.n_sources,
+            source_names=votes.source_names,
+            symbols=kept,
+        )
+    codes = votes.to_codes()
+    codes = np.where(codes >= 0, meaning[codes], codes)
+    return Votes.from_codes(codes, n_classes, sources=votes.source_names, symbols=kept)
+
+
+def with_codebook(votes: Votes, sets: NDArray[np.bool_]) -> Votes:
+    """The votes in the codebook of a model: candidate sets that the model has not seen become probability vectors.
+
+    Args:
+        votes: N items.
+        sets: [C, K] candidate sets of the model.
+    """
+    symbols, n_classes = votes.symbols, votes.n_classes
+    if votes.is_plain or np.array_equal(symbols.sets, sets):
+        return votes
+    place = {tuple(members): n_classes + at for at, members in enumerate(sets.tolist())}
+    unknown = [at for at, members in enumerate(symbols.sets.tolist()) if tuple(members) not in place]
+    new = symbols.sets[unknown] / symbols.sets[unknown].sum(1, keepdims=True)
+    soft = np.concatenate([symbols.soft, new.astype(np.float32)])
+    first = n_classes + len(sets)
+    meaning = np.arange(n_classes + len(symbols))
+    for at, members in enumerate(symbols.sets.tolist()):
+        known = place.get(tuple(members))
+        meaning[n_classes + at] = first + len(symbols.soft) + unknown.index(at) if known is None else known
+    meaning[n_classes + len(symbols.sets) :] = first + np.arange(len(symbols.soft))
+    rows, sources, labels = votes.triples()
+    return Votes.from_triples(
+        rows,
+        sources,
+        meaning[labels],
+        n_classes=n_classes,
+        n_items=votes.n_items,
+        n_sources=votes.n_sources,
+        source_names=votes.source_names,
+        item_ids=votes.item_ids,
+        symbols=Symbols(sets, soft),
+    )
+
+
+def with_sources(votes: Votes, source_names: Sequence[str]) -> Votes:
+    """The votes with these sources as columns, in this order; a source that is missing abstains.
+
+    Raises:
+        InvalidVotesError: for a source of the votes that is not among them.
+    """
+    if votes.source_names == tuple(source_names):
+        return votes
+    column_of = {name: column for column, name in enumerate(source_names)}
+    unknown = [name for name in votes.source_names if name not in column_of]
+    if unknown:
+        raise InvalidVotesError(f"source {unknown[0]!r} is not known to the model", field="sources")
+    rows, columns, labels = votes.triples()
+    target = np.array([column_of[name] for name in votes.source_names], np.int32)
+    return Votes.from_triples(
+        rows,
+        target[columns],
+        labels,
+        n_classes=votes.n_classes,
+        n_items=votes.n_items,
+        n_sources=len(source_names),
+        source_names=source_names,
+        item_ids=votes.item_ids,
+        symbols=votes.symbols,
+    )
