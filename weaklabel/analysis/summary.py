@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, NotFittedError
-from weaklabel.votes import ABSTAIN, Votes, as_gold
+from weaklabel.side_information.gold import as_gold
+from weaklabel.votes import ABSTAIN, Votes
 from weaklabel.votes.symbols import CandidateSet
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,24 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model import registry, storage
 from weaklabel.model.calibration import conformal
-from weaklabel.model.calibration.decision import TieBreakPolicy, decide
 from weaklabel.model.class_names import class_names
 from weaklabel.model.em.estimate import FitProgress, Options
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.fitted_attributes import FittedAttributes
-from weaklabel.model.inputs import check_chunks, read_training_data, read_votes
+from weaklabel.model.inputs import check_chunks, read_training_data
 from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks
-from weaklabel.model.prediction import Predicted, predict, read_side_information
+from weaklabel.model.predictor import Predictor
 from weaklabel.model.report.diagnostics import ConvergenceWarning
-from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
-from weaklabel.side_information.features import read_features
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
 
 
-class LabelModel(FittedAttributes):
+class LabelModel(Predictor):
     """Calibrated probabilities of the classes from votes alone, by EM over the true label.
 
     The true label of an item is latent; each source has a confusion matrix (Dawid and Skene 1979,
@@ -171,122 +167,6 @@ class LabelModel(FittedAttributes):
                 warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def predict_proba(
-        self,
-        votes: Votes | ArrayLike | None = None,
-        *,
-        prior: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        bags: Bags | Sequence[Bags] | None = None,
-        features: Any | None = None,
-    ) -> NDArray[np.float32]:
-        """[N, K] soft labels: calibrated probabilities of the classes; rows sum to one.
-
-        Args:
-            votes: Votes, whose sources are matched by name (a source of the model that is missing abstains), or whole
-                numbers [N, M] with the columns in the order of the fit. None where there are features only. Items of
-                which nothing is known are uniform.
-            prior: as in `fit`.
-            groups: as in `fit`. A group that the fit has not seen has the class balance of all.
-            bags: as in `fit`.
-            features: as in `fit`. Those of a fit need not be given; then votes speak alone.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
-            InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
-        """
-        return self._predict(votes, prior, groups, bags, features, with_scores=False).soft
-
-    def predict(
-        self,
-        votes: Votes | ArrayLike | None = None,
-        tie_break_policy: TieBreakPolicy = "abstain",
-        *,
-        prior: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        bags: Bags | Sequence[Bags] | None = None,
-        features: Any | None = None,
-    ) -> NDArray[np.int32]:
-        """[N] the hard label of each item.
-
-        Not always the likeliest class: where the model is not sure, the decision leans to the majority of the votes; and
-        on items without votes, whose soft label is uniform, it may follow the class balance and the silence of
-        unipolar sources (`diagnostics.guessed_share` says how often).
-
-        Args:
-            votes: as in `predict_proba`.
-            tie_break_policy: what to answer where classes are tied: "abstain" (-1), "random" (one of them, the same at
-                each call with the same seed) or "true-random".
-            prior, groups, bags, features: as in `predict_proba`.
-
-        Raises:
-            NotFittedError, InvalidVotesError: as in `predict_proba`.
-            InvalidArgumentError: for an unknown policy, and as in `predict_proba`.
-        """
-        return self.label(votes, tie_break_policy, prior=prior, groups=groups, bags=bags, features=features)[1]
-
-    def label(
-        self,
-        votes: Votes | ArrayLike | None = None,
-        tie_break_policy: TieBreakPolicy = "abstain",
-        *,
-        prior: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        bags: Bags | Sequence[Bags] | None = None,
-        features: Any | None = None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """`predict_proba` and `predict` in one pass."""
-        soft, scores = self._predict(votes, prior, groups, bags, features, with_scores=True)
-        return soft, decide(scores, tie_break_policy, self.seed)
-
-    def predict_chunks(
-        self, chunks: Iterable[Votes | ArrayLike], tie_break_policy: TieBreakPolicy = "abstain"
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
-        """`label` of votes that come in chunks, chunk by chunk: memory holds one.
-
-        Args:
-            chunks: VoteChunks, or any other iterable of what `label` takes. Read once.
-            tie_break_policy: as in `predict`.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InvalidVotesError: on the way, as in `label`.
-        """
-        self._fitted  # noqa: B018  # raises where the model is not fitted
-        return (self.label(votes, tie_break_policy) for votes in chunks)
-
-    def decision_function(
-        self,
-        votes: Votes | ArrayLike | None = None,
-        *,
-        prior: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        bags: Bags | Sequence[Bags] | None = None,
-        features: Any | None = None,
-    ) -> NDArray[np.float32]:
-        """[N, K] scores whose largest `predict` takes: for those who break ties, or weigh errors, themselves.
-
-        Args and errors as in `predict_proba`.
-        """
-        return self._predict(votes, prior, groups, bags, features, with_scores=True).scores
-
-    def _predict(
-        self,
-        votes: Votes | ArrayLike | None,
-        prior: ArrayLike | None,
-        groups: ArrayLike | None,
-        bags: Bags | Sequence[Bags] | None,
-        features: Any | None,
-        *,
-        with_scores: bool,
-    ) -> Predicted:
-        fitted = self._fitted
-        matrix = None if features is None else read_features(features, None)
-        readable = read_votes(votes, fitted, self.n_classes, matrix)
-        items = read_side_information(fitted, readable, prior=prior, groups=groups, bags=bags, features=matrix)
-        return predict(readable, fitted, self._settings.share_prior_mass, items, with_scores=with_scores)
-
     def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
         """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.
 
@@ -325,52 +205,6 @@ class LabelModel(FittedAttributes):
             self._sets = model, 1 - p[np.arange(len(items)), held[items]]
         return self._sets
 
-    def explain(self, votes: Votes | ArrayLike, row: int) -> Explanation:
-        """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.
-
-        Args:
-            votes: as in `predict_proba`.
-            row: position of the item.
-
-        Raises:
-            NotFittedError, InvalidVotesError: as in `predict_proba`.
-            InvalidArgumentError: if there is no such row.
-        """
-        readable = read_votes(votes, self._fitted, self.n_classes, None)
-        if not -readable.n_items <= row < readable.n_items:
-            raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
-        item = readable.select_items([row % readable.n_items])
-        return explain(item, self._fitted, self._settings.share_prior_mass, self.classes)
-
-    def score(
-        self,
-        votes: Votes | ArrayLike | None,
-        gold: ArrayLike,
-        metric: str = "accuracy",
-        *,
-        prior: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        bags: Bags | Sequence[Bags] | None = None,
-        features: Any | None = None,
-    ) -> float:
-        """Share of the items, among those with gold (>= 0), whose hard label is right; ties count as wrong.
-
-        Votes and side information are those of `predict`.
-
-        Raises:
-            InvalidArgumentError: if gold has another length than the votes, or no label.
-        """
-        if metric != "accuracy":
-            raise InvalidArgumentError(f"the metric known here is 'accuracy', got {metric!r}", field="metric")
-        truth = np.asarray(gold)
-        predicted = self.predict(votes, prior=prior, groups=groups, bags=bags, features=features)
-        if truth.shape != predicted.shape:
-            raise InvalidArgumentError(f"gold must have shape {predicted.shape}, got {truth.shape}", field="gold")
-        known = truth >= 0
-        if not known.any():
-            raise InvalidArgumentError("gold holds no label", field="gold")
-        return float((predicted[known] == truth[known]).mean())
-
     # ------------------------------------------------------------- keeping
 
     def to_bytes(self) -> bytes:
@@ -380,7 +214,7 @@ class LabelModel(FittedAttributes):
             NotFittedError: before `fit`.
         """
         parameters = {"classes": list(self.classes), "seed": self.seed, "max_iter": self.max_iter, "tol": self.tol}
-        return storage.pack(parameters, self._settings, self._fitted)
+        return storage.pack(parameters, self._fitted, self._settings)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -389,10 +223,11 @@ class LabelModel(FittedAttributes):
         Raises:
             ModelFileError: if the bytes are not a model that this version can read.
         """
-        parameters, settings, fitted = storage.unpack(data)
+        header, fitted, settings = storage.unpack(data)
         try:
-            model = cls(**parameters, label_space=registry.name_of(fitted.params.labels))
-        except (TypeError, ValueError) as error:
+            parameters = {name: header[name] for name in ("classes", "seed", "max_iter", "tol", "label_space")}
+            model = cls(**parameters)
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"the model file is damaged: {error!r}") from None
         model._settings, model._state = settings, fitted
         return model

@@ -1,9 +1,9 @@
 """The seams of the label model: how votes lie in memory, how a source votes, what a label is.
 
-EM (`weaklabel.model.em`), calibration and the model file know votes, sources and labels by these protocols only. A source
-model or a label space is a JAX pytree: its arrays are its parameters, its class says what they mean, and compiled code is
-chosen by that class. What is implemented here is in `layout`, `sources` and `labels`; more can be registered, see
-`weaklabel.model.registry`.
+EM (`weaklabel.model.em`), calibration and the model file know votes, sources and labels by these protocols only. A
+source model or a label space is a JAX pytree: its arrays are its parameters, its class says what they mean, and
+compiled code is chosen by that class. What is implemented here is in `layout`, `sources` and `labels`; more can be
+registered, see `weaklabel.model.registry`.
 
 Shapes: U rows, M sources, S vote symbols (the K classes, then the candidate sets), K classes, C any number of columns.
 """

@@ -116,7 +116,7 @@ class State(NamedTuple):
     """Under the responsibilities."""
     iteration: Int[Array, ""]
     change: Float[Array, ""]
-    """Largest change of a responsibility in the last iteration; of many rows the mean, see `weaklabel.model.em.loop`."""
+    """Largest change of a responsibility in the last iteration; of many rows the mean, see `em.loop`."""
     rate: Float[Array, ""]
     """The change of an iteration over that of the one before: EM shrinks its error by about so much."""
     objective: Float[Array, " max_iter"]

@@ -51,8 +51,8 @@ class Settings(NamedTuple):
     correlation_few: float = 0.8
     """Correlation that is assumed over the number of sources: few tell little of their dependence."""
     design_effect_exponent: float = 0.7
-    """n votes are worth n / (1 + (n^design_effect_exponent - 1) / design_effect_exponent times the correlation): in groups, rather than all
-    alike."""
+    """e: the design effect of n votes is 1 + correlation * (n^e - 1) / e. Below 1, votes depend in groups rather than
+    all alike."""
     untestable: float = 1.0
     """Factor by which the evidence shrinks, beside 1, where sources are so few that independence cannot be tested."""
     prior_correlated: float = 0.25

@@ -107,7 +107,10 @@ def read_items(
 def _beliefs(
     votes: Votes, gold: NDArray[np.int32] | None, gold_error: ArrayLike, prior: ArrayLike | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_] | None]:
-    """[N, K] what a prior and gold that may be wrong add to the log-posterior, and [N] where a prior replaces the class balance."""
+    """[N, K] what beliefs add to the log-posterior, and [N] where a prior replaces the class balance.
+
+    Beliefs are a prior, and gold that may be wrong.
+    """
     n_items, n_classes = votes.n_items, votes.n_classes
     offset, replaces_balance = None, None
     if prior is not None:

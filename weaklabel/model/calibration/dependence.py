@@ -35,7 +35,7 @@ MOST_REPLICATES = 400
 MOST_CELLS = 10_000_000
 """Of rows x M x K in memory."""
 CELLS_AT_ONCE = 2**18
-"""Of replicates that are drawn together: few enough to stay in cache, enough that threads do not wait for each other."""
+"""Of replicates that are drawn together: few enough for the cache, enough that threads do not wait for each other."""
 ONE_BY_ONE = 4
 """Groups of replicates that are drawn before it is seen whether many are needed."""
 FEWEST_ROWS = 50
@@ -89,7 +89,9 @@ def excess_correlation(
     pairs, of_rows = votes_a_row * (votes_a_row - 1) // 2, pattern.weight
     n_pairs = max(int(pairs.sum()), 1)
     n_effective = float((pairs @ of_rows) ** 2 / max(pairs @ of_rows**2, 1e-9))  # as many, if all weighed the same
-    n_replicates = min(1 + SIMULATED_PAIRS // n_pairs, MOST_REPLICATES, 1 + SIMULATED_CELLS // max(len(rows) * n_classes, 1))
+    n_replicates = min(
+        1 + SIMULATED_PAIRS // n_pairs, MOST_REPLICATES, 1 + SIMULATED_CELLS // max(len(rows) * n_classes, 1)
+    )
     n_cells, used = n_rows * n_sources, rows * n_sources + sources  # drawn for every cell, voted or not
     if n_sources > CROWD:
         n_cells, used = len(rows), np.arange(len(rows))

@@ -1,4 +1,4 @@
-"""Which calibration a fit has: how far its errors are seen to be correlated, or cannot be seen not to be. On the host."""
+"""The calibration of a fit: how far errors are seen to be correlated, or cannot be seen not to be. On the host."""
 
 from __future__ import annotations
 

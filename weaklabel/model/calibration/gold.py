@@ -1,8 +1,9 @@
-"""What a few known labels say about how sure to be: the inverse temperature of soft labels, and the share of vote shares."""
+"""What a few known labels say about how sure to be: inverse temperature, and the mixture of vote shares."""
 
 from __future__ import annotations
 
 import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +31,7 @@ def calibrate(
     class_balance: NDArray[np.float64],
     settings: Settings,
 ) -> Calibration:
-    """The calibration with inverse temperature and mixture of vote shares at their posterior mode on the rows with gold.
+    """The calibration with inverse temperature and share mixture at their posterior mode on the rows with gold.
 
     Args:
         calibration: without gold.
@@ -70,7 +71,11 @@ def calibrate(
 
 @jax.jit
 def _probabilities(
-    evidence: RowEvidence, gold: Int[Array, " R"], calibration: Calibration, factor: Float[Array, " T"], share: Float[Array, " T"]
+    evidence: RowEvidence,
+    gold: Int[Array, " R"],
+    calibration: Calibration,
+    factor: Float[Array, " T"],
+    share: Float[Array, " T"],
 ) -> Float[Array, "T R"]:
     """Probability of the known label of each row under each setting."""
 

@@ -2,8 +2,8 @@
 
 The posterior of a model whose sources are independent is too sure where they are not. So what one vote can say is
 bounded, n votes count for less than n by the correlation of their errors, and a share of the vote shares and of the
-uniform distribution is mixed in; all of it to the extent that errors are seen to be correlated, or cannot be seen not to
-be.
+uniform distribution is mixed in; all of it to the extent that errors are seen to be correlated, or cannot be seen not
+to be.
 
 The decision is another question than the probability. It pools the untempered posterior with the vote shares, which
 changes items on which the model is not sure; and on items without votes, whose soft label is uniform, it uses the class

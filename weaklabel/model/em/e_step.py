@@ -18,8 +18,8 @@ class EStep(NamedTuple):
     responsibilities: Float[Array, "U K"]
     """Probability of each class: the posterior, mixed with the vote-share prior by its weight."""
     log_marginal: Float[Array, " U"]
-    """Of the votes: the log marginal likelihood, and the log joint of the votes with the vote-share prior for the label,
-    mixed alike. Where sources are read generatively EM raises it, except for shrinkage."""
+    """Of the votes: the log marginal likelihood, and the log joint of the votes with the vote-share prior for the
+    label, mixed alike. Where sources are read generatively EM raises it, except for shrinkage."""
 
 
 def label_posterior(rows: Rows, params: Params) -> LabelPosterior:

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from weaklabel.model.em.e_step import e_step
-from weaklabel.model.preparation.rows import build_rows, mark_gold
 from weaklabel.model.em.statistics import statistics
 from weaklabel.model.numerics.compute_once import materialized
+from weaklabel.model.preparation.rows import build_rows, mark_gold
 from weaklabel.model.protocols import Block, Layout
 from weaklabel.model.records import Params, RowVotes, Statistics
 

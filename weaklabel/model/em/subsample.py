@@ -1,10 +1,10 @@
 """The rows of large fits: in chunks, subsampled, and passed over as a whole.
 
-Parameters fitted on a subsample are off by its sampling error. Each pass over all rows is an EM iteration, which shrinks
-that error by EM's own rate; see `weaklabel.model.em.estimate`.
+Parameters fitted on a subsample are off by its sampling error. Each pass over all rows is an EM iteration, which
+shrinks that error by EM's own rate; see `weaklabel.model.em.estimate`.
 
-Statistics add up over chunks, over the devices of a process, and over the processes that `jax.distributed` has joined, of
-which each reads its own chunks. The subsample is the same however rows are cut and spread.
+Statistics add up over chunks, over the devices of a process, and over the processes that `jax.distributed` has joined,
+of which each reads its own chunks. The subsample is the same however rows are cut and spread.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Subsample(NamedTuple):
 
 
 def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsample:
-    """All rows, where few are distinct or there are few; else a sample, as of `draw_subsample`: of the rows of all processes.
+    """All rows, where few are distinct or there are few; else a subsample of the rows of all processes.
 
     Args:
         chunks: those of this process.
@@ -140,7 +140,10 @@ def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsamp
     """
     first = next(iter(chunks), None)
     n_classes, names = _agreed(chunks.n_classes, None if first is None else first.source_names)
-    distinct, sample = DistinctRowCounter(n_classes, len(names), sample_rows), _LowestRanks(chunks, len(names), sample_rows, seed)
+    distinct, sample = (
+        DistinctRowCounter(n_classes, len(names), sample_rows),
+        _LowestRanks(chunks, len(names), sample_rows, seed),
+    )
     n_votes = 0
     for chunk in recut(chunks):
         distinct.add(chunk.codes)

@@ -26,12 +26,10 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from weaklabel.side_information.features import Features
+
 if TYPE_CHECKING:
     import optax
-
-Features = NDArray[np.float32] | sp.csr_array[np.float32]
-"""[N, D], dense or sparse by rows."""
-
 
 EPOCHS = (10, 100)
 """At least, and at most."""

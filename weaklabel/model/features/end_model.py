@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
-from weaklabel.model.features.classifier import Classifier, ClassifierSettings, Features, cross_fit
+from weaklabel.model.features.classifier import Classifier, ClassifierSettings, cross_fit
+from weaklabel.side_information.features import Features
 
 LEAST_GAIN = 6.0
 """Nats of held-out likelihood that features must gain before they count; of useless ones, 19 in 20 gain less than 2."""

@@ -119,7 +119,9 @@ def _count_groups(
     return tuple(groups), tuple(_expected_counts(bags, chosen, rows(chosen)) for chosen in loose)
 
 
-def _alike(size: NDArray[np.int64], axes: NDArray[np.int64], constrained: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
+def _alike(
+    size: NDArray[np.int64], axes: NDArray[np.int64], constrained: NDArray[np.bool_]
+) -> Iterator[NDArray[np.intp]]:
     """Bags that are padded to one shape: each group costs a compilation, and padding costs work."""
     kinds = np.column_stack([(axes > 0).sum(1), [bucket(length, SMALLEST_LENGTH) for length in size.tolist()]])
     n_states = np.where(axes > 0, axes, 1).astype(np.float64).prod(1)

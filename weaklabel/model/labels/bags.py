@@ -23,12 +23,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
-from numpy.typing import NDArray
+from jaxtyping import Array, Bool, Float, Int
 
 from weaklabel.model.labels.bag_layout import IMPOSSIBLE, BagLayout, CountGroup, SameGroups
 from weaklabel.model.labels.expected_counts import expected_posterior
-from weaklabel.side_information.bags import CheckedBags, CountBags
 
 BLOCK_CELLS = 2**20
 """Items times states that are passed over at once: bounds the memory."""
@@ -61,8 +59,8 @@ def bag_posterior(log_joint: Float[Array, "U K"], layout: BagLayout) -> BagPoste
     """Marginals of the labels, and the evidence, under what is known of bags; exact but for `layout.expected`.
 
     Args:
-        log_joint: log-prior plus log marginal likelihood of each row's votes, not normalised; -inf for classes that are excluded,
-            but not for all of a row.
+        log_joint: log-prior plus log-likelihood of each row's votes, not normalised; -inf for classes that are
+            excluded, but not for all of a row.
         layout: of `lay_out_bags`.
     """
     log_marginal = jax.scipy.special.logsumexp(log_joint, axis=1)
@@ -127,7 +125,7 @@ def _forward_backward(
     overflow: Float[Array, "B J"],
     rest_factor: Float[Array, "B L1"],
 ) -> tuple[Float[Array, "B L J1"], Float[Array, " B"]]:
-    """Probability that each item is of none of the counted classes, or of each, and the log marginal likelihood of the bags."""
+    """Probability that each item is of none of the counted classes, or of each; log marginal likelihood of the bags."""
     n_bags, n_axes = len(size), len(factors)
     lengths = tuple(factor.shape[1] for factor in factors)
     over_states = tuple(range(1, n_axes + 1))

@@ -1,6 +1,7 @@
 """Independent classes: every item has one of K, by the class balance, unless more is known of it.
 
-Beliefs about an item, the balance of its group and the bags it is in come in by `RowInformation`; see `groups` and `bags`.
+Beliefs about an item, the balance of its group and the bags it is in come in by `RowInformation`; see `groups` and
+`bags`.
 """
 
 from __future__ import annotations
@@ -120,9 +121,7 @@ class ClassPrior(NamedTuple):
             return prior
         return jnp.where(information.replaces_balance[:, None], 0, prior)
 
-    def statistics(
-        self, responsibilities: Float[Array, "U K"], information: RowInformation | None
-    ) -> ClassStatistics:
+    def statistics(self, responsibilities: Float[Array, "U K"], information: RowInformation | None) -> ClassStatistics:
         """See `LabelSpace`."""
         by_group = None
         if self.group_totals is not None and information is not None and information.group is not None:
@@ -140,9 +139,9 @@ class ClassPrior(NamedTuple):
     def calibrated(self, profile: Profile, settings: Settings, removed: float, *, for_decisions: bool) -> Self:
         """See `LabelSpace`."""
         log_balance = np.log(np.asarray(self.class_totals) / np.asarray(self.class_totals).sum())
-        log_prior = np.asarray(self.log_prior)
+        log_prior = self.log_prior
         if not for_decisions:
-            log_prior = _tempered(log_balance, profile, settings.prior_power_calibrated)
+            log_prior = _tempered(jnp.asarray(log_balance), profile, settings.prior_power_calibrated)
         return self._replace(log_prior=jnp.asarray(log_prior - removed * log_balance, jnp.float32))
 
 

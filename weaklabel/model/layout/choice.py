@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model.layout.copy_weights import cell_weights, vote_weights
 from weaklabel.model.layout.dense import DenseLayout
-from weaklabel.model.layout.packed import PackedLayout, n_words, pack
+from weaklabel.model.layout.packed import n_words, pack
 from weaklabel.model.layout.slots import arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
 from weaklabel.model.numerics.padding import bucket, padded
@@ -53,9 +53,7 @@ def is_dense(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> bo
 
 
 @partial(jax.jit, static_argnames="n_symbols")
-def lay_out_codes(
-    codes: Int[Array, "U M"], copies: Float[Array, "M M"] | None, n_symbols: int
-) -> Layout:
+def lay_out_codes(codes: Int[Array, "U M"], copies: Float[Array, "M M"] | None, n_symbols: int) -> Layout:
     """Every cell of a matrix of symbols. A program of its own: in another, packing would be done at each look-up.
 
     Args:

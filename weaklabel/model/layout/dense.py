@@ -146,13 +146,13 @@ class DenseLayout(NamedTuple):
         size = codes.shape[1]
 
         def step(total: Tree, part: tuple[Array, Array, Array | None]) -> tuple[Tree, None]:
-            number, *cells = part
+            number, codes, shares = part
 
             def of_block(values: Array) -> Array:
                 block: Array = jax.lax.dynamic_slice_in_dim(values, number * size, size)
                 return block
 
-            return function(Block(number, DenseLayout(*cells), of_block), total), None
+            return function(Block(number, DenseLayout(codes, shares), of_block), total), None
 
         return jax.lax.scan(step, start, (jnp.arange(len(codes)), codes, shares))[0]
 

@@ -10,10 +10,11 @@ import scipy.sparse as sp
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.preparation.rows import build_rows, mark_gold
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
+from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.preparation.vote_counts import share_totals, vote_counts
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, RowVotes
 from weaklabel.model.settings import Settings
@@ -22,9 +23,7 @@ from weaklabel.model.sources.choice import source_model
 from weaklabel.model.sources.duplicates import copy_scores, with_families
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.model.sources.unipolarity import unipolarity
-from weaklabel.model.preparation.vote_counts import share_totals, vote_counts
 from weaklabel.side_information.items import ItemInformation
-from weaklabel.votes import Votes
 from weaklabel.votes.conversion import plain_part
 
 
@@ -140,9 +139,7 @@ def prepare(
     )
 
 
-def _in_order(
-    values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None, fill: float = 0
-) -> Array:
+def _in_order(values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None, fill: float = 0) -> Array:
     """Values [U] of rows on the device, padded, in an order if one is given."""
     return to_device(values, n_rows, fill) if order is None else to_device(padded(values, n_rows, fill)[order])
 

@@ -69,9 +69,7 @@ def share_totals(
 
 
 @partial(jax.jit, static_argnames=("n_sources", "n_symbols"))
-def _share_totals(
-    votes: RowVotes, items: Float[Array, " U"], *, n_sources: int, n_symbols: int
-) -> Float[Array, " M"]:
+def _share_totals(votes: RowVotes, items: Float[Array, " U"], *, n_sources: int, n_symbols: int) -> Float[Array, " M"]:
     totals = votes.layout.share_totals(items, n_sources, n_symbols)
     if votes.soft is None:
         return totals
@@ -101,13 +99,18 @@ def right_votes(
 
     def of_run(start: int) -> NDArray[np.float64]:
         rows, sources, labels = (column[start : start + VOTES_OF_A_RUN] for column in columns)
-        return np.asarray(np.bincount(sources, unique.weight[rows] * soft[rows, labels], votes.n_sources), np.float64)
+        weighted = unique.weight[rows] * soft[rows, labels]
+        return np.asarray(np.bincount(sources, weighted, votes.n_sources), np.float64)
 
-    return sum(at_once(of_run, range(0, len(columns[0]), VOTES_OF_A_RUN)), start=np.zeros(votes.n_sources))
+    total: NDArray[np.float64] = np.zeros(votes.n_sources)
+    for of_one in at_once(of_run, range(0, len(columns[0]), VOTES_OF_A_RUN)):
+        total += of_one
+    return total
 
 
 @partial(jax.jit, static_argnames="n_sources")
 def _right_votes(
     layout: Layout, weight: Float[Array, " U"], soft: Float[Array, "U K"], *, n_sources: int
 ) -> Float[Array, "M K"]:
-    return layout.own_counts(weight[:, None] * soft, n_sources)
+    counts: Array = layout.own_counts(weight[:, None] * soft, n_sources)
+    return counts

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from weaklabel.model.calibration.decision import decide, first_highest
 from weaklabel.model.calibration.tempering import calibrate_rows, gather_evidence, soft_labels, tally_of
-from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.compute_once import materialized
 from weaklabel.model.preparation.prepare import Prepared
+from weaklabel.model.preparation.rows import build_rows
+from weaklabel.model.preparation.vote_counts import right_votes
 from weaklabel.model.protocols import Block, Layout
 from weaklabel.model.records import Calibration, Rows, RowVotes
 from weaklabel.model.report.agreement import Agreement, of_tally, of_votes
 from weaklabel.model.settings import Settings
-from weaklabel.model.preparation.vote_counts import right_votes
 
 UNIFORM = 1e-6
 """Range of a soft label of which nothing is known."""
@@ -131,7 +131,9 @@ def summarize_blocks(
 
 
 def source_accuracy(
-    prepared: Prepared, right: NDArray[np.float64], of_statistics: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    prepared: Prepared,
+    right: NDArray[np.float64],
+    of_statistics: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
 ) -> NDArray[np.float64]:
     """[M] expected share of each source's votes that are right; the mean of all where it has none.
 

@@ -18,7 +18,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-
 BISECTIONS = 40
 LARGEST = 16.0
 """Of asinh(z), on either side."""

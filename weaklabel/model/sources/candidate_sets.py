@@ -2,8 +2,8 @@
 
 Its confusion matrix is summed over the set (coarsening at random, Heitjan and Rubin 1991, doi:10.1214/aos/1176348396;
 candidate sets as in Imprecise Label Learning, arXiv:2305.12715). That is where the log-likelihood of a set starts; how
-often the set was seen in each class moves it, so that sets which miss the truth (arXiv:2301.12077) and biased complements
-are learned rather than assumed.
+often the set was seen in each class moves it, so that sets which miss the truth (arXiv:2301.12077) and biased
+complements are learned rather than assumed.
 
 Shapes: C sets of the codebook, which follow the K classes among the S symbols; M sources.
 """

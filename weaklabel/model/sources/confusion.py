@@ -112,7 +112,7 @@ class ConfusionMatrices(NamedTuple):
 
     def votes_by_class(self, statistics: Float[Array, "M S K"]) -> NDArray[np.float32] | None:
         """See `SourceModel`."""
-        return np.asarray(statistics).sum(1)
+        return np.asarray(np.asarray(statistics).sum(1), np.float32)
 
     def right_votes(
         self, statistics: Float[Array, "M S K"], profile: Profile

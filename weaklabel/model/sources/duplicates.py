@@ -33,7 +33,9 @@ MOST_CELLS = 2**24
 """... and more rows times symbols."""
 
 
-def copy_scores(votes: Votes, weight: NDArray[np.float64], unipolarity: NDArray[np.float64]) -> sp.csr_array[np.float64]:
+def copy_scores(
+    votes: Votes, weight: NDArray[np.float64], unipolarity: NDArray[np.float64]
+) -> sp.csr_array[np.float64]:
     """How surely each pair of sources copies each other.
 
     Args:

@@ -15,9 +15,9 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy.special import entr, logsumexp
 
+from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.numerics.padding import bucket, to_device
 from weaklabel.model.records import SoftVotes
-from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.votes import Votes
 
 BLOCK_VOTES = 4096

@@ -1,0 +1,193 @@
+"""Predictions of a fitted label model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.model.calibration.decision import TieBreakPolicy, decide
+from weaklabel.model.fitted_attributes import FittedAttributes
+from weaklabel.model.inputs import read_votes
+from weaklabel.model.prediction import Predicted, predict, read_side_information
+from weaklabel.model.report.explanation import Explanation, explain
+from weaklabel.model.settings import Settings
+from weaklabel.side_information.bags import Bags
+from weaklabel.side_information.features import read_features
+from weaklabel.votes import Votes
+
+
+class Predictor(FittedAttributes):
+    """What `LabelModel` does with votes once it is fitted."""
+
+    classes: tuple[str, ...]
+    seed: int
+    _settings: Settings
+
+    def predict_proba(
+        self,
+        votes: Votes | ArrayLike | None = None,
+        *,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        bags: Bags | Sequence[Bags] | None = None,
+        features: Any | None = None,
+    ) -> NDArray[np.float32]:
+        """[N, K] soft labels: calibrated probabilities of the classes; rows sum to one.
+
+        Args:
+            votes: Votes, whose sources are matched by name (a source of the model that is missing abstains), or whole
+                numbers [N, M] with the columns in the order of the fit. None where there are features only. Items of
+                which nothing is known are uniform.
+            prior: as in `fit`.
+            groups: as in `fit`. A group that the fit has not seen has the class balance of all.
+            bags: as in `fit`.
+            features: as in `fit`. Those of a fit need not be given; then votes speak alone.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
+            InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
+        """
+        return self._predict(votes, prior, groups, bags, features, with_scores=False).soft
+
+    def predict(
+        self,
+        votes: Votes | ArrayLike | None = None,
+        tie_break_policy: TieBreakPolicy = "abstain",
+        *,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        bags: Bags | Sequence[Bags] | None = None,
+        features: Any | None = None,
+    ) -> NDArray[np.int32]:
+        """[N] the hard label of each item.
+
+        Not always the likeliest class: where the model is not sure, the decision leans to the majority of the votes;
+        and on items without votes, whose soft label is uniform, it may follow the class balance and the silence of
+        unipolar sources (`diagnostics.guessed_share` says how often).
+
+        Args:
+            votes: as in `predict_proba`.
+            tie_break_policy: what to answer where classes are tied: "abstain" (-1), "random" (one of them, the same at
+                each call with the same seed) or "true-random".
+            prior: as in `predict_proba`.
+            groups: as in `predict_proba`.
+            bags: as in `predict_proba`.
+            features: as in `predict_proba`.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+            InvalidArgumentError: for an unknown policy, and as in `predict_proba`.
+        """
+        return self.label(votes, tie_break_policy, prior=prior, groups=groups, bags=bags, features=features)[1]
+
+    def label(
+        self,
+        votes: Votes | ArrayLike | None = None,
+        tie_break_policy: TieBreakPolicy = "abstain",
+        *,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        bags: Bags | Sequence[Bags] | None = None,
+        features: Any | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """`predict_proba` and `predict` in one pass."""
+        soft, scores = self._predict(votes, prior, groups, bags, features, with_scores=True)
+        return soft, decide(scores, tie_break_policy, self.seed)
+
+    def predict_chunks(
+        self, chunks: Iterable[Votes | ArrayLike], tie_break_policy: TieBreakPolicy = "abstain"
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+        """`label` of votes that come in chunks, chunk by chunk: memory holds one.
+
+        Args:
+            chunks: VoteChunks, or any other iterable of what `label` takes. Read once.
+            tie_break_policy: as in `predict`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidVotesError: on the way, as in `label`.
+        """
+        self._fitted  # noqa: B018  # raises where the model is not fitted
+        return (self.label(votes, tie_break_policy) for votes in chunks)
+
+    def decision_function(
+        self,
+        votes: Votes | ArrayLike | None = None,
+        *,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        bags: Bags | Sequence[Bags] | None = None,
+        features: Any | None = None,
+    ) -> NDArray[np.float32]:
+        """[N, K] scores whose largest `predict` takes: for those who break ties, or weigh errors, themselves.
+
+        Args and errors as in `predict_proba`.
+        """
+        return self._predict(votes, prior, groups, bags, features, with_scores=True).scores
+
+    def _predict(
+        self,
+        votes: Votes | ArrayLike | None,
+        prior: ArrayLike | None,
+        groups: ArrayLike | None,
+        bags: Bags | Sequence[Bags] | None,
+        features: Any | None,
+        *,
+        with_scores: bool,
+    ) -> Predicted:
+        fitted = self._fitted
+        matrix = None if features is None else read_features(features, None)
+        readable = read_votes(votes, fitted, len(self.classes), matrix)
+        items = read_side_information(fitted, readable, prior=prior, groups=groups, bags=bags, features=matrix)
+        return predict(readable, fitted, self._settings.share_prior_mass, items, with_scores=with_scores)
+
+    def explain(self, votes: Votes | ArrayLike, row: int) -> Explanation:
+        """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.
+
+        Args:
+            votes: as in `predict_proba`.
+            row: position of the item.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+            InvalidArgumentError: if there is no such row.
+        """
+        readable = read_votes(votes, self._fitted, len(self.classes), None)
+        if not -readable.n_items <= row < readable.n_items:
+            raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
+        item = readable.select_items([row % readable.n_items])
+        return explain(item, self._fitted, self._settings.share_prior_mass, self.classes)
+
+    def score(
+        self,
+        votes: Votes | ArrayLike | None,
+        gold: ArrayLike,
+        metric: str = "accuracy",
+        *,
+        prior: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        bags: Bags | Sequence[Bags] | None = None,
+        features: Any | None = None,
+    ) -> float:
+        """Share of the items, among those with gold (>= 0), whose hard label is right; ties count as wrong.
+
+        Votes and side information are those of `predict`.
+
+        Raises:
+            InvalidArgumentError: if gold has another length than the votes, or no label.
+        """
+        if metric != "accuracy":
+            raise InvalidArgumentError(f"the metric known here is 'accuracy', got {metric!r}", field="metric")
+        truth = np.asarray(gold)
+        predicted = self.predict(votes, prior=prior, groups=groups, bags=bags, features=features)
+        if truth.shape != predicted.shape:
+            raise InvalidArgumentError(f"gold must have shape {predicted.shape}, got {truth.shape}", field="gold")
+        known = truth >= 0
+        if not known.any():
+            raise InvalidArgumentError("gold holds no label", field="gold")
+        return float((predicted[known] == truth[known]).mean())
