@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel import _archive
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model import registry, storage
 from weaklabel.model.calibration import conformal
@@ -239,7 +240,7 @@ class LabelModel(Predictor):
             NotFittedError: before `fit`.
             OSError: if the file cannot be written.
         """
-        storage.write(path, self.to_bytes())
+        _archive.write(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -8,13 +8,7 @@ Source models and label spaces are kept by their names and tables in `weaklabel.
 
 from __future__ import annotations
 
-import io
-import json
-import secrets
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -22,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from weaklabel import _archive as archive
 from weaklabel.errors import ModelFileError
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
@@ -201,20 +196,6 @@ SETTINGS = {
 RETIRED_SETTINGS: frozenset[str] = frozenset()
 """Keys of constants that no longer exist: files that hold them are read, without them."""
 
-_HEADER = "header"
-# What zipfile, zlib and numpy raise for bytes that are damaged, encrypted or packed in unknown ways.
-_UNREADABLE = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 
 def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
     """A header of JSON values, a fit and its constants, as bytes."""
@@ -231,16 +212,13 @@ def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
     }
     copies = fitted.copies.tocoo()
     arrays: Arrays = {
-        _HEADER: np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8),
         **dict(zip(COPIES, (copies.row, copies.col, copies.data), strict=True)),
         **_written(FITTED, fitted),
         **_written_parts(fitted),
         **_written(CALIBRATION, fitted.calibration),
         **({} if fitted.features is None else _written_features(fitted.features)),
     }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return archive.pack(header, arrays)
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
@@ -277,16 +255,12 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
 def _opened(data: bytes) -> tuple[dict[str, Any], Arrays]:
     """The header and the arrays of a file."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as members:
-            size = sum(member.file_size for member in members.infolist())
-        if size > MOST_BYTES:
-            raise ModelFileError(f"the model would take {size:,} bytes; at most {MOST_BYTES:,} are read")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name]) for name in archive.files}
-        header = json.loads(arrays.pop(_HEADER).tobytes())
-    except _UNREADABLE as error:
+        header, arrays = archive.unpack(data, MOST_BYTES)
+    except archive.TooLargeError as error:
+        raise ModelFileError(f"this model is too large: {error}") from None
+    except archive.UNREADABLE as error:
         raise ModelFileError(f"this is not a label model: {error}") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if header.get("format") != FORMAT:
         raise ModelFileError("this is not a label model")
     return header, arrays
 
@@ -425,18 +399,3 @@ def _read_features(arrays: Arrays, sizes: dict[str, int]) -> FeatureModel | None
 def _by_field(values: Mapping[str, Any], table: Mapping[str, str]) -> dict[str, Any]:
     """Values of the header by the names of fields."""
     return {table[key]: value for key, value in values.items()}
-
-
-def write(path: str | Path, data: bytes) -> None:
-    """Writes a file at once, so that a crash leaves the old file or the new one.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

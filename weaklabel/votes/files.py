@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import secrets
-import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel import _archive as archive
 from weaklabel.errors import InvalidVotesError
+from weaklabel.votes.parts import Parts
 from weaklabel.votes.symbols import Symbols
-from weaklabel.votes.validation import ERROR, Codes, check_ids, check_names
+from weaklabel.votes.validation import ERROR, check_ids, check_names
 
 FORMAT = "weaklabel votes"
 VERSION = 1
 MOST_BYTES = 2**34
 """Votes that take more memory than this are refused: what a small file unpacks to is not for it to say."""
-
-# What zipfile, zlib and numpy raise for bytes that are damaged, encrypted or packed in unknown ways.
-_UNREADABLE = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-
-class Parts(NamedTuple):
-    """What votes are made of; see `Votes`."""
-
-    n_items: int
-    n_classes: int
-    source_names: tuple[str, ...]
-    item_ids: NDArray[np.str_] | None
-    layout: Codes | tuple[NDArray[np.int32], NDArray[np.int32], Codes]
-    symbols: Symbols
 
 
 def write_parts(path: str | os.PathLike[str], parts: Parts) -> None:
@@ -57,21 +30,15 @@ def write_parts(path: str | os.PathLike[str], parts: Parts) -> None:
         "n_classes": parts.n_classes,
         "sources": parts.source_names,
     }
-    arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    arrays: dict[str, NDArray[Any]] = {}
     if isinstance(parts.layout, tuple):
         arrays |= zip(("rows", "columns", "codes"), parts.layout, strict=True)
     else:
         arrays["codes"] = parts.layout
     if parts.item_ids is not None:
         arrays["items"] = parts.item_ids
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, sets=parts.symbols.sets, soft=parts.symbols.soft, **arrays)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    arrays |= {"sets": parts.symbols.sets, "soft": parts.symbols.soft}
+    archive.write(path, archive.pack(header, arrays))
 
 
 def read_parts(path: str | os.PathLike[str]) -> Parts:
@@ -81,19 +48,13 @@ def read_parts(path: str | os.PathLike[str]) -> Parts:
         InvalidVotesError: if the file holds no votes, is of another version, or is damaged.
         OSError: if it cannot be read at all.
     """
-    data = io.BytesIO(Path(path).read_bytes())
+    data = Path(path).read_bytes()
     try:
-        with zipfile.ZipFile(data) as members:
-            size = sum(member.file_size for member in members.infolist())
-        if size > MOST_BYTES:
-            raise ValueError(f"it would take {size:,} bytes; at most {MOST_BYTES:,} are read")
-        with np.load(data, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name]) for name in archive.files}
-        header = json.loads(arrays["header"].tobytes())
+        header, arrays = archive.unpack(data, MOST_BYTES)
         if header["format"] != FORMAT or header["version"] != VERSION:
             raise ValueError(f"it holds {header['format']}, version {header['version']}; this reads version {VERSION}")
         return _checked(header, arrays)
-    except _UNREADABLE as error:
+    except archive.UNREADABLE as error:
         raise InvalidVotesError(f"{path} is not a file of votes, or is damaged: {error}", field="path") from error
 
 

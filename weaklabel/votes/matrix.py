@@ -17,39 +17,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
-from weaklabel.votes.codebook import Codebook, candidate_cells, soft_cells
-from weaklabel.votes.files import Parts, read_parts, write_parts
-from weaklabel.votes.order import cell_order
+from weaklabel.votes.codebook import candidate_cells, soft_cells
+from weaklabel.votes.constructors import matrix_parts, one_after_another, side_by_side, tensor_parts, triple_parts
+from weaklabel.votes.counting import FEW_CLASSES, counts_of_matrix, counts_of_triples, n_votes
+from weaklabel.votes.files import read_parts, write_parts
+from weaklabel.votes.parts import Parts
 from weaklabel.votes.symbols import CandidateSet, ImpreciseVote, SoftVote, Symbols
-from weaklabel.votes.validation import (
-    ABSTAIN,
-    ERROR,
-    Codes,
-    Place,
-    check_count,
-    check_ids,
-    check_names,
-    column_names,
-    compact_codes,
-    label_dtype,
-    numbered,
-    read_matrix,
-    read_tensor,
-    read_vector,
-)
+from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, check_names, label_dtype, read_tensor
 
 __all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_votes", "label_dtype"]
 
 Cells = ArrayLike | Sequence[Sequence[object]]
 """A matrix of votes as numbers, with vote objects among them or not."""
-BLOCK_ROWS = 8192
-"""Rows of a large matrix that are looked at together."""
 FEW_SOUGHT = 0.1
 """Share of the items, up to which each is looked up by bisection."""
-VOTES_OF_A_RUN = 2**18
-"""The same, of sparse votes."""
-FEW_CLASSES = 16
-"""Up to so many, votes are counted class by class."""
 
 
 class Votes:
@@ -157,7 +138,7 @@ class Votes:
             InvalidVotesError: for ragged input, bools, NaN, fractions, labels out of range, vote objects that do not
                 fit K classes, names that repeat, are missing or too few; it names the first place.
         """
-        return cls._from_matrix(array, n_classes, symbols, sources, items, lowest=ABSTAIN)
+        return cls._make(*matrix_parts(array, n_classes, symbols, sources, items, lowest=ABSTAIN))
 
     @classmethod
     def from_codes(
@@ -170,26 +151,7 @@ class Votes:
         items: Iterable[Hashable] | None = None,
     ) -> Self:
         """As `from_dense`, for a matrix that may also hold ERROR (-2) where a source failed on an item."""
-        return cls._from_matrix(codes, n_classes, symbols, sources, items, lowest=ERROR)
-
-    @classmethod
-    def _from_matrix(
-        cls,
-        array: Cells,
-        n_classes: int,
-        symbols: Symbols | Iterable[ImpreciseVote] | None,
-        sources: Iterable[str] | None,
-        items: Iterable[Hashable] | None,
-        lowest: int,
-    ) -> Self:
-        n_classes = check_count(n_classes, "n_classes", 2)
-        book = Codebook(n_classes, symbols)
-        matrix = read_matrix(array, book.number)
-        names = check_names(column_names(array) if sources is None else sources, matrix.shape[1])
-        ids = check_ids(items, matrix.shape[0])
-        numbers = compact_codes(matrix, n_classes, len(book), lowest, _place_in(names))
-        codes, kept_symbols = book.translate(numbers, _place_in(names))
-        return cls._make(matrix.shape[0], n_classes, names, ids, codes, kept_symbols)
+        return cls._make(*matrix_parts(codes, n_classes, symbols, sources, items, lowest=ERROR))
 
     @classmethod
     def from_soft(
@@ -211,8 +173,7 @@ class Votes:
             InvalidVotesError: for rows that are no distributions, naming the first place, and for names and ids as in
                 `from_dense`.
         """
-        tensor = read_tensor(probabilities, "probabilities")
-        return cls._from_tensor(tensor, sources, items, soft_cells)
+        return cls._make(*tensor_parts(read_tensor(probabilities, "probabilities"), sources, items, soft_cells))
 
     @classmethod
     def from_candidates(
@@ -234,21 +195,7 @@ class Votes:
             InvalidVotesError: for a set without classes and numbers but 0 and 1, naming the first place, and for names
                 and ids as in `from_dense`.
         """
-        tensor = read_tensor(candidates, "candidates")
-        return cls._from_tensor(tensor, sources, items, candidate_cells)
-
-    @classmethod
-    def _from_tensor(
-        cls,
-        tensor: NDArray[Any],
-        sources: Iterable[str] | None,
-        items: Iterable[Hashable] | None,
-        pack: Callable[[NDArray[Any], Place], tuple[Symbols, Codes]],
-    ) -> Self:
-        n_items, n_sources, n_classes = tensor.shape
-        names, ids = check_names(sources, n_sources), check_ids(items, n_items)
-        symbols, codes = pack(tensor, _place_in(names))
-        return cls._make(n_items, check_count(n_classes, "n_classes", 2), names, ids, codes, symbols)
+        return cls._make(*tensor_parts(read_tensor(candidates, "candidates"), sources, items, candidate_cells))
 
     @classmethod
     def from_triples(
@@ -293,30 +240,19 @@ class Votes:
         """
         if repeated not in ("last", "error"):
             raise InvalidArgumentError(f'repeated must be "last" or "error", got {repeated!r}', field="repeated")
-        n_classes = check_count(n_classes, "n_classes", 2)
-        rows, n_items, found_ids = numbered(items, "items", n_items, item_ids)
-        columns, n_sources, found_names = numbered(sources, "sources", n_sources, source_names)
-        ids = check_ids(found_ids, n_items)
-        names = check_names(found_names, n_sources)
-        book = Codebook(n_classes, symbols)
-        values = read_vector(labels, "labels", book.number)
-        if not len(rows) == len(columns) == len(values):
-            raise InvalidVotesError(
-                f"items, sources and labels must have one length, got {len(rows)}, {len(columns)} and {len(values)}"
-            )
-        numbers = compact_codes(values, n_classes, len(book), ABSTAIN, _triple)
-        codes, kept_symbols = book.translate(numbers, _triple)
-        order, last = cell_order(rows, columns, n_items, n_sources), np.ones(len(rows), bool)
-        if order is not None:
-            rows, columns, codes = rows[order], columns[order], codes[order]
-            last[:-1] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
-        if repeated == "error" and not last.all():
-            at = int(np.argmin(last))
-            item = rows[at] if ids is None else repr(str(ids[rows[at]]))
-            raise InvalidVotesError(f"source {names[columns[at]]!r} votes more than once on item {item}")
-        keep = last & (codes != ABSTAIN)
-        kept = (rows, columns, codes.copy()) if keep.all() else (rows[keep], columns[keep], codes[keep])
-        return cls._make(n_items, n_classes, names, ids, kept, kept_symbols)
+        parts = triple_parts(
+            items,
+            sources,
+            labels,
+            n_classes,
+            symbols,
+            n_items=n_items,
+            n_sources=n_sources,
+            source_names=source_names,
+            item_ids=item_ids,
+            refuse_repeated=repeated == "error",
+        )
+        return cls._make(*parts)
 
     @classmethod
     def concatenate_sources(cls, parts: Sequence[Votes]) -> Self:
@@ -325,17 +261,7 @@ class Votes:
         Raises:
             InvalidVotesError: for no parts; for parts that differ in items or classes; for a source name that repeats.
         """
-        _check_parts(parts)
-        known = [part.item_ids for part in parts if part.item_ids is not None]
-        for at, part in enumerate(parts):
-            if part.n_items != parts[0].n_items:
-                raise InvalidVotesError(
-                    f"part 0 is on {parts[0].n_items} items, part {at} on {part.n_items}", field="parts"
-                )
-            if part.item_ids is not None and not np.array_equal(part.item_ids, known[0]):
-                raise InvalidVotesError(f"part {at} has other item ids than those before it", field="parts")
-        names = check_names([name for part in parts for name in part.source_names], sum(p.n_sources for p in parts))
-        return cls._concatenate(parts, 1, names, known[0] if known else None)
+        return cls._make(*side_by_side([part._parts() for part in parts]))
 
     @classmethod
     def concatenate_items(cls, parts: Sequence[Votes]) -> Self:
@@ -345,35 +271,7 @@ class Votes:
             InvalidVotesError: for no parts; for parts that differ in sources or classes; for an item id that repeats,
                 or is there in some parts only.
         """
-        _check_parts(parts)
-        for at, part in enumerate(parts):
-            if part.source_names != parts[0].source_names:
-                raise InvalidVotesError(f"part {at} has other sources than part 0, or in another order", field="parts")
-            if (part.item_ids is None) != (parts[0].item_ids is None):
-                raise InvalidVotesError(f"of part 0 and part {at} one has item ids, the other none", field="parts")
-        ids = [str(one) for part in parts if part.item_ids is not None for one in part.item_ids]
-        n_items = sum(part.n_items for part in parts)
-        kept = None if parts[0].item_ids is None else check_ids(ids, n_items)
-        return cls._concatenate(parts, 0, parts[0].source_names, kept)
-
-    @classmethod
-    def _concatenate(
-        cls, parts: Sequence[Votes], axis: int, names: tuple[str, ...], ids: NDArray[np.str_] | None
-    ) -> Self:
-        symbols, tables = Symbols.merge([part.symbols for part in parts])
-        n_items = parts[0].n_items if axis == 1 else sum(part.n_items for part in parts)
-        layout: Codes | tuple[NDArray[np.int32], NDArray[np.int32], Codes]
-        if any(part.is_sparse for part in parts):
-            starts = np.cumsum([0, *(part.shape[axis] for part in parts)])[:-1].tolist()
-            cells = [part._cells(_says_something) for part in parts]
-            index = [np.concatenate([cell[at] for cell in cells]) for at in (0, 1)]
-            index[axis] += np.repeat(np.array(starts, np.int32), [len(cell[2]) for cell in cells])
-            codes = np.concatenate([table[cell[2]] for cell, table in zip(cells, tables, strict=True)])
-            order = np.lexsort((index[1], index[0]))
-            layout = index[0][order], index[1][order], codes[order]
-        else:
-            layout = np.concatenate([table[p.to_codes()] for p, table in zip(parts, tables, strict=True)], axis)
-        return cls._make(n_items, parts[0].n_classes, names, ids, layout, symbols)
+        return cls._make(*one_after_another([part._parts() for part in parts]))
 
     # ----------------------------------------------------------------- reading
 
@@ -400,9 +298,7 @@ class Votes:
     @property
     def n_votes(self) -> int:
         """Number of votes, abstains and errors left out."""
-        codes = self._values if self._matrix is None else self._matrix
-        blocks = range(0, len(codes), BLOCK_ROWS)  # which stay in the cache, comparisons included
-        return sum(int(np.count_nonzero(codes[start : start + BLOCK_ROWS] >= 0)) for start in blocks)
+        return n_votes(self._values if self._matrix is None else self._matrix)
 
     @property
     def coverage(self) -> NDArray[np.float64]:
@@ -442,7 +338,7 @@ class Votes:
         """The same votes, kept as triples."""
         if self._matrix is None:
             return self
-        cells = self._cells(lambda codes: codes != ABSTAIN)
+        cells = self._parts().cells
         return self._make(self.n_items, self.n_classes, self.source_names, self.item_ids, cells, self.symbols)
 
     def triples(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
@@ -472,35 +368,9 @@ class Votes:
         its classes, a soft vote by its probabilities.
         """
         if self.is_plain and self._matrix is not None and self.n_classes <= FEW_CLASSES:
-            return self._counted_by_block(self._matrix)
+            return counts_of_matrix(self._matrix, self.n_classes)
         rows, _, labels = self.triples()
-        if self.is_plain:
-            return self._tally(rows, labels)
-        is_class = labels < self.n_classes
-        total = self._tally(rows[is_class], labels[is_class]).astype(np.float64)
-        shares, rows, labels = self.symbols.distributions(), rows[~is_class], labels[~is_class]
-        for k in range(self.n_classes):
-            total[:, k] += np.bincount(rows, shares[labels, k], minlength=self.n_items)
-        return total
-
-    def _counted_by_block(self, codes: Codes) -> NDArray[np.int64]:
-        total = np.empty((self.n_items, self.n_classes), np.int64)
-        each = np.ones(self.n_sources, np.float32)
-        for start in range(0, len(codes), BLOCK_ROWS):
-            block = codes[start : start + BLOCK_ROWS]
-            for k in range(self.n_classes):
-                total[start : start + BLOCK_ROWS, k] = (block == k).astype(np.float32) @ each
-        return total
-
-    def _tally(self, rows: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.int64]:
-        total = np.zeros((self.n_items, self.n_classes), np.int64)
-        for start in range(0, len(rows), VOTES_OF_A_RUN):  # in cache
-            of_run = rows[start : start + VOTES_OF_A_RUN]
-            first, last = int(of_run[0]), int(of_run[-1])
-            place = (of_run - first).astype(np.int64) * self.n_classes + labels[start : start + VOTES_OF_A_RUN]
-            found = np.bincount(place, minlength=(last + 1 - first) * self.n_classes)
-            total[first : last + 1] += found.reshape(-1, self.n_classes)
-        return total
+        return counts_of_triples(rows, labels, self.n_items, self.symbols)
 
     def vote_at(self, item: int, source: int | str) -> int | CandidateSet | SoftVote:
         """The vote of a source, by column or name, on an item: a class index, ABSTAIN, ERROR or a vote object.
@@ -603,7 +473,7 @@ class Votes:
 
     def _says_the_same(self, other: Votes) -> bool:
         """Whether every cell means the same, whatever codes the two codebooks give it."""
-        (rows, columns, codes), (rows_2, columns_2, codes_2) = (v._cells(_says_something) for v in (self, other))
+        (rows, columns, codes), (rows_2, columns_2, codes_2) = self._parts().cells, other._parts().cells
         if not (self.is_plain and other.is_plain):
             _, (table, table_2) = Symbols.merge([self.symbols, other.symbols])
             codes, codes_2 = table[codes], table_2[codes_2]
@@ -646,25 +516,3 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _place_in(names: Sequence[str]) -> Place:
-    return lambda at: f"row {at[0]}, column {at[1]} ({names[at[1]]!r})"
-
-
-def _triple(at: tuple[int, ...]) -> str:
-    return f"triple {at[0]}"
-
-
-def _check_parts(parts: Sequence[Votes]) -> None:
-    if not parts:
-        raise InvalidVotesError("there are no votes to put together", field="parts")
-    for at, part in enumerate(parts):
-        if part.n_classes != parts[0].n_classes:
-            raise InvalidVotesError(
-                f"part 0 is over {parts[0].n_classes} classes, part {at} over {part.n_classes}", field="parts"
-            )
-
-
-def _says_something(codes: Codes) -> NDArray[np.bool_]:
-    return np.not_equal(codes, ABSTAIN)

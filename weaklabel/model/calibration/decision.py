@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.votes import ABSTAIN
-from weaklabel.votes.matrix import FEW_CLASSES
+from weaklabel.votes.counting import FEW_CLASSES
 
 TieBreakPolicy = Literal["abstain", "random", "true-random"]
 

@@ -26,7 +26,7 @@ from weaklabel.model.layout.sparse import SparseLayout
 from weaklabel.model.numerics.padding import bucket, padded
 from weaklabel.model.protocols import Layout
 from weaklabel.votes import Votes
-from weaklabel.votes.matrix import FEW_CLASSES
+from weaklabel.votes.counting import FEW_CLASSES
 
 MOST_PACKED_SYMBOLS = 64
 DENSE_FILL = 0.2

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.protocols import Block, Layout, Tree
-from weaklabel.votes.matrix import FEW_CLASSES
+from weaklabel.votes.counting import FEW_CLASSES
 
 BLOCK_ROWS = 1024
 """On a CPU: what is made of them stays in the cache."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.layout.slots import FEWEST_ROWS
 from weaklabel.model.protocols import Block, Layout, Tree
-from weaklabel.votes.matrix import FEW_CLASSES
+from weaklabel.votes.counting import FEW_CLASSES
 
 SLOTS_AT_ONCE, SMALL_STEP = 16, 2**12
 """So many slots of small blocks are looked up in one step, if that is no more than so many votes."""

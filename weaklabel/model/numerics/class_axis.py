@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from weaklabel.model.numerics.compute_once import materialized
-from weaklabel.votes.matrix import FEW_CLASSES
+from weaklabel.votes.counting import FEW_CLASSES
 
 
 def total(values: Float[Array, "U K"]) -> Float[Array, " U"]:

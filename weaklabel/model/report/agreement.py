@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.numerics import class_axis
 from weaklabel.votes import Votes
-from weaklabel.votes.matrix import FEW_CLASSES
+from weaklabel.votes.counting import FEW_CLASSES
 
 VIEWS = 3
 """Conditionally independent views that identify the parameters (Kruskal 1977, doi:10.1016/0024-3795(77)90069-6; Allman,
