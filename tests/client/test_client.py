@@ -1,4 +1,4 @@
-"""The main job and the names around it, by both twins, against a real server."""
+"""The main job and the names around it, by both clients, against a real server."""
 
 import asyncio
 import uuid
@@ -173,7 +173,7 @@ async def test_a_source_that_failed_abstains_in_predictions(client: Any, project
 
 
 async def test_listings_hide_their_pages(client: Any, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weaklabel_client._calls._PAGE_SIZE", 3)
+    monkeypatch.setattr("weaklabel_client._protocol.calls._PAGE_SIZE", 3)
     await client.create_project(project, classes=["a", "b"])
     names = [f"source {number}" for number in range(10)]
     await client.upload_votes(project, random_votes(20, n_sources=10), sources=names)

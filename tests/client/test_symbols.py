@@ -181,7 +181,7 @@ async def test_a_tensor_of_other_classes_is_refused_by_the_server(client: Any, p
         (lambda: wc.one_of(0, 0), "distinct class indices"),
         (lambda: wc.not_(True), "distinct class indices"),
         (lambda: wc.not_(-1), "distinct class indices"),
-        (lambda: wc.soft([0.5, 0.6]), "sum to 1.1"),
+        (lambda: wc.soft([0.5, 0.6]), "sum of 1.1"),
         (lambda: wc.soft([1.5, -0.5]), "at least 0"),
         (lambda: wc.soft([1]), "for each class"),
     ],
