@@ -285,9 +285,9 @@ async def test_a_stream_of_predictions_has_an_answer_for_each_chunk(client: Any,
     assert [len(answer.labels) for answer in answers] == sizes
     assert [answer.row_offset for answer in answers] == [0, *np.cumsum(sizes)[:-1]]
     assert {answer.model for answer in answers} == {model.name}
-    expected, called = own.label(np.concatenate(chunks))
+    expected, labels = own.label(np.concatenate(chunks))
     np.testing.assert_allclose(np.concatenate([answer.probabilities for answer in answers]), expected, atol=1e-5)
-    np.testing.assert_array_equal(np.concatenate([answer.labels for answer in answers]), called)
+    np.testing.assert_array_equal(np.concatenate([answer.labels for answer in answers]), labels)
     assert [answer async for answer in client.predict_stream(project, [])] == []
 
 
@@ -299,7 +299,7 @@ async def test_a_fit_can_be_cancelled_and_picked_up_by_name(client: Any, project
     model = await again.result(timeout=60)
     assert await fit.wait(timeout=10)
     assert (await fit.result()).name == model.name
-    await fit.cancel()  # too late, which is no error
+    await fit.cancel()  # too late, which is not an error
     assert (await fit.result()).name == model.name
 
 

@@ -1,4 +1,4 @@
-"""What is known beside the votes, through a real server: the fits that it gives are those of the library."""
+"""Side data through a real server: its fits are those of the library."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,10 +46,10 @@ def test_a_fit_of_imprecise_votes_is_that_of_the_library(waiting: wc.Client, pro
     waiting.create_project(project, classes=CLASSES)
     waiting.upload_votes(project, votes)
     model = waiting.fit(project).result(timeout=120)
-    found = waiting.labels(project)
+    fetched = waiting.labels(project)
     expected, labels = own.label(votes)
-    np.testing.assert_allclose(found.probabilities, expected, atol=2e-5)
-    np.testing.assert_array_equal(found.labels, labels)
+    np.testing.assert_allclose(fetched.probabilities, expected, atol=2e-5)
+    np.testing.assert_array_equal(fetched.labels, labels)
     np.testing.assert_allclose(model.class_balance, own.class_balance, atol=1e-5)
     assert model.group_balance == {}
     np.testing.assert_allclose(waiting.predict(project, votes), expected, atol=2e-5)
@@ -85,11 +85,11 @@ def test_a_fit_with_all_that_is_known_is_that_of_the_library(waiting: wc.Client,
     gold_by_id = {ids[i]: int(gold[i]) for i in np.flatnonzero(gold >= 0)}
     items = [ids[i] for i in order]
     model = waiting.fit(project, gold=gold_by_id, bags=named, items=items, **given, **rest).result(timeout=120)
-    found = waiting.labels(project, model=model.name)
+    fetched = waiting.labels(project, model=model.name)
     expected, labels = own.label(votes, bags=bags, **known)
-    assert found.items == tuple(ids)
-    np.testing.assert_allclose(found.probabilities, expected, atol=2e-5)
-    np.testing.assert_array_equal(found.labels, labels)
+    assert fetched.items == tuple(ids)
+    np.testing.assert_allclose(fetched.probabilities, expected, atol=2e-5)
+    np.testing.assert_array_equal(fetched.labels, labels)
     assert own.group_balance is not None
     assert list(model.group_balance) == list(own.group_names)
     np.testing.assert_allclose(np.stack(list(model.group_balance.values())), own.group_balance, atol=1e-5)

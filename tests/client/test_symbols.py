@@ -102,8 +102,8 @@ async def test_triples_and_soft_tensors(client: Any, project: str) -> None:
     await client.upload_votes(project, tensor, sources=["llm", "clf"])
     read = await client.read_votes(project)
     columns = [read.sources.index(name) for name in ("llm", "clf")]
-    found = meaning(read).select_sources(["llm", "clf"]).select_items(np.arange(3))
-    assert found == Votes.from_soft(tensor, sources=["llm", "clf"])
+    fetched = meaning(read).select_sources(["llm", "clf"]).select_items(np.arange(3))
+    assert fetched == Votes.from_soft(tensor, sources=["llm", "clf"])
     assert read.votes[:3, columns[1]].tolist()[:2] == [-1, 1]
 
 

@@ -152,7 +152,7 @@ class Client:
         progress: bool | Callable[[UploadProgress], None] = False,
         timeout: float | None = None,
     ) -> UploadResult:
-        """Uploads votes where most sources are silent on most items: one triple a vote, in any order."""
+        """Uploads votes where most sources are silent on most items: one triple per vote, in any order."""
         triples = (items, sources, labels)
         job, blocks = upload_jobs.upload_triples(project, triples, n_items, source_names, item_ids, upload_id)
         await self._connection.upload(job, blocks, progress, timeout)
@@ -318,5 +318,5 @@ class Client:
         sources: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[SoftLabels]:
-        """Soft labels of new votes without end: one answer for each array [n, M], in order."""
+        """Soft labels of new votes without end: one reply for each array [n, M], in order."""
         return self._connection.converse(PredictJob(project, model, sources), chunks, timeout)

@@ -180,7 +180,7 @@ class Client:
             timeout: Seconds for the whole upload; None for any time.
 
         Raises:
-            ValueError: The votes are no matrix of integers, or names are not distinct; the message names the place.
+            ValueError: The votes are not a matrix of integers, or names are not distinct; the message names the place.
             InvalidArgument: A vote is not among the project's classes.
             UploadInterrupted: The server was lost for longer than reconnect_timeout, or the timeout passed. The error
                 says how many rows are safe; the same call goes on from there. Where several callers upload the same
@@ -204,7 +204,7 @@ class Client:
         progress: bool | Callable[[UploadProgress], None] = False,
         timeout: float | None = None,
     ) -> UploadResult:
-        """Uploads votes where most sources are silent on most items: one triple a vote, in any order.
+        """Uploads votes where most sources are silent on most items: one triple per vote, in any order.
 
         Args:
             project: The project.
@@ -277,7 +277,7 @@ class Client:
 
         Raises:
             ValueError: The data cannot be read; the message begins with the kind.
-            InvalidArgument: A class is not among the project's, or a row is no distribution.
+            InvalidArgument: A class is not among the project's, or a row is not a distribution.
             UploadInterrupted: See upload_votes.
         """
         return self._connection.upload_side_data(
@@ -444,10 +444,10 @@ class Client:
         sources: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> Iterator[SoftLabels]:
-        """Soft labels of new votes without end: one answer for each chunk [n, M], in order.
+        """Soft labels of new votes without end: one reply for each chunk [n, M], in order.
 
         A chunk is votes, or a mapping of arguments of predict: votes, prior, groups, features.
-        A few chunks are taken from the iterable ahead of the answers. All answers come from the same model, also when
+        A few chunks are taken from the iterable ahead of the replies. All replies come from the same model, also when
         a newer one is fitted in the meantime. For the other arguments see predict.
         """
         return self._connection.converse(PredictJob(project, model, sources), chunks, timeout)

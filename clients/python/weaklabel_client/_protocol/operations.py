@@ -34,7 +34,7 @@ class OperationState(ABC, Generic[Step, Result]):
     @property
     @abstractmethod
     def progress(self) -> Step:
-        """How far it was at the last reply: to done, wait or result."""
+        """Progress as of the last reply to done, wait or result."""
 
     @abstractmethod
     def _result_call(self) -> calls.Call[Result]:
@@ -58,7 +58,7 @@ class FitState(OperationState[FitProgress, Model]):
 
     @property
     def progress(self) -> FitProgress:
-        """How far it was at the last reply: to done, wait or result."""
+        """Progress as of the last reply to done, wait or result."""
         return FitProgress.from_message(self._message.progress)
 
     def _result_call(self) -> calls.Call[Model]:
@@ -72,7 +72,7 @@ class PromptState(OperationState[PromptProgress, PromptRun]):
 
     @property
     def progress(self) -> PromptProgress:
-        """How far it was at the last reply: to done, wait or result."""
+        """Progress as of the last reply to done, wait or result."""
         return PromptProgress.from_message(self._message.prompts)
 
     def _result_call(self) -> calls.Call[PromptRun]:

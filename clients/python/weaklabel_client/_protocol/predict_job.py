@@ -18,7 +18,7 @@ from weaklabel_protocol.v1 import labels_pb2
 
 
 class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamResponse, SoftLabels]):
-    """Soft labels of blocks of new votes: one output a block, in order."""
+    """Soft labels of blocks of new votes: one output per block, in order."""
 
     rpc = PREDICT_STREAM
 

@@ -7,6 +7,7 @@ import numpy as np
 from weaklabel_client._results.codebook import Codebook, IntArray
 from weaklabel_client._results.types import SoftLabels, VoteMatrix
 from weaklabel_protocol.tensors import smallest_dtype
+from weaklabel_protocol.votes import ABSTAIN, ERROR
 
 
 def joined_votes(parts: list[VoteMatrix]) -> VoteMatrix:
@@ -50,7 +51,7 @@ def _joined(parts: Sequence[tuple[IntArray, Codebook | None]]) -> tuple[IntArray
             of_sets = [known[row.tobytes()] for row in book.candidate_sets]
             of_rows = n_classes + len(sets) + place[first : first + len(book.soft_votes)]
             first += len(book.soft_votes)
-            table = np.concatenate([np.arange(n_classes), of_sets, of_rows, [-2, -1]]).astype(np.int32)
+            table = np.concatenate([np.arange(n_classes), of_sets, of_rows, [ERROR, ABSTAIN]]).astype(np.int32)
             labels = table[labels]  # negative codes count from the end
         translated.append(labels)
     whole = np.concatenate(translated)
