@@ -172,7 +172,7 @@ def different_label(items: Iterable[Any] | None = None, *, bag_of: ArrayLike | N
     wrong = (size != 2) & (size != 0)
     if wrong.any():
         b = int(np.argmax(wrong))
-        raise _error(f"different_label: bag {b} has {size[b]} items; only the two items of a pair can differ")
+        raise _error(f"different_label: bag {b} has {size[b]} items; it is for pairs only")
     return bags
 
 
