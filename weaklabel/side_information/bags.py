@@ -1,10 +1,10 @@
-"""Bags: what is known of groups of items rather than of single ones.
+"""Bags: declarations about groups of items, checked against the votes.
 
 "Of these 50 items 12 are spam", "about 30 % of each precinct", "at least one patch of this image shows a tumour",
 "these two are the same, whatever it is". A fit takes any number of such declarations; an item may be in one bag only.
 
-Posteriors given a bag are exact; but where the items of a bag could make up more than 4096 counts of the classes, the
-counts hold in expectation (see weaklabel.model.labels.expected_counts).
+Posteriors given a bag are exact, except where the items of a bag could make up more than 4096 counts of the classes:
+then the counts hold in expectation (see weaklabel.model.labels.expected_counts).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 REACH = 6.0
 """Standard deviations by which a count may miss a stated proportion."""
 ROUNDING_VARIANCE = 1 / 12
-"""Of a number that is rounded to a whole one."""
+"""Variance of the error of rounding to a whole number."""
 
 
 def _error(message: str) -> InvalidArgumentError:
@@ -232,7 +232,11 @@ def _check_counts(bags: Bags, numbers: NDArray[np.int64], counts: CountBags, gol
     known = gold[counts.item] >= 0
     n_classes, size = counts.low.shape[1], counts.size
     places = counts.bag[known] * n_classes + gold[counts.item][known]
-    found = np.bincount(places, minlength=counts.low.size).reshape(counts.low.shape)
-    wrong = (found > counts.high).any(1) | (np.maximum(found, counts.low).sum(1) > size) | (counts.high.sum(1) < size)
+    known_counts = np.bincount(places, minlength=counts.low.size).reshape(counts.low.shape)
+    wrong = (
+        (known_counts > counts.high).any(1)
+        | (np.maximum(known_counts, counts.low).sum(1) > size)
+        | (counts.high.sum(1) < size)
+    )
     if wrong.any():
         raise _contradiction(bags, int(numbers[np.argmax(wrong)]))
