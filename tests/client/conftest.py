@@ -1,4 +1,4 @@
-"""Both twins behind one interface, and a proxy that loses connections."""
+"""Both clients behind one interface, and a proxy that loses connections."""
 
 import asyncio
 import inspect
@@ -15,16 +15,16 @@ import weaklabel_client
 import weaklabel_client.aio
 
 
-class Twin:
-    """An object of the waiting client, with the interface of its asyncio twin: each call runs in a thread."""
+class AsAsyncio:
+    """An object of the waiting client, with the interface of its asyncio counterpart: each call runs in a thread."""
 
-    def __init__(self, waiting: Any, twin: type) -> None:
+    def __init__(self, waiting: Any, counterpart: type) -> None:
         self._waiting = waiting
-        self._twin = twin
+        self._counterpart = counterpart
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._waiting, name)
-        if inspect.iscoroutinefunction(inspect.getattr_static(self._twin, name)):
+        if inspect.iscoroutinefunction(inspect.getattr_static(self._counterpart, name)):
 
             async def call(*args: Any, **kwargs: Any) -> Any:
                 return _wrapped(await asyncio.to_thread(method, *args, **kwargs))
@@ -43,7 +43,7 @@ class Twin:
 def _wrapped(result: Any) -> Any:
     for name in ("FitOperation", "PromptOperation", "Prompts"):
         if isinstance(result, getattr(weaklabel_client, name)):
-            return Twin(result, getattr(weaklabel_client.aio, name))
+            return AsAsyncio(result, getattr(weaklabel_client.aio, name))
     return result
 
 
@@ -54,7 +54,7 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[...,
 
     def make(target: str, **options: Any) -> Any:
         if request.param == "waiting":
-            opened.append(Twin(weaklabel_client.Client(target, **options), weaklabel_client.aio.Client))
+            opened.append(AsAsyncio(weaklabel_client.Client(target, **options), weaklabel_client.aio.Client))
         else:
             opened.append(weaklabel_client.aio.Client(target, **options))
         return opened[-1]

@@ -9,7 +9,7 @@ import pytest
 
 import weaklabel_client
 import weaklabel_client.aio
-from weaklabel_client import _channel
+from weaklabel_client._connection import channel
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from weaklabel_client import _channel
     ["127.0.0.1:50051", "localhost:1", "[::1]:50051", "dns:///localhost:1", "ipv4:127.0.0.1:1", "unix:/run/w.sock"],
 )
 def test_a_token_may_go_in_clear_text_to_this_machine(target: str) -> None:
-    assert _channel.metadata(target, None, "s3cret") == (("authorization", "Bearer s3cret"),)
+    assert channel.metadata(target, None, "s3cret") == (("authorization", "Bearer s3cret"),)
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_a_token_goes_nowhere_else_without_tls(target: str) -> None:
     with pytest.raises(ValueError, match="clear text") as caught:
         weaklabel_client.Client(target, token="s3cret")
     assert "s3cret" not in str(caught.value)
-    assert _channel.metadata(target, grpc.ssl_channel_credentials(), "s3cret")
+    assert channel.metadata(target, grpc.ssl_channel_credentials(), "s3cret")
 
 
-async def test_neither_twin_shows_the_token() -> None:
+async def test_neither_client_shows_the_token() -> None:
     with weaklabel_client.Client("127.0.0.1:1", token="s3cret") as waiting:
         assert repr(waiting) == "<Client of 127.0.0.1:1>"
     async with weaklabel_client.aio.Client("127.0.0.1:1", token="s3cret") as asynchronous:
@@ -38,7 +38,7 @@ async def test_neither_twin_shows_the_token() -> None:
 
 
 def test_messages_are_finite_and_streams_are_not_retried_by_grpc() -> None:
-    options = dict(_channel.options())
+    options = dict(channel.options())
     assert 0 < options["grpc.max_receive_message_length"] <= 2**26
     assert 0 < options["grpc.max_send_message_length"] <= 2**26
     (config,) = json.loads(options["grpc.service_config"])["methodConfig"]

@@ -1,4 +1,4 @@
-"""The main job and the names around it, by both twins, against a real server."""
+"""The main job and the names around it, by both clients, against a real server."""
 
 import asyncio
 import uuid
@@ -173,7 +173,7 @@ async def test_a_source_that_failed_abstains_in_predictions(client: Any, project
 
 
 async def test_listings_hide_their_pages(client: Any, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weaklabel_client._calls._PAGE_SIZE", 3)
+    monkeypatch.setattr("weaklabel_client._protocol.calls._PAGE_SIZE", 3)
     await client.create_project(project, classes=["a", "b"])
     names = [f"source {number}" for number in range(10)]
     await client.upload_votes(project, random_votes(20, n_sources=10), sources=names)
@@ -285,9 +285,9 @@ async def test_a_stream_of_predictions_has_an_answer_for_each_chunk(client: Any,
     assert [len(answer.labels) for answer in answers] == sizes
     assert [answer.row_offset for answer in answers] == [0, *np.cumsum(sizes)[:-1]]
     assert {answer.model for answer in answers} == {model.name}
-    expected, called = own.label(np.concatenate(chunks))
+    expected, labels = own.label(np.concatenate(chunks))
     np.testing.assert_allclose(np.concatenate([answer.probabilities for answer in answers]), expected, atol=1e-5)
-    np.testing.assert_array_equal(np.concatenate([answer.labels for answer in answers]), called)
+    np.testing.assert_array_equal(np.concatenate([answer.labels for answer in answers]), labels)
     assert [answer async for answer in client.predict_stream(project, [])] == []
 
 
@@ -299,7 +299,7 @@ async def test_a_fit_can_be_cancelled_and_picked_up_by_name(client: Any, project
     model = await again.result(timeout=60)
     assert await fit.wait(timeout=10)
     assert (await fit.result()).name == model.name
-    await fit.cancel()  # too late, which is no error
+    await fit.cancel()  # too late, which is not an error
     assert (await fit.result()).name == model.name
 
 

@@ -54,12 +54,12 @@ def test_details_that_google_wrote_are_read() -> None:
     assert str(error) == "bad votes [BAD_TENSOR]\n  chunk.votes.data: 11 bytes, expected 12"
 
 
-def test_a_violation_that_the_message_tells_is_not_told_again() -> None:
-    told = weaklabel_client.FieldViolation("classes", "at least two, got 1")
-    untold = weaklabel_client.FieldViolation("project_id", "empty")
+def test_a_violation_that_the_message_holds_is_not_shown_again() -> None:
+    known = weaklabel_client.FieldViolation("classes", "at least two, got 1")
+    other = weaklabel_client.FieldViolation("project_id", "empty")
     message = "classes: at least two, got 1"
-    assert str(weaklabel_client.InvalidArgument(message, field_violations=[told])) == f"{message} [INVALID_ARGUMENT]"
-    both = weaklabel_client.InvalidArgument(message, field_violations=[told, untold])
+    assert str(weaklabel_client.InvalidArgument(message, field_violations=[known])) == f"{message} [INVALID_ARGUMENT]"
+    both = weaklabel_client.InvalidArgument(message, field_violations=[known, other])
     assert str(both) == f"{message} [INVALID_ARGUMENT]\n  project_id: empty"
 
 

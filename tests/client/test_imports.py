@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).parents[2] / "clients" / "python" / "weaklabel_client"
 PROBE = "import json, sys, weaklabel_client, weaklabel_client.aio; print(json.dumps(sorted(sys.modules)))"
 
@@ -32,3 +34,14 @@ def test_the_client_imports_numpy_grpc_and_protobuf_only(tmp_path: Path) -> None
 
 def test_nothing_generated_is_in_the_client() -> None:
     assert not list(PACKAGE.rglob("*_pb2*"))
+
+
+@pytest.mark.parametrize(
+    "module", ["weaklabel_protocol", *(f"weaklabel_protocol.{m}" for m in ("votes", "bags", "errors"))]
+)
+def test_votes_and_bags_need_numpy_alone(module: str, tmp_path: Path) -> None:
+    code = f"import json, sys, {module}; print(json.dumps(sorted(m for m in sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert module in loaded
+    assert not loaded & {"grpc", "google.protobuf", "weaklabel", "weaklabel_client", "scipy", "jax"}

@@ -22,13 +22,13 @@ def _public(kind: type) -> dict[str, Any]:
         (weaklabel_client.Prompts, weaklabel_client.aio.Prompts),
     ],
 )
-def test_twins_have_the_same_methods_with_the_same_parameters(waiting: type, asynchronous: type) -> None:
+def test_both_clients_have_the_same_methods_with_the_same_parameters(waiting: type, asynchronous: type) -> None:
     assert _public(waiting).keys() == _public(asynchronous).keys()
     for name, member in _public(waiting).items():
         if not callable(member):
             continue
-        twin = _public(asynchronous)[name]
-        ours, theirs = inspect.signature(member), inspect.signature(twin)
+        counterpart = _public(asynchronous)[name]
+        ours, theirs = inspect.signature(member), inspect.signature(counterpart)
         plain = [
             [(parameter.name, parameter.kind, parameter.default) for parameter in signature.parameters.values()]
             for signature in (ours, theirs)
@@ -37,17 +37,17 @@ def test_twins_have_the_same_methods_with_the_same_parameters(waiting: type, asy
         if "Iterator" in str(ours.return_annotation):
             assert "AsyncIterator" in str(theirs.return_annotation), name
         else:
-            assert inspect.iscoroutinefunction(twin), name
-            assert str(ours.return_annotation) == str(theirs.return_annotation), name
+            assert inspect.iscoroutinefunction(counterpart), name
+            assert str(ours.return_annotation) == str(theirs.return_annotation).replace("._aio.", "._sync."), name
         assert member.__doc__, name
-        assert twin.__doc__, name
+        assert counterpart.__doc__, name
     assert inspect.signature(waiting).parameters.keys() == inspect.signature(asynchronous).parameters.keys()
 
 
 def test_both_are_context_managers() -> None:
-    for name, twin in DUNDER.items():
+    for name, counterpart in DUNDER.items():
         assert hasattr(weaklabel_client.Client, name)
-        assert hasattr(weaklabel_client.aio.Client, twin)
+        assert hasattr(weaklabel_client.aio.Client, counterpart)
 
 
 def test_the_public_names_are_sorted_and_there() -> None:

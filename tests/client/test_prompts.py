@@ -1,4 +1,4 @@
-"""client.prompts of both twins, against a real server that asks a real endpoint on loopback."""
+"""client.prompts of both clients, against a real server that asks a real endpoint on loopback."""
 
 import importlib.util
 import uuid
@@ -13,7 +13,7 @@ import weaklabel_client as wc
 from weaklabel.prompts import PromptFunction
 from weaklabel.prompts.spec import Example, Shortlist
 from weaklabel.votes.symbols import not_, one_of, soft
-from weaklabel_client._prompt_calls import prompt_messages
+from weaklabel_client._inputs.prompts import prompt_messages
 from weaklabel_server.services.declarations import read_prompt
 
 SPAM = {
@@ -80,7 +80,7 @@ async def prompting(connect: Callable[..., Any], prompt_server: Any, endpoint: A
 
 
 async def test_plan_run_and_read(prompting: Any, endpoint: Any, project: str) -> None:
-    # Another name each time: what the twin has asked is known.
+    # Another name each time: what the other client has asked is cached.
     declared = SPAM | {"template": f"{uuid.uuid4().hex} {{text}}"}
     ids = [f"item {at}" for at in range(len(TEXTS))]
     items = await prompting.prompts.upload_items(project, TEXTS, ids=ids)

@@ -25,7 +25,7 @@ def random_votes(n_items: int, n_sources: int = 8, seed: int = 0) -> npt.NDArray
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
     """Rows of a chunk, made small so that an upload takes many."""
-    monkeypatch.setattr("weaklabel_client._votes.MAX_ROWS", 1000)
+    monkeypatch.setattr("weaklabel_client._inputs.chunks.MAX_ROWS", 1000)
     return 1000
 
 

@@ -1,6 +1,6 @@
 from google.protobuf.descriptor import FileDescriptor
 
-from weaklabel_client import _rpcs
+from weaklabel_client._protocol import rpcs
 from weaklabel_protocol.v1 import (
     labels_pb2,
     models_pb2,
@@ -41,8 +41,8 @@ def test_the_table_is_the_contract() -> None:
         for method in service.methods
     }
     table = {
-        rpc.path: (rpc.request.DESCRIPTOR.full_name, rpc.response.DESCRIPTOR.full_name, rpc in _rpcs.STREAMS)
-        for rpc in _rpcs.UNARY + _rpcs.STREAMS
+        rpc.path: (rpc.request.DESCRIPTOR.full_name, rpc.response.DESCRIPTOR.full_name, rpc in rpcs.STREAMS)
+        for rpc in rpcs.UNARY + rpcs.STREAMS
     }
     assert table == {path: types for path, types in contract.items() if path not in LEFT_OUT}
     assert contract.keys() >= LEFT_OUT

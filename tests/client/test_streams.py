@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from weaklabel import Votes
-from weaklabel_client import Aborted, DeadlineExceeded, InternalError, Unavailable, UploadInterrupted, _streams, _votes
-from weaklabel_client._backoff import Backoff
+from weaklabel_client import Aborted, DeadlineExceeded, InternalError, Unavailable, UploadInterrupted
+from weaklabel_client._connection.backoff import Backoff
+from weaklabel_client._inputs import chunks
+from weaklabel_client._protocol import job as jobs
+from weaklabel_client._protocol import predict_job, read_jobs, upload_jobs
 from weaklabel_protocol.tensors import from_tensor, to_tensor
 from weaklabel_protocol.v1 import labels_pb2, votes_pb2
 
@@ -16,11 +19,11 @@ UPLOAD_ID = "5d1d4c5e-5f5b-4a58-9c39-2b7c1a4f9e11"
 
 
 @pytest.fixture
-def job(monkeypatch: pytest.MonkeyPatch) -> _streams.UploadJob:
+def job(monkeypatch: pytest.MonkeyPatch) -> upload_jobs.UploadJob:
     """An upload of 100 rows in chunks of 10, ready to connect."""
-    monkeypatch.setattr(_votes, "MAX_ROWS", 10)
+    monkeypatch.setattr(chunks, "MAX_ROWS", 10)
     votes = np.arange(100).reshape(100, 1)
-    upload, (block,) = _streams.upload_votes("spam", votes, ["a"], None, None, UPLOAD_ID)
+    upload, (block,) = upload_jobs.upload_votes("spam", votes, ["a"], None, None, UPLOAD_ID)
     upload.connected()
     assert not upload.is_hungry()
     (opening,) = upload.requests()
@@ -36,14 +39,14 @@ def _acknowledged(rows: int, **rest: Any) -> votes_pb2.UploadVotesResponse:
     return votes_pb2.UploadVotesResponse(upload_id=UPLOAD_ID, committed_rows=rows, **rest)
 
 
-def _offsets(job: _streams.UploadJob) -> list[int | str]:
+def _offsets(job: upload_jobs.UploadJob) -> list[int | str]:
     return [
         request.chunk.row_offset if request.HasField("chunk") else str(request.WhichOneof("message"))
         for request in job.requests()
     ]
 
 
-def test_no_more_chunks_go_ahead_than_the_window_holds(job: _streams.UploadJob) -> None:
+def test_no_more_chunks_go_ahead_than_the_window_holds(job: upload_jobs.UploadJob) -> None:
     assert _offsets(job) == [0, 10, 20, 30, 40, 50]
     assert _offsets(job) == []  # however slow the server is
     assert not job.is_hungry()
@@ -65,7 +68,7 @@ def test_no_more_chunks_go_ahead_than_the_window_holds(job: _streams.UploadJob) 
     assert (job.result().votes_version, job.result().added) == (7, True)
 
 
-def test_a_new_connection_goes_on_with_what_is_not_on_disk(job: _streams.UploadJob) -> None:
+def test_a_new_connection_goes_on_with_what_is_not_on_disk(job: upload_jobs.UploadJob) -> None:
     _offsets(job)
     list(job.received(_acknowledged(20)))
     _offsets(job)
@@ -77,8 +80,8 @@ def test_a_new_connection_goes_on_with_what_is_not_on_disk(job: _streams.UploadJ
 
 
 def test_an_upload_taken_up_begins_in_the_middle_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_votes, "MAX_ROWS", 10)
-    job = _streams.UploadJob("spam", sources=["a"], upload_id=None)
+    monkeypatch.setattr(chunks, "MAX_ROWS", 10)
+    job = upload_jobs.UploadJob("spam", sources=["a"], upload_id=None)
     job.connected()
     list(job.requests())
     list(job.received(_acknowledged(25)))
@@ -93,14 +96,14 @@ def test_an_upload_taken_up_begins_in_the_middle_of_a_block(monkeypatch: pytest.
     assert (second.chunk.row_offset, second.chunk.rows) == (35, 5)
 
 
-def test_rows_that_vanish_are_an_error(job: _streams.UploadJob) -> None:
+def test_rows_that_vanish_are_an_error(job: upload_jobs.UploadJob) -> None:
     _offsets(job)
     list(job.received(_acknowledged(20)))
     with pytest.raises(InternalError, match="had 20 rows of the upload and now has 10"):
         list(job.received(_acknowledged(10)))
 
 
-def test_a_finished_upload_sends_nothing(job: _streams.UploadJob) -> None:
+def test_a_finished_upload_sends_nothing(job: upload_jobs.UploadJob) -> None:
     job.connected()
     assert _offsets(job) == ["open"]
     list(job.received(_acknowledged(100, finished=True, votes_version=3)))
@@ -110,7 +113,7 @@ def test_a_finished_upload_sends_nothing(job: _streams.UploadJob) -> None:
     assert not job.is_hungry()
 
 
-def test_only_a_lost_server_another_caller_and_a_timeout_interrupt_an_upload(job: _streams.UploadJob) -> None:
+def test_only_a_lost_server_another_caller_and_a_timeout_interrupt_an_upload(job: upload_jobs.UploadJob) -> None:
     fault = InternalError("a fault", reason="BUG")
     assert job.gave_up(fault) is fault
     for error in (Unavailable("gone"), Aborted("taken over"), DeadlineExceeded("late")):
@@ -120,7 +123,7 @@ def test_only_a_lost_server_another_caller_and_a_timeout_interrupt_an_upload(job
 
 
 def test_a_gap_in_what_the_server_sends_is_an_error() -> None:
-    job = _streams.ReadVotesJob("spam", None, 5, None)
+    job = read_jobs.ReadVotesJob("spam", None, 5, None)
     job.connected()
     (request,) = job.requests()
     assert (request.row_offset, request.row_limit) == (5, 0)
@@ -134,7 +137,7 @@ def test_a_gap_in_what_the_server_sends_is_an_error() -> None:
 
 
 def test_a_read_goes_on_with_the_last_row_that_arrived() -> None:
-    job = _streams.ReadSoftLabelsJob("spam", "m1", 0, None)
+    job = read_jobs.ReadSoftLabelsJob("spam", "m1", 0, None)
 
     def answer(*rows: int) -> list[tuple[int, tuple[str, ...] | None, list[int]]]:
         """Rows whose label is their number; returns what of them is new."""
@@ -165,7 +168,7 @@ def test_a_read_goes_on_with_the_last_row_that_arrived() -> None:
 
 
 def test_rows_that_were_not_asked_for_are_an_error() -> None:
-    job = _streams.ReadVotesJob("spam", None, 0, 4)
+    job = read_jobs.ReadVotesJob("spam", None, 0, 4)
     chunk = to_tensor(np.zeros((3, 2), dtype=int))
     list(job.received(votes_pb2.ReadVotesResponse(votes_version=1, votes=chunk)))
     job.connected()
@@ -178,45 +181,45 @@ def test_rows_that_were_not_asked_for_are_an_error() -> None:
 def test_chunks_name_the_same_sources() -> None:
     chunk = Votes.from_dense([[0, 1]], 2, sources=["a", "b"])
     turned = chunk.select_sources(["b", "a"])
-    upload = _streams.UploadJob("spam", sources=None, upload_id=None)
+    upload = upload_jobs.UploadJob("spam", sources=None, upload_id=None)
     upload.feed(chunk)
     assert next(upload.requests()).open.sources == ["a", "b"]
-    predict = _streams.PredictJob("spam", None, None)
+    predict = predict_job.PredictJob("spam", None, None)
     predict.feed(chunk)
     assert next(predict.requests()).sources == ["a", "b"]
     for feed in (upload.feed, predict.feed):
         with pytest.raises(ValueError, match="all chunks must name the same sources in the same order"):
             feed(turned)
-    given = _streams.PredictJob("spam", None, ["x", "y"])
+    given = predict_job.PredictJob("spam", None, ["x", "y"])
     given.feed(turned)
     assert next(given.requests()).sources == ["x", "y"]
 
 
 def test_predictions_of_many_classes_are_asked_for_in_small_chunks() -> None:
-    job = _streams.PredictJob("spam", None, None)
+    job = predict_job.PredictJob("spam", None, None)
     job.connected()
     job.feed(np.zeros((100_000, 2), dtype=int))
     requests = list(job.requests())
-    assert [request.votes.rows for request in requests] == [_votes.FEW_ROWS] * _streams.WINDOW
+    assert [request.votes.rows for request in requests] == [chunks.FEW_ROWS] * jobs.WINDOW
     assert [request.model for request in requests] == ["projects/spam/models/latest"] + [""] * 5
     answer = labels_pb2.PredictStreamResponse(
         model="projects/spam/models/m1",
-        probabilities=to_tensor(np.full((_votes.FEW_ROWS, 1000), 1e-3)),
-        labels=to_tensor(np.zeros((_votes.FEW_ROWS, 1), dtype=int), np.int32),
+        probabilities=to_tensor(np.full((chunks.FEW_ROWS, 1000), 1e-3)),
+        labels=to_tensor(np.zeros((chunks.FEW_ROWS, 1), dtype=int), np.int32),
     )
     assert list(job.received(answer)) == []  # the block is not complete
     (request,) = job.requests()
     # An answer of so many rows and 1000 classes stays under 4 MiB.
-    assert request.votes.rows == _votes.MAX_BYTES // 4004
+    assert request.votes.rows == chunks.MAX_BYTES // 4004
     job.connected()
     again = list(job.requests())
-    assert len(again) == _streams.WINDOW
+    assert len(again) == jobs.WINDOW
     assert again[0].model == "projects/spam/models/m1"
 
 
 def test_waits_grow_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("weaklabel_client._backoff.time.monotonic", lambda: now)
+    monkeypatch.setattr("weaklabel_client._connection.backoff.time.monotonic", lambda: now)
     backoff = Backoff(None, reconnect_timeout=10)
     lost = Unavailable("lost")
     waits = []
@@ -233,13 +236,13 @@ def test_waits_grow_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_timeout_that_leaves_no_time_for_another_try_is_what_ended_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline that passes while a message is being sent comes out of grpc as a fault of its own."""
     now = 1000.0
-    monkeypatch.setattr("weaklabel_client._backoff.time.monotonic", lambda: now)
+    monkeypatch.setattr("weaklabel_client._connection.backoff.time.monotonic", lambda: now)
     fault = InternalError('Internal error from Core: "Failed to send"')
     backoff = Backoff(0.5, reconnect_timeout=10)
     assert backoff.wait(fault) is not None
     now += 0.49
     assert backoff.wait(fault) is None
-    job = _streams.UploadJob("p", sources=["a"], upload_id=None)
+    job = upload_jobs.UploadJob("p", sources=["a"], upload_id=None)
     ended = job.gave_up(backoff.ended_by(fault))
     assert isinstance(ended, UploadInterrupted)
     assert ended.code is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -102,8 +102,8 @@ async def test_triples_and_soft_tensors(client: Any, project: str) -> None:
     await client.upload_votes(project, tensor, sources=["llm", "clf"])
     read = await client.read_votes(project)
     columns = [read.sources.index(name) for name in ("llm", "clf")]
-    found = meaning(read).select_sources(["llm", "clf"]).select_items(np.arange(3))
-    assert found == Votes.from_soft(tensor, sources=["llm", "clf"])
+    fetched = meaning(read).select_sources(["llm", "clf"]).select_items(np.arange(3))
+    assert fetched == Votes.from_soft(tensor, sources=["llm", "clf"])
     assert read.votes[:3, columns[1]].tolist()[:2] == [-1, 1]
 
 
@@ -181,7 +181,7 @@ async def test_a_tensor_of_other_classes_is_refused_by_the_server(client: Any, p
         (lambda: wc.one_of(0, 0), "distinct class indices"),
         (lambda: wc.not_(True), "distinct class indices"),
         (lambda: wc.not_(-1), "distinct class indices"),
-        (lambda: wc.soft([0.5, 0.6]), "sum to 1.1"),
+        (lambda: wc.soft([0.5, 0.6]), "sum of 1.1"),
         (lambda: wc.soft([1.5, -0.5]), "at least 0"),
         (lambda: wc.soft([1]), "for each class"),
     ],

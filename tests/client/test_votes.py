@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from weaklabel import Votes
-from weaklabel_client import _votes
+from weaklabel_client._inputs import chunks, names, vote_blocks
+from weaklabel_client._inputs import votes as inputs
 from weaklabel_protocol.tensors import from_tensor
 
 
@@ -25,7 +26,7 @@ from weaklabel_protocol.tensors import from_tensor
 )
 def test_what_is_no_matrix_of_votes_is_refused_with_the_place(votes: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _votes.vote_matrix(votes, None)
+        inputs.vote_matrix(votes, None)
 
 
 @pytest.mark.parametrize(
@@ -40,14 +41,14 @@ def test_what_is_no_matrix_of_votes_is_refused_with_the_place(votes: object, mes
     ],
 )
 def test_whole_numbers_of_any_kind_become_the_smallest_type(votes: object) -> None:
-    matrix, symbols = _votes.vote_matrix(votes, None)
+    matrix, symbols = inputs.vote_matrix(votes, None)
     assert symbols is None
     assert matrix.dtype == np.int8
     assert matrix.tolist() == [[0, -1], [2, -2]]
 
 
 def test_to_a_model_a_source_that_failed_is_one_that_abstains() -> None:
-    matrix = _votes.predict_block(Votes.from_codes([[0, -2], [-1, 1]], 2)).votes
+    matrix = inputs.predict_block(Votes.from_codes([[0, -2], [-1, 1]], 2)).votes
     assert matrix.dtype == np.int8
     assert matrix.tolist() == [[0, -1], [-1, 1]]
 
@@ -66,34 +67,34 @@ def test_to_a_model_a_source_that_failed_is_one_that_abstains() -> None:
 )
 def test_names_that_are_not_distinct_strings_are_refused(values: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _votes.names(values, 3 if len(values) == 3 else 2, "sources")  # type: ignore[arg-type]  # all have a length
+        names.names(values, 3 if len(values) == 3 else 2, "sources")  # type: ignore[arg-type]  # all have a length
 
 
 def test_index_and_columns_of_a_data_frame_are_names() -> None:
     frame = pd.DataFrame({"a": [0], "b": [1]}, index=[17])
-    assert _votes.names(frame.columns, 2, "sources") == ("a", "b")
-    assert _votes.names(frame.index, 1, "items") == ("17",)
+    assert names.names(frame.columns, 2, "sources") == ("a", "b")
+    assert names.names(frame.index, 1, "items") == ("17",)
 
 
 def test_columns_of_a_data_frame_name_the_sources_where_they_are_strings() -> None:
-    assert _votes.own_sources(pd.DataFrame({"a": [0], "b": [1]}, index=["x"])) == ("a", "b")
-    assert _votes.own_sources(pd.DataFrame([[0, 1]])) is None
-    assert _votes.own_sources(pd.DataFrame({"a": [0], 1: [1]})) is None
-    assert _votes.own_sources(np.zeros((1, 2))) is None
+    assert inputs.own_sources(pd.DataFrame({"a": [0], "b": [1]}, index=["x"])) == ("a", "b")
+    assert inputs.own_sources(pd.DataFrame([[0, 1]])) is None
+    assert inputs.own_sources(pd.DataFrame({"a": [0], 1: [1]})) is None
+    assert inputs.own_sources(np.zeros((1, 2))) is None
     with pytest.raises(ValueError, match='sources: names 0 and 1 are both "a"'):
-        _votes.own_sources(pd.DataFrame([[0, 1]], columns=["a", "a"]))
+        inputs.own_sources(pd.DataFrame([[0, 1]], columns=["a", "a"]))
 
 
 def test_votes_bring_their_names_and_ids() -> None:
     dense = Votes.from_codes([[0, -2], [-1, 1]], 2, sources=["a", "b"], items=["x", "y"])
-    block = _votes.matrix_block(dense)
-    assert isinstance(block, _votes.DenseBlock)
+    block = inputs.matrix_block(dense)
+    assert isinstance(block, vote_blocks.DenseBlock)
     assert (block.sources, block.items, block.votes.tolist()) == (("a", "b"), ("x", "y"), [[0, -2], [-1, 1]])
-    assert _votes.matrix_block(dense, ["v", "w"]).chunk(0, 2, 0).item_ids == ["v", "w"]
+    assert inputs.matrix_block(dense, ["v", "w"]).chunk(0, 2, 0).item_ids == ["v", "w"]
     # The last item and the last source have no votes.
     sparse = Votes.from_triples([1, 0], [0, 1], [1, 0], n_classes=2, n_items=3, source_names=["a", "b", "c"])
-    block = _votes.matrix_block(sparse)
-    assert isinstance(block, _votes.SparseBlock)
+    block = inputs.matrix_block(sparse)
+    assert isinstance(block, vote_blocks.SparseBlock)
     assert (block.sources, block.items, block.n_rows, block.n_sources) == (("a", "b", "c"), None, 3, 3)
     assert block.triples.tolist() == [[0, 1, 0], [1, 0, 1]]
 
@@ -113,11 +114,11 @@ def test_triples_out_of_range_are_refused_with_the_place(
     items: list[int], sources: list[int], labels: list[int], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        _votes.sparse_block(items, sources, labels, 5, ["a", "b"], None)
+        inputs.sparse_block(items, sources, labels, 5, ["a", "b"], None)
 
 
 def test_sparse_chunks_hold_the_triples_of_their_rows_in_the_order_given() -> None:
-    block = _votes.sparse_block([3, 0, 3, 2], [1, 0, 1, 0], [0, 1, 2, 1], 5, ["a", "b"], None)
+    block = inputs.sparse_block([3, 0, 3, 2], [1, 0, 1, 0], [0, 1, 2, 1], 5, ["a", "b"], None)
     chunk = block.chunk(2, 5, 2)
     assert (chunk.row_offset, chunk.rows) == (2, 3)
     # Row 3 is row 1 of the chunk; of its two votes by source 1 the later one, 2, comes last.
@@ -127,27 +128,27 @@ def test_sparse_chunks_hold_the_triples_of_their_rows_in_the_order_given() -> No
 
 def test_a_chunk_of_long_ids_stays_within_the_limit() -> None:
     ids = [f"{row:05}{'é' * 250}" for row in range(20_000)]
-    block = _votes.matrix_block(np.zeros((20_000, 3), dtype=int), ids)
-    rows = _votes.rows_that_fit(block.row_bytes(0, 20_000), _votes.MAX_BYTES)
+    block = inputs.matrix_block(np.zeros((20_000, 3), dtype=int), ids)
+    rows = chunks.rows_that_fit(block.row_bytes(0, 20_000), chunks.MAX_BYTES)
     size = block.chunk(0, rows, 0).ByteSize()
-    assert 0.99 * _votes.MAX_BYTES < size < 1.01 * _votes.MAX_BYTES
+    assert 0.99 * chunks.MAX_BYTES < size < 1.01 * chunks.MAX_BYTES
 
 
 def test_one_item_that_fits_no_message_is_refused() -> None:
     with pytest.raises(ValueError, match="one item takes 4,000,000 bytes"):
-        _votes.rows_that_fit(np.array([4_000_000]), _votes.MAX_BYTES)
+        chunks.rows_that_fit(np.array([4_000_000]), chunks.MAX_BYTES)
 
 
 def test_the_digest_is_that_of_the_content() -> None:
     votes = np.array([[0, 1], [-1, 0]])
-    digest = _votes.matrix_block(votes).digest(("a", "b"))
-    assert digest == _votes.matrix_block(np.asfortranarray(votes.astype(float))).digest(("a", "b"))
+    digest = inputs.matrix_block(votes).digest(("a", "b"))
+    assert digest == inputs.matrix_block(np.asfortranarray(votes.astype(float))).digest(("a", "b"))
     others = [
-        _votes.matrix_block(votes).digest(("ab", "c")),
-        _votes.matrix_block(votes, ["x", "y"]).digest(("a", "b")),
-        _votes.matrix_block(votes[::-1]).digest(("a", "b")),
-        _votes.matrix_block(votes.reshape(1, 4)).digest(("a", "b")),
-        _votes.sparse_block([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, -1, 0], 2, ["a", "b"], None).digest(("a", "b")),
+        inputs.matrix_block(votes).digest(("ab", "c")),
+        inputs.matrix_block(votes, ["x", "y"]).digest(("a", "b")),
+        inputs.matrix_block(votes[::-1]).digest(("a", "b")),
+        inputs.matrix_block(votes.reshape(1, 4)).digest(("a", "b")),
+        inputs.sparse_block([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, -1, 0], 2, ["a", "b"], None).digest(("a", "b")),
     ]
     assert len({digest, *others}) == 6
     assert len(digest) <= 64

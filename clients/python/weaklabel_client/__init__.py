@@ -11,16 +11,7 @@
 The client for asyncio is weaklabel_client.aio.
 """
 
-from weaklabel_client._bags import (
-    Bags,
-    at_least_one,
-    class_counts,
-    different_label,
-    none_of,
-    proportions,
-    same_label,
-)
-from weaklabel_client._client import Client, FitOperation
+from weaklabel_client import _compatibility as _compatibility  # first: it checks the version of weaklabel-protocol
 from weaklabel_client._exceptions import (
     Aborted,
     AlreadyExists,
@@ -39,7 +30,8 @@ from weaklabel_client._exceptions import (
     Unimplemented,
     UploadInterrupted,
 )
-from weaklabel_client._prompt_types import (
+from weaklabel_client._results.codebook import Codebook
+from weaklabel_client._results.prompts import (
     Plan,
     PromptFailure,
     PromptPlan,
@@ -49,9 +41,7 @@ from weaklabel_client._prompt_types import (
     PromptStage,
     PromptSummary,
 )
-from weaklabel_client._prompts import PromptOperation, Prompts
-from weaklabel_client._symbols import CandidateSet, Codebook, Complement, SoftVote, not_, one_of, soft
-from weaklabel_client._types import (
+from weaklabel_client._results.types import (
     FitProgress,
     FitStage,
     Model,
@@ -64,7 +54,20 @@ from weaklabel_client._types import (
     UploadResult,
     VoteMatrix,
 )
+from weaklabel_client._sync.operations import FitOperation, PromptOperation
+from weaklabel_client._sync.prompts import Prompts
 from weaklabel_client._version import __version__
+from weaklabel_client.client import Client
+from weaklabel_protocol.bags import (
+    Bags,
+    at_least_one,
+    class_counts,
+    different_label,
+    none_of,
+    proportions,
+    same_label,
+)
+from weaklabel_protocol.votes import CandidateSet, Complement, SoftVote, not_, one_of, soft
 
 __all__ = [
     "Aborted",

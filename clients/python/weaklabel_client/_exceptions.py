@@ -74,7 +74,7 @@ class InvalidArgument(ClientError):
     """The request is at fault.
 
     Attributes:
-        field_violations: Every fault that the server found.
+        field_violations: Every fault that the server reports.
     """
 
     default_code = grpc.StatusCode.INVALID_ARGUMENT
@@ -84,9 +84,9 @@ class InvalidArgument(ClientError):
         self.field_violations = tuple(field_violations)
 
     def __str__(self) -> str:
-        # The message may tell the violations already; nothing is said twice.
-        untold = [violation for violation in self.field_violations if violation.description not in self.message]
-        return "\n".join([super().__str__(), *(f"  {field}: {description}" for field, description in untold)])
+        # A violation that is part of the message is not shown twice.
+        shown = [violation for violation in self.field_violations if violation.description not in self.message]
+        return "\n".join([super().__str__(), *(f"  {field}: {description}" for field, description in shown)])
 
 
 class NotFound(ClientError):

@@ -1,4 +1,4 @@
-"""Progress on stderr: one line that is drawn over and over, or one line at the end where it is no terminal."""
+"""Progress on stderr: one line that is drawn over and over, or one line at the end where it is not a terminal."""
 
 import sys
 import time

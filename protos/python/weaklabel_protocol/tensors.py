@@ -1,4 +1,4 @@
-"""The codec between numpy arrays and weaklabel.v1.Tensor. Shared by the client and the server."""
+"""The codec between numpy arrays and weaklabel.v1.Tensor. The client and the server share it."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def to_tensor(array: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> te
 
 
 def sets_to_tensor(sets: npt.NDArray[np.bool_]) -> tensor_pb2.Tensor:
-    """Encodes candidate sets [C, K] as Codebook.candidate_sets: a bit a class, the least significant one first."""
+    """Encodes candidate sets [C, K] as Codebook.candidate_sets: one bit per class, the least significant one first."""
     return to_tensor(np.packbits(sets, axis=1, bitorder="little").view(np.int8), np.int8)
 
 
@@ -64,7 +64,7 @@ def sets_from_tensor(tensor: tensor_pb2.Tensor, n_classes: int) -> npt.NDArray[n
     """Decodes Codebook.candidate_sets, bool [C, K].
 
     Raises:
-        ValueError: It is no bitmap of K classes; see from_tensor.
+        ValueError: It is not a bitmap of K classes; see from_tensor.
     """
     bits = from_tensor(tensor)
     width = -(-n_classes // 8)

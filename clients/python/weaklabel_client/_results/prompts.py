@@ -1,4 +1,4 @@
-"""What the client gives back of prompts that the server runs: plain frozen data classes."""
+"""What the client returns of prompts that the server runs: plain frozen data classes."""
 
 import datetime
 import enum
@@ -36,7 +36,7 @@ class PromptProgress:
         money: USD spent since the run was last started.
         tokens: Tokens taken since then.
         seconds: Seconds since then.
-        rate: Calls done a second.
+        rate: Calls done per second.
     """
 
     stage: PromptStage
@@ -168,7 +168,7 @@ class Plan:
     """What a run of prompts would take. `print(plan)` shows it.
 
     Attributes:
-        prompts: A line a prompt.
+        prompts: One line per prompt.
         spending: What the project has spent, and may spend.
     """
 
@@ -179,8 +179,8 @@ class Plan:
     def from_message(cls, message: prompts_pb2.PlanPromptsResponse) -> "Plan":
         """Reads the contract's message."""
         return cls(
-            tuple(PromptPlan.from_message(one) for one in message.prompts),
-            PromptSpending.from_message(message.spending),
+            prompts=tuple(PromptPlan.from_message(one) for one in message.prompts),
+            spending=PromptSpending.from_message(message.spending),
         )
 
     @property
@@ -221,7 +221,7 @@ class PromptSummary:
         errors: Number of items on which it failed; the vote is -2.
         refused: Those of them on which the model or a filter declined to answer.
         missing: Number of items that were not asked, because the budget was spent.
-        agreement: Share of the other prompts' votes that say the same; None where there are none.
+        agreement: Share of the other prompts' votes that agree; None where there are none.
         calls: Calls that were answered, or given up.
         cached: Calls that were answered without being sent.
         input_tokens: Of the questions.
@@ -294,7 +294,7 @@ class PromptRun:
         operation: Name of its operation.
         items: Name of the side data that holds the items.
         votes_version: The version of the votes that it made; 0 while it has made none.
-        prompts: A summary a prompt, once it has made votes.
+        prompts: One summary per prompt, once it has made votes.
         spending: What it has spent so far.
         budget_reached: Whether the budget ended it before everything was asked.
         failures: The first cells without an answer; none in listings.

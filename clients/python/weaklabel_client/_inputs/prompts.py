@@ -1,77 +1,14 @@
-"""The calls of prompts, and declarations as messages. No I/O; both twins perform these."""
+"""Declarations of prompts as messages."""
 
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from weaklabel_client import _rpcs
-from weaklabel_client._calls import Call, Listing
-from weaklabel_client._names import project_name, prompt_run_name
-from weaklabel_client._prompt_types import Plan, PromptRun, PromptSpending
-from weaklabel_client._symbols import CandidateSet, Complement, SoftVote
-from weaklabel_protocol.v1 import operations_pb2, prompts_pb2
+from weaklabel_protocol.v1 import prompts_pb2
+from weaklabel_protocol.votes import CandidateSet, Complement, SoftVote
 
-_PAGE_SIZE = 1000
 _PLAIN = ("name", "model", "template", "endpoint", "samples", "temperature", "max_tokens", "structured", "calibrate")
 _OPTIONAL = ("family", "instructions")
 _VOTES = {"answer": prompts_pb2.PROMPT_VOTES_ANSWER, "logprobs": prompts_pb2.PROMPT_VOTES_LOGPROBS}
-
-
-def plan_prompts(project: str, prompts: Any, items: str) -> Call[Plan]:
-    """What a run would take."""
-    request = prompts_pb2.PlanPromptsRequest(
-        parent=project_name(project), prompts=prompt_messages(prompts), items=items
-    )
-    return Call(_rpcs.PLAN_PROMPTS, request, Plan.from_message)
-
-
-def run_prompts(project: str, prompts: Any, items: str, request_id: str | None) -> Call[operations_pb2.Operation]:
-    """Starts a run."""
-    request = prompts_pb2.RunPromptsRequest(
-        parent=project_name(project),
-        prompts=prompt_messages(prompts),
-        items=items,
-        request_id=str(uuid.uuid4()) if request_id is None else request_id,
-    )
-
-    def operation(response: prompts_pb2.RunPromptsResponse) -> operations_pb2.Operation:
-        return response.operation
-
-    return Call(_rpcs.RUN_PROMPTS, request, operation)
-
-
-def get_prompt_run(project: str, run: str) -> Call[PromptRun]:
-    """One run."""
-    request = prompts_pb2.GetPromptRunRequest(name=prompt_run_name(project, run))
-    return Call(_rpcs.GET_PROMPT_RUN, request, lambda response: PromptRun.from_message(response.prompt_run))
-
-
-def get_prompt_run_of(operation: operations_pb2.Operation) -> Call[PromptRun]:
-    """The run that an operation was."""
-    request = prompts_pb2.GetPromptRunRequest(name=operation.prompt_run)
-    return Call(_rpcs.GET_PROMPT_RUN, request, lambda response: PromptRun.from_message(response.prompt_run))
-
-
-def list_prompt_runs(project: str) -> Listing[PromptRun]:
-    """The runs of a project."""
-
-    def page(token: str) -> Call[tuple[list[PromptRun], str]]:
-        request = prompts_pb2.ListPromptRunsRequest(
-            parent=project_name(project), page_size=_PAGE_SIZE, page_token=token
-        )
-        return Call(
-            _rpcs.LIST_PROMPT_RUNS,
-            request,
-            lambda response: ([PromptRun.from_message(one) for one in response.prompt_runs], response.next_page_token),
-        )
-
-    return page
-
-
-def get_prompt_spending(project: str) -> Call[PromptSpending]:
-    """What a project has spent, and may spend."""
-    request = prompts_pb2.GetPromptSpendingRequest(parent=project_name(project))
-    return Call(_rpcs.GET_PROMPT_SPENDING, request, lambda response: PromptSpending.from_message(response.spending))
 
 
 def prompt_messages(prompts: Any) -> list[prompts_pb2.Prompt]:
@@ -134,7 +71,7 @@ def _answer(text: str, vote: Any) -> prompts_pb2.PromptAnswer:
         case int():
             answer.label = vote
         case _:
-            raise ValueError(f'answers: "{text}" stands for {vote!r}, which is no vote')
+            raise ValueError(f'answers: "{text}" stands for {vote!r}, which is not a vote')
     return answer
 
 

@@ -1,4 +1,4 @@
-"""New items to predict from: their votes, and what is known of them beside these. No I/O."""
+"""New items to predict from: their votes and their side data."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weaklabel_client import _votes
-from weaklabel_client._side import BagRows, Values, bag_list, item_values
-from weaklabel_client._symbols import Codebook, VoteList
+from weaklabel_client._inputs import chunks
+from weaklabel_client._inputs.side_data import bag_list, item_values
+from weaklabel_client._inputs.side_values import BagRows, Values
+from weaklabel_client._inputs.vote_list import VoteList
+from weaklabel_client._inputs.votes import predict_block
+from weaklabel_client._results.codebook import Codebook
+from weaklabel_protocol.bags import Bags
 from weaklabel_protocol.v1 import labels_pb2
 
 Request = labels_pb2.PredictRequest | labels_pb2.PredictStreamRequest
@@ -20,28 +24,31 @@ class PredictRows:
     Args:
         votes: Votes [N, M] of any kind, or None.
         codebook: What codes from K on among them stand for.
-        known: By kind, "prior", "groups", "features" and "bags"; None where it is not known.
+        side_data: By kind, "prior", "groups", "features" and "bags"; None where there is none.
 
     Raises:
         ValueError: They cannot be read, or differ in their numbers of rows; the message names the place.
     """
 
-    def __init__(self, votes: Any, codebook: Codebook | None = None, **known: Any) -> None:
-        self.block = None if votes is None else _votes.predict_block(votes, codebook)
+    def __init__(self, votes: Any, codebook: Codebook | None = None, **side_data: Any) -> None:
+        self.block = None if votes is None else predict_block(votes, codebook)
         self._values: dict[str, Values] = {
-            kind: item_values(kind, values) for kind, values in known.items() if values is not None and kind != "bags"
+            kind: item_values(kind, values)
+            for kind, values in side_data.items()
+            if values is not None and kind != "bags"
         }
-        self._bags = None if known.get("bags") is None else _one_declaration(known["bags"])
         if self.block is None and "features" not in self._values:
             raise ValueError("votes: votes are needed, or features of items without votes")
         self.n_rows = self.block.n_rows if self.block is not None else self._values["features"].n_rows
         for kind, values in self._values.items():
             if values.n_rows != self.n_rows:
                 raise ValueError(f"{kind}: there are {values.n_rows} rows for {self.n_rows} items")
+        bags = side_data.get("bags")
+        self._bags = None if bags is None else BagRows(_one_declaration(bags, self.n_rows))
 
     @classmethod
     def read(cls, chunk: Any) -> "PredictRows":
-        """Reads one element of an iterable of chunks: votes [n, M], or a mapping of what is known of n items."""
+        """Reads one element of an iterable of chunks: votes [n, M], or a mapping of arguments of predict."""
         if isinstance(chunk, cls):
             return chunk
         return cls(**chunk) if isinstance(chunk, Mapping) else cls(chunk)
@@ -67,7 +74,7 @@ class PredictRows:
 
     def fits_one_call(self) -> bool:
         """Whether they are few enough to be predicted in a unary call, whatever the number of classes."""
-        return self.n_rows <= _votes.FEW_ROWS and int(self.row_bytes(0, self.n_rows).sum()) <= _votes.MAX_BYTES
+        return self.n_rows <= chunks.FEW_ROWS and int(self.row_bytes(0, self.n_rows).sum()) <= chunks.MAX_BYTES
 
     def row_bytes(self, start: int, stop: int) -> npt.NDArray[np.int64]:
         """Bytes that each of these rows takes in a message, [stop - start]."""
@@ -91,8 +98,11 @@ class PredictRows:
             self._bags.put(request.side, 0, self._bags.n_rows)
 
 
-def _one_declaration(bags: Any) -> BagRows:
-    listed = bag_list(bags)
+def _one_declaration(declared: Any, n_items: int) -> Bags:
+    listed = bag_list(declared)
     if len(listed) > 1:
         raise ValueError("bags: a prediction takes one kind of bags")
-    return BagRows(listed[0])
+    (bags,) = listed
+    if bags.n_items not in (None, n_items):
+        raise ValueError(f"bags: bag_of is given for {bags.n_items} items, but there are {n_items} to predict")
+    return bags

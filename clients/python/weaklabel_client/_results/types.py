@@ -1,4 +1,4 @@
-"""What the client gives back: plain frozen data classes, with numpy arrays where there are many numbers."""
+"""What the client returns: plain frozen data classes, with numpy arrays where there are many numbers."""
 
 import datetime
 import enum
@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from weaklabel_client._symbols import CandidateSet, Codebook, SoftVote
+from weaklabel_client._results.codebook import Codebook
 from weaklabel_protocol.v1 import models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
+from weaklabel_protocol.votes import CandidateSet, SoftVote
 
 
 def _time(stamp: Timestamp) -> datetime.datetime:
@@ -70,12 +71,17 @@ class Source:
     @classmethod
     def from_message(cls, message: sources_pb2.Source) -> "Source":
         """Reads the contract's message."""
-        return cls(message.name, message.display_name, message.votes_version, _time(message.create_time))
+        return cls(
+            name=message.name,
+            display_name=message.display_name,
+            votes_version=message.votes_version,
+            create_time=_time(message.create_time),
+        )
 
 
 @dataclass(frozen=True)
 class SourceEstimate:
-    """What a model thinks of one source.
+    """What a model estimates of one source.
 
     Attributes:
         source: Name of the source.
@@ -92,7 +98,12 @@ class SourceEstimate:
     @classmethod
     def from_message(cls, message: models_pb2.SourceEstimate) -> "SourceEstimate":
         """Reads the contract's message."""
-        return cls(message.source, message.coverage, message.accuracy, (message.accuracy_low, message.accuracy_high))
+        return cls(
+            source=message.source,
+            coverage=message.coverage,
+            accuracy=message.accuracy,
+            accuracy_interval=(message.accuracy_low, message.accuracy_high),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +115,14 @@ class Model:
         votes_version: The version of the votes that it was fitted on.
         n_items: Number of items N, for each of which there is a soft label.
         n_iter: Number of EM iterations.
-        converged: Whether EM came to rest before the limit of iterations.
+        converged: Whether EM converged before the limit of iterations.
         objective: The objective after each iteration, float64 [n_iter].
         class_balance: Estimated share of each class, float64 [K].
         sources: One estimate for each of the M sources.
         warnings: What is doubtful about the fit, in plain words.
-        risk: Estimated probability that the classes called are more than a point worse than those of majority vote.
+        risk: Estimated probability that the hard labels are more than a point worse than those of majority vote.
         group_balance: Estimated share of each class in each group, float64 [K] by the name of the group; empty where
-            the fit was told no groups.
+            the fit had no groups.
         create_time: When the fit ended, in UTC.
     """
 
@@ -193,7 +204,7 @@ class FitProgress:
 
     @property
     def fraction(self) -> float | None:
-        """Share of the work that is done, from 0 to 1. A fit may come to rest long before its limit."""
+        """Share of the work that is done, from 0 to 1. A fit may converge long before its limit."""
         if self.stage is FitStage.DONE:
             return 1.0
         return self.iteration / self.max_iter if self.max_iter else None
@@ -269,7 +280,7 @@ class VoteMatrix:
 
 @dataclass(frozen=True)
 class SideData:
-    """What is known of items beside the votes, as it lies on the server. Fits may name it.
+    """Side data of items, as the server holds it. Fits may name it.
 
     Attributes:
         name: "projects/ID/sideData/ID".
@@ -289,7 +300,13 @@ class SideData:
     def from_message(cls, message: side_data_pb2.SideData) -> "SideData":
         """Reads the contract's message."""
         kind = side_data_pb2.SideDataKind.Name(message.kind).removeprefix("SIDE_DATA_KIND_").lower()
-        return cls(message.name, kind, message.row_count, message.column_count, _time(message.create_time))
+        return cls(
+            name=message.name,
+            kind=kind,
+            n_rows=message.row_count,
+            n_columns=message.column_count,
+            create_time=_time(message.create_time),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,7 +318,7 @@ class SoftLabels:
         row_offset: Index of the first row among the items of the project, or of the votes sent.
         items: Ids of the items; None where the project names items by position, and for new votes.
         probabilities: float32 [N, K]; rows sum to one.
-        labels: The class that the model calls, int32 [N]; -1 where it cannot tell. It may differ from the most
+        labels: The hard label, int32 [N]; -1 where classes tie. It may differ from the most
             probable class, where classes are rare.
     """
 

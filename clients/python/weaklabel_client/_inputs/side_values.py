@@ -1,4 +1,4 @@
-"""What users know of items beside the votes, checked and cut into pieces that fit into a message. No I/O.
+"""Side data of one kind, of which rows are put into messages.
 
 N items, K classes, D features, B bags.
 """
@@ -11,22 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from weaklabel_client._bags import Bags
-from weaklabel_client._names import check_text
-from weaklabel_client._votes import id_bytes, names
-from weaklabel_protocol.tensors import smallest_dtype, to_tensor
+from weaklabel_client._inputs.chunks import id_bytes
+from weaklabel_protocol.bags import Bags
+from weaklabel_protocol.names import check_text
+from weaklabel_protocol.tensors import to_tensor
 from weaklabel_protocol.v1 import side_data_pb2
 
-KINDS = {
-    "gold": side_data_pb2.SIDE_DATA_KIND_GOLD,
-    "prior": side_data_pb2.SIDE_DATA_KIND_PRIOR,
-    "groups": side_data_pb2.SIDE_DATA_KIND_GROUPS,
-    "features": side_data_pb2.SIDE_DATA_KIND_FEATURES,
-    "bags": side_data_pb2.SIDE_DATA_KIND_BAGS,
-    "fields": side_data_pb2.SIDE_DATA_KIND_FIELDS,
-}
-
-_BAG_KINDS = {
+_BAG_KINDS: dict[str, side_data_pb2.BagKind] = {
     "class_counts": side_data_pb2.BAG_KIND_CLASS_COUNTS,
     "proportions": side_data_pb2.BAG_KIND_PROPORTIONS,
     "at_least_one": side_data_pb2.BAG_KIND_AT_LEAST_ONE,
@@ -87,8 +78,8 @@ class Groups:
         return self._bytes[start:stop]
 
     def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
-        found, index = np.unique(self._values[start:stop], return_inverse=True)
-        message.groups.names.extend(found.tolist())
+        group_names, index = np.unique(self._values[start:stop], return_inverse=True)
+        message.groups.names.extend(group_names.tolist())
         message.groups.indices.CopyFrom(to_tensor(index.reshape(-1, 1)))
 
     def update(self, digest: "hashlib.blake2b") -> None:
@@ -124,7 +115,7 @@ class SparseFeatures:
 
 
 class BagRows:
-    """Bags of which the same kind of thing is known; a row is a bag."""
+    """Bags of one kind; a row is a bag. Bags without items are left out."""
 
     def __init__(self, bags: Bags) -> None:
         numbers, sizes = np.unique(bags.bag, return_counts=True)
@@ -180,112 +171,6 @@ class Fields:
             digest.update(len(content).to_bytes(8, "little") + content)
 
 
-class SideBlock:
-    """Rows of one kind, from which chunks are cut, with the ids of their items where they are named."""
-
-    def __init__(self, values: Values, items: tuple[str, ...] | None) -> None:
-        self.n_rows = values.n_rows
-        self._values = values
-        self._items = items
-
-    def row_bytes(self, start: int, stop: int) -> Int64s:
-        return self._values.row_bytes(start, stop) + id_bytes(self._items, start, stop)
-
-    def chunk(self, start: int, stop: int, row_offset: int) -> side_data_pb2.UploadSideDataChunk:
-        chunk = side_data_pb2.UploadSideDataChunk(
-            row_offset=row_offset, rows=stop - start, item_ids=self._items[start:stop] if self._items else ()
-        )
-        self._values.put(chunk.values, start, stop)
-        return chunk
-
-    def update(self, digest: "hashlib.blake2b") -> None:
-        """Adds everything to a digest."""
-        digest.update(repr(self._items).encode())
-        self._values.update(digest)
-
-
-def side_blocks(kind: str, values: Any, items: Iterable[str] | None) -> list[SideBlock]:
-    """Checks side data of one kind, and the ids of its items.
-
-    Raises:
-        ValueError: It is none; the message begins with the kind.
-    """
-    if kind not in KINDS:
-        raise ValueError(f'kind: "{kind}" is none of {", ".join(KINDS)}')
-    if kind == "bags":
-        return [SideBlock(BagRows(bags), None) for bags in bag_list(values)]
-    if isinstance(values, Mapping):
-        if items is not None:
-            raise ValueError(f"{kind}: its keys are ids of items already; give no items beside them")
-        items, values = list(values), list(values.values())
-    read = item_values(kind, values)
-    return [SideBlock(read, None if items is None else names(items, read.n_rows, "items"))]
-
-
-def item_values(kind: str, values: Any) -> Values:
-    """Checks side data of items: gold [N], a prior [N, K], groups [N] or features [N, D].
-
-    Raises:
-        ValueError: It is none; the message begins with the kind.
-    """
-    if kind == "features" and hasattr(values, "tocsr"):
-        read: Values = SparseFeatures(values.tocsr(copy=True))
-    elif kind == "groups":
-        read = Groups(_group_names(values))
-    elif kind == "fields":
-        read = Fields(_records(values))
-    else:
-        array = np.asarray(values)
-        if kind == "gold":
-            if array.ndim != 1 or array.dtype.kind not in "iu":
-                raise ValueError(f"gold: classes [N] are expected, -1 where unknown; got {array.dtype} {array.shape}")
-            array = array.reshape(-1, 1)
-            array = array.astype(smallest_dtype(array))
-        elif array.ndim != 2 or array.dtype.kind not in "fiub":
-            raise ValueError(f"{kind}: numbers in two dimensions are expected, got {array.dtype} {array.shape}")
-        else:
-            with np.errstate(over="ignore"):  # the server refuses what is not finite, and names its place
-                array = array.astype(np.float32, copy=False)
-        read = Matrix(kind, array)
-    if read.n_rows == 0:
-        raise ValueError(f"{kind}: there are no items")
-    return read
-
-
-def bag_list(values: Any) -> list[Bags]:
-    """Checks one declaration of bags, or a list of them; those of weaklabel will do.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    listed = list(values) if isinstance(values, list | tuple) and not hasattr(values, "kind") else [values]
-    for bags in listed:
-        if getattr(bags, "kind", None) not in _BAG_KINDS:
-            raise ValueError(f"bags: expected is what class_counts, proportions, ... make, got {bags!r}")
-    if not listed:
-        raise ValueError("bags: there are none")
-    return listed
-
-
-def content_digest(kind: str, blocks: Iterable[SideBlock]) -> bytes:
-    """A digest of everything that the server would store."""
-    digest = hashlib.blake2b(kind.encode(), digest_size=32)
-    for block in blocks:
-        block.update(digest)
-    return digest.digest()
-
-
-def _records(values: Any) -> Iterable[Any]:
-    """The rows of a data frame as mappings, or items as they are."""
-    if hasattr(values, "to_dicts"):  # polars
-        return list(values.to_dicts())
-    if hasattr(values, "to_dict") and hasattr(values, "columns"):  # pandas
-        return list(values.to_dict("records"))
-    if isinstance(values, str):
-        raise ValueError("fields: items are expected, mappings or texts, got one text")
-    return list(values)
-
-
 def _item_fields(value: Any, place: int) -> side_data_pb2.ItemFields:
     """A mapping from names of fields to texts; numbers are written out, lists as JSON, and what is None left out."""
     if isinstance(value, str):
@@ -299,13 +184,3 @@ def _item_fields(value: Any, place: int) -> side_data_pb2.ItemFields:
         texts[str(name)] = json.dumps(cell, ensure_ascii=False) if isinstance(cell, list | tuple) else str(cell)
         check_text(f"fields: {name} of item {place}", texts[str(name)])
     return side_data_pb2.ItemFields(values=texts)
-
-
-def _group_names(values: Any) -> list[str]:
-    array = np.asarray(values)
-    if array.ndim != 1 or array.dtype.kind not in "iuUO":
-        raise ValueError(f"groups: names or numbers [N] are expected, got {array.dtype} {array.shape}")
-    listed = [str(value) for value in array.tolist()]
-    for place, value in enumerate(listed):
-        check_text(f"groups: name {place}", value)
-    return listed

@@ -2,17 +2,7 @@
 
 import urllib.parse
 
-
-def check_text(what: str, name: str) -> None:
-    """Refuses a lone surrogate, which no UTF-8 can carry.
-
-    Raises:
-        ValueError: There is one; the message begins with what the name is.
-    """
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{what} is {name!r}: character {error.start} is half of a surrogate pair") from None
+from weaklabel_protocol.names import check_text
 
 
 def project_name(project: str) -> str:
@@ -26,14 +16,9 @@ def project_name(project: str) -> str:
 
 def model_name(project: str, model: str | None) -> str:
     """Returns "projects/spam/models/m1" for "m1" as for itself; None is the newest."""
-    parent = project_name(project)
     if model is None:
-        return f"{parent}/models/latest"
-    check_text("model", model)
-    name = model.removeprefix(f"{parent}/models/")
-    if not name or "/" in name:
-        raise ValueError(f'model: "{model}" is neither a model id nor "{parent}/models/ID"')
-    return f"{parent}/models/{name}"
+        return f"{project_name(project)}/models/latest"
+    return _name_within(project, "models", model, field="model", expected="a model id")
 
 
 def source_name(project: str, source: str) -> str:
@@ -46,20 +31,12 @@ def source_name(project: str, source: str) -> str:
 
 def side_data_name(project: str, side_data: str) -> str:
     """Returns "projects/spam/sideData/ID" for "ID" as for itself."""
-    check_text("side_data", side_data)
-    name = side_data.removeprefix(f"{project_name(project)}/sideData/")
-    if not name or "/" in name:
-        raise ValueError(f'side_data: "{side_data}" is neither an id nor "{project_name(project)}/sideData/ID"')
-    return f"{project_name(project)}/sideData/{name}"
+    return _name_within(project, "sideData", side_data, field="side_data", expected="an id")
 
 
 def prompt_run_name(project: str, run: str) -> str:
     """Returns "projects/spam/promptRuns/ID" for "ID" as for itself."""
-    check_text("run", run)
-    name = run.removeprefix(f"{project_name(project)}/promptRuns/")
-    if not name or "/" in name:
-        raise ValueError(f'run: "{run}" is neither an id nor "{project_name(project)}/promptRuns/ID"')
-    return f"{project_name(project)}/promptRuns/{name}"
+    return _name_within(project, "promptRuns", run, field="run", expected="an id")
 
 
 def operation_name(name: str) -> str:
@@ -69,3 +46,13 @@ def operation_name(name: str) -> str:
         case ["projects", project, "operations", operation] if project and operation:
             return name
     raise ValueError(f'operation: "{name}" is not "projects/PROJECT/operations/ID"')
+
+
+def _name_within(project: str, collection: str, name: str, *, field: str, expected: str) -> str:
+    """The full name of a resource of a project, of its id or its full name."""
+    prefix = f"{project_name(project)}/{collection}/"
+    check_text(field, name)
+    resource_id = name.removeprefix(prefix)
+    if not resource_id or "/" in resource_id:
+        raise ValueError(f'{field}: "{name}" is neither {expected} nor "{prefix}ID"')
+    return prefix + resource_id

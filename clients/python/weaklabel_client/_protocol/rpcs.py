@@ -1,4 +1,4 @@
-"""The RPCs of the contract, typed. Both twins build their calls from this table."""
+"""The RPCs of the contract, typed. Both clients build their calls from this table."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar

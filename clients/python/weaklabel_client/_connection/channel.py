@@ -1,4 +1,4 @@
-"""How both twins set up their channel."""
+"""Options of channels, and what every call carries."""
 
 import ipaddress
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from weaklabel_client._rpcs import UNARY
+from weaklabel_client._protocol.rpcs import UNARY
 
 TIMEOUT = 30.0  # seconds, of a unary call
 RECONNECT_TIMEOUT = 60.0  # seconds, see Backoff

@@ -1,4 +1,4 @@
-"""The unary calls: what is sent, and what is made of the answer. No I/O; both twins perform these."""
+"""The unary calls: what is sent, and what is made of the response."""
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -9,12 +9,18 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import Message
 
-from weaklabel_client import _rpcs
 from weaklabel_client._exceptions import AlreadyExists
-from weaklabel_client._names import model_name, operation_name, project_name, side_data_name, source_name
-from weaklabel_client._predict import PredictRows
-from weaklabel_client._types import Model, Project, SideData, Source
-from weaklabel_client._votes import names
+from weaklabel_client._inputs.names import names
+from weaklabel_client._inputs.predict_rows import PredictRows
+from weaklabel_client._protocol import rpcs
+from weaklabel_client._protocol.resource_names import (
+    model_name,
+    operation_name,
+    project_name,
+    side_data_name,
+    source_name,
+)
+from weaklabel_client._results.types import Model, Project, SideData, Source
 from weaklabel_protocol.tensors import from_tensor
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 
@@ -24,9 +30,9 @@ _PAGE_SIZE = 1000
 
 @dataclass(frozen=True)
 class Call(Generic[Result]):
-    """A request, and how to read its response."""
+    """A request, and the function that reads its response."""
 
-    rpc: _rpcs.Rpc[Any, Any]
+    rpc: rpcs.Rpc[Any, Any]
     request: Message
     read: Callable[[Any], Result]
 
@@ -35,8 +41,29 @@ class Call(Generic[Result]):
 Listing = Callable[[str], Call[tuple[list[Result], str]]]
 
 
-def _request_id() -> str:
+def new_request_id() -> str:
+    """Under which the server recognizes a call that is repeated."""
     return str(uuid.uuid4())
+
+
+def listing(rpc: rpcs.Rpc[Any, Any], field: str, read: Callable[[Any], Result], **request: Any) -> Listing[Result]:
+    """The calls that fetch the pages of a listing.
+
+    Args:
+        rpc: The method.
+        field: The field of its response that holds the elements.
+        read: Reads an element.
+        **request: Fields of the request.
+    """
+
+    def page(token: str) -> Call[tuple[list[Result], str]]:
+        return Call(
+            rpc,
+            rpc.request(page_size=_PAGE_SIZE, page_token=token, **request),
+            lambda response: ([read(one) for one in getattr(response, field)], response.next_page_token),
+        )
+
+    return page
 
 
 def create_project(project: str, classes: Iterable[str]) -> Call[Project]:
@@ -44,9 +71,9 @@ def create_project(project: str, classes: Iterable[str]) -> Call[Project]:
     request = projects_pb2.CreateProjectRequest(
         project_id=project_name(project).removeprefix("projects/"),
         classes=classes,
-        request_id=_request_id(),
+        request_id=new_request_id(),
     )
-    return Call(_rpcs.CREATE_PROJECT, request, lambda response: Project.from_message(response.project))
+    return Call(rpcs.CREATE_PROJECT, request, lambda response: Project.from_message(response.project))
 
 
 def same_project(error: AlreadyExists, existing: Project, classes: Iterable[str]) -> Project:
@@ -61,94 +88,65 @@ def same_project(error: AlreadyExists, existing: Project, classes: Iterable[str]
 def get_project(project: str) -> Call[Project]:
     """One project."""
     request = projects_pb2.GetProjectRequest(name=project_name(project))
-    return Call(_rpcs.GET_PROJECT, request, lambda response: Project.from_message(response.project))
+    return Call(rpcs.GET_PROJECT, request, lambda response: Project.from_message(response.project))
 
 
 def list_projects() -> Listing[Project]:
     """All projects."""
-
-    def page(token: str) -> Call[tuple[list[Project], str]]:
-        request = projects_pb2.ListProjectsRequest(page_size=_PAGE_SIZE, page_token=token)
-        return Call(
-            _rpcs.LIST_PROJECTS,
-            request,
-            lambda response: ([Project.from_message(one) for one in response.projects], response.next_page_token),
-        )
-
-    return page
+    return listing(rpcs.LIST_PROJECTS, "projects", Project.from_message)
 
 
 def delete_project(project: str) -> Call[None]:
     """Deletes a project."""
-    request = projects_pb2.DeleteProjectRequest(name=project_name(project), request_id=_request_id())
-    return Call(_rpcs.DELETE_PROJECT, request, lambda _: None)
+    request = projects_pb2.DeleteProjectRequest(name=project_name(project), request_id=new_request_id())
+    return Call(rpcs.DELETE_PROJECT, request, lambda _: None)
 
 
 def get_source(project: str, source: str) -> Call[Source]:
     """One source."""
     request = sources_pb2.GetSourceRequest(name=source_name(project, source))
-    return Call(_rpcs.GET_SOURCE, request, lambda response: Source.from_message(response.source))
+    return Call(rpcs.GET_SOURCE, request, lambda response: Source.from_message(response.source))
 
 
 def list_sources(project: str) -> Listing[Source]:
     """The sources of a project."""
-
-    def page(token: str) -> Call[tuple[list[Source], str]]:
-        request = sources_pb2.ListSourcesRequest(parent=project_name(project), page_size=_PAGE_SIZE, page_token=token)
-        return Call(
-            _rpcs.LIST_SOURCES,
-            request,
-            lambda response: ([Source.from_message(one) for one in response.sources], response.next_page_token),
-        )
-
-    return page
+    return listing(rpcs.LIST_SOURCES, "sources", Source.from_message, parent=project_name(project))
 
 
 def delete_source(project: str, source: str) -> Call[int]:
     """Deletes a source; the result is the version of the votes without it."""
-    request = sources_pb2.DeleteSourceRequest(name=source_name(project, source), request_id=_request_id())
+    request = sources_pb2.DeleteSourceRequest(name=source_name(project, source), request_id=new_request_id())
 
     def votes_version(response: sources_pb2.DeleteSourceResponse) -> int:
         return response.votes_version
 
-    return Call(_rpcs.DELETE_SOURCE, request, votes_version)
+    return Call(rpcs.DELETE_SOURCE, request, votes_version)
 
 
 def get_side_data(name: str) -> Call[SideData]:
     """One upload of side data, by its full name."""
     request = side_data_pb2.GetSideDataRequest(name=name)
-    return Call(_rpcs.GET_SIDE_DATA, request, lambda response: SideData.from_message(response.side_data))
+    return Call(rpcs.GET_SIDE_DATA, request, lambda response: SideData.from_message(response.side_data))
 
 
 def list_side_data(project: str) -> Listing[SideData]:
     """The side data of a project."""
-
-    def page(token: str) -> Call[tuple[list[SideData], str]]:
-        request = side_data_pb2.ListSideDataRequest(
-            parent=project_name(project), page_size=_PAGE_SIZE, page_token=token
-        )
-        return Call(
-            _rpcs.LIST_SIDE_DATA,
-            request,
-            lambda response: ([SideData.from_message(one) for one in response.side_data], response.next_page_token),
-        )
-
-    return page
+    return listing(rpcs.LIST_SIDE_DATA, "side_data", SideData.from_message, parent=project_name(project))
 
 
 def delete_side_data(project: str, side_data: str) -> Call[None]:
     """Deletes side data."""
-    request = side_data_pb2.DeleteSideDataRequest(name=side_data_name(project, side_data), request_id=_request_id())
-    return Call(_rpcs.DELETE_SIDE_DATA, request, lambda _: None)
+    request = side_data_pb2.DeleteSideDataRequest(name=side_data_name(project, side_data), request_id=new_request_id())
+    return Call(rpcs.DELETE_SIDE_DATA, request, lambda _: None)
 
 
 def side_information(
     project: str,
-    names_of: Mapping[str, str],
+    side_data: Mapping[str, str],
     gold_error: float,
     bounds: Mapping[str, tuple[float, float]] | None,
 ) -> models_pb2.SideInformation:
-    """What a fit is told beside the votes: side data by kind and name, and the rest."""
+    """The side information of a fit: names of side data by kind, and the rest."""
     if not isinstance(bounds, Mapping | None):
         raise ValueError(f"bounds: (low, high) by the name of the source are expected, got {bounds!r}")
     return models_pb2.SideInformation(
@@ -157,7 +155,7 @@ def side_information(
             models_pb2.SourceBounds(source=source, accuracy_low=low, accuracy_high=high)
             for source, (low, high) in (bounds or {}).items()
         ],
-        **{kind: side_data_name(project, name) for kind, name in names_of.items()},
+        **{kind: side_data_name(project, name) for kind, name in side_data.items()},
     )
 
 
@@ -173,69 +171,49 @@ def fit(
         parent=project_name(project),
         votes_version=votes_version or 0,
         options=models_pb2.FitOptions(seed=seed, max_iterations=max_iter or 0),
-        request_id=_request_id(),
+        request_id=new_request_id(),
         side=side if side.ByteSize() else None,
     )
-    return Call(_rpcs.FIT_MODEL, request, _operation)
+    return Call(rpcs.FIT_MODEL, request, _operation)
 
 
 def get_model(project: str, model: str | None) -> Call[Model]:
     """One model, or the newest."""
     request = models_pb2.GetModelRequest(name=model_name(project, model))
-    return Call(_rpcs.GET_MODEL, request, lambda response: Model.from_message(response.model))
+    return Call(rpcs.GET_MODEL, request, lambda response: Model.from_message(response.model))
 
 
 def get_model_of(operation: operations_pb2.Operation) -> Call[Model]:
     """The model that an operation made."""
     request = models_pb2.GetModelRequest(name=operation.model)
-    return Call(_rpcs.GET_MODEL, request, lambda response: Model.from_message(response.model))
+    return Call(rpcs.GET_MODEL, request, lambda response: Model.from_message(response.model))
 
 
 def list_models(project: str) -> Listing[Model]:
     """The models of a project."""
-
-    def page(token: str) -> Call[tuple[list[Model], str]]:
-        request = models_pb2.ListModelsRequest(parent=project_name(project), page_size=_PAGE_SIZE, page_token=token)
-        return Call(
-            _rpcs.LIST_MODELS,
-            request,
-            lambda response: ([Model.from_message(one) for one in response.models], response.next_page_token),
-        )
-
-    return page
+    return listing(rpcs.LIST_MODELS, "models", Model.from_message, parent=project_name(project))
 
 
 def delete_model(project: str, model: str) -> Call[None]:
     """Deletes a model."""
-    request = models_pb2.DeleteModelRequest(name=model_name(project, model), request_id=_request_id())
-    return Call(_rpcs.DELETE_MODEL, request, lambda _: None)
+    request = models_pb2.DeleteModelRequest(name=model_name(project, model), request_id=new_request_id())
+    return Call(rpcs.DELETE_MODEL, request, lambda _: None)
 
 
 def get_operation(name: str) -> Call[operations_pb2.Operation]:
     """One operation."""
     request = operations_pb2.GetOperationRequest(name=operation_name(name))
-    return Call(_rpcs.GET_OPERATION, request, _operation)
+    return Call(rpcs.GET_OPERATION, request, _operation)
 
 
 def list_operations(project: str) -> Listing[operations_pb2.Operation]:
     """The operations of a project."""
-
-    def page(token: str) -> Call[tuple[list[operations_pb2.Operation], str]]:
-        request = operations_pb2.ListOperationsRequest(
-            parent=project_name(project), page_size=_PAGE_SIZE, page_token=token
-        )
-        return Call(
-            _rpcs.LIST_OPERATIONS,
-            request,
-            lambda response: (list(response.operations), response.next_page_token),
-        )
-
-    return page
+    return listing(rpcs.LIST_OPERATIONS, "operations", lambda operation: operation, parent=project_name(project))
 
 
 def cancel_operation(name: str) -> Call[None]:
     """Asks an operation to stop."""
-    return Call(_rpcs.CANCEL_OPERATION, operations_pb2.CancelOperationRequest(name=name), lambda _: None)
+    return Call(rpcs.CANCEL_OPERATION, operations_pb2.CancelOperationRequest(name=name), lambda _: None)
 
 
 def predict(
@@ -245,7 +223,7 @@ def predict(
     columns = () if sources is None else names(sources, rows.n_sources, "sources")
     request = labels_pb2.PredictRequest(model=model_name(project, model), sources=columns)
     rows.put(request, 0, rows.n_rows)
-    return Call(_rpcs.PREDICT, request, lambda response: from_tensor(response.probabilities).copy())
+    return Call(rpcs.PREDICT, request, lambda response: from_tensor(response.probabilities).copy())
 
 
 def _operation(

@@ -1,29 +1,13 @@
-"""Prompts that the server runs, for code that waits. Its twin for asyncio is _aio_prompts."""
+"""Prompts that the server runs, for code that waits."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from weaklabel_client import _calls, _prompt_calls
-from weaklabel_client._operation import OperationState, WaitingOperation
-from weaklabel_client._prompt_types import Plan, PromptProgress, PromptRun, PromptSpending
-from weaklabel_client._types import SideData, UploadProgress
-
-if TYPE_CHECKING:
-    from weaklabel_client._client import Client
-
-
-class PromptState(OperationState[PromptProgress, PromptRun]):
-    """A run of prompts."""
-
-    _what = "prompts"
-
-    @property
-    def progress(self) -> PromptProgress:
-        """How far it was when last heard of: by done, wait or result."""
-        return PromptProgress.from_message(self._message.prompts)
-
-    def _result_call(self) -> _calls.Call[PromptRun]:
-        return _prompt_calls.get_prompt_run_of(self._message)
+from weaklabel_client._protocol import calls, prompt_calls
+from weaklabel_client._results.prompts import Plan, PromptRun, PromptSpending
+from weaklabel_client._results.types import SideData, UploadProgress
+from weaklabel_client._sync.connection import Connection
+from weaklabel_client._sync.operations import PromptOperation
 
 
 class Prompts:
@@ -38,8 +22,8 @@ class Prompts:
     names of fields to texts, or plain texts, whose field is "text"; or what upload_items returned.
     """
 
-    def __init__(self, client: "Client") -> None:
-        self._client = client
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def upload_items(
         self,
@@ -61,7 +45,7 @@ class Prompts:
             progress: See Client.upload_votes.
             timeout: Seconds for the whole upload; None for any time.
         """
-        return self._client.upload_side_data(
+        return self._connection.upload_side_data(
             project, "fields", items, items=ids, upload_id=upload_id, progress=progress, timeout=timeout
         )
 
@@ -74,7 +58,7 @@ class Prompts:
         ids: Iterable[str] | None = None,
         timeout: float | None = None,
     ) -> Plan:
-        """What a run would take: calls, cached calls, tokens, price. Nothing is sent to any model.
+        """The cost of a run: calls, cached calls, tokens, price. Nothing is sent to any model.
 
         Args:
             project: The project.
@@ -88,7 +72,7 @@ class Prompts:
             InvalidArgument: A prompt cannot be asked, or names what the server does not allow.
         """
         name = self._items(project, items, ids)
-        return self._client._perform(_prompt_calls.plan_prompts(project, prompts, name), timeout)
+        return self._connection.perform(prompt_calls.plan_prompts(project, prompts, name), timeout)
 
     def run(
         self,
@@ -99,8 +83,8 @@ class Prompts:
         ids: Iterable[str] | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
-    ) -> "PromptOperation":
-        """Starts a run on the server, and returns at once. Its votes become one new version, a source a prompt.
+    ) -> PromptOperation:
+        """Starts a run on the server, and returns at once. Its votes become one new version, one source per prompt.
 
         Args:
             project: The project.
@@ -115,31 +99,27 @@ class Prompts:
             InvalidArgument: See plan.
         """
         name = self._items(project, items, ids)
-        call = _prompt_calls.run_prompts(project, prompts, name, request_id)
-        return PromptOperation(self._client, self._client._perform(call, timeout))
+        call = prompt_calls.run_prompts(project, prompts, name, request_id)
+        return PromptOperation(self._connection, self._connection.perform(call, timeout))
 
-    def operation(self, name: str, *, timeout: float | None = None) -> "PromptOperation":
+    def operation(self, name: str, *, timeout: float | None = None) -> PromptOperation:
         """Picks up a run by the name of its operation: in another process, or after a crash."""
-        return PromptOperation(self._client, self._client._perform(_calls.get_operation(name), timeout))
+        return PromptOperation(self._connection, self._connection.perform(calls.get_operation(name), timeout))
 
     def get_run(self, project: str, run: str, *, timeout: float | None = None) -> PromptRun:
         """One run, by its id or its name."""
-        return self._client._perform(_prompt_calls.get_prompt_run(project, run), timeout)
+        return self._connection.perform(prompt_calls.get_prompt_run(project, run), timeout)
 
     def list_runs(self, project: str) -> Iterator[PromptRun]:
         """The runs of a project, newest first."""
-        return self._client._pages(_prompt_calls.list_prompt_runs(project))
+        return self._connection.pages(prompt_calls.list_prompt_runs(project))
 
     def spending(self, project: str, *, timeout: float | None = None) -> PromptSpending:
-        """What all runs of a project have spent, and may spend."""
-        return self._client._perform(_prompt_calls.get_prompt_spending(project), timeout)
+        """The spending of all runs of a project, and its budget."""
+        return self._connection.perform(prompt_calls.get_prompt_spending(project), timeout)
 
     def _items(self, project: str, items: Any, ids: Iterable[str] | None) -> str:
         """The name of the side data that holds items; those that are not on the server are uploaded."""
         if isinstance(items, str):
             return items
         return items.name if isinstance(items, SideData) else self.upload_items(project, items, ids=ids).name
-
-
-class PromptOperation(PromptState, WaitingOperation[PromptProgress, PromptRun]):
-    """A run of prompts on the server. It goes on whether or not anyone waits for it, and after a restart."""

@@ -1,0 +1,1 @@
+"""What the waiting client and the asyncio client agree on about channels: options, and when to connect again."""

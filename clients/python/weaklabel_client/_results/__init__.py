@@ -1,0 +1,1 @@
+"""What the client gives back. Nothing here sends or receives."""
