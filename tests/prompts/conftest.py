@@ -374,4 +374,4 @@ def prompt() -> PromptFunction:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between attempts are a tenth, where the endpoint does not say how long."""
-    monkeypatch.setattr("weaklabel.prompts.transport._FIRST_BACKOFF", 0.02)
+    monkeypatch.setattr("weaklabel.prompts.http.transport._FIRST_BACKOFF", 0.02)

@@ -12,16 +12,16 @@ from typing import Any
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.failures import Failure
-from weaklabel.prompts.asking import Asking, PromptProgress, run_here
-from weaklabel.prompts.batch import BatchAsking, Batches
+from weaklabel.prompts.budget import Budget
 from weaklabel.prompts.cache import ResponseCache, default_path
-from weaklabel.prompts.compiled import CompiledPrompt, check_fields
-from weaklabel.prompts.endpoint import Endpoint
-from weaklabel.prompts.ledger import Budget
-from weaklabel.prompts.outcome import Outcome, StoppedEarlyWarning, vote
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.http.endpoint import Endpoint
 from weaklabel.prompts.pricing import PriceTable
-from weaklabel.prompts.progress import told
-from weaklabel.prompts.spec import PromptFunction
+from weaklabel.prompts.requests.builder import CompiledPrompt, check_fields
+from weaklabel.prompts.runner.batches import BatchAsking, Batches
+from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, vote
+from weaklabel.prompts.runner.progress import told
+from weaklabel.prompts.runner.state import Asking, PromptProgress, run_here
 from weaklabel.votes import Votes
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import read_items
 from weaklabel.labeling.sources import DataSource
-from weaklabel.prompts.asking import Asking, run_here
-from weaklabel.prompts.compiled import check_fields
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
-from weaklabel.prompts.spec import PromptFunction
+from weaklabel.prompts.requests.builder import check_fields
+from weaklabel.prompts.runner.state import Asking, run_here
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from weaklabel.labeling.apply import apply
 from weaklabel.labeling.failures import Failure
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.sources import DataSource
-from weaklabel.prompts.asking import PromptProgress, Stopped
-from weaklabel.prompts.batch import Batches
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
-from weaklabel.prompts.outcome import Outcome
-from weaklabel.prompts.report import PromptSummary, summarize
-from weaklabel.prompts.spec import PromptFunction
+from weaklabel.prompts.runner.batches import Batches
+from weaklabel.prompts.runner.outcome import Outcome
+from weaklabel.prompts.runner.state import PromptProgress, Stopped
+from weaklabel.prompts.runner.summary import PromptSummary, summarize
 from weaklabel.votes import Votes
 
 

@@ -9,7 +9,7 @@ import pytest
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts import Budget, PromptFunction, StopRule, next_to_ask
-from weaklabel.prompts.spend import _gain
+from weaklabel.prompts.active_learning import _gain
 
 BINARY = PromptFunction(name="strong", model="m", template="{text}", answers={"yes": 1, "no": 0})
 

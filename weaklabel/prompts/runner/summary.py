@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.prompts.outcome import Outcome
+from weaklabel.prompts.runner.outcome import Outcome
 from weaklabel.votes import ABSTAIN, ERROR, Votes
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from weaklabel.prompts.answers import AnswerMap
+from weaklabel.prompts.declaration.answer_map import AnswerMap
 
 _THINKING = "<think>", "</think>"
 _FRAME = " \t\r\n\"'`*"  # what may stand around an answer, in plain text and in JSON

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.prompts.ledger import Budget
-from weaklabel.prompts.spec import PromptFunction
+from weaklabel.prompts.budget import Budget
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.votes import Votes, as_votes
 from weaklabel.votes.symbols import Symbols
 

@@ -13,7 +13,7 @@ import pytest
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling import LabelingFunctionWarning
 from weaklabel.prompts import PromptEngine, PromptFunction, PromptRun, Shortlist, nearest_answers, run, with_examples
-from weaklabel.prompts.answers import Vote
+from weaklabel.prompts.declaration.answer_map import Vote
 from weaklabel.votes import ERROR
 from weaklabel.votes.symbols import not_, one_of, soft
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tqdm.auto import tqdm
 
-from weaklabel.prompts.asking import PromptProgress
+from weaklabel.prompts.runner.state import PromptProgress
 
 
 @contextmanager

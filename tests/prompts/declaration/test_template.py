@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import Row
-from weaklabel.prompts.templates import Template, field_texts
+from weaklabel.prompts.declaration.template import Template, field_texts
 
 HOSTILE = [
     "{text}",

@@ -13,12 +13,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from weaklabel.prompts.budget import Cost, Ledger
 from weaklabel.prompts.cache import Entry, GroupWriter, ResponseCache
-from weaklabel.prompts.compiled import CompiledPrompt, Question
-from weaklabel.prompts.endpoint import Endpoint
-from weaklabel.prompts.ledger import Cost, Ledger
-from weaklabel.prompts.reading import Reading, is_response
-from weaklabel.prompts.transport import Call, Reply, Transport
+from weaklabel.prompts.http.endpoint import Endpoint
+from weaklabel.prompts.http.transport import Call, Reply, Transport
+from weaklabel.prompts.requests.builder import CompiledPrompt, Question
+from weaklabel.prompts.responses.parser import Reading, is_response
 
 if TYPE_CHECKING:
     from weaklabel.prompts.engine import PromptEngine

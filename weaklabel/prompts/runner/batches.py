@@ -19,14 +19,14 @@ from typing import Literal, NamedTuple
 import openai
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.prompts.asking import Asked, Asking, PromptProgress
+from weaklabel.prompts.budget import Cost
 from weaklabel.prompts.cache import Batch, Entry
-from weaklabel.prompts.compiled import CompiledPrompt
-from weaklabel.prompts.endpoint import EndpointError
-from weaklabel.prompts.ledger import Cost
+from weaklabel.prompts.http.endpoint import EndpointError
+from weaklabel.prompts.http.transport import Reply, Transport, usage
 from weaklabel.prompts.pricing import Price, Tokens
-from weaklabel.prompts.reading import is_response
-from weaklabel.prompts.transport import Reply, Transport, usage
+from weaklabel.prompts.requests.builder import CompiledPrompt
+from weaklabel.prompts.responses.parser import is_response
+from weaklabel.prompts.runner.state import Asked, Asking, PromptProgress
 
 _URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 _TAG = "weaklabel"

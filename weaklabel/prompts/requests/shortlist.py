@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import read_items
-from weaklabel.prompts.bm25 import BM25
-from weaklabel.prompts.spec import Example, PromptFunction
-from weaklabel.prompts.templates import Template, cell, field_texts
+from weaklabel.prompts.declaration.prompt_function import Example, PromptFunction
+from weaklabel.prompts.declaration.template import Template, cell, field_texts
+from weaklabel.prompts.requests.bm25 import BM25
 
 
 class AnswersShown:

@@ -9,11 +9,12 @@ import httpx2
 import pytest
 
 from weaklabel.labeling import LabelingFunctionWarning
-from weaklabel.prompts import PromptEngine, PromptFunction, connections, run
-from weaklabel.prompts.connections import Connections
+from weaklabel.prompts import PromptEngine, PromptFunction, run
+from weaklabel.prompts.http import connections
+from weaklabel.prompts.http.connections import Connections
 
 Make = Callable[..., PromptEngine]
-CERTIFICATE = Path(__file__).with_name("localhost.pem")
+CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
 
 
 def items(n: int) -> list[dict[str, str]]:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.prompts.answers import AnswerMap, Vote
-from weaklabel.prompts.ledger import Cost
+from weaklabel.prompts.budget import Cost
+from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.declaration.template import Template, field_texts
 from weaklabel.prompts.pricing import Price, Tokens, expected_tokens, most_tokens
-from weaklabel.prompts.reading import Reading, read
-from weaklabel.prompts.shortlist import AnswersShown, ExamplesShown
-from weaklabel.prompts.spec import PromptFunction
-from weaklabel.prompts.templates import Template, field_texts
+from weaklabel.prompts.requests.shortlist import AnswersShown, ExamplesShown
+from weaklabel.prompts.responses.parser import Reading, read
 from weaklabel.votes.symbols import CandidateSet, Complement, SoftVote, not_, one_of, soft
 from weaklabel.votes.validation import ABSTAIN
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.labeling.failures import Failure
-from weaklabel.prompts.asking import Asked
-from weaklabel.prompts.compiled import CompiledPrompt
+from weaklabel.prompts.requests.builder import CompiledPrompt
+from weaklabel.prompts.runner.state import Asked
 from weaklabel.votes import ABSTAIN, ERROR, Votes
 from weaklabel.votes.symbols import ImpreciseVote
 

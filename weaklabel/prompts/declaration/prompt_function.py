@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.prompts.answers import AnswerMap, Vote, vote_as_json
-from weaklabel.prompts.templates import Template
+from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote, vote_as_json
+from weaklabel.prompts.declaration.template import Template
 from weaklabel.votes.codebook import least_classes
 
 if TYPE_CHECKING:

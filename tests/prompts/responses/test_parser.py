@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from weaklabel.prompts.answers import AnswerMap
-from weaklabel.prompts.reading import is_response, read
+from weaklabel.prompts.declaration.answer_map import AnswerMap
+from weaklabel.prompts.responses.parser import is_response, read
 
 SPAM = AnswerMap({"yes": 1, "no": -1, "unsure": -1, "clearly not spam": 0})
 

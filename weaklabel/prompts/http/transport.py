@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import httpx2
 import openai
 
-from weaklabel.prompts.connections import Connections, TooLongError
-from weaklabel.prompts.endpoint import Endpoint, EndpointError
-from weaklabel.prompts.ledger import Cost, Ledger
-from weaklabel.prompts.limits import Gate, RateLimit
+from weaklabel.prompts.budget import Cost, Ledger
+from weaklabel.prompts.http.connections import Connections, TooLongError
+from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
+from weaklabel.prompts.http.limits import Gate, RateLimit
 from weaklabel.prompts.pricing import Tokens
-from weaklabel.prompts.reading import is_response
+from weaklabel.prompts.responses.parser import is_response
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
 _JITTER = 0.25  # of a wait
