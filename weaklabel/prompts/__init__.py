@@ -8,7 +8,8 @@ from weaklabel.prompts.engine import PromptEngine
 from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.plan import Plan, PromptPlan, plan
 from weaklabel.prompts.pricing import Price, PriceTable
-from weaklabel.prompts.requests.shortlist import nearest_answers, with_examples
+from weaklabel.prompts.requests.examples import with_examples
+from weaklabel.prompts.requests.shortlist import nearest_answers
 from weaklabel.prompts.run import PromptRun, Spent, run, run_batch
 from weaklabel.prompts.runner.outcome import StoppedEarlyWarning
 from weaklabel.prompts.runner.state import PromptProgress

@@ -17,9 +17,10 @@ from weaklabel.prompts.cache import ResponseCache, default_path
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.http.endpoint import Endpoint
 from weaklabel.prompts.pricing import PriceTable
-from weaklabel.prompts.requests.builder import CompiledPrompt, check_fields
+from weaklabel.prompts.requests.item_fields import check_fields
 from weaklabel.prompts.runner.batches import BatchAsking, Batches
 from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, vote
+from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import told
 from weaklabel.prompts.runner.state import Asking, PromptProgress, run_here
 from weaklabel.votes import Votes
@@ -62,7 +63,7 @@ class PromptEngine:
             )
         return known[prompt.endpoint]
 
-    def compile(self, prompts: Sequence[PromptFunction]) -> list[CompiledPrompt]:
+    def compile(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
         """The prompts made ready to be asked.
 
         Raises:
@@ -71,7 +72,7 @@ class PromptEngine:
         for prompt in prompts:
             if not isinstance(prompt, PromptFunction):
                 raise InvalidArgumentError(f"{prompt!r} is not a PromptFunction", field="functions")
-        compiled = [CompiledPrompt(one, self.endpoint_of(one).url, self.prices.of(one.model)) for one in prompts]
+        compiled = [PreparedPrompt(one, self.endpoint_of(one), self.prices.of(one.model)) for one in prompts]
         for one in compiled:
             if one.price is None and self.budget is not None and self.budget.money is not None:
                 raise InvalidArgumentError(
@@ -128,7 +129,7 @@ class PromptEngine:
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
         compiled = self.compile(prompts)
-        check_fields(compiled, items)
+        check_fields(prompts, items)
         with self.opened_cache() as cache, told(progress) as tell:
             asking = Asking(self, compiled, items, cache)
             asked = run_here((asking if batches is None else BatchAsking(asking, batches)).run(tell))

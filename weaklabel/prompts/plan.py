@@ -12,7 +12,7 @@ from weaklabel.labeling.rows import read_items
 from weaklabel.labeling.sources import DataSource
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
-from weaklabel.prompts.requests.builder import check_fields
+from weaklabel.prompts.requests.item_fields import check_fields
 from weaklabel.prompts.runner.state import Asking, run_here
 
 
@@ -102,8 +102,9 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
     """
     engine = engine or PromptEngine()
     items = list(read_items(data).items)
-    compiled = engine.compile([one for one in functions if isinstance(one, PromptFunction)])
-    check_fields(compiled, items)
+    prompts = [one for one in functions if isinstance(one, PromptFunction)]
+    compiled = engine.compile(prompts)
+    check_fields(prompts, items)
     with engine.opened_cache() as cache:
         asking = Asking(engine, compiled, items, cache)
         run_here(asking.look_up())
@@ -113,7 +114,7 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
     for slots in asking.pending.values():
         first = slots[0]
         question, one = asking.question(first), compiled[first.prompt]
-        expected, most = one.expected(question), one.most(question)
+        expected, most = one.requests.expected_tokens(question), one.requests.most_tokens(question)
         number = numbers[first.prompt]
         number["calls"] += 1
         number["input"] += expected.input

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import Row
-from weaklabel.prompts.declaration.template import Template, field_texts
+from weaklabel.prompts.declaration.template import Template
+from weaklabel.prompts.requests.item_fields import field_texts
 
 HOSTILE = [
     "{text}",

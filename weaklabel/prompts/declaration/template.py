@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from weaklabel.errors import InvalidArgumentError
 
@@ -72,43 +71,3 @@ class Template:
 
 def _mark(text: str) -> str:
     return "data-" + hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def field_texts(item: Any, fields: tuple[str, ...]) -> dict[str, str]:
-    """The texts of an item's fields: cells of a row or a mapping, attributes of a record; a text is its own `text`.
-
-    Raises:
-        LookupError: if a field is not there, or holds nothing (None or NaN).
-    """
-    if isinstance(item, str):
-        item = {"text": item}
-    found = {}
-    for field in fields:
-        value = cell(item, field)
-        if value is None:
-            raise LookupError(f"the item has no {field!r}")
-        found[field] = _well_formed(value if isinstance(value, str) else str(value))
-    return found
-
-
-def cell(item: Any, field: str) -> Any:
-    """What an item holds in a field; None for nothing: None, NaN, or pandas' NA."""
-    if isinstance(item, Mapping):
-        value = item[field] if field in item else None  # noqa: SIM401  # a column may be called "get"
-    else:
-        value = None if field.startswith("_") else getattr(item, field, None)
-    try:
-        return None if value != value else value  # NaN differs from itself
-    except TypeError:  # NA tells of nothing whether it differs
-        return None
-    except ValueError:  # an array
-        return value
-
-
-def _well_formed(text: str) -> str:
-    """The text with halves of surrogate pairs joined, or replaced where they stand alone: they cannot be sent."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text

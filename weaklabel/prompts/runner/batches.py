@@ -24,8 +24,8 @@ from weaklabel.prompts.cache import Batch, Entry
 from weaklabel.prompts.http.endpoint import EndpointError
 from weaklabel.prompts.http.transport import Reply, Transport, usage
 from weaklabel.prompts.pricing import Price, Tokens
-from weaklabel.prompts.requests.builder import CompiledPrompt
 from weaklabel.prompts.responses.parser import is_response
+from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.state import Asked, Asking, PromptProgress
 
 _URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
@@ -130,7 +130,7 @@ class BatchAsking:
         known = [one for one in self._cache.open_batches() if one.endpoint in self._transports]
         return [one for one in known if not self._left.isdisjoint(self._cache.batch_keys(one.tag))]
 
-    def _compiled(self, key: bytes) -> CompiledPrompt:
+    def _compiled(self, key: bytes) -> PreparedPrompt:
         return self._asking.prompts[self._asking.pending[key][0].prompt]
 
     # ----------------------------------------------------------------- sending
@@ -144,7 +144,7 @@ class BatchAsking:
         for key in keys:
             compiled = self._compiled(key)
             question = asking.question(asking.pending[key][0])
-            most = compiled.cost(compiled.most(question), _part_paid(compiled.price))
+            most = compiled.most_cost(question, _part_paid(compiled.price))
             if key not in under_way and not ledger.fits(most):
                 asking.asked.stopped = "budget"
                 continue

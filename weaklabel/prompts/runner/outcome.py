@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.labeling.failures import Failure
-from weaklabel.prompts.requests.builder import CompiledPrompt
+from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.state import Asked
 from weaklabel.votes import ABSTAIN, ERROR, Votes
 from weaklabel.votes.symbols import ImpreciseVote
@@ -40,7 +40,7 @@ class Outcome:
     asked: Asked
 
 
-def vote(prompts: Sequence[CompiledPrompt], asked: Asked, n_items: int, n_classes: int) -> Outcome:
+def vote(prompts: Sequence[PreparedPrompt], asked: Asked, n_items: int, n_classes: int) -> Outcome:
     """Make votes out of the readings of a run."""
     codes = np.full((n_items, len(prompts)), ABSTAIN, np.int32)
     missing, refused = np.zeros(codes.shape, bool), np.zeros(codes.shape, bool)
@@ -49,7 +49,9 @@ def vote(prompts: Sequence[CompiledPrompt], asked: Asked, n_items: int, n_classe
     failures: list[Failure] = []
     for p, compiled in enumerate(prompts):
         readings = asked.readings[p]
-        baseline = compiled.baseline([one for samples in readings[n_items:] for one in samples if one is not None])
+        baseline = compiled.votes.baseline(
+            [one for samples in readings[n_items:] for one in samples if one is not None]
+        )
         calibrated[p] = bool(baseline)
         shown = asked.shown[p]
         for i, samples in enumerate(readings[:n_items]):
@@ -57,7 +59,7 @@ def vote(prompts: Sequence[CompiledPrompt], asked: Asked, n_items: int, n_classe
             if len(answered) < len(samples):
                 missing[i, p] = True
                 continue
-            found = compiled.vote(answered, shown.get(i), baseline, n_classes)
+            found = compiled.votes.vote(answered, shown.get(i), baseline, n_classes)
             if found is None:
                 codes[i, p] = ERROR
                 refused[i, p] = any(one.refused for one in answered)

@@ -17,8 +17,9 @@ from weaklabel.prompts.budget import Cost, Ledger
 from weaklabel.prompts.cache import Entry, GroupWriter, ResponseCache
 from weaklabel.prompts.http.endpoint import Endpoint
 from weaklabel.prompts.http.transport import Call, Reply, Transport
-from weaklabel.prompts.requests.builder import CompiledPrompt, Question
+from weaklabel.prompts.requests.builder import PromptRequest
 from weaklabel.prompts.responses.parser import Reading, is_response
+from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 
 if TYPE_CHECKING:
     from weaklabel.prompts.engine import PromptEngine
@@ -115,14 +116,14 @@ class Asking:
     """
 
     engine: PromptEngine
-    prompts: Sequence[CompiledPrompt]
+    prompts: Sequence[PreparedPrompt]
     items: Sequence[Any]
     cache: ResponseCache | None
     pending: dict[bytes, list[Slot]] = field(default_factory=dict)
     """What the cache does not hold: by key, where the answer belongs."""
 
     def __post_init__(self) -> None:
-        self._content_free = [one.content_free_questions() for one in self.prompts]
+        self._content_free = [one.requests.build_content_free() for one in self.prompts]
         readings: list[list[list[Reading | None]]] = []
         for one, free in zip(self.prompts, self._content_free, strict=True):
             samples = [one.prompt.samples] * len(self.items) + [1] * len(free)
@@ -135,7 +136,7 @@ class Asking:
 
     # --------------------------------------------------------------- the cache
 
-    def question(self, slot: Slot) -> Question:
+    def question(self, slot: Slot) -> PromptRequest:
         """What is asked for a slot.
 
         Raises:
@@ -144,7 +145,7 @@ class Asking:
         beyond = slot.item - len(self.items)
         if beyond >= 0:
             return self._content_free[slot.prompt][beyond]
-        return self.prompts[slot.prompt].question(self.items[slot.item])
+        return self.prompts[slot.prompt].requests.build(self.items[slot.item])
 
     async def look_up(self, progress: Callable[[PromptProgress], object] | None = None) -> None:
         """Read what the cache holds; what it does not is then pending. Gives way to other tasks now and then."""
@@ -203,7 +204,7 @@ class Asking:
 
     def _read(self, response: dict[str, Any], slot: Slot) -> None:
         shown = self.asked.shown[slot.prompt].get(slot.item)
-        self._settle(slot, self.prompts[slot.prompt].read(response, shown))
+        self._settle(slot, self.prompts[slot.prompt].votes.read(response, shown))
 
     def _settle(self, slot: Slot, reading: Reading) -> None:
         self.asked.readings[slot.prompt][slot.item][slot.sample] = reading
@@ -277,8 +278,10 @@ class Asking:
             slots = self.pending[key]
             compiled = self.prompts[slots[0].prompt]
             question = self.question(slots[0])
-            most = compiled.cost(compiled.most(question))
-            reply = await transport.send(Call(question.body, compiled.expected(question), most, compiled.cost))
+            most = compiled.most_cost(question)
+            reply = await transport.send(
+                Call(question.body, compiled.requests.expected_tokens(question), most, compiled.cost)
+            )
             if not reply.affordable:
                 self._missing += len(slots)
             elif writer is None or reply.body is None:
