@@ -12,7 +12,7 @@ from weaklabel.prompts.requests.examples import with_examples
 from weaklabel.prompts.requests.shortlist import nearest_answers
 from weaklabel.prompts.run import PromptRun, Spent, run, run_batch
 from weaklabel.prompts.runner.outcome import StoppedEarlyWarning
-from weaklabel.prompts.runner.state import PromptProgress
+from weaklabel.prompts.runner.progress import PromptProgress
 from weaklabel.prompts.runner.summary import PromptSummary
 
 __all__ = [

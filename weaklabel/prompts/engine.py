@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +12,20 @@ from typing import Any
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.failures import Failure
+from weaklabel.labeling.sources import default_engine
 from weaklabel.prompts.budget import Budget
 from weaklabel.prompts.cache import ResponseCache, default_path
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.http.endpoint import Endpoint
 from weaklabel.prompts.pricing import PriceTable
 from weaklabel.prompts.requests.item_fields import check_fields
-from weaklabel.prompts.runner.batches import BatchAsking, Batches
+from weaklabel.prompts.runner.batches import Batches, BatchRunner
+from weaklabel.prompts.runner.calls import CallRunner
+from weaklabel.prompts.runner.event_loop import run_to_end
 from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, vote
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
-from weaklabel.prompts.runner.progress import told
-from weaklabel.prompts.runner.state import Asking, PromptProgress, run_here
+from weaklabel.prompts.runner.progress import ProgressCallback, progress_callback
+from weaklabel.prompts.runner.state import RunState
 from weaklabel.votes import Votes
 
 
@@ -63,8 +66,8 @@ class PromptEngine:
             )
         return known[prompt.endpoint]
 
-    def compile(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
-        """The prompts made ready to be asked.
+    def prepare(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
+        """The prompts ready to run, at their endpoints and prices.
 
         Raises:
             InvalidArgumentError: if an endpoint is not known, or a price is not known that a budget needs.
@@ -72,15 +75,15 @@ class PromptEngine:
         for prompt in prompts:
             if not isinstance(prompt, PromptFunction):
                 raise InvalidArgumentError(f"{prompt!r} is not a PromptFunction", field="functions")
-        compiled = [PreparedPrompt(one, self.endpoint_of(one), self.prices.of(one.model)) for one in prompts]
-        for one in compiled:
+        prepared = [PreparedPrompt(one, self.endpoint_of(one), self.prices.of(one.model)) for one in prompts]
+        for one in prepared:
             if one.price is None and self.budget is not None and self.budget.money is not None:
                 raise InvalidArgumentError(
                     f"no price is known for {one.prompt.model!r}, which a budget in money needs: "
                     "PriceTable.default().with_prices(**{model: Price(input, output)}), or give the budget in tokens",
                     field="prices",
                 )
-        return compiled
+        return prepared
 
     @contextmanager
     def opened_cache(self) -> Iterator[ResponseCache | None]:
@@ -100,18 +103,18 @@ class PromptEngine:
         items: Sequence[Any],
         *,
         n_classes: int,
-        progress: bool | Callable[[PromptProgress], object] = False,
+        progress: bool | ProgressCallback = False,
     ) -> tuple[Votes, list[Failure]]:
         """The votes of prompts on items, for `apply`; `run` tells more.
 
         Raises:
             InvalidArgumentError: for sources that are no prompts, endpoints and prices that are not known.
-            EndpointError: if an endpoint cannot be asked.
+            EndpointError: if an endpoint refuses the key or the model, or answers nothing.
         """
         outcome = self.ask(sources, items, n_classes=n_classes, progress=progress)
-        if outcome.asked.stopped is not None:
+        if outcome.result.stopped is not None:
             warnings.warn(
-                f"the {outcome.asked.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not asked, and "
+                f"the {outcome.result.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not asked, and "
                 "are missing. Run again to go on; what was answered is not asked again",
                 StoppedEarlyWarning,
                 stacklevel=3,
@@ -124,13 +127,21 @@ class PromptEngine:
         items: Sequence[Any],
         *,
         n_classes: int,
-        progress: bool | Callable[[PromptProgress], object] = False,
+        progress: bool | ProgressCallback = False,
         batches: Batches | None = None,
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
-        compiled = self.compile(prompts)
+        prepared = self.prepare(prompts)
         check_fields(prompts, items)
-        with self.opened_cache() as cache, told(progress) as tell:
-            asking = Asking(self, compiled, items, cache)
-            asked = run_here((asking if batches is None else BatchAsking(asking, batches)).run(tell))
-        return vote(compiled, asked, len(items), n_classes)
+        with self.opened_cache() as cache, progress_callback(progress) as callback:
+            state = RunState(prompts=prepared, items=items, cache=cache, budget=self.budget, deadline=self.deadline)
+            runner = CallRunner(state) if batches is None else BatchRunner(state, batches)
+            result = run_to_end(runner.run(callback))
+        return vote(prepared, result, len(items), n_classes)
+
+
+@default_engine.register
+def _(source: PromptFunction) -> PromptEngine:
+    """What runs prompts where no engine is given: the endpoint and key of the environment, and the user's cache."""
+    del source
+    return PromptEngine()

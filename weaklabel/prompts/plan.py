@@ -13,7 +13,8 @@ from weaklabel.labeling.sources import DataSource
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
 from weaklabel.prompts.requests.item_fields import check_fields
-from weaklabel.prompts.runner.state import Asking, run_here
+from weaklabel.prompts.runner.event_loop import run_to_end
+from weaklabel.prompts.runner.state import RunState
 
 
 @dataclass(frozen=True)
@@ -103,18 +104,18 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
     engine = engine or PromptEngine()
     items = list(read_items(data).items)
     prompts = [one for one in functions if isinstance(one, PromptFunction)]
-    compiled = engine.compile(prompts)
+    prepared = engine.prepare(prompts)
     check_fields(prompts, items)
     with engine.opened_cache() as cache:
-        asking = Asking(engine, compiled, items, cache)
-        run_here(asking.look_up())
+        state = RunState(prompts=prepared, items=items, cache=cache)
+        run_to_end(state.look_up())
     numbers = [
-        dict.fromkeys(("calls", "cached", "input", "output", "most", "money", "most_money"), 0.0) for _ in compiled
+        dict.fromkeys(("calls", "cached", "input", "output", "most", "money", "most_money"), 0.0) for _ in prepared
     ]
-    for slots in asking.pending.values():
+    for slots in state.pending.values():
         first = slots[0]
-        question, one = asking.question(first), compiled[first.prompt]
-        expected, most = one.requests.expected_tokens(question), one.requests.most_tokens(question)
+        request, one = state.request(first), prepared[first.prompt]
+        expected, most = one.requests.expected_tokens(request), one.requests.most_tokens(request)
         number = numbers[first.prompt]
         number["calls"] += 1
         number["input"] += expected.input
@@ -141,7 +142,7 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
                 most_money=None if one.price is None else number["most_money"],
             )
             for one, number, tally, readings in zip(
-                compiled, numbers, asking.asked.tallies, asking.asked.readings, strict=True
+                prepared, numbers, state.result.tallies, state.result.readings, strict=True
             )
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
 from weaklabel.prompts.runner.batches import Batches
 from weaklabel.prompts.runner.outcome import Outcome
-from weaklabel.prompts.runner.state import PromptProgress, Stopped
+from weaklabel.prompts.runner.progress import ProgressCallback
+from weaklabel.prompts.runner.state import Stopped
 from weaklabel.prompts.runner.summary import PromptSummary, summarize
 from weaklabel.votes import Votes
 
@@ -87,7 +88,7 @@ def run(
     *,
     n_classes: int | None = None,
     items: Iterable[Hashable] | None = None,
-    progress: bool | Callable[[PromptProgress], object] = True,
+    progress: bool | ProgressCallback = True,
 ) -> PromptRun:
     """Run prompts, and Python functions among them, over data: `apply`, with everything else that is known of the run.
 
@@ -115,7 +116,7 @@ def run_batch(
     *,
     n_classes: int | None = None,
     items: Iterable[Hashable] | None = None,
-    progress: bool | Callable[[PromptProgress], object] = True,
+    progress: bool | ProgressCallback = True,
     wait: bool = True,
     poll: float = 30.0,
 ) -> PromptRun:
@@ -152,18 +153,18 @@ def _run(
         functions, data, n_classes=n_classes, items=items, progress=recorder.progress is True, engine=recorder
     )
     outcome = recorder.outcome
-    asked, column_of = outcome.asked, {name: at for at, name in enumerate(votes.source_names)}
+    result, column_of = outcome.result, {name: at for at, name in enumerate(votes.source_names)}
     columns = [column_of[name] for name in outcome.votes.source_names]
     missing = np.zeros(votes.shape, bool)
     missing[:, columns] = outcome.missing
     spent = Spent(
-        calls=sum(one.calls for one in asked.tallies),
-        cached=sum(one.cached for one in asked.tallies),
-        input_tokens=sum(one.input_tokens for one in asked.tallies),
-        output_tokens=sum(one.output_tokens for one in asked.tallies),
-        money=asked.spent.money,
-        unconfirmed=asked.unconfirmed.money,
-        unconfirmed_tokens=asked.unconfirmed.tokens,
+        calls=sum(one.calls for one in result.tallies),
+        cached=sum(one.cached for one in result.tallies),
+        input_tokens=sum(one.input_tokens for one in result.tallies),
+        output_tokens=sum(one.output_tokens for one in result.tallies),
+        money=result.spent.money,
+        unconfirmed=result.unconfirmed.money,
+        unconfirmed_tokens=result.unconfirmed.tokens,
     )
     return PromptRun(
         votes=votes,
@@ -172,16 +173,14 @@ def _run(
         spent=spent,
         summary=summarize(outcome, votes),
         families={one.name: one.group for one in functions if isinstance(one, PromptFunction)},
-        stopped=asked.stopped,
+        stopped=result.stopped,
     )
 
 
 class _Recorder:
     """An engine that keeps what `apply` does not hand out."""
 
-    def __init__(
-        self, engine: PromptEngine, progress: bool | Callable[[PromptProgress], object], batches: Batches | None
-    ) -> None:
+    def __init__(self, engine: PromptEngine, progress: bool | ProgressCallback, batches: Batches | None) -> None:
         self._engine, self.progress, self._batches = engine, progress, batches
         self._outcome: Outcome | None = None
 

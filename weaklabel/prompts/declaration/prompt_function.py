@@ -7,15 +7,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote, vote_as_json
 from weaklabel.prompts.declaration.template import Template
 from weaklabel.votes.codebook import least_classes
-
-if TYPE_CHECKING:
-    from weaklabel.prompts.engine import PromptEngine
 
 _OWN_FIELDS = {
     "model",
@@ -215,12 +212,6 @@ class PromptFunction:
         """The fewest classes over which the answers make sense."""
         votes = self.answers.values()
         return max(2, *(vote + 1 if isinstance(vote, int) else least_classes(vote) for vote in votes))
-
-    def default_engine(self) -> PromptEngine:
-        """What runs prompts where nothing is said: the endpoint and key of the environment, and the user's cache."""
-        from weaklabel.prompts.engine import PromptEngine
-
-        return PromptEngine()
 
     def to_dict(self) -> dict[str, Any]:
         """The declaration as JSON values; what stands at its default is left out."""

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import random
 import re
 import time
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx2
 import openai
 
 from weaklabel.prompts.budget import Cost, Ledger
+from weaklabel.prompts.http.call import Call, Reply
 from weaklabel.prompts.http.connections import Connections, TooLongError
 from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.http.limits import Gate, RateLimit
 from weaklabel.prompts.pricing import Tokens
-from weaklabel.prompts.responses.parser import is_response
+from weaklabel.prompts.responses.parser import is_response, usage
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
 _JITTER = 0.25  # of a wait
@@ -30,40 +29,6 @@ _LONGEST_REASON = 300
 _LEAST_SECRET = 8  # characters; "x" or "EMPTY", for servers without keys, may well stand in a reply
 _UNSUPPORTED = re.compile(r"unsupported|not support|unknown|unrecogni|unexpected|not permitted|not allowed|extra")
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-
-
-class Call(NamedTuple):
-    """One call.
-
-    Attributes:
-        body: of the request, with `max_tokens` for the length of the reply.
-        expected: about how many tokens it takes.
-        most: the most that it may cost.
-        cost: what tokens cost.
-    """
-
-    body: dict[str, Any]
-    expected: Tokens
-    most: Cost
-    cost: Callable[[Tokens], Cost]
-
-
-class Reply(NamedTuple):
-    """What came back: the body of a chat completion with its bytes, or why there is none.
-
-    Attributes:
-        body: the completion; None where every attempt failed.
-        raw: its bytes.
-        tokens: what it took by the endpoint's account, or, where it gives none, the most that it may have taken.
-        error: why there is no body.
-        affordable: False where the budget did not hold the call, which was then not sent.
-    """
-
-    body: dict[str, Any] | None = None
-    raw: bytes = b""
-    tokens: Tokens = Tokens(0, 0)
-    error: str | None = None
-    affordable: bool = True
 
 
 class _FailedError(Exception):
@@ -291,16 +256,6 @@ def _refused_field(error: openai.APIStatusError, sent: dict[str, Any]) -> str | 
         if field in sent and (named == field or (not named and field in message)):
             return field
     return "response_format" if "response_format" in sent and "json_schema" in message else None
-
-
-def usage(completion: dict[str, Any]) -> Tokens | None:
-    """What a completion took by the endpoint's account; None where it gives none."""
-    try:
-        counts = completion["usage"]
-        tokens = Tokens(float(counts["prompt_tokens"]), float(counts["completion_tokens"]))
-    except (KeyError, TypeError, ValueError):
-        return None
-    return tokens if tokens.input >= 0 and tokens.output >= 0 and tokens.total < math.inf else None
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from weaklabel.prompts.declaration.answer_map import AnswerMap
+from weaklabel.prompts.pricing import Tokens
 
 _THINKING = "<think>", "</think>"
 _FRAME = " \t\r\n\"'`*"  # what may stand around an answer, in plain text and in JSON
@@ -36,6 +37,16 @@ def is_response(value: Any) -> bool:
         return isinstance(value["choices"][0]["message"], dict)
     except (TypeError, KeyError, IndexError):
         return False
+
+
+def usage(completion: dict[str, Any]) -> Tokens | None:
+    """What a completion took by the endpoint's account; None where it gives none."""
+    try:
+        counts = completion["usage"]
+        tokens = Tokens(float(counts["prompt_tokens"]), float(counts["completion_tokens"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return tokens if tokens.input >= 0 and tokens.output >= 0 and tokens.total < math.inf else None
 
 
 def read(response: Mapping[str, Any], answers: AnswerMap, most: int = 1) -> Reading:

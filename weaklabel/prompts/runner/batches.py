@@ -12,7 +12,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Literal, NamedTuple
 
@@ -21,19 +21,19 @@ import openai
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.budget import Cost
 from weaklabel.prompts.cache import Batch, Entry
+from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.http.endpoint import EndpointError
-from weaklabel.prompts.http.transport import Reply, Transport, usage
+from weaklabel.prompts.http.transport import Transport
 from weaklabel.prompts.pricing import Price, Tokens
-from weaklabel.prompts.responses.parser import is_response
-from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
-from weaklabel.prompts.runner.state import Asked, Asking, PromptProgress
+from weaklabel.prompts.responses.parser import is_response, usage
+from weaklabel.prompts.runner.progress import TICK, ProgressCallback
+from weaklabel.prompts.runner.state import RunResult, RunState
 
 _URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 _TAG = "weaklabel"
 _MOST_REQUESTS, _MOST_BYTES = 50_000, 150_000_000  # a batch of OpenAI: 50,000 requests, 200 MB
 _MOST_OUTPUT = 1 << 30
 _ENDED = {"completed", "failed", "expired", "cancelled"}
-_TICK = 0.2  # seconds between calls of progress
 _LISTED = 300  # batches of an endpoint that are looked through for one that was being sent
 _LONGEST_SENDING = 3600.0  # seconds after which another process's batch that never arrived is given up
 
@@ -61,49 +61,49 @@ class Batches(NamedTuple):
     wait: bool
 
 
-class BatchAsking:
+class BatchRunner:
     """A run by batches.
 
     Args:
-        asking: the run, not looked up yet.
+        state: the run, not looked up yet.
         batches: how they are waited for.
 
     Raises:
         InvalidArgumentError: if the run has no cache.
     """
 
-    def __init__(self, asking: Asking, batches: Batches) -> None:
-        if asking.cache is None:
+    def __init__(self, state: RunState, batches: Batches) -> None:
+        if state.cache is None:
             raise InvalidArgumentError("batches need a cache, in which they are found again", field="cache")
-        self._asking, self._cache, self._batches = asking, asking.cache, batches
+        self._state, self._cache, self._batches = state, state.cache, batches
         self._transports: dict[str, Transport] = {}
         self._left: set[bytes] = set()  # keys without an answer
         self._held: dict[bytes, Cost] = {}  # the most that those under way may cost
 
-    async def run(self, progress: Callable[[PromptProgress], object] | None) -> Asked:
+    async def run(self, progress: ProgressCallback | None) -> RunResult:
         """Send what is not cached and not under way, and read what came back.
 
         Raises:
             EndpointError: if the endpoint refuses files or batches, or finds a batch faulty.
         """
-        asking = self._asking
-        await asking.look_up(progress)
-        self._left = set(asking.pending)
+        state = self._state
+        await state.look_up(progress)
+        self._left = set(state.pending)
         async with AsyncExitStack() as stack:
-            for endpoint in dict.fromkeys(asking.engine.endpoint_of(one.prompt) for one in asking.prompts):
-                transport = Transport(endpoint, asking.ledger, most_bytes=_MOST_OUTPUT)
+            for endpoint in dict.fromkeys(one.endpoint for one in state.prompts):
+                transport = Transport(endpoint, state.ledger, most_bytes=_MOST_OUTPUT)
                 self._transports[endpoint.url] = await stack.enter_async_context(transport)
             try:
                 await self._collect()
                 for url in self._transports:
                     for lines in _parts(self._lines(url)):
                         await self._send(url, lines)
-                while self._batches.wait and self._mine() and not self._late():
+                while self._batches.wait and self._mine() and not state.deadline_passed():
                     await self._sleep(progress)
                     await self._collect()
             except openai.OpenAIError as error:
                 raise EndpointError(f"the Batch API: {self._said(error)}") from None
-        return asking.finish(progress)
+        return state.finish(progress)
 
     def _said(self, error: openai.OpenAIError) -> str:
         text = str(error).encode()
@@ -111,49 +111,39 @@ class BatchAsking:
             text = transport.without_key(text)
         return text.decode()
 
-    async def _sleep(self, progress: Callable[[PromptProgress], object] | None) -> None:
+    async def _sleep(self, progress: ProgressCallback | None) -> None:
         until = time.monotonic() + self._batches.poll
         while (left := until - time.monotonic()) > 0:
             if progress is not None:
-                progress(self._asking.progress())
-            await asyncio.sleep(min(left, _TICK))
-
-    def _late(self) -> bool:
-        deadline = self._asking.engine.deadline
-        late = deadline is not None and self._asking.progress().seconds > deadline
-        if late:
-            self._asking.asked.stopped = "deadline"
-        return late
+                progress(self._state.progress())
+            await asyncio.sleep(min(left, TICK))
 
     def _mine(self) -> list[Batch]:
         """The batches under way that hold answers to this run."""
         known = [one for one in self._cache.open_batches() if one.endpoint in self._transports]
         return [one for one in known if not self._left.isdisjoint(self._cache.batch_keys(one.tag))]
 
-    def _compiled(self, key: bytes) -> PreparedPrompt:
-        return self._asking.prompts[self._asking.pending[key][0].prompt]
-
     # ----------------------------------------------------------------- sending
 
     def _lines(self, url: str) -> Iterator[_Line]:
         """The requests to an endpoint that are neither answered nor under way; those of one model together."""
-        asking, ledger = self._asking, self._asking.ledger
+        state, ledger = self._state, self._state.ledger
         under_way = {key for batch in self._mine() for key in self._cache.batch_keys(batch.tag)}
-        keys = [key for key in asking.pending if key in self._left and self._compiled(key).url == url]
-        keys.sort(key=lambda key: (key not in under_way, self._compiled(key).prompt.model))
+        keys = [key for key in state.pending if key in self._left and state.prompt_of(key).url == url]
+        keys.sort(key=lambda key: (key not in under_way, state.prompt_of(key).prompt.model))
         for key in keys:
-            compiled = self._compiled(key)
-            question = asking.question(asking.pending[key][0])
-            most = compiled.most_cost(question, _part_paid(compiled.price))
+            prepared = state.prompt_of(key)
+            request = state.request(state.pending[key][0])
+            most = prepared.most_cost(request, _part_paid(prepared.price))
             if key not in under_way and not ledger.fits(most):
-                asking.asked.stopped = "budget"
+                state.result.stopped = "budget"
                 continue
             ledger.hold(most)
             self._held[key] = most
             if key not in under_way:
-                body = self._transports[url].wire(question.body)
+                body = self._transports[url].wire(request.body)
                 line = {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": body}
-                yield _Line(key, compiled.prompt.model, json.dumps(line).encode() + b"\n")
+                yield _Line(key, prepared.prompt.model, json.dumps(line).encode() + b"\n")
 
     async def _send(self, url: str, lines: Sequence[_Line]) -> None:
         batch = Batch(f"{_TAG}-{uuid.uuid4().hex}", url, f"{socket.gethostname()}:{os.getpid()}", time.time())
@@ -206,7 +196,7 @@ class BatchAsking:
                 raise EndpointError(f"{batch.endpoint} finds the batch {batch_id} faulty: {reason}")
             await self._take_in(batch, transport, [state.output_file_id, state.error_file_id], state.status)
         for key, raw in self._cache.get_many(list(self._left)).items():
-            if self._asking.read_cached(key, raw):
+            if self._state.read_cached(key, raw):
                 self._answered(key, Cost(0, 0))
 
     async def _find(self, batch: Batch, client: openai.AsyncOpenAI) -> str | None:
@@ -238,16 +228,16 @@ class BatchAsking:
             ],
         )
         for key in replies.keys() & self._left:
-            compiled = self._compiled(key)
-            part = _part_paid(compiled.price)
-            self._asking.take(key, replies[key], part)
-            self._answered(key, compiled.cost(replies[key].tokens, part))
+            prepared = self._state.prompt_of(key)
+            part = _part_paid(prepared.price)
+            self._state.take(key, replies[key], part)
+            self._answered(key, prepared.cost(replies[key].tokens, part))
 
     def _answered(self, key: bytes, actual: Cost) -> None:
         self._left.discard(key)
         if (most := self._held.pop(key, None)) is None:
-            self._asking.ledger.hold(most := actual)
-        self._asking.ledger.settle(most, actual)
+            self._state.ledger.hold(most := actual)
+        self._state.ledger.settle(most, actual)
 
 
 def _part_paid(price: Price | None) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weaklabel.labeling.failures import Failure
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
-from weaklabel.prompts.runner.state import Asked
+from weaklabel.prompts.runner.state import RunResult
 from weaklabel.votes import ABSTAIN, ERROR, Votes
 from weaklabel.votes.symbols import ImpreciseVote
 
@@ -29,7 +29,7 @@ class Outcome:
         refused: [N, P] whether a model or a filter declined to answer.
         calibrated: [P] whether content-free inputs corrected the prompt.
         failures: every cell that is an error, in the order of items.
-        asked: what the run took.
+        result: what the run took.
     """
 
     votes: Votes
@@ -37,34 +37,34 @@ class Outcome:
     refused: NDArray[np.bool_]
     calibrated: NDArray[np.bool_]
     failures: list[Failure]
-    asked: Asked
+    result: RunResult
 
 
-def vote(prompts: Sequence[PreparedPrompt], asked: Asked, n_items: int, n_classes: int) -> Outcome:
+def vote(prompts: Sequence[PreparedPrompt], result: RunResult, n_items: int, n_classes: int) -> Outcome:
     """Make votes out of the readings of a run."""
     codes = np.full((n_items, len(prompts)), ABSTAIN, np.int32)
     missing, refused = np.zeros(codes.shape, bool), np.zeros(codes.shape, bool)
     calibrated = np.zeros(len(prompts), bool)
     numbers: dict[ImpreciseVote, int] = {}
     failures: list[Failure] = []
-    for p, compiled in enumerate(prompts):
-        readings = asked.readings[p]
-        baseline = compiled.votes.baseline(
+    for p, prepared in enumerate(prompts):
+        readings = result.readings[p]
+        baseline = prepared.votes.baseline(
             [one for samples in readings[n_items:] for one in samples if one is not None]
         )
         calibrated[p] = bool(baseline)
-        shown = asked.shown[p]
+        shown = result.shown[p]
         for i, samples in enumerate(readings[:n_items]):
             answered = [one for one in samples if one is not None]
             if len(answered) < len(samples):
                 missing[i, p] = True
                 continue
-            found = compiled.votes.vote(answered, shown.get(i), baseline, n_classes)
+            found = prepared.votes.vote(answered, shown.get(i), baseline, n_classes)
             if found is None:
                 codes[i, p] = ERROR
                 refused[i, p] = any(one.refused for one in answered)
                 reason = next(one.error for one in answered if one.error is not None)
-                failures.append(Failure(compiled.prompt.name, i, error=reason, traceback=reason))
+                failures.append(Failure(prepared.prompt.name, i, error=reason, traceback=reason))
             elif isinstance(found, int):
                 codes[i, p] = found
             else:
@@ -72,4 +72,4 @@ def vote(prompts: Sequence[PreparedPrompt], asked: Asked, n_items: int, n_classe
     names = [one.prompt.name for one in prompts]
     votes = Votes.from_codes(codes, n_classes, symbols=list(numbers), sources=names)
     failures.sort(key=lambda failure: failure.item)
-    return Outcome(votes, missing, refused, calibrated, failures, asked)
+    return Outcome(votes, missing, refused, calibrated, failures, result)

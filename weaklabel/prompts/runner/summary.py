@@ -59,7 +59,7 @@ def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
     codes, agreement = outcome.votes.to_codes(), agreements(votes)
     column_of = {name: at for at, name in enumerate(votes.source_names)}
     lines = []
-    for p, (name, tally) in enumerate(zip(outcome.votes.source_names, outcome.asked.tallies, strict=True)):
+    for p, (name, tally) in enumerate(zip(outcome.votes.source_names, outcome.result.tallies, strict=True)):
         missing = int(outcome.missing[:, p].sum())
         lines.append(
             PromptSummary(
