@@ -86,7 +86,12 @@ def test_a_source_without_an_engine_is_refused_before_anything_is_called() -> No
         name, least_classes = "bare", 2
 
     called: list[str] = []
-    function = LabelingFunction(lambda x: called.append(x) or 0, name="function")
+
+    @labeling_function
+    def function(x: str) -> int:
+        called.append(x)
+        return 0
+
     with pytest.raises(InvalidArgumentError, match="'bare' has no default engine: give engine="):
         apply([function, Bare()], ["a"], progress=False)
     assert not called

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.failures import Failure
 from weaklabel.labeling.sources import default_engine
@@ -19,14 +20,20 @@ from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.http.endpoint import Endpoint
 from weaklabel.prompts.pricing import PriceTable
 from weaklabel.prompts.requests.item_fields import check_fields
-from weaklabel.prompts.runner.batches import Batches, BatchRunner
-from weaklabel.prompts.runner.calls import CallRunner
+from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.event_loop import run_to_end
 from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, vote
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import ProgressCallback, progress_callback
 from weaklabel.prompts.runner.state import RunState
 from weaklabel.votes import Votes
+
+if TYPE_CHECKING:
+    from weaklabel.prompts.runner.batches import BatchRunner
+    from weaklabel.prompts.runner.calls import CallRunner
+
+_CLIENT = ("httpcore2", "httpx2", "openai")
+"""What sends calls; the extra `prompts` installs it."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ class PromptEngine:
         Raises:
             InvalidArgumentError: for sources that are no prompts, endpoints and prices that are not known.
             EndpointError: if an endpoint refuses the key or the model, or answers nothing.
+            MissingExtraError: if the extra `prompts` is not installed.
         """
         outcome = self.ask(sources, items, n_classes=n_classes, progress=progress)
         if outcome.result.stopped is not None:
@@ -128,16 +136,25 @@ class PromptEngine:
         *,
         n_classes: int,
         progress: bool | ProgressCallback = False,
-        batches: Batches | None = None,
+        batches: BatchOptions | None = None,
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
+        for module in _CLIENT:
+            require(module, extra="prompts", needed_for="calls of prompts")
         prepared = self.prepare(prompts)
         check_fields(prompts, items)
         with self.opened_cache() as cache, progress_callback(progress) as callback:
             state = RunState(prompts=prepared, items=items, cache=cache, budget=self.budget, deadline=self.deadline)
-            runner = CallRunner(state) if batches is None else BatchRunner(state, batches)
-            result = run_to_end(runner.run(callback))
+            result = run_to_end(_runner(state, batches).run(callback))
         return vote(prepared, result, len(items), n_classes)
+
+
+def _runner(state: RunState, batches: BatchOptions | None) -> CallRunner | BatchRunner:
+    # Imported here: what sends calls needs the client, which takes a second; declarations and plans do without.
+    from weaklabel.prompts.runner.batches import BatchRunner
+    from weaklabel.prompts.runner.calls import CallRunner
+
+    return CallRunner(state) if batches is None else BatchRunner(state, batches)
 
 
 @default_engine.register

@@ -17,7 +17,7 @@ from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.sources import DataSource
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
-from weaklabel.prompts.runner.batches import Batches
+from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.outcome import Outcome
 from weaklabel.prompts.runner.progress import ProgressCallback
 from weaklabel.prompts.runner.state import Stopped
@@ -138,7 +138,7 @@ def run_batch(
     Raises:
         EndpointError, InvalidArgumentError: as of `run`; and where the engine has no cache, or a batch is refused.
     """
-    recorder = _Recorder(engine or PromptEngine(), progress, Batches(poll, wait))
+    recorder = _Recorder(engine or PromptEngine(), progress, BatchOptions(poll, wait))
     return _run(functions, data, recorder, n_classes, items)
 
 
@@ -180,7 +180,7 @@ def _run(
 class _Recorder:
     """An engine that keeps what `apply` does not hand out."""
 
-    def __init__(self, engine: PromptEngine, progress: bool | ProgressCallback, batches: Batches | None) -> None:
+    def __init__(self, engine: PromptEngine, progress: bool | ProgressCallback, batches: BatchOptions | None) -> None:
         self._engine, self.progress, self._batches = engine, progress, batches
         self._outcome: Outcome | None = None
 

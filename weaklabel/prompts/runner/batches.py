@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import openai
 
@@ -24,14 +24,14 @@ from weaklabel.prompts.cache import Batch, Entry
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.http.endpoint import EndpointError
 from weaklabel.prompts.http.transport import Transport
-from weaklabel.prompts.pricing import Price, Tokens
-from weaklabel.prompts.responses.parser import is_response, usage
+from weaklabel.prompts.pricing import Price
+from weaklabel.prompts.runner.batch_lines import BatchLine, read_line, split
+from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback
 from weaklabel.prompts.runner.state import RunResult, RunState
 
 _URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 _TAG = "weaklabel"
-_MOST_REQUESTS, _MOST_BYTES = 50_000, 150_000_000  # a batch of OpenAI: 50,000 requests, 200 MB
 _MOST_OUTPUT = 1 << 30
 _ENDED = {"completed", "failed", "expired", "cancelled"}
 _LISTED = 300  # batches of an endpoint that are looked through for one that was being sent
@@ -41,41 +41,21 @@ _LONGEST_SENDING = 3600.0  # seconds after which another process's batch that ne
 _sending: set[str] = set()  # tags of the batches that this process is sending
 
 
-class _Line(NamedTuple):
-    """A request of a batch."""
-
-    key: bytes
-    model: str
-    text: bytes
-
-
-class Batches(NamedTuple):
-    """How batches are waited for.
-
-    Attributes:
-        poll: seconds between looks at them.
-        wait: whether to wait until they end.
-    """
-
-    poll: float
-    wait: bool
-
-
 class BatchRunner:
     """A run by batches.
 
     Args:
         state: the run, not looked up yet.
-        batches: how they are waited for.
+        options: how batches are waited for.
 
     Raises:
         InvalidArgumentError: if the run has no cache.
     """
 
-    def __init__(self, state: RunState, batches: Batches) -> None:
+    def __init__(self, state: RunState, options: BatchOptions) -> None:
         if state.cache is None:
             raise InvalidArgumentError("batches need a cache, in which they are found again", field="cache")
-        self._state, self._cache, self._batches = state, state.cache, batches
+        self._state, self._cache, self._options = state, state.cache, options
         self._transports: dict[str, Transport] = {}
         self._left: set[bytes] = set()  # keys without an answer
         self._held: dict[bytes, Cost] = {}  # the most that those under way may cost
@@ -96,9 +76,9 @@ class BatchRunner:
             try:
                 await self._collect()
                 for url in self._transports:
-                    for lines in _parts(self._lines(url)):
+                    for lines in split(self._lines(url)):
                         await self._send(url, lines)
-                while self._batches.wait and self._mine() and not state.deadline_passed():
+                while self._options.wait and self._mine() and not state.deadline_passed():
                     await self._sleep(progress)
                     await self._collect()
             except openai.OpenAIError as error:
@@ -112,7 +92,7 @@ class BatchRunner:
         return text.decode()
 
     async def _sleep(self, progress: ProgressCallback | None) -> None:
-        until = time.monotonic() + self._batches.poll
+        until = time.monotonic() + self._options.poll
         while (left := until - time.monotonic()) > 0:
             if progress is not None:
                 progress(self._state.progress())
@@ -125,7 +105,7 @@ class BatchRunner:
 
     # ----------------------------------------------------------------- sending
 
-    def _lines(self, url: str) -> Iterator[_Line]:
+    def _lines(self, url: str) -> Iterator[BatchLine]:
         """The requests to an endpoint that are neither answered nor under way; those of one model together."""
         state, ledger = self._state, self._state.ledger
         under_way = {key for batch in self._mine() for key in self._cache.batch_keys(batch.tag)}
@@ -143,9 +123,9 @@ class BatchRunner:
             if key not in under_way:
                 body = self._transports[url].wire(request.body)
                 line = {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": body}
-                yield _Line(key, prepared.prompt.model, json.dumps(line).encode() + b"\n")
+                yield BatchLine(key, prepared.prompt.model, json.dumps(line).encode() + b"\n")
 
-    async def _send(self, url: str, lines: Sequence[_Line]) -> None:
+    async def _send(self, url: str, lines: Sequence[BatchLine]) -> None:
         batch = Batch(f"{_TAG}-{uuid.uuid4().hex}", url, f"{socket.gethostname()}:{os.getpid()}", time.time())
         _sending.add(batch.tag)
         try:
@@ -216,7 +196,7 @@ class BatchRunner:
             if name is None:
                 continue
             content = await transport.client.files.content(name)
-            read = map(_read_line, transport.without_key(content.content).splitlines())
+            read = map(read_line, transport.without_key(content.content).splitlines())
             # What was not asked for is left out: an endpoint cannot put answers elsewhere.
             replies |= {one[0]: one[1] for one in read if one is not None and one[0] in expected}
         self._cache.end_batch(
@@ -242,36 +222,6 @@ class BatchRunner:
 
 def _part_paid(price: Price | None) -> float:
     return 1.0 if price is None else price.batch
-
-
-def _parts(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
-    """Batches of one model each, within the limits of their size."""
-    part: list[_Line] = []
-    size = 0
-    for line in lines:
-        full = len(part) >= _MOST_REQUESTS or size + len(line.text) > _MOST_BYTES
-        if part and (full or line.model != part[0].model):
-            yield part
-            part, size = [], 0
-        part.append(line)
-        size += len(line.text)
-    if part:
-        yield part
-
-
-def _read_line(text: bytes) -> tuple[bytes, Reply] | None:
-    """A line of a batch's output: the key of the request, and its reply."""
-    try:
-        line = json.loads(text)
-        key = bytes.fromhex(line["custom_id"])
-        response = line.get("response") or {}
-        body = response.get("body")
-        if response.get("status_code") == 200 and body is not None and is_response(body):
-            return key, Reply(body, json.dumps(body).encode(), usage(body) or Tokens(0, 0))
-        error = line.get("error") or (body or {}).get("error") or {}
-        return key, Reply(error=f"HTTP {response.get('status_code')}: {str(error.get('message'))[:300]}")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
 
 
 async def _listed(tag: str, client: openai.AsyncOpenAI) -> str | None:
