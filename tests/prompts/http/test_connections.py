@@ -12,6 +12,7 @@ from weaklabel.labeling import LabelingFunctionWarning
 from weaklabel.prompts import PromptEngine, PromptFunction, run
 from weaklabel.prompts.http import connections
 from weaklabel.prompts.http.connections import Connections
+from weaklabel.prompts.http.network import Network
 
 Make = Callable[..., PromptEngine]
 CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
@@ -149,7 +150,7 @@ async def test_no_more_is_taken_from_the_network_than_is_read() -> None:
         writer.close()
 
     server = await asyncio.start_server(flood, "127.0.0.1", 0)
-    stream = await connections._Network().connect_tcp("127.0.0.1", server.sockets[0].getsockname()[1])
+    stream = await Network().connect_tcp("127.0.0.1", server.sockets[0].getsockname()[1])
     await asyncio.sleep(0.3)
     arrived = len(await stream.read(sent))
     assert 0 < arrived < 1 << 20

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import time
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
@@ -17,6 +15,13 @@ from weaklabel.prompts.budget import Cost, Ledger
 from weaklabel.prompts.http.call import Call, Reply
 from weaklabel.prompts.http.connections import Connections, TooLongError
 from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
+from weaklabel.prompts.http.failures import (
+    TOKEN_LIMITS,
+    AttemptFailedError,
+    FieldRefusedError,
+    refused_field,
+    retry_after,
+)
 from weaklabel.prompts.http.limits import Gate, RateLimit
 from weaklabel.prompts.pricing import Tokens
 from weaklabel.prompts.responses.parser import is_response, usage
@@ -27,31 +32,6 @@ _FRUITLESS_CALLS = 20  # calls given up, with no answer before or between, after
 _RETRIED = {408, 409, 425, 429}
 _LONGEST_REASON = 300
 _LEAST_SECRET = 8  # characters; "x" or "EMPTY", for servers without keys, may well stand in a reply
-_UNSUPPORTED = re.compile(r"unsupported|not support|unknown|unrecogni|unexpected|not permitted|not allowed|extra")
-_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-
-
-class _FailedError(Exception):
-    """An attempt that failed.
-
-    Attributes:
-        reason: in words; the key is not in it.
-        retry: whether another attempt may go better.
-        wait: seconds that the endpoint asked to wait, or None.
-        billed: whether the attempt may have cost something.
-    """
-
-    def __init__(self, reason: str, *, retry: bool, wait: float | None = None, billed: bool = False) -> None:
-        super().__init__(reason)
-        self.reason, self.retry, self.wait, self.billed = reason, retry, wait, billed
-
-
-class _RefusedFieldError(Exception):
-    """The endpoint does not know a field of the request that a call can do without."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
 
 
 class Transport:
@@ -122,10 +102,10 @@ class Transport:
             except EndpointError:
                 actual = Cost(0, 0)
                 raise
-            except _RefusedFieldError as refused:
+            except FieldRefusedError as refused:
                 actual, wait = Cost(0, 0), 0.0
                 self._unknown.setdefault(call.body["model"], set()).add(refused.field)
-            except _FailedError as failure:
+            except AttemptFailedError as failure:
                 actual = None if failure.billed else Cost(0, 0)
                 reason, attempt = failure.reason, attempt + 1
                 if not failure.retry or attempt > self.endpoint.max_retries:
@@ -174,16 +154,16 @@ class Transport:
         except openai.APIStatusError as error:
             raise self._refused(error, call.body, body) from None
         except (openai.APITimeoutError, TimeoutError):
-            raise _FailedError(f"no reply within {self.endpoint.timeout:g} s", retry=True, billed=True) from None
+            raise AttemptFailedError(f"no reply within {self.endpoint.timeout:g} s", retry=True, billed=True) from None
         except (openai.APIConnectionError, httpx2.TransportError, TooLongError) as error:
             raise self._lost(error.__cause__ or error) from None
         raw = self.without_key(response.content)
         try:
             parsed = json.loads(raw)
         except (ValueError, RecursionError):  # the latter where brackets are nested deep
-            raise _FailedError("the reply is not JSON", retry=True, billed=True) from None
+            raise AttemptFailedError("the reply is not JSON", retry=True, billed=True) from None
         if not is_response(parsed):
-            raise _FailedError("the reply is no chat completion", retry=True, billed=True)
+            raise AttemptFailedError("the reply is no chat completion", retry=True, billed=True)
         tokens = usage(parsed)
         if tokens is None:
             tokens = Tokens(call.most.tokens - call.body["max_tokens"], call.body["max_tokens"])
@@ -197,7 +177,7 @@ class Transport:
         field: str = self.endpoint.max_tokens_field
         for unknown in self._unknown.get(asked["model"], ()):
             if unknown == field:
-                field = _LIMITS[field]
+                field = TOKEN_LIMITS[field]
             else:
                 body.pop(unknown, None)
         if "logprobs" not in body:
@@ -211,13 +191,13 @@ class Transport:
 
     # ---------------------------------------------------------------- failures
 
-    def _refused(self, error: openai.APIStatusError, asked: dict[str, Any], sent: dict[str, Any]) -> _FailedError:
+    def _refused(self, error: openai.APIStatusError, asked: dict[str, Any], sent: dict[str, Any]) -> AttemptFailedError:
         status = error.status_code
-        reason = self._said(error)
-        if status == 400 and (field := _refused_field(error, sent)) is not None:
+        reason = self._error_text(error)
+        if status == 400 and (field := refused_field(error, sent)) is not None:
             known = self._unknown.get(asked["model"], set())
-            if field not in _LIMITS or _LIMITS[field] not in known:  # one of the two names must stay
-                raise _RefusedFieldError(field)
+            if field not in TOKEN_LIMITS or TOKEN_LIMITS[field] not in known:  # one of the two names must stay
+                raise FieldRefusedError(field)
         if status == 401 or (status in (403, 404) and not self._answered):
             raise EndpointError(
                 f"{self.endpoint.url} refuses: {reason}. The key is read from {self.endpoint.key_variable}"
@@ -225,9 +205,9 @@ class Transport:
         if status == 429 and getattr(error, "code", None) == "insufficient_quota":
             raise EndpointError(f"{self.endpoint.url} refuses: {reason}")
         retry = status in _RETRIED or status >= 500
-        return _FailedError(reason, retry=retry, wait=_retry_after(error.response.headers) if retry else None)
+        return AttemptFailedError(reason, retry=retry, wait=retry_after(error.response.headers) if retry else None)
 
-    def _said(self, error: openai.APIStatusError) -> str:
+    def _error_text(self, error: openai.APIStatusError) -> str:
         """What the endpoint said of an error, in short."""
         message = error.body.get("message") if isinstance(error.body, dict) else error.body
         words = " ".join(str(message or "").split())
@@ -236,39 +216,9 @@ class Transport:
             text = text[:_LONGEST_REASON] + "…"
         return f"HTTP {error.status_code}" + (f": {text}" if text else "")
 
-    def _lost(self, cause: BaseException) -> _FailedError:
+    def _lost(self, cause: BaseException) -> AttemptFailedError:
         if isinstance(cause, TooLongError):
-            return _FailedError(f"the reply is longer than {self._most_bytes:,} bytes", retry=False, billed=True)
+            return AttemptFailedError(f"the reply is longer than {self._most_bytes:,} bytes", retry=False, billed=True)
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
-            return _FailedError("the endpoint cannot be reached", retry=True)
-        return _FailedError(f"the connection was lost ({type(cause).__name__})", retry=True, billed=True)
-
-
-def _refused_field(error: openai.APIStatusError, sent: dict[str, Any]) -> str | None:
-    """The field of the request that an endpoint says it does not support, where a call can do without it."""
-    body = error.body if isinstance(error.body, dict) else {}
-    named = str(body.get("param") or "").partition(".")[0]
-    message = str(body.get("message") or error.body or "").lower()
-    optional = ("response_format", "top_logprobs", "logprobs", "temperature", "max_completion_tokens", "max_tokens")
-    for field in optional:
-        if field in _LIMITS and not _UNSUPPORTED.search(message):
-            continue  # too large for this item, say: under its other name it may be no limit at all
-        if field in sent and (named == field or (not named and field in message)):
-            return field
-    return "response_format" if "response_format" in sent and "json_schema" in message else None
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds of a Retry-After header, in seconds, milliseconds or as a date; None where there is none."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    try:
-        date = parsedate_to_datetime(headers.get("retry-after", ""))
-        return max(date.timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError, OverflowError):
-        return None
+            return AttemptFailedError("the endpoint cannot be reached", retry=True)
+        return AttemptFailedError(f"the connection was lost ({type(cause).__name__})", retry=True, billed=True)
