@@ -22,7 +22,7 @@ from weaklabel.prompts.pricing import PriceTable
 from weaklabel.prompts.requests.item_fields import check_fields
 from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.event_loop import run_to_end
-from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, vote
+from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, build_outcome
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import ProgressCallback, progress_callback
 from weaklabel.prompts.runner.state import RunState
@@ -146,7 +146,7 @@ class PromptEngine:
         with self.opened_cache() as cache, progress_callback(progress) as callback:
             state = RunState(prompts=prepared, items=items, cache=cache, budget=self.budget, deadline=self.deadline)
             result = run_to_end(_runner(state, batches).run(callback))
-        return vote(prepared, result, len(items), n_classes)
+        return build_outcome(prepared, result, len(items), n_classes)
 
 
 def _runner(state: RunState, batches: BatchOptions | None) -> CallRunner | BatchRunner:

@@ -133,7 +133,7 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
                 calls=int(number["calls"]),
                 cached=int(number["cached"]) + tally.cached,
                 errors=sum(
-                    reading is not None and reading.error is not None for samples in readings for reading in samples
+                    response is not None and response.error is not None for samples in responses for response in samples
                 ),
                 input_tokens=number["input"],
                 output_tokens=number["output"],
@@ -141,8 +141,8 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
                 money=None if one.price is None else number["money"],
                 most_money=None if one.price is None else number["most_money"],
             )
-            for one, number, tally, readings in zip(
-                prepared, numbers, state.result.tallies, state.result.readings, strict=True
+            for one, number, tally, responses in zip(
+                prepared, numbers, state.result.tallies, state.result.responses, strict=True
             )
         )
     )

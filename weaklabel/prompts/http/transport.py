@@ -24,7 +24,7 @@ from weaklabel.prompts.http.failures import (
 )
 from weaklabel.prompts.http.limits import Gate, RateLimit
 from weaklabel.prompts.pricing import Tokens
-from weaklabel.prompts.responses.parser import is_response, usage
+from weaklabel.prompts.responses.parser import is_completion, usage
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
 _JITTER = 0.25  # of a wait
@@ -162,7 +162,7 @@ class Transport:
             parsed = json.loads(raw)
         except (ValueError, RecursionError):  # the latter where brackets are nested deep
             raise AttemptFailedError("the reply is not JSON", retry=True, billed=True) from None
-        if not is_response(parsed):
+        if not is_completion(parsed):
             raise AttemptFailedError("the reply is no chat completion", retry=True, billed=True)
         tokens = usage(parsed)
         if tokens is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
-from weaklabel.prompts.responses.parser import Reading, read
+from weaklabel.prompts.responses.parser import ParsedResponse, parse
 from weaklabel.votes.symbols import CandidateSet, Complement, SoftVote, not_, one_of, soft
 from weaklabel.votes.validation import ABSTAIN
 
@@ -27,37 +27,40 @@ class VoteBuilder:
         self._none = None if shortlist is None else shortlist.none
         self._pick = 1 if shortlist is None else shortlist.pick
 
-    def read(self, response: Mapping[str, Any], shown: tuple[str, ...] | None) -> Reading:
-        """What a response says to a request that showed these answers."""
+    def parse(self, response: Mapping[str, Any], shown: tuple[str, ...] | None) -> ParsedResponse:
+        """The parsed response to a request that showed these answers."""
         answers = self._map if shown is None else AnswerMap(dict.fromkeys(shown, ABSTAIN))
-        return read(response, answers, self._pick)
+        return parse(response, answers, most=self._pick)
 
-    def baseline(self, readings: Sequence[Reading]) -> dict[str, float]:
+    def baseline(self, responses: Sequence[ParsedResponse]) -> dict[str, float]:
         """The mean probability of each answer to inputs without content; empty where the endpoint gives none."""
-        shares = [reading.shares for reading in readings if reading.shares]
+        shares = [response.shares for response in responses if response.shares]
         answers = {answer for one in shares for answer in one}
         return {answer: sum(one.get(answer, 0.0) for one in shares) / len(shares) for answer in answers}
 
     def vote(
         self,
-        readings: Sequence[Reading],
+        responses: Sequence[ParsedResponse],
         shown: tuple[str, ...] | None,
         baseline: Mapping[str, float],
         n_classes: int,
     ) -> Vote | None:
-        """The vote of an item's readings, a sample each; None where half of them or more are errors."""
-        answered = [reading for reading in readings if reading.error is None]
-        if 2 * len(answered) <= len(readings):
+        """The vote of an item out of its samples; None where half of them or more are errors."""
+        answered = [response for response in responses if response.error is None]
+        if 2 * len(answered) <= len(responses):
             return None
         if self._pick > 1:
             return self._candidates(answered[0].answers, shown, n_classes)
         shares: dict[str, float] = {}
-        for reading in answered:
-            told = reading.shares if self._prompt.votes == "logprobs" and reading.shares else {reading.answers[0]: 1.0}
-            if baseline and reading.shares:
-                told = {a: share / max(baseline.get(a, 0.0), _LEAST_BASELINE) for a, share in told.items()}
-            total = sum(told.values()) * len(answered)
-            for answer, share in told.items():
+        for response in answered:
+            if self._prompt.votes == "logprobs" and response.shares:
+                weights = dict(response.shares)
+            else:
+                weights = {response.answers[0]: 1.0}
+            if baseline and response.shares:
+                weights = {a: weight / max(baseline.get(a, 0.0), _LEAST_BASELINE) for a, weight in weights.items()}
+            total = sum(weights.values()) * len(answered)
+            for answer, share in weights.items():
                 shares[answer] = shares.get(answer, 0.0) + share / total
         votes: dict[Vote, float] = {}
         for answer, share in shares.items():

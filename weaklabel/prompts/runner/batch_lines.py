@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.pricing import Tokens
-from weaklabel.prompts.responses.parser import is_response, usage
+from weaklabel.prompts.responses.parser import is_completion, usage
 
 _MOST_REQUESTS, _MOST_BYTES = 50_000, 150_000_000  # a batch of OpenAI: 50,000 requests, 200 MB
 
@@ -43,7 +43,7 @@ def read_line(text: bytes) -> tuple[bytes, Reply] | None:
         key = bytes.fromhex(line["custom_id"])
         response = line.get("response") or {}
         body = response.get("body")
-        if response.get("status_code") == 200 and body is not None and is_response(body):
+        if response.get("status_code") == 200 and body is not None and is_completion(body):
             return key, Reply(body, json.dumps(body).encode(), usage(body) or Tokens(0, 0))
         error = line.get("error") or (body or {}).get("error") or {}
         return key, Reply(error=f"HTTP {response.get('status_code')}: {str(error.get('message'))[:300]}")

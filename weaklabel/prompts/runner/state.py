@@ -13,7 +13,7 @@ from weaklabel.prompts.budget import Budget, Cost, Ledger
 from weaklabel.prompts.cache import ResponseCache
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.requests.builder import PromptRequest
-from weaklabel.prompts.responses.parser import Reading, is_response
+from weaklabel.prompts.responses.parser import ParsedResponse, is_completion
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback, PromptProgress
 
@@ -41,7 +41,7 @@ class Tally:
 
 
 class Slot(NamedTuple):
-    """Where a reading belongs: prompt, item (inputs without content stand after the N items), sample."""
+    """Where a parsed response belongs: prompt, item (inputs without content stand after the N items), sample."""
 
     prompt: int
     item: int
@@ -53,14 +53,14 @@ class RunResult:
     """What came of a run.
 
     Attributes:
-        readings: [P][N + content-free][samples]; None where nothing was asked.
+        responses: [P][N + content-free][samples], parsed; None where nothing was sent.
         shown: [P][N + content-free] the answers that the model was shown, where there is a shortlist.
         tallies: [P] what each prompt took.
         spent, unconfirmed: what replies have cost, and the most that calls without one may have cost.
         stopped: what ended the run early.
     """
 
-    readings: list[list[list[Reading | None]]]
+    responses: list[list[list[ParsedResponse | None]]]
     shown: list[dict[int, tuple[str, ...]]]
     tallies: list[Tally]
     spent: Cost = field(default_factory=lambda: Cost(0, 0))
@@ -96,12 +96,12 @@ class RunState:
         self.prompts, self.items, self.cache, self._deadline = prompts, items, cache, deadline
         self.pending: dict[bytes, list[Slot]] = {}
         self._content_free = [one.requests.build_content_free() for one in prompts]
-        readings: list[list[list[Reading | None]]] = []
+        responses: list[list[list[ParsedResponse | None]]] = []
         for one, content_free in zip(prompts, self._content_free, strict=True):
             samples = [one.prompt.samples] * len(items) + [1] * len(content_free)
-            readings.append([[None] * n for n in samples])
-        self.result = RunResult(readings=readings, shown=[{} for _ in prompts], tallies=[Tally() for _ in prompts])
-        self._total = sum(len(samples) for one in readings for samples in one)
+            responses.append([[None] * n for n in samples])
+        self.result = RunResult(responses=responses, shown=[{} for _ in prompts], tallies=[Tally() for _ in prompts])
+        self._total = sum(len(samples) for one in responses for samples in one)
         self._done = self._errors = self._missing = self._cached = 0
         self.ledger = Ledger(budget)
         self._started = time.monotonic()
@@ -150,7 +150,7 @@ class RunState:
                     request = self.request(Slot(p, i, 0))
                 except LookupError as error:
                     for s in range(samples):
-                        self._settle(Slot(p, i, s), Reading(error=str(error)))
+                        self._settle(Slot(p, i, s), ParsedResponse(error=str(error)))
                 else:
                     yield from self._keys_of(p, i, request, samples)
 
@@ -172,12 +172,12 @@ class RunState:
 
     def _read_cached(self, raw: bytes | None, slots: Sequence[Slot]) -> bool:
         response = None if raw is None else json.loads(raw)
-        if response is None or not is_response(response):
+        if response is None or not is_completion(response):
             return False
         for slot in slots:
             self.result.tallies[slot.prompt].cached += 1
             self._cached += 1
-            self._read(response, slot)
+            self._parse(response, slot)
         return True
 
     # ----------------------------------------------------------------- replies
@@ -196,22 +196,22 @@ class RunState:
                 self.result.tallies[slot.prompt].cached += 1
                 self._cached += 1
             if reply.body is None:
-                self._settle(slot, Reading(error=reply.error))
+                self._settle(slot, ParsedResponse(error=reply.error))
             else:
-                self._read(reply.body, slot)
+                self._parse(reply.body, slot)
 
     def miss(self, key: bytes) -> None:
         """Note a call that the budget did not hold."""
         self._missing += len(self.pending[key])
 
-    def _read(self, response: dict[str, Any], slot: Slot) -> None:
+    def _parse(self, response: dict[str, Any], slot: Slot) -> None:
         shown = self.result.shown[slot.prompt].get(slot.item)
-        self._settle(slot, self.prompts[slot.prompt].votes.read(response, shown))
+        self._settle(slot, self.prompts[slot.prompt].votes.parse(response, shown))
 
-    def _settle(self, slot: Slot, reading: Reading) -> None:
-        self.result.readings[slot.prompt][slot.item][slot.sample] = reading
+    def _settle(self, slot: Slot, response: ParsedResponse) -> None:
+        self.result.responses[slot.prompt][slot.item][slot.sample] = response
         self._done += 1
-        self._errors += reading.error is not None
+        self._errors += response.error is not None
 
     # --------------------------------------------------------------------- end
 
