@@ -1,6 +1,6 @@
-"""Where the next calls are worth most: an order of asking by the label model's uncertainty, and when to stop.
+"""Active learning: which calls to make next, by the label model's uncertainty, and when to stop.
 
-The gain of asking function m about item i is how much its answer is expected to lower the entropy of the item's soft
+The gain of a call of function m on item i is how much its vote is expected to lower the entropy of the item's soft
 label: H(q_i) - sum_s p(s | i) H(q_i | s), over the votes s that m may give (Lindley 1956,
 doi:10.1214/aoms/1177728069; for labels, MacKay 1992, doi:10.1162/neco.1992.4.4.590). Probabilities of its votes in each
 class are counted from the soft labels where it has voted, around an accuracy of 3/4 where it has voted little.
@@ -21,7 +21,7 @@ from weaklabel.votes import Votes, as_votes
 from weaklabel.votes.symbols import Symbols
 
 _ACCURACY, _PRIOR_VOTES = 0.75, 20.0  # of a function that has not voted, and how many votes this counts for
-_ITEMS_A_BLOCK = 4096
+_ITEMS_PER_BLOCK = 4096
 
 
 class Ask(NamedTuple):
@@ -30,7 +30,7 @@ class Ask(NamedTuple):
     Attributes:
         item: position of the item.
         function: name of the function.
-        gain: nats by which its answer is expected to lower the entropy of the item's soft label.
+        gain: nats by which its vote is expected to lower the entropy of the item's soft label.
         cost: USD, or 1 where costs are not given.
     """
 
@@ -50,19 +50,19 @@ def next_to_ask(
     costs: Mapping[str, float] | None = None,
     soft_labels: ArrayLike | None = None,
 ) -> list[Ask]:
-    """What to ask next: the calls that are expected to tell most for their cost, best first.
+    """The calls with the largest expected gain for their cost, best first.
 
-    At most one function an item: ask, put the votes together, and call this again for the next round. `run` them on
-    `data` of the items named; a `StopRule` tells when rounds no longer change much.
+    At most one function per item: `run` the functions on these items, put the votes together, and call this again for
+    the next round. A `StopRule` decides when rounds no longer change much.
 
     Args:
         votes: Votes [N, M] so far.
-        functions: prompts that may be asked. One that is among the sources of the votes is asked where its cell is
-            missing, one that is not may be asked about every item.
-        budget: how many calls, or a budget in money, which needs `costs`.
+        functions: prompts that may be run. One that is among the sources of the votes is run where its cell is
+            missing, one that is not may be run on every item.
+        budget: the number of calls, or a budget in money, which needs `costs`.
         n_classes: K, where votes are an array.
-        missing: [N, M] cells of the votes that were not asked, as `PromptRun.missing`.
-        costs: USD a call by the names of functions, for instance from a plan.
+        missing: [N, M] cells of the votes that were not sent, as `PromptRun.missing`.
+        costs: USD per call by the names of functions, for instance from a plan.
         soft_labels: [N, K] of a label model, for these votes; one is fitted where not given.
 
     Raises:
@@ -84,13 +84,13 @@ def next_to_ask(
         items = np.flatnonzero(open_cells[:, f])
         likelihood = _likelihood(function, votes, posterior)
         gains[items, f] = _gain(posterior[items], likelihood)
-    worth = gains / np.maximum([cost_of[one.name] for one in functions], 1e-12)
+    gain_per_cost = gains / np.maximum([cost_of[one.name] for one in functions], 1e-12)
     chosen: list[Ask] = []
     if not functions:
         return chosen
-    best = worth.argmax(1)
+    best = gain_per_cost.argmax(1)
     spent = 0.0
-    for i in np.argsort(-worth.max(1), kind="stable"):
+    for i in np.argsort(-gain_per_cost.max(1), kind="stable"):
         name, gain = functions[best[i]].name, gains[i, best[i]]
         if not np.isfinite(gain):
             break
@@ -149,7 +149,7 @@ def _likelihood(function: PromptFunction, votes: Votes, posterior: NDArray[np.fl
         own = votes.select_sources([function.name])
         likeliest, _ = _spread(own.symbols, np.maximum(own.to_codes()[:, 0], -1), merge=False)
         voted = own.to_codes()[:, 0] >= 0
-        nearest = (likeliest @ spread.T).argmax(1)  # a soft vote counts as the answer that it is most like
+        nearest = (likeliest @ spread.T).argmax(1)  # a soft vote counts as the answer that is nearest to it
         np.add.at(counts, nearest[voted], posterior[voted])
     likelihood: NDArray[np.float64] = (counts + _PRIOR_VOTES * prior) / (counts.sum(0) + _PRIOR_VOTES)
     return likelihood
@@ -167,12 +167,12 @@ def _spread(
 def _gain(posterior: NDArray[np.float64], likelihood: NDArray[np.float64]) -> NDArray[np.float64]:
     """[n] expected fall of the entropy of posteriors [n, K], in nats."""
     gains = np.empty(len(posterior))
-    for start in range(0, len(posterior), _ITEMS_A_BLOCK):
-        q = posterior[start : start + _ITEMS_A_BLOCK]
+    for start in range(0, len(posterior), _ITEMS_PER_BLOCK):
+        q = posterior[start : start + _ITEMS_PER_BLOCK]
         joint = q[:, None, :] * likelihood[None]
         marginal = joint.sum(2)
         after = joint / np.maximum(marginal, 1e-300)[:, :, None]
-        gains[start : start + _ITEMS_A_BLOCK] = entropy(q) - (marginal * entropy(after)).sum(1)
+        gains[start : start + _ITEMS_PER_BLOCK] = entropy(q) - (marginal * entropy(after)).sum(1)
     return np.maximum(gains, 0.0)
 
 
@@ -183,11 +183,12 @@ def entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class StopRule:
-    """Tells when rounds of asking no longer move the soft labels.
+    """Decides when further rounds no longer move the soft labels.
 
     Args:
-        tolerance: mean total variation distance between the soft labels of two rounds that counts as still.
-        patience: how many rounds in a row must be still.
+        tolerance: a round counts as still if the mean total variation distance of its soft labels from the last
+            round's is below this.
+        patience: the number of rounds in a row that must be still.
     """
 
     def __init__(self, tolerance: float = 0.01, patience: int = 2) -> None:
@@ -199,7 +200,7 @@ class StopRule:
         self.moved = float("nan")
 
     def update(self, posteriors: ArrayLike) -> bool:
-        """Take the soft labels [N, K] of a round; whether it is time to stop. `moved` is how far they went.
+        """Take the soft labels [N, K] of a round; whether it is time to stop. `moved` is their distance from the last.
 
         Raises:
             InvalidArgumentError: if the shape changes between rounds.

@@ -45,7 +45,7 @@ class PromptEngine:
         cache: raw responses, so that nothing is paid twice: an open cache, the path of one, or None for none. The
             user's own where not given.
         prices: what models cost.
-        budget: where a run stops; what was not asked is then missing, which is not an abstain.
+        budget: where a run stops; what was not sent is then missing, which is not an abstain.
         deadline: seconds after which a run stops, likewise; None for none.
     """
 
@@ -115,15 +115,15 @@ class PromptEngine:
         """The votes of prompts on items, for `apply`; `run` tells more.
 
         Raises:
-            InvalidArgumentError: for sources that are no prompts, endpoints and prices that are not known.
+            InvalidArgumentError: for sources that are not prompts, endpoints and prices that are not known.
             EndpointError: if an endpoint refuses the key or the model, or answers nothing.
             MissingExtraError: if the extra `prompts` is not installed.
         """
         outcome = self.ask(sources, items, n_classes=n_classes, progress=progress)
         if outcome.result.stopped is not None:
             warnings.warn(
-                f"the {outcome.result.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not asked, and "
-                "are missing. Run again to go on; what was answered is not asked again",
+                f"the {outcome.result.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not sent, and "
+                "are missing. Run again to go on; what was answered is not sent again",
                 StoppedEarlyWarning,
                 stacklevel=3,
             )

@@ -17,7 +17,7 @@ from weaklabel.prompts.runner.event_loop import run_to_end
 from weaklabel.prompts.runner.state import RunState
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptPlan:
     """What one prompt would take.
 
@@ -25,10 +25,10 @@ class PromptPlan:
         name, model: of the prompt.
         calls: calls to be sent.
         cached: calls that the cache answers, or another call of the run.
-        errors: calls that cannot be made, as where an item lacks a field, or of cached responses that are no answer.
+        errors: calls that cannot be made, as where an item lacks a field, and cached responses that are not an answer.
         input_tokens: estimated from the length of the text.
         output_tokens: of short answers; reasoning comes on top where a model reasons.
-        most_tokens: what all calls together take at most: a token a byte, and replies as long as `max_tokens`.
+        most_tokens: what all calls together take at most: one token per byte, and replies as long as `max_tokens`.
         money: USD for the estimate; None where no price is known.
         most_money: USD for the most.
     """
@@ -57,7 +57,7 @@ class Plan:
     """What a run would take. `print(plan)` shows it.
 
     Attributes:
-        prompts: a line a prompt.
+        prompts: one plan per prompt.
     """
 
     prompts: tuple[PromptPlan, ...]

@@ -25,7 +25,7 @@ from weaklabel.prompts.runner.summary import PromptSummary, summarize
 from weaklabel.votes import Votes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spent:
     """What a run took.
 
@@ -48,17 +48,17 @@ class Spent:
     unconfirmed_tokens: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptRun:
-    """What a run gives.
+    """The result of a run.
 
     Attributes:
-        votes: Votes [N, M], a column a function in the order given.
-        missing: [N, M] whether a cell was not asked, because the budget or the time was over. It is no vote, and no
-            abstain: running again asks it.
+        votes: Votes [N, M], one column per function, in the order given.
+        missing: [N, M] whether a cell was not sent, because the budget or the time was over. It is neither a vote nor
+            an abstain: running again sends it.
         failures: every cell of a prompt that is an error, with its reason.
         spent: what the run took.
-        summary: a line a prompt; `print(run)` shows them.
+        summary: one line per prompt; `print(run)` shows them.
         families: the model family of each prompt, by name: prompts of one family err together, and
             `LabelModel.fit(votes, families=run.families)` counts them for less than independent sources.
         stopped: "budget" or "deadline" where one of them ended the run.

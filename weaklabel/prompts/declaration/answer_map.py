@@ -16,15 +16,15 @@ Vote = int | ImpreciseVote
 
 
 class AnswerMap:
-    """Answers and their votes. A text is an answer if it equals it but for case, white space and punctuation.
+    """Answers and their votes. A text is an answer if it equals it up to case, white space and punctuation.
 
-    Where two answers differ in nothing else ("C" and "C++"), these two must match exactly but for case.
+    Where two answers differ in nothing else ("C" and "C++"), these two must match exactly up to case.
 
     Attributes:
         votes: the vote of each answer, in the order given.
 
     Raises:
-        InvalidArgumentError: for no answers, answers that are blank or repeat, and values that are no votes.
+        InvalidArgumentError: for no answers, answers that are blank or repeat, and values that are not votes.
     """
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ def as_vote(value: Any, place: str) -> Vote:
     """A vote as it is, or read from its JSON form.
 
     Raises:
-        InvalidArgumentError: if it is none; `place` starts the message.
+        InvalidArgumentError: if it is not a vote; `place` starts the message.
     """
     if isinstance(value, CandidateSet | Complement | SoftVote):
         return value

@@ -52,7 +52,7 @@ class Shortlist:
     Answers that stand for a class take part; all others ("unsure": ABSTAIN) are always offered.
 
     Attributes:
-        n: how many the model sees.
+        n: the number of answers that the model sees.
         field: the field of the item whose text is compared with the answers by BM25.
         candidates: a field of the item that holds its own list of answers, for instance from embeddings
             (`nearest_answers`); it takes the place of BM25, and the first n of it are shown.
@@ -78,15 +78,15 @@ class PromptFunction:
         name: distinct among the sources of a run.
         template: the question, with {field} for a cell of the item; braces of the text itself are written twice. The
             item's text is put between marks, and nothing in it is evaluated.
-        answers: what each answer stands for: a class index, ABSTAIN, `one_of(...)`, `not_(...)` or `soft(...)`. A reply
-            that is none of them, whatever else it may be, is an error, never a guess.
+        answers: what each answer stands for: a class index, ABSTAIN, `one_of(...)`, `not_(...)` or `soft(...)`. Any
+            other reply is an error, never a guess.
         model: the model's name at the endpoint.
         endpoint: the name of one of the engine's endpoints; never a URL.
         family: prompts of one family err together: a dependence group. The model's name without its size and date
             where not given.
-        votes: "answer" votes as the answer says. "logprobs" makes a soft vote of the probabilities of the answers where
-            the endpoint returns them.
-        samples: how often each item is asked. Several make a soft vote of how often each answer came.
+        votes: "answer" makes the vote that the answer stands for. "logprobs" makes a soft vote of the probabilities of
+            the answers where the endpoint returns them.
+        samples: the number of calls per item. Several make a soft vote of the frequencies of the answers.
         temperature: where not given, 0 for a single sample, and the endpoint's own default for several.
         max_tokens: the longest reply, in tokens. Reasoning counts too where a model reasons.
         parameters: further fields of the request, as {"reasoning_effort": "minimal"}.
@@ -94,12 +94,12 @@ class PromptFunction:
         calibrate: divide the probabilities of the answers by those that the same prompt gives to inputs without
             content, "N/A", "[MASK]" and "" (Zhao et al. 2021, arXiv:2102.09690). Needs votes="logprobs".
         examples: solved items. `with_examples` makes them out of items with gold labels.
-        n_examples: how many are shown with each item: those most alike to it by BM25, the item itself left out.
+        n_examples: the number of them shown with each item: those most alike to it by BM25, the item itself left out.
         shortlist: which answers are shown with each item, where there are too many for all.
-        instructions: what the model is told in the system message, before the list of answers; a default where None.
+        instructions: the start of the system message, before the list of answers; a default where None.
 
     Raises:
-        InvalidArgumentError: for anything that cannot be asked; `field` names the attribute.
+        InvalidArgumentError: for anything that cannot be run; `field` names the attribute.
 
     Example:
         >>> spam = PromptFunction(
@@ -139,12 +139,12 @@ class PromptFunction:
         template = Template(self.template)
         if not template.fields:
             raise InvalidArgumentError(
-                "the template holds no {field}: every item would be asked the same", field="template"
+                "the template holds no {field}: every item would get the same request", field="template"
             )
-        _choice(self.votes, ("answer", "logprobs"), "votes")
-        _whole(self.samples, 1, _MOST_SAMPLES, "samples")
-        _whole(self.max_tokens, 1, 1_000_000, "max_tokens")
-        _whole(self.n_examples, 0, 1000, "n_examples")
+        _check_choice(self.votes, ("answer", "logprobs"), "votes")
+        _check_whole(self.samples, 1, _MOST_SAMPLES, "samples")
+        _check_whole(self.max_tokens, 1, 1_000_000, "max_tokens")
+        _check_whole(self.n_examples, 0, 1000, "n_examples")
         if self.temperature is not None and not (
             isinstance(self.temperature, int | float) and 0 <= self.temperature <= 2
         ):
@@ -186,8 +186,8 @@ class PromptFunction:
         shortlist = self.shortlist
         if shortlist is None:
             return
-        _whole(shortlist.n, 1, 1000, "shortlist")
-        _whole(shortlist.pick, 1, shortlist.n, "shortlist")
+        _check_whole(shortlist.n, 1, 1000, "shortlist")
+        _check_whole(shortlist.pick, 1, shortlist.n, "shortlist")
         if not any(isinstance(vote, int) and vote >= 0 for vote in self.answers.values()):
             raise InvalidArgumentError("shortlist: no answer stands for a class", field="shortlist")
         if shortlist.none is not None and not shortlist.none.strip():
@@ -235,29 +235,31 @@ class PromptFunction:
         Raises:
             InvalidArgumentError: for attributes that are unknown, missing or not acceptable.
         """
-        given = dict(values)
-        _known(given, cls, "")
-        if "examples" in given:
-            given["examples"] = [_read(Example, one, "examples") for one in _list(given["examples"], "examples")]
-        if given.get("shortlist") is not None:
-            given["shortlist"] = _read(Shortlist, given["shortlist"], "shortlist")
+        attributes = dict(values)
+        _check_names(attributes, cls, "")
+        if "examples" in attributes:
+            attributes["examples"] = [
+                _from_json(Example, one, "examples") for one in _check_list(attributes["examples"], "examples")
+            ]
+        if attributes.get("shortlist") is not None:
+            attributes["shortlist"] = _from_json(Shortlist, attributes["shortlist"], "shortlist")
         try:
-            return cls(**given)
+            return cls(**attributes)
         except TypeError as error:
             raise InvalidArgumentError(f"a prompt cannot be made of this: {error}") from None
 
 
-def _read(kind: Any, values: Any, place: str) -> Any:
+def _from_json(kind: Any, values: Any, place: str) -> Any:
     if not isinstance(values, Mapping):
         raise InvalidArgumentError(f"{place}: expected an object, got {values!r}", field=place)
-    _known(values, kind, place)
+    _check_names(values, kind, place)
     try:
         return kind(**values)
     except TypeError as error:
         raise InvalidArgumentError(f"{place}: {error}", field=place) from None
 
 
-def _known(values: Mapping[str, Any], kind: Any, place: str) -> None:
+def _check_names(values: Mapping[str, Any], kind: Any, place: str) -> None:
     unknown = sorted(map(str, set(values) - {one.name for one in dataclasses.fields(kind)}))
     if unknown:
         raise InvalidArgumentError(
@@ -265,17 +267,17 @@ def _known(values: Mapping[str, Any], kind: Any, place: str) -> None:
         )
 
 
-def _list(value: Any, place: str) -> list[Any]:
+def _check_list(value: Any, place: str) -> list[Any]:
     if not isinstance(value, list | tuple):
         raise InvalidArgumentError(f"{place} must be a list, got {value!r}", field=place)
     return list(value)
 
 
-def _choice(value: Any, choices: tuple[str, ...], name: str) -> None:
+def _check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
     if value not in choices:
         raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}, got {value!r}", field=name)
 
 
-def _whole(value: Any, least: int, most: int, name: str) -> None:
+def _check_whole(value: Any, least: int, most: int, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise InvalidArgumentError(f"{name} must be a whole number in {least}..{most}, got {value!r}", field=name)

@@ -36,23 +36,23 @@ class Template:
     def __init__(self, text: str) -> None:
         self._pieces: list[tuple[str, str | None]] = []  # text, and the field that follows it
         literal, position = "", 0
-        for found in _TOKEN.finditer(text):
-            literal += text[position : found.start()]
-            position = found.end()
-            if found[0] in ("{{", "}}"):
-                literal += found[0][0]
-            elif found[1] is None:
+        for match in _TOKEN.finditer(text):
+            literal += text[position : match.start()]
+            position = match.end()
+            if match[0] in ("{{", "}}"):
+                literal += match[0][0]
+            elif match[1] is None:
                 raise InvalidArgumentError(
-                    f"template: single {found[0]!r} at {found.start()}; write it twice", field="template"
+                    f"template: single {match[0]!r} at {match.start()}; write it twice", field="template"
                 )
-            elif not _FIELD.fullmatch(found[1]):
+            elif not _FIELD.fullmatch(match[1]):
                 raise InvalidArgumentError(
-                    f"template: {found[0]!r} is not the name of a field; attributes, indices and formats are not "
+                    f"template: {match[0]!r} is not the name of a field; attributes, indices and formats are not "
                     "evaluated; write braces of the text itself twice",
                     field="template",
                 )
             else:
-                self._pieces.append((literal, found[1]))
+                self._pieces.append((literal, match[1]))
                 literal = ""
         self._pieces.append((literal + text[position:], None))
         self.fields = tuple(dict.fromkeys(field for _, field in self._pieces if field is not None))
@@ -61,7 +61,7 @@ class Template:
     def fill(self, values: Mapping[str, str]) -> str:
         """The template with each field's text in its place, between marks that occur in none of the texts."""
         mark = self._mark
-        texts = {field: _CONTROL.sub(lambda found: found[0] + _BREAK, values[field]) for field in self.fields}
+        texts = {field: _CONTROL.sub(lambda match: match[0] + _BREAK, values[field]) for field in self.fields}
         while any(mark in text.lower() for text in texts.values()):
             mark = _mark(mark)
         return "".join(

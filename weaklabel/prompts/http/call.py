@@ -14,7 +14,7 @@ class Call(NamedTuple):
 
     Attributes:
         body: of the request, with `max_tokens` for the length of the reply.
-        expected: about how many tokens it takes.
+        expected: the number of tokens that it is expected to take.
         most: the most that it may cost.
         cost: what tokens cost.
     """

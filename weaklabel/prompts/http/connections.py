@@ -1,4 +1,4 @@
-"""Connections to one endpoint for the openai package's client: HTTP/1.1 by httpcore2, kept open, one call on each.
+"""Connections to one endpoint for the openai package's client: HTTP/1.1 by httpcore2, kept open, a call at a time.
 
 httpx2's own pool looks at all of its connections at every call, and pauses and resumes the network around every read.
 With many calls in flight that was about half of a run's CPU time. Here an idle connection is the last of a list, and

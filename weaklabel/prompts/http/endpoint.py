@@ -27,7 +27,7 @@ class Endpoint:
     Attributes:
         base_url: as "http://localhost:11434/v1"; OPENAI_BASE_URL of the environment where not given, else OpenAI's.
         key_variable: the NAME of the environment variable that holds the key. Read when a run starts. One of fewer than
-            eight characters is taken for a placeholder, and not cut out of what the endpoint says.
+            eight characters is taken for a placeholder, and not cut out of replies.
         concurrency: calls in flight.
         requests_per_minute, tokens_per_minute: limits of the account; None for none.
         timeout: seconds for one attempt, from the first byte sent to the last received.
@@ -36,7 +36,7 @@ class Endpoint:
         max_retry_wait: seconds; a longer Retry-After ends the call as an error.
         max_response_bytes: a longer reply is an error, and is not read to its end.
         max_tokens_field: the field that limits the length of a reply; Ollama knows "max_tokens" only.
-        azure_api_version: for the deployments of Azure that are asked by version; base_url is then the resource's.
+        azure_api_version: for deployments of Azure, which are addressed by version; base_url is the resource's.
     """
 
     base_url: str | None = None
@@ -74,18 +74,18 @@ class Endpoint:
         """The base URL in force, without a slash at its end: this names the endpoint in the cache.
 
         Raises:
-            InvalidArgumentError: if that of the environment is none, or holds a key.
+            InvalidArgumentError: if that of the environment is not a URL, or holds a key.
         """
-        if self.base_url is None and (given := os.environ.get("OPENAI_BASE_URL")):
-            _check_url(given, "OPENAI_BASE_URL")
-            return given.rstrip("/")
+        if self.base_url is None and (url := os.environ.get("OPENAI_BASE_URL")):
+            _check_url(url, "OPENAI_BASE_URL")
+            return url.rstrip("/")
         return (self.base_url or _OPENAI).rstrip("/")
 
     def read_key(self) -> str:
         """The key in the environment; a placeholder for local servers, which ask for none.
 
         Raises:
-            EndpointError: if there is none, and OpenAI is asked.
+            EndpointError: if there is none, and the endpoint is OpenAI's.
         """
         key = os.environ.get(self.key_variable)
         if not key and self.url == _OPENAI:

@@ -41,13 +41,13 @@ class FieldRefusedError(Exception):
 def refused_field(error: openai.APIStatusError, sent: dict[str, Any]) -> str | None:
     """The field of the request that an endpoint says it does not support, where a call can do without it."""
     body = error.body if isinstance(error.body, dict) else {}
-    named = str(body.get("param") or "").partition(".")[0]
+    parameter = str(body.get("param") or "").partition(".")[0]
     message = str(body.get("message") or error.body or "").lower()
     optional = ("response_format", "top_logprobs", "logprobs", "temperature", "max_completion_tokens", "max_tokens")
     for field in optional:
         if field in TOKEN_LIMITS and not _UNSUPPORTED.search(message):
             continue  # too large for this item, say: under its other name it may be no limit at all
-        if field in sent and (named == field or (not named and field in message)):
+        if field in sent and (parameter == field or (not parameter and field in message)):
             return field
     return "response_format" if "response_format" in sent and "json_schema" in message else None
 

@@ -1,4 +1,4 @@
-"""Limits on how fast an endpoint is asked."""
+"""Limits on the rate of calls to an endpoint."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class RateLimit:
     """
 
     def __init__(self, per_minute: float | None) -> None:
-        self._seconds_a_unit = 60 / per_minute if per_minute else 0.0
+        self._seconds_per_unit = 60 / per_minute if per_minute else 0.0
         self._next = -math.inf  # when what was let through so far is worked off
 
     def take(self, units: float, now: float) -> float:
         """Let units through; returns the seconds to wait for them."""
         start = max(self._next, now - _CREDIT)
-        self._next = start + units * self._seconds_a_unit
+        self._next = start + units * self._seconds_per_unit
         return max(start - now, 0.0)
 
     def correct(self, units: float) -> None:
         """More units were used than were taken, or fewer where negative."""
-        self._next += units * self._seconds_a_unit
+        self._next += units * self._seconds_per_unit
 
 
 class Gate:

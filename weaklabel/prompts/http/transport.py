@@ -1,4 +1,4 @@
-"""Calls to one endpoint: concurrency, limits, retries, and what an endpoint turns out not to know."""
+"""Calls to one endpoint: limits, retries, and which fields of a request an endpoint does not know."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ class Transport:
                 return Reply(affordable=False) if attempt == 0 else Reply(error=f"{reason}; the budget holds no retry")
             actual: Cost | None = Cost(0, 0)
             try:
-                await self._turn(call)
+                await self._wait_turn(call)
                 actual = None  # from here on a call may be billed, whether its reply arrives or not
                 body, raw, tokens = await self._attempt(call)
                 actual = call.cost(tokens)
                 self._answered, self._fruitless = True, 0
-                return Reply(body, raw, tokens)
+                return Reply(body=body, raw=raw, tokens=tokens)
             except EndpointError:
                 actual = Cost(0, 0)
                 raise
@@ -109,26 +109,26 @@ class Transport:
                 actual = None if failure.billed else Cost(0, 0)
                 reason, attempt = failure.reason, attempt + 1
                 if not failure.retry or attempt > self.endpoint.max_retries:
-                    return self._given_up(reason, attempt, alive=not failure.retry)
+                    return self._give_up(reason, attempt, alive=not failure.retry)
                 if failure.wait is not None and failure.wait > self.endpoint.max_retry_wait:
-                    return self._given_up(f"{reason}; asked to wait {failure.wait:.0f} s", attempt, alive=True)
+                    return self._give_up(f"{reason}; asked to wait {failure.wait:.0f} s", attempt, alive=True)
                 wait = self._wait(failure.wait, attempt)
             finally:
                 self._ledger.settle(call.most, actual)
             await asyncio.sleep(wait)
 
-    async def _turn(self, call: Call) -> None:
+    async def _wait_turn(self, call: Call) -> None:
         """Returns when the endpoint's pauses and the limits let a call through."""
         await self._gate.passed()
         now = time.monotonic()
         if wait := max(self._requests.take(1, now), self._tokens.take(call.expected.total, now)):
             await asyncio.sleep(wait)
 
-    def _wait(self, asked: float | None, attempt: int) -> float:
+    def _wait(self, requested: float | None, attempt: int) -> float:
         """Seconds until the next attempt: what the endpoint asks for, and up to a quarter more so that calls spread."""
-        if asked:  # 0, and a date that is over, say nothing of when it will go better
-            self._gate.close_for(asked)
-            return asked * (1 + _JITTER * random.random())  # noqa: S311  # no secret
+        if requested:  # 0, and a date that is over, do not tell when it will go better
+            self._gate.close_for(requested)
+            return requested * (1 + _JITTER * random.random())  # noqa: S311  # no secret
         return self.backoff(attempt)
 
     @staticmethod
@@ -137,7 +137,7 @@ class Transport:
         longest: float = min(_FIRST_BACKOFF * 2 ** (attempt - 1), _LONGEST_BACKOFF)
         return longest * (1 - _JITTER * 2 * random.random())  # noqa: S311
 
-    def _given_up(self, reason: str, attempts: int, *, alive: bool) -> Reply:
+    def _give_up(self, reason: str, attempts: int, *, alive: bool) -> Reply:
         self._fruitless = 0 if alive else self._fruitless + 1
         if self._fruitless >= _FRUITLESS_CALLS:
             raise EndpointError(
@@ -147,35 +147,35 @@ class Transport:
         return Reply(error=reason if attempts == 1 else f"{reason} ({attempts} attempts)")
 
     async def _attempt(self, call: Call) -> tuple[dict[str, Any], bytes, Tokens]:
-        body = self.wire(call.body)
+        sent = self.wire(call.body)
         try:
             async with asyncio.timeout(self.endpoint.timeout):
-                response = await self._client.post(self._url, cast_to=httpx2.Response, body=body)
+                response = await self._client.post(self._url, cast_to=httpx2.Response, body=sent)
         except openai.APIStatusError as error:
-            raise self._refused(error, call.body, body) from None
+            raise self._refused(error, call.body, sent) from None
         except (openai.APITimeoutError, TimeoutError):
             raise AttemptFailedError(f"no reply within {self.endpoint.timeout:g} s", retry=True, billed=True) from None
         except (openai.APIConnectionError, httpx2.TransportError, TooLongError) as error:
             raise self._lost(error.__cause__ or error) from None
         raw = self.without_key(response.content)
         try:
-            parsed = json.loads(raw)
+            completion = json.loads(raw)
         except (ValueError, RecursionError):  # the latter where brackets are nested deep
             raise AttemptFailedError("the reply is not JSON", retry=True, billed=True) from None
-        if not is_completion(parsed):
-            raise AttemptFailedError("the reply is no chat completion", retry=True, billed=True)
-        tokens = usage(parsed)
+        if not is_completion(completion):
+            raise AttemptFailedError("the reply is not a chat completion", retry=True, billed=True)
+        tokens = usage(completion)
         if tokens is None:
             tokens = Tokens(call.most.tokens - call.body["max_tokens"], call.body["max_tokens"])
         else:
             self._tokens.correct(tokens.total - call.expected.total)
-        return parsed, raw, tokens
+        return completion, raw, tokens
 
-    def wire(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body as this endpoint takes it: its name for the limit of tokens, and without what it refused."""
-        body = dict(asked)
+        body = dict(body)
         field: str = self.endpoint.max_tokens_field
-        for unknown in self._unknown.get(asked["model"], ()):
+        for unknown in self._unknown.get(body["model"], ()):
             if unknown == field:
                 field = TOKEN_LIMITS[field]
             else:
@@ -186,16 +186,16 @@ class Transport:
         return body
 
     def without_key(self, raw: bytes) -> bytes:
-        """What an endpoint says, with no key in it, were it to echo one."""
+        """What an endpoint sent, with the key cut out, which it may echo."""
         return raw if len(self._key) < _LEAST_SECRET else raw.replace(self._key.encode(), b"[key]")
 
     # ---------------------------------------------------------------- failures
 
-    def _refused(self, error: openai.APIStatusError, asked: dict[str, Any], sent: dict[str, Any]) -> AttemptFailedError:
+    def _refused(self, error: openai.APIStatusError, body: dict[str, Any], sent: dict[str, Any]) -> AttemptFailedError:
         status = error.status_code
         reason = self._error_text(error)
         if status == 400 and (field := refused_field(error, sent)) is not None:
-            known = self._unknown.get(asked["model"], set())
+            known = self._unknown.get(body["model"], set())
             if field not in TOKEN_LIMITS or TOKEN_LIMITS[field] not in known:  # one of the two names must stay
                 raise FieldRefusedError(field)
         if status == 401 or (status in (403, 404) and not self._answered):
@@ -208,7 +208,7 @@ class Transport:
         return AttemptFailedError(reason, retry=retry, wait=retry_after(error.response.headers) if retry else None)
 
     def _error_text(self, error: openai.APIStatusError) -> str:
-        """What the endpoint said of an error, in short."""
+        """The status and the endpoint's message, in short, without the key."""
         message = error.body.get("message") if isinstance(error.body, dict) else error.body
         words = " ".join(str(message or "").split())
         text = self.without_key(words.encode(errors="replace")).decode()  # half of a surrogate pair may be in it

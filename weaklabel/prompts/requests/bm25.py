@@ -1,4 +1,4 @@
-"""BM25: which of some short texts are most alike to another (Robertson and Zaragoza 2009, doi:10.1561/1500000019)."""
+"""BM25: ranks short texts by their similarity to another (Robertson and Zaragoza 2009, doi:10.1561/1500000019)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WORD = re.compile(r"\w+")
-_K1, _B = 1.2, 0.75  # of the book: how soon repeated words stop to count, and how much length does
+_K1, _B = 1.2, 0.75  # of the book: saturation of repeated words, and weight of the length
 
 
 class BM25:
@@ -26,14 +26,14 @@ class BM25:
                 places.setdefault(word, []).append(position)
         self._n = len(texts)
         self._weights: dict[str, tuple[NDArray[np.intp], NDArray[np.float64]]] = {}
-        for word, found in places.items():
-            at = np.array(found)
-            often = np.array([counts[one][word] for one in found], float)
-            rare = np.log1p((self._n - len(found) + 0.5) / (len(found) + 0.5))
+        for word, positions in places.items():
+            at = np.array(positions)
+            often = np.array([counts[one][word] for one in positions], float)
+            rare = np.log1p((self._n - len(positions) + 0.5) / (len(positions) + 0.5))
             self._weights[word] = at, rare * often * (_K1 + 1) / (often + norm[at])
 
     def scores(self, query: str) -> NDArray[np.float64]:
-        """[L] how alike each text is to the query; 0 where they share no word."""
+        """[L] similarity of each text to the query; 0 where they share no word."""
         total = np.zeros(self._n)
         for word in words(query):
             if word in self._weights:
@@ -42,7 +42,7 @@ class BM25:
         return total
 
     def nearest(self, query: str, n: int) -> list[int]:
-        """Positions of the n most alike, best first; of equals the first given comes first."""
+        """Positions of the n most similar texts, best first; ties in the order of the texts."""
         return [int(at) for at in np.argsort(-self.scores(query), kind="stable")[:n]]
 
 

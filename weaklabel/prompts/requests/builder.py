@@ -79,7 +79,7 @@ class RequestBuilder:
         return [PromptRequest(self._body(dict.fromkeys(fields, text), *fixed), shown) for text in _CONTENT_FREE]
 
     def expected_tokens(self, request: PromptRequest) -> Tokens:
-        """About how many tokens a call takes."""
+        """The expected number of tokens of a call."""
         return Tokens(expected_tokens(request.body["messages"]), min(_REPLY_TOKENS, self._prompt.max_tokens))
 
     def most_tokens(self, request: PromptRequest) -> Tokens:

@@ -46,21 +46,21 @@ def with_examples(prompt: PromptFunction, data: Any, gold: ArrayLike, n_examples
     Args:
         prompt: a prompt.
         data: N items of any kind that `apply` takes.
-        gold: [N] classes, -1 where unknown.
-        n_examples: how many are shown with each item.
+        gold: [N] classes, -1 where unlabels.
+        n_examples: the number shown with each item.
 
     Raises:
         InvalidArgumentError: if gold has another length, or no item with gold can be shown.
     """
-    items, known = list(read_items(data).items), np.asarray(gold)
-    if known.shape != (len(items),):
+    items, labels = list(read_items(data).items), np.asarray(gold)
+    if labels.shape != (len(items),):
         raise InvalidArgumentError(
-            f"gold must hold a class for each of the {len(items)} items, got {known.shape}", field="gold"
+            f"gold must hold a class for each of the {len(items)} items, got {labels.shape}", field="gold"
         )
     answer_of = {vote: text for text, vote in reversed(list(prompt.answers.items())) if isinstance(vote, int)}
     fields = Template(prompt.template).fields
     pool = []
-    for at, (item, label) in enumerate(zip(items, known.tolist(), strict=True)):
+    for at, (item, label) in enumerate(zip(items, labels.tolist(), strict=True)):
         if label < 0 or label not in answer_of:
             continue
         try:

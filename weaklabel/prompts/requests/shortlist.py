@@ -39,14 +39,14 @@ class AnswerChoice:
         if shortlist.candidates is None:
             text = field_texts(item, (shortlist.field,))[shortlist.field]
             return [self._classes[at] for at in self._index.nearest(text, shortlist.n)] + self._always
-        named = cell(item, shortlist.candidates)
-        if isinstance(named, str) or not isinstance(named, Iterable):
+        candidates = cell(item, shortlist.candidates)
+        if isinstance(candidates, str) or not isinstance(candidates, Iterable):
             raise LookupError(f"the item has no list of answers {shortlist.candidates!r}")
-        chosen = list(dict.fromkeys(one if isinstance(one, str) else repr(one) for one in named))[: shortlist.n]
+        chosen = list(dict.fromkeys(one if isinstance(one, str) else repr(one) for one in candidates))[: shortlist.n]
         unknown = set(chosen) - set(self._classes)
         if not chosen or unknown:
-            what = f"{min(unknown)!r}, which is no answer of a class" if unknown else "no answer"
-            raise LookupError(f"the item's {shortlist.candidates!r} holds {what}")
+            content = f"{min(unknown)!r}, which is no answer of a class" if unknown else "no answer"
+            raise LookupError(f"the item's {shortlist.candidates!r} holds {content}")
         return chosen + self._always
 
 
@@ -57,7 +57,7 @@ def nearest_answers(items: ArrayLike, answers: ArrayLike, texts: Sequence[str], 
         items: [N, D] embeddings of the items.
         answers: [L, D] embeddings of the answers.
         texts: L answers.
-        n: how many.
+        n: the number of answers per item.
 
     Raises:
         InvalidArgumentError: if the shapes do not fit.

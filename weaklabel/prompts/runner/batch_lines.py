@@ -44,7 +44,7 @@ def read_line(text: bytes) -> tuple[bytes, Reply] | None:
         response = line.get("response") or {}
         body = response.get("body")
         if response.get("status_code") == 200 and body is not None and is_completion(body):
-            return key, Reply(body, json.dumps(body).encode(), usage(body) or Tokens(0, 0))
+            return key, Reply(body=body, raw=json.dumps(body).encode(), tokens=usage(body) or Tokens(0, 0))
         error = line.get("error") or (body or {}).get("error") or {}
         return key, Reply(error=f"HTTP {response.get('status_code')}: {str(error.get('message'))[:300]}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Prompts by the Batch API, at a part of the price: `run_batch`. It may be stopped, or killed, and called again.
+"""The batch runner: sends what is pending by the Batch API, at a part of the price. It may be killed and run again.
 
 What is sent is noted in the cache before it is, under a tag that goes with the batch; the endpoint's list of batches
 then tells whether it arrived. Responses go into the cache and the note is deleted in one transaction.
@@ -57,7 +57,7 @@ class BatchRunner:
             raise InvalidArgumentError("batches need a cache, in which they are found again", field="cache")
         self._state, self._cache, self._options = state, state.cache, options
         self._transports: dict[str, Transport] = {}
-        self._left: set[bytes] = set()  # keys without an answer
+        self._unanswered: set[bytes] = set()  # keys without an answer
         self._held: dict[bytes, Cost] = {}  # the most that those under way may cost
 
     async def run(self, progress: ProgressCallback | None) -> RunResult:
@@ -68,7 +68,7 @@ class BatchRunner:
         """
         state = self._state
         await state.look_up(progress)
-        self._left = set(state.pending)
+        self._unanswered = set(state.pending)
         async with AsyncExitStack() as stack:
             for endpoint in dict.fromkeys(one.endpoint for one in state.prompts):
                 transport = Transport(endpoint, state.ledger, most_bytes=_MOST_OUTPUT)
@@ -78,14 +78,14 @@ class BatchRunner:
                 for url in self._transports:
                     for lines in split(self._lines(url)):
                         await self._send(url, lines)
-                while self._options.wait and self._mine() and not state.deadline_passed():
+                while self._options.wait and self._own_batches() and not state.deadline_passed():
                     await self._sleep(progress)
                     await self._collect()
             except openai.OpenAIError as error:
-                raise EndpointError(f"the Batch API: {self._said(error)}") from None
+                raise EndpointError(f"the Batch API: {self._error_text(error)}") from None
         return state.finish(progress)
 
-    def _said(self, error: openai.OpenAIError) -> str:
+    def _error_text(self, error: openai.OpenAIError) -> str:
         text = str(error).encode()
         for transport in self._transports.values():
             text = transport.without_key(text)
@@ -98,18 +98,18 @@ class BatchRunner:
                 progress(self._state.progress())
             await asyncio.sleep(min(left, TICK))
 
-    def _mine(self) -> list[Batch]:
+    def _own_batches(self) -> list[Batch]:
         """The batches under way that hold answers to this run."""
-        known = [one for one in self._cache.open_batches() if one.endpoint in self._transports]
-        return [one for one in known if not self._left.isdisjoint(self._cache.batch_keys(one.tag))]
+        batches = [one for one in self._cache.open_batches() if one.endpoint in self._transports]
+        return [one for one in batches if not self._unanswered.isdisjoint(self._cache.batch_keys(one.tag))]
 
     # ----------------------------------------------------------------- sending
 
     def _lines(self, url: str) -> Iterator[BatchLine]:
         """The requests to an endpoint that are neither answered nor under way; those of one model together."""
         state, ledger = self._state, self._state.ledger
-        under_way = {key for batch in self._mine() for key in self._cache.batch_keys(batch.tag)}
-        keys = [key for key in state.pending if key in self._left and state.prompt_of(key).url == url]
+        under_way = {key for batch in self._own_batches() for key in self._cache.batch_keys(batch.tag)}
+        keys = [key for key in state.pending if key in self._unanswered and state.prompt_of(key).url == url]
         keys.sort(key=lambda key: (key not in under_way, state.prompt_of(key).prompt.model))
         for key in keys:
             prepared = state.prompt_of(key)
@@ -126,7 +126,12 @@ class BatchRunner:
                 yield BatchLine(key, prepared.prompt.model, json.dumps(line).encode() + b"\n")
 
     async def _send(self, url: str, lines: Sequence[BatchLine]) -> None:
-        batch = Batch(f"{_TAG}-{uuid.uuid4().hex}", url, f"{socket.gethostname()}:{os.getpid()}", time.time())
+        batch = Batch(
+            tag=f"{_TAG}-{uuid.uuid4().hex}",
+            endpoint=url,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            created=time.time(),
+        )
         _sending.add(batch.tag)
         try:
             free = set(self._cache.begin_batch(batch, [line.key for line in lines]))
@@ -144,24 +149,24 @@ class BatchRunner:
         client, attempt = transport.client.with_options(max_retries=0), 0
         while True:
             try:
-                made = await client.batches.create(
+                batch = await client.batches.create(
                     input_file_id=file_id, endpoint=_URL, completion_window="24h", metadata={_TAG: tag}
                 )
             except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
                 attempt += 1
                 await asyncio.sleep(transport.backoff(attempt))
-                if (arrived := await _listed(tag, transport.client)) is not None:
+                if (arrived := await _find_by_tag(tag, transport.client)) is not None:
                     return arrived
                 if attempt > transport.endpoint.max_retries:
                     raise
             else:
-                return made.id
+                return batch.id
 
     # -------------------------------------------------------------- collecting
 
     async def _collect(self) -> None:
-        """Take in the batches that have ended, and what other processes took in."""
-        for batch in self._mine():
+        """Receive the batches that have ended, and what other processes received."""
+        for batch in self._own_batches():
             transport = self._transports[batch.endpoint]
             batch_id = batch.id or await self._find(batch, transport.client)
             if batch_id is None:
@@ -174,31 +179,31 @@ class BatchRunner:
                 errors = state.errors.data if state.errors is not None and state.errors.data else []
                 reason = "; ".join(str(one.message) for one in errors[:3]) or "no reason given"
                 raise EndpointError(f"{batch.endpoint} finds the batch {batch_id} faulty: {reason}")
-            await self._take_in(batch, transport, [state.output_file_id, state.error_file_id], state.status)
-        for key, raw in self._cache.get_many(list(self._left)).items():
+            await self._receive(batch, transport, [state.output_file_id, state.error_file_id], state.status)
+        for key, raw in self._cache.get_many(list(self._unanswered)).items():
             if self._state.read_cached(key, raw):
                 self._answered(key, Cost(0, 0))
 
     async def _find(self, batch: Batch, client: openai.AsyncOpenAI) -> str | None:
         """The endpoint's name of a batch that was being sent when a process ended; forgotten where it never arrived."""
         alive = _alive(batch)  # before the list is read: what is sent by then is in it
-        found = await _listed(batch.tag, client)
-        if found is not None:
-            self._cache.name_batch(batch.tag, found)
+        batch_id = await _find_by_tag(batch.tag, client)
+        if batch_id is not None:
+            self._cache.name_batch(batch.tag, batch_id)
         elif not alive:
             self._cache.end_batch(batch.tag, [])
-        return found
+        return batch_id
 
-    async def _take_in(self, batch: Batch, transport: Transport, files: Sequence[str | None], ended: str) -> None:
+    async def _receive(self, batch: Batch, transport: Transport, files: Sequence[str | None], status: str) -> None:
         expected = self._cache.batch_keys(batch.tag)
-        replies = dict.fromkeys(expected, Reply(error=f"the batch ended ({ended}) without a reply to it"))
+        replies = dict.fromkeys(expected, Reply(error=f"the batch ended ({status}) without a reply to it"))
         for name in files:
             if name is None:
                 continue
             content = await transport.client.files.content(name)
-            read = map(read_line, transport.without_key(content.content).splitlines())
-            # What was not asked for is left out: an endpoint cannot put answers elsewhere.
-            replies |= {one[0]: one[1] for one in read if one is not None and one[0] in expected}
+            lines = map(read_line, transport.without_key(content.content).splitlines())
+            # Only keys of this batch count: an endpoint cannot put answers elsewhere.
+            replies |= {line[0]: line[1] for line in lines if line is not None and line[0] in expected}
         self._cache.end_batch(
             batch.tag,
             [
@@ -207,14 +212,14 @@ class BatchRunner:
                 if reply.body is not None
             ],
         )
-        for key in replies.keys() & self._left:
+        for key in replies.keys() & self._unanswered:
             prepared = self._state.prompt_of(key)
             part = _part_paid(prepared.price)
             self._state.take(key, replies[key], part)
             self._answered(key, prepared.cost(replies[key].tokens, part))
 
     def _answered(self, key: bytes, actual: Cost) -> None:
-        self._left.discard(key)
+        self._unanswered.discard(key)
         if (most := self._held.pop(key, None)) is None:
             self._state.ledger.hold(most := actual)
         self._state.ledger.settle(most, actual)
@@ -224,7 +229,7 @@ def _part_paid(price: Price | None) -> float:
     return 1.0 if price is None else price.batch
 
 
-async def _listed(tag: str, client: openai.AsyncOpenAI) -> str | None:
+async def _find_by_tag(tag: str, client: openai.AsyncOpenAI) -> str | None:
     """The endpoint's name of the batch that carries a tag; None where there is none."""
     seen = 0
     async for one in client.batches.list(limit=100):

@@ -16,10 +16,10 @@ from weaklabel.votes.symbols import ImpreciseVote
 
 
 class StoppedEarlyWarning(UserWarning):
-    """A run ended at its budget or deadline; what was not asked is missing, and not abstained."""
+    """A run ended at its budget or deadline; what was not sent is missing, and not abstained."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The votes of P prompts on N items, and what the run took.
 
@@ -72,4 +72,6 @@ def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items:
     names = [one.prompt.name for one in prompts]
     votes = Votes.from_codes(codes, n_classes, symbols=list(numbers), sources=names)
     failures.sort(key=lambda failure: failure.item)
-    return Outcome(votes, missing, refused, calibrated, failures, result)
+    return Outcome(
+        votes=votes, missing=missing, refused=refused, calibrated=calibrated, failures=failures, result=result
+    )

@@ -25,7 +25,7 @@ class PromptProgress:
         money: USD spent so far.
         tokens: tokens spent so far.
         seconds: since the run started.
-        rate: calls done a second.
+        rate: calls done per second.
     """
 
     total: int

@@ -1,4 +1,4 @@
-"""A summary a prompt: how it answers, and what it costs."""
+"""One summary per prompt: its votes, agreement and cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weaklabel.prompts.runner.outcome import Outcome
 from weaklabel.votes import ABSTAIN, ERROR, Votes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptSummary:
     """One prompt of a run.
 
@@ -19,7 +19,7 @@ class PromptSummary:
         name: of the prompt.
         voted, abstained, errors, refused, missing: numbers of items; refused ones are among the errors.
         agreement: among its votes for one likeliest class on items where other sources have such votes, the share of
-            these others that say the same; NaN where there are none.
+            these others that agree; NaN where there are none.
         calls: calls that the endpoint answered, or that were given up.
         cached: calls that the cache answered, or another call of the run.
         input_tokens, output_tokens: of the calls answered.
@@ -50,7 +50,7 @@ class PromptSummary:
 
 
 def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
-    """A line a prompt.
+    """One summary per prompt.
 
     Args:
         outcome: of the run.
@@ -82,7 +82,7 @@ def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
 
 
 def agreements(votes: Votes) -> NDArray[np.float64]:
-    """[M] how often other sources say what a source says, by the one likeliest class of each vote."""
+    """[M] the share of other sources' votes that agree with a source, by the one likeliest class of each vote."""
     supports = votes.symbols.supports()
     likeliest = np.append(
         np.where(supports.sum(1) == 1, supports.argmax(1), -1), [-1, -1]
