@@ -101,8 +101,8 @@ class Misbehaving:
         return Response(http(200, body, headers))
 
     @staticmethod
-    def written(raw: bytes, **how: Any) -> Response:
-        return Response(raw, **how)
+    def written(raw: bytes, **options: Any) -> Response:
+        return Response(raw, **options)
 
     @staticmethod
     def drip(seconds: float) -> Response:

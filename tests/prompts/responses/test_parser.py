@@ -78,10 +78,10 @@ def test_an_answer_that_starts_another_ends_before_it() -> None:
 )
 def test_without_usable_logprobs_the_answer_alone_counts(logprobs: Any) -> None:
     response = {"choices": [{"message": {"content": "yes"}, "finish_reason": "stop", "logprobs": logprobs}]}
-    found = parse(response, SPAM)
-    assert found.answers == ("yes",)
-    assert not found.shares
-    assert found.error is None
+    parsed = parse(response, SPAM)
+    assert parsed.answers == ("yes",)
+    assert not parsed.shares
+    assert parsed.error is None
 
 
 def test_thinking_is_not_the_answer() -> None:

@@ -1,4 +1,4 @@
-"""From readings to votes: soft votes, samples, calibration, shortlists, examples."""
+"""From responses to votes: soft votes, samples, calibration, shortlists, examples."""
 
 import json
 import math
@@ -32,8 +32,8 @@ def say(endpoint: Any, shares: dict[str, float]) -> Any:
 
 def probabilities(done: PromptRun, item: int = 0) -> list[float]:
     """Those of a prompt's vote on an item."""
-    found: list[float] = done.votes.symbols.distributions()[done.votes.to_codes()[item, 0]].tolist()
-    return found
+    values: list[float] = done.votes.symbols.distributions()[done.votes.to_codes()[item, 0]].tolist()
+    return values
 
 
 BINARY = PromptFunction(
@@ -210,33 +210,33 @@ def test_a_shortlist_by_embeddings(endpoint: Any, make_engine: Make) -> None:
     nearest = nearest_answers(items, answers, texts, 2)
     assert nearest == [["city of paris", "city of oslo"]]
     endpoint.reply = lambda request: endpoint.completion("city of paris")
-    given = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
-    done = run([given], [{"text": "where?", "near": nearest[0]}], make_engine(), progress=False)
+    listed = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
+    done = run([listed], [{"text": "where?", "near": nearest[0]}], make_engine(), progress=False)
     assert offered(endpoint.chats[0])[:2] == nearest[0]
     assert done.votes.to_codes().tolist() == [[1]]
 
 
 def test_a_shortlist_of_an_item_cannot_add_answers(endpoint: Any, make_engine: Make) -> None:
-    given = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
+    listed = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
     with pytest.warns(LabelingFunctionWarning, match="no answer of a class"):
-        done = run([given], [{"text": "x", "near": ["city of atlantis"]}], make_engine(), progress=False)
+        done = run([listed], [{"text": "x", "near": ["city of atlantis"]}], make_engine(), progress=False)
     assert done.votes.to_codes().tolist() == [[ERROR]]
     assert not endpoint.chats
 
 
 @pytest.mark.parametrize("near", [float("nan"), 5, None, "city of rome", [["city of rome"]], []])
 def test_a_shortlist_of_an_item_that_is_none_is_an_error(endpoint: Any, make_engine: Make, near: Any) -> None:
-    given = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
+    listed = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
     with pytest.warns(LabelingFunctionWarning, match="'near'"):
-        done = run([given], [{"text": "x", "near": near}], make_engine(), progress=False)
+        done = run([listed], [{"text": "x", "near": near}], make_engine(), progress=False)
     assert done.votes.to_codes().tolist() == [[ERROR]]
 
 
 def test_an_answer_that_a_shortlist_repeats_is_shown_once(endpoint: Any, make_engine: Make) -> None:
     endpoint.reply = lambda request: endpoint.completion("city of rome")
-    given = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
+    listed = replace(MANY, shortlist=Shortlist(n=2, candidates="near"))
     run(
-        [given],
+        [listed],
         [{"text": "x", "near": ["city of rome", "city of rome", "city of oslo"]}],
         make_engine(),
         progress=False,

@@ -496,16 +496,16 @@ def test_a_plan_tells_what_a_run_takes_and_sends_nothing(
     asked = len(endpoint.requests)
     several = replace(prompt, name="several", samples=3, votes="answer")
     other = replace(prompt, name="other", model="unpriced")
-    told = plan([prompt, several, other], comments(25), engine)
+    estimate = plan([prompt, several, other], comments(25), engine)
     assert len(endpoint.requests) == asked
-    assert [(one.calls, one.cached) for one in told.prompts] == [(15, 10), (75, 0), (25, 0)]
-    assert told.money is None
-    assert told.prompts[2].money is None
-    first = told.prompts[0]
+    assert [(one.calls, one.cached) for one in estimate.prompts] == [(15, 10), (75, 0), (25, 0)]
+    assert estimate.money is None
+    assert estimate.prompts[2].money is None
+    first = estimate.prompts[0]
     assert first.money is not None
     assert first.most_money is not None
     assert 0 < first.money < first.most_money
-    assert json.loads(json.dumps(told.to_dict()))["calls"] == 115
+    assert json.loads(json.dumps(estimate.to_dict()))["calls"] == 115
 
 
 def test_what_is_billed_never_passes_the_budget(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
