@@ -18,6 +18,7 @@ from weaklabel.prompts import Endpoint, PromptEngine, PromptFunction
 KEY = "sk-secret-0123456789"
 CERTIFICATE = Path(__file__).with_name("localhost.pem")  # and its key, both made for these tests; until 2120
 JSON = {"content-type": "application/json"}
+KEYWORDS = {"subscribe": "yes", "nice": "no", "music": "clearly not spam"}
 
 
 class Request:
@@ -254,6 +255,12 @@ class EndpointServer(Misbehaving):
         if request.path.split("?")[0].endswith("/chat/completions"):
             return self.reply(request)
         return self._batches(request)
+
+    def by_keyword(self, request: Request) -> Response:
+        """A model that follows a rule: the word in the item decides."""
+        return self.completion(
+            json.dumps({"answer": next(KEYWORDS[word] for word in KEYWORDS if word in request.text)})
+        )
 
     # -------------------------------------------------------------- Batch API
 
