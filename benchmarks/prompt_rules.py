@@ -98,8 +98,8 @@ def simulated_answer(model: str, message: str) -> str:
     """What the rule called `model` answers to the message that a prompt makes of an item."""
     data, name = model.split("/")
     _, yes, no = RULES[data][name]
-    found = re.search(r"<(data-[0-9a-f]{8})>(.*)</\1>", message, re.DOTALL)
-    text = (found[2] if found else message).replace("\u200b", "")
+    match = re.search(r"<(data-[0-9a-f]{8})>(.*)</\1>", message, re.DOTALL)
+    text = (match[2] if match else message).replace("\u200b", "")
     chance = int.from_bytes(hashlib.sha256((name + text).encode()).digest()[:4], "big") / 2**32
     if re.search(yes, text, re.IGNORECASE):
         answer = "yes"

@@ -109,17 +109,17 @@ def quality(data: Path) -> None:
                 gold = archive["gold"].astype(int)
             votes = run(prompt_rules.prompts(name), [json.loads(line) for line in lines], engine, progress=False).votes
             columns = votes.to_dense()
-            called = {source: columns[:, at] for at, source in enumerate(votes.source_names)}
-            called["= majority vote"] = MajorityVote(2).fit(votes).predict(votes)
-            called["= label model"] = LabelModel(2).fit(votes).predict(votes)
+            predictions = {source: columns[:, at] for at, source in enumerate(votes.source_names)}
+            predictions["= majority vote"] = MajorityVote(2).fit(votes).predict(votes)
+            predictions["= label model"] = LabelModel(2).fit(votes).predict(votes)
             print(f"\n{name}: {votes}")
-            for source, labels in called.items():
+            for source, labels in predictions.items():
                 accuracy, f1 = scores(labels, gold)
                 print(f"  {source:20} accuracy {accuracy:.3f}  F1 of spam {f1:.3f}")
 
 
 def scores(labels: NDArray[np.integer], gold: NDArray[np.integer]) -> tuple[float, float]:
-    """Accuracy and F1 of class 1 on items with gold; where nothing is called, the larger class is."""
+    """Accuracy and F1 of class 1 on items with gold; an item without a prediction counts as the larger class."""
     known = gold >= 0
     gold = gold[known]
     labels = np.where(labels < 0, np.bincount(gold).argmax(), labels)[known]
@@ -131,10 +131,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["speed", "quality"])
     parser.add_argument("data", type=Path, nargs="?", help="the folder with text/ and weak/, for quality")
-    given = parser.parse_args()
-    if given.what == "speed":
+    arguments = parser.parse_args()
+    if arguments.what == "speed":
         speed()
-    elif given.data is None:
+    elif arguments.data is None:
         parser.error("say where the data is")
     else:
-        quality(given.data)
+        quality(arguments.data)

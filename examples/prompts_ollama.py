@@ -65,5 +65,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://localhost:11434/v1")
     parser.add_argument("--model", default="llama3.2:3b")
-    given = parser.parse_args()
-    main(given.url, given.model)
+    arguments = parser.parse_args()
+    main(arguments.url, arguments.model)

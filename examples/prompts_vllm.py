@@ -49,5 +49,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://localhost:8000/v1")
     parser.add_argument("--model", default="Qwen/Qwen2.5-7B-Instruct")
-    given = parser.parse_args()
-    main(given.url, given.model)
+    arguments = parser.parse_args()
+    main(arguments.url, arguments.model)

@@ -16,7 +16,7 @@ from weaklabel.errors import InvalidArgumentError, WeaklabelError
 from weaklabel.labeling import LabelingFunctionWarning
 from weaklabel.prompts import Budget, Endpoint, EndpointError, Plan, PromptEngine, PromptFunction, PromptRun
 from weaklabel.prompts.cache import Entry, ResponseCache
-from weaklabel.prompts.transport import usage
+from weaklabel.prompts.responses.parser import usage
 from weaklabel.votes import Votes
 from weaklabel_protocol.v1 import side_data_pb2
 from weaklabel_server.errors import Reason, ServiceError, invalid

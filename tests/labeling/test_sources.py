@@ -8,6 +8,7 @@ import pytest
 from weaklabel import ABSTAIN, LabelingFunction, Votes, apply, labeling_function
 from weaklabel.errors import InvalidArgumentError, LabelingFunctionError
 from weaklabel.labeling import Failure, LabelingFunctionWarning
+from weaklabel.labeling.sources import default_engine
 from weaklabel.votes import ERROR
 from weaklabel.votes.symbols import one_of
 
@@ -29,13 +30,14 @@ class Counting:
 
 class Length:
     least_classes = 3
-    default = Counting()
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def default_engine(self) -> Counting:
-        return self.default
+
+@default_engine.register
+def _(source: Length) -> Counting:
+    return Counting()
 
 
 @labeling_function
@@ -77,3 +79,20 @@ def test_several_processes_run_the_functions_only() -> None:
 def test_a_name_may_not_repeat_across_kinds() -> None:
     with pytest.raises(InvalidArgumentError, match="appears twice"):
         apply([starts_with_a, Length("starts_with_a")], ["a"], progress=False)
+
+
+def test_a_source_without_an_engine_is_refused_before_anything_is_called() -> None:
+    class Bare:
+        name, least_classes = "bare", 2
+
+    called: list[str] = []
+
+    @labeling_function
+    def function(x: str) -> int:
+        called.append(x)
+        return 0
+
+    with pytest.raises(InvalidArgumentError, match="'bare' has no default engine: give engine="):
+        apply([function, Bare()], ["a"], progress=False)
+    assert not called
+    assert apply([function, Bare()], ["a"], progress=False, engine=Counting()).n_votes == 2

@@ -18,6 +18,7 @@ from weaklabel.prompts import Endpoint, PromptEngine, PromptFunction
 KEY = "sk-secret-0123456789"
 CERTIFICATE = Path(__file__).with_name("localhost.pem")  # and its key, both made for these tests; until 2120
 JSON = {"content-type": "application/json"}
+KEYWORDS = {"subscribe": "yes", "nice": "no", "music": "clearly not spam"}
 
 
 class Request:
@@ -101,8 +102,8 @@ class Misbehaving:
         return Response(http(200, body, headers))
 
     @staticmethod
-    def written(raw: bytes, **how: Any) -> Response:
-        return Response(raw, **how)
+    def written(raw: bytes, **options: Any) -> Response:
+        return Response(raw, **options)
 
     @staticmethod
     def drip(seconds: float) -> Response:
@@ -255,6 +256,12 @@ class EndpointServer(Misbehaving):
             return self.reply(request)
         return self._batches(request)
 
+    def by_keyword(self, request: Request) -> Response:
+        """A model that follows a rule: the word in the item decides."""
+        return self.completion(
+            json.dumps({"answer": next(KEYWORDS[word] for word in KEYWORDS if word in request.text)})
+        )
+
     # -------------------------------------------------------------- Batch API
 
     def _batches(self, request: Request) -> Response:
@@ -374,4 +381,4 @@ def prompt() -> PromptFunction:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between attempts are a tenth, where the endpoint does not say how long."""
-    monkeypatch.setattr("weaklabel.prompts.transport._FIRST_BACKOFF", 0.02)
+    monkeypatch.setattr("weaklabel.prompts.http.transport._FIRST_BACKOFF", 0.02)

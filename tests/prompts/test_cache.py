@@ -26,8 +26,8 @@ def cache(tmp_path: Path) -> ResponseCache:
 def test_what_is_put_is_there_and_the_first_stays(cache: ResponseCache) -> None:
     cache.put_many([entry(k) for k in range(1200)])
     cache.put_many([Entry(entry(3).key, "http://b", "n", b'{"other": 1}')])
-    found = cache.get_many([entry(k).key for k in range(0, 2400, 2)])
-    assert found == {entry(k).key: entry(k).response for k in range(0, 1200, 2)}
+    responses = cache.get_many([entry(k).key for k in range(0, 2400, 2)])
+    assert responses == {entry(k).key: entry(k).response for k in range(0, 1200, 2)}
     assert cache.get(entry(3).key) == entry(3).response
     assert len(cache) == 1200
 
@@ -109,24 +109,24 @@ def test_threads_may_write_together(cache: ResponseCache) -> None:
 
 async def test_what_is_told_is_on_disk(cache: ResponseCache) -> None:
     writer, other = GroupWriter(cache), ResponseCache(cache.path)
-    found: list[bytes | None] = []
+    seen: list[bytes | None] = []
 
     def tell(number: int) -> None:
-        found.append(other.get(entry(number).key))
+        seen.append(other.get(entry(number).key))
 
     tasks = [writer.put(entry(k), functools.partial(tell, k)) for k in range(5)]
     assert len(set(tasks)) == 1  # they go together
     await tasks[0]
-    assert found == [entry(k).response for k in range(5)]
-    writer.put(entry(5), lambda: found.append(b"last"))
+    assert seen == [entry(k).response for k in range(5)]
+    writer.put(entry(5), lambda: seen.append(b"last"))
     await writer.close()
-    assert found[-1] == b"last"
+    assert seen[-1] == b"last"
 
 
 async def test_a_write_that_fails_is_told_to_nobody_but_its_writer(cache: ResponseCache) -> None:
-    writer, told = GroupWriter(cache), []
+    writer, calls = GroupWriter(cache), []
     cache.close()
-    task = writer.put(entry(1), lambda: told.append(1))
+    task = writer.put(entry(1), lambda: calls.append(1))
     with pytest.raises(sqlite3.ProgrammingError):
         await task
-    assert not told
+    assert not calls

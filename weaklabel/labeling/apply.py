@@ -18,7 +18,7 @@ from weaklabel.labeling.executors import processes, serial
 from weaklabel.labeling.failures import Failure, LabelingFunctionWarning, StoppedError
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import Items, read_items
-from weaklabel.labeling.sources import DataEngine, DataSource
+from weaklabel.labeling.sources import DataEngine, DataSource, default_engine
 from weaklabel.votes import ERROR, Codes, Votes
 from weaklabel.votes.codebook import least_classes, misfit
 from weaklabel.votes.symbols import ImpreciseVote
@@ -87,6 +87,7 @@ def apply(
     kept = list(source.items) if sources else []  # they are gone through twice
     if sources:
         source = source._replace(items=kept, n_items=len(kept))
+        engine = engine or default_engine(sources[0])
 
     settings: dict[str, Any] = {
         "n_classes": n_classes,
@@ -106,10 +107,8 @@ def apply(
     if symbols:
         matrix = np.where(matrix <= FIRST_SYMBOL, n_classes + (FIRST_SYMBOL - matrix), matrix)
     votes = Votes.from_codes(matrix, n_classes, symbols=symbols, sources=[rule.name for rule in rules], items=ids)
-    if sources:
-        answered, failures = (engine or sources[0].default_engine()).answer(
-            sources, kept, n_classes=n_classes, progress=progress
-        )
+    if engine is not None and sources:
+        answered, failures = engine.answer(sources, kept, n_classes=n_classes, progress=progress)
         _note(failures, ids, first_failures, on_failure, stop=on_error == "raise")
         votes = Votes.concatenate_sources([votes, answered]).select_sources(names)
     _warn(votes, first_failures)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Any, Protocol, runtime_checkable
 
+from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.failures import Failure
 from weaklabel.votes import Votes
 
@@ -33,6 +35,15 @@ class DataSource(Protocol):
         """The fewest classes over which its votes make sense."""
         ...
 
-    def default_engine(self) -> DataEngine:
-        """What runs it where the caller of `apply` names no engine."""
-        ...
+
+@singledispatch
+def default_engine(source: Any) -> DataEngine:
+    """What runs a source where the caller of `apply` names no engine.
+
+    A source is data and does not know what runs it: an engine registers itself for the sources that it runs, as
+    `default_engine.register(PromptFunction, ...)`.
+
+    Raises:
+        InvalidArgumentError: if no engine is registered for sources of this type.
+    """
+    raise InvalidArgumentError(f"source {source.name!r} has no default engine: give engine=", field="engine")

@@ -1,18 +1,19 @@
 """Prompts of language models as labeling functions: declared as data, planned, cached, within a budget."""
 
-from weaklabel.prompts.asking import PromptProgress
+from weaklabel.prompts.active_learning import Ask, StopRule, next_to_ask
+from weaklabel.prompts.budget import Budget
 from weaklabel.prompts.cache import ResponseCache
-from weaklabel.prompts.endpoint import Endpoint, EndpointError
+from weaklabel.prompts.declaration.prompt_function import Example, PromptFunction, Shortlist
 from weaklabel.prompts.engine import PromptEngine
-from weaklabel.prompts.ledger import Budget
-from weaklabel.prompts.outcome import StoppedEarlyWarning
+from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.plan import Plan, PromptPlan, plan
 from weaklabel.prompts.pricing import Price, PriceTable
-from weaklabel.prompts.report import PromptSummary
+from weaklabel.prompts.requests.examples import with_examples
+from weaklabel.prompts.requests.shortlist import nearest_answers
 from weaklabel.prompts.run import PromptRun, Spent, run, run_batch
-from weaklabel.prompts.shortlist import nearest_answers, with_examples
-from weaklabel.prompts.spec import Example, PromptFunction, Shortlist
-from weaklabel.prompts.spend import Ask, StopRule, next_to_ask
+from weaklabel.prompts.runner.outcome import StoppedEarlyWarning
+from weaklabel.prompts.runner.progress import PromptProgress
+from weaklabel.prompts.runner.summary import PromptSummary
 
 __all__ = [
     "Ask",

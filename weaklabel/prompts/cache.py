@@ -32,7 +32,7 @@ CREATE TABLE batch_keys (
 ) WITHOUT ROWID;
 CREATE INDEX batch_keys_by_tag ON batch_keys (tag);
 """
-_KEYS_A_QUERY = 500
+_KEYS_PER_QUERY = 500
 _LOCK_TIMEOUT = 60.0  # seconds that a writer waits for another process
 _GATHERED = 0.001  # seconds in which responses are gathered for one write
 KEY_BYTES = 32
@@ -80,7 +80,7 @@ class ResponseCache:
         path: the file; it and its folder are made where missing, readable for the user only.
 
     Raises:
-        InvalidArgumentError: if the file is no cache of this version.
+        InvalidArgumentError: if the file is not a cache of this version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -119,13 +119,13 @@ class ResponseCache:
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The responses that are there, by their keys."""
-        found: dict[bytes, bytes] = {}
-        for start in range(0, len(keys), _KEYS_A_QUERY):
-            part = keys[start : start + _KEYS_A_QUERY]
+        responses: dict[bytes, bytes] = {}
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            part = keys[start : start + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(part))
             with self._lock:
-                found.update(self._db.execute(f"SELECT key, response FROM responses WHERE key IN ({marks})", part))  # noqa: S608  # marks only
-        return found
+                responses.update(self._db.execute(f"SELECT key, response FROM responses WHERE key IN ({marks})", part))  # noqa: S608  # marks only
+        return responses
 
     def get(self, key: bytes) -> bytes | None:
         """The response under a key, or None."""
@@ -150,7 +150,7 @@ class ResponseCache:
     # ------------------------------------------------- export, import, purge
 
     def export(self, path: str | os.PathLike[str]) -> int:
-        """Write all responses to a file, one JSON object a line. Returns how many."""
+        """Write all responses to a file, one JSON object per line. Returns their number."""
         count = 0
         with Path(path).open("w", encoding="utf-8") as file:
             last = b""
@@ -170,10 +170,10 @@ class ResponseCache:
             ).fetchall()
 
     def import_from(self, path: str | os.PathLike[str]) -> int:
-        """Take responses of a file that `export` wrote, those left out that are here already. Returns how many came.
+        """Take responses of a file that `export` wrote, except those that are here already. Returns the number added.
 
         Raises:
-            InvalidArgumentError: at the first line that is no response; nothing of the file is then kept.
+            InvalidArgumentError: at the first line that is not a response; nothing of the file is then kept.
         """
         before = len(self)
         with Path(path).open(encoding="utf-8") as file, self._writing():
@@ -191,10 +191,10 @@ class ResponseCache:
             return int(self._db.execute("SELECT count(*) FROM responses").fetchone()[0]) - before
 
     def purge(self, *, endpoint: str | None = None, model: str | None = None, older_than: float | None = None) -> int:
-        """Forget responses: all, or those of an endpoint's URL, of a model, or older than so many seconds.
+        """Delete responses: all, or those of an endpoint's URL, of a model, or older than so many seconds.
 
         Returns:
-            How many were forgotten.
+            The number of responses deleted.
         """
         conditions: dict[str, str | float] = {}
         if endpoint is not None:

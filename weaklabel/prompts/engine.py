@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.failures import Failure
-from weaklabel.prompts.asking import Asking, PromptProgress, run_here
-from weaklabel.prompts.batch import BatchAsking, Batches
+from weaklabel.labeling.sources import default_engine
+from weaklabel.prompts.budget import Budget
 from weaklabel.prompts.cache import ResponseCache, default_path
-from weaklabel.prompts.compiled import CompiledPrompt, check_fields
-from weaklabel.prompts.endpoint import Endpoint
-from weaklabel.prompts.ledger import Budget
-from weaklabel.prompts.outcome import Outcome, StoppedEarlyWarning, vote
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.http.endpoint import Endpoint
 from weaklabel.prompts.pricing import PriceTable
-from weaklabel.prompts.progress import told
-from weaklabel.prompts.spec import PromptFunction
+from weaklabel.prompts.requests.item_fields import check_fields
+from weaklabel.prompts.runner.batch_options import BatchOptions
+from weaklabel.prompts.runner.event_loop import run_to_end
+from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, build_outcome
+from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
+from weaklabel.prompts.runner.progress import ProgressCallback, progress_callback
+from weaklabel.prompts.runner.state import RunState
 from weaklabel.votes import Votes
+
+if TYPE_CHECKING:
+    from weaklabel.prompts.runner.batches import BatchRunner
+    from weaklabel.prompts.runner.calls import CallRunner
+
+_CLIENT = ("httpcore2", "httpx2", "openai")
+"""What sends calls; the extra `prompts` installs it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class PromptEngine:
         cache: raw responses, so that nothing is paid twice: an open cache, the path of one, or None for none. The
             user's own where not given.
         prices: what models cost.
-        budget: where a run stops; what was not asked is then missing, which is not an abstain.
+        budget: where a run stops; what was not sent is then missing, which is not an abstain.
         deadline: seconds after which a run stops, likewise; None for none.
     """
 
@@ -62,8 +73,8 @@ class PromptEngine:
             )
         return known[prompt.endpoint]
 
-    def compile(self, prompts: Sequence[PromptFunction]) -> list[CompiledPrompt]:
-        """The prompts made ready to be asked.
+    def prepare(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
+        """The prompts ready to run, at their endpoints and prices.
 
         Raises:
             InvalidArgumentError: if an endpoint is not known, or a price is not known that a budget needs.
@@ -71,15 +82,15 @@ class PromptEngine:
         for prompt in prompts:
             if not isinstance(prompt, PromptFunction):
                 raise InvalidArgumentError(f"{prompt!r} is not a PromptFunction", field="functions")
-        compiled = [CompiledPrompt(one, self.endpoint_of(one).url, self.prices.of(one.model)) for one in prompts]
-        for one in compiled:
+        prepared = [PreparedPrompt(one, self.endpoint_of(one), self.prices.of(one.model)) for one in prompts]
+        for one in prepared:
             if one.price is None and self.budget is not None and self.budget.money is not None:
                 raise InvalidArgumentError(
                     f"no price is known for {one.prompt.model!r}, which a budget in money needs: "
                     "PriceTable.default().with_prices(**{model: Price(input, output)}), or give the budget in tokens",
                     field="prices",
                 )
-        return compiled
+        return prepared
 
     @contextmanager
     def opened_cache(self) -> Iterator[ResponseCache | None]:
@@ -99,19 +110,20 @@ class PromptEngine:
         items: Sequence[Any],
         *,
         n_classes: int,
-        progress: bool | Callable[[PromptProgress], object] = False,
+        progress: bool | ProgressCallback = False,
     ) -> tuple[Votes, list[Failure]]:
         """The votes of prompts on items, for `apply`; `run` tells more.
 
         Raises:
-            InvalidArgumentError: for sources that are no prompts, endpoints and prices that are not known.
-            EndpointError: if an endpoint cannot be asked.
+            InvalidArgumentError: for sources that are not prompts, endpoints and prices that are not known.
+            EndpointError: if an endpoint refuses the key or the model, or answers nothing.
+            MissingExtraError: if the extra `prompts` is not installed.
         """
         outcome = self.ask(sources, items, n_classes=n_classes, progress=progress)
-        if outcome.asked.stopped is not None:
+        if outcome.result.stopped is not None:
             warnings.warn(
-                f"the {outcome.asked.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not asked, and "
-                "are missing. Run again to go on; what was answered is not asked again",
+                f"the {outcome.result.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not sent, and "
+                "are missing. Run again to go on; what was answered is not sent again",
                 StoppedEarlyWarning,
                 stacklevel=3,
             )
@@ -123,13 +135,30 @@ class PromptEngine:
         items: Sequence[Any],
         *,
         n_classes: int,
-        progress: bool | Callable[[PromptProgress], object] = False,
-        batches: Batches | None = None,
+        progress: bool | ProgressCallback = False,
+        batches: BatchOptions | None = None,
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
-        compiled = self.compile(prompts)
-        check_fields(compiled, items)
-        with self.opened_cache() as cache, told(progress) as tell:
-            asking = Asking(self, compiled, items, cache)
-            asked = run_here((asking if batches is None else BatchAsking(asking, batches)).run(tell))
-        return vote(compiled, asked, len(items), n_classes)
+        for module in _CLIENT:
+            require(module, extra="prompts", needed_for="calls of prompts")
+        prepared = self.prepare(prompts)
+        check_fields(prompts, items)
+        with self.opened_cache() as cache, progress_callback(progress) as callback:
+            state = RunState(prompts=prepared, items=items, cache=cache, budget=self.budget, deadline=self.deadline)
+            result = run_to_end(_runner(state, batches).run(callback))
+        return build_outcome(prepared, result, len(items), n_classes)
+
+
+def _runner(state: RunState, batches: BatchOptions | None) -> CallRunner | BatchRunner:
+    # Imported here: what sends calls needs the client, which takes a second; declarations and plans do without.
+    from weaklabel.prompts.runner.batches import BatchRunner
+    from weaklabel.prompts.runner.calls import CallRunner
+
+    return CallRunner(state) if batches is None else BatchRunner(state, batches)
+
+
+@default_engine.register
+def _(source: PromptFunction) -> PromptEngine:
+    """What runs prompts where no engine is given: the endpoint and key of the environment, and the user's cache."""
+    del source
+    return PromptEngine()

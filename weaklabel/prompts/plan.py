@@ -10,13 +10,14 @@ from typing import Any
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import read_items
 from weaklabel.labeling.sources import DataSource
-from weaklabel.prompts.asking import Asking, run_here
-from weaklabel.prompts.compiled import check_fields
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
-from weaklabel.prompts.spec import PromptFunction
+from weaklabel.prompts.requests.item_fields import check_fields
+from weaklabel.prompts.runner.event_loop import run_to_end
+from weaklabel.prompts.runner.state import RunState
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptPlan:
     """What one prompt would take.
 
@@ -24,10 +25,10 @@ class PromptPlan:
         name, model: of the prompt.
         calls: calls to be sent.
         cached: calls that the cache answers, or another call of the run.
-        errors: calls that cannot be made, as where an item lacks a field, or of cached responses that are no answer.
+        errors: calls that cannot be made, as where an item lacks a field, and cached responses that are not an answer.
         input_tokens: estimated from the length of the text.
         output_tokens: of short answers; reasoning comes on top where a model reasons.
-        most_tokens: what all calls together take at most: a token a byte, and replies as long as `max_tokens`.
+        most_tokens: what all calls together take at most: one token per byte, and replies as long as `max_tokens`.
         money: USD for the estimate; None where no price is known.
         most_money: USD for the most.
     """
@@ -56,7 +57,7 @@ class Plan:
     """What a run would take. `print(plan)` shows it.
 
     Attributes:
-        prompts: a line a prompt.
+        prompts: one plan per prompt.
     """
 
     prompts: tuple[PromptPlan, ...]
@@ -102,18 +103,19 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
     """
     engine = engine or PromptEngine()
     items = list(read_items(data).items)
-    compiled = engine.compile([one for one in functions if isinstance(one, PromptFunction)])
-    check_fields(compiled, items)
+    prompts = [one for one in functions if isinstance(one, PromptFunction)]
+    prepared = engine.prepare(prompts)
+    check_fields(prompts, items)
     with engine.opened_cache() as cache:
-        asking = Asking(engine, compiled, items, cache)
-        run_here(asking.look_up())
+        state = RunState(prompts=prepared, items=items, cache=cache)
+        run_to_end(state.look_up())
     numbers = [
-        dict.fromkeys(("calls", "cached", "input", "output", "most", "money", "most_money"), 0.0) for _ in compiled
+        dict.fromkeys(("calls", "cached", "input", "output", "most", "money", "most_money"), 0.0) for _ in prepared
     ]
-    for slots in asking.pending.values():
+    for slots in state.pending.values():
         first = slots[0]
-        question, one = asking.question(first), compiled[first.prompt]
-        expected, most = one.expected(question), one.most(question)
+        request, one = state.request(first), prepared[first.prompt]
+        expected, most = one.requests.expected_tokens(request), one.requests.most_tokens(request)
         number = numbers[first.prompt]
         number["calls"] += 1
         number["input"] += expected.input
@@ -131,7 +133,7 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
                 calls=int(number["calls"]),
                 cached=int(number["cached"]) + tally.cached,
                 errors=sum(
-                    reading is not None and reading.error is not None for samples in readings for reading in samples
+                    response is not None and response.error is not None for samples in responses for response in samples
                 ),
                 input_tokens=number["input"],
                 output_tokens=number["output"],
@@ -139,8 +141,8 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
                 money=None if one.price is None else number["money"],
                 most_money=None if one.price is None else number["most_money"],
             )
-            for one, number, tally, readings in zip(
-                compiled, numbers, asking.asked.tallies, asking.asked.readings, strict=True
+            for one, number, tally, responses in zip(
+                prepared, numbers, state.result.tallies, state.result.responses, strict=True
             )
         )
     )

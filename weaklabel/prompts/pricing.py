@@ -1,4 +1,4 @@
-"""What calls cost: an editable table of prices, and how many tokens a text has at most."""
+"""What calls cost: an editable table of prices, and the number of tokens of a text, expected and at most."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from weaklabel.errors import InvalidArgumentError
 
 _DATE = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
-_BYTES_A_TOKEN = 3.5  # of English; the exact number needs the model's own tokenizer
+_BYTES_PER_TOKEN = 3.5  # of English; the exact number needs the model's own tokenizer
 _MESSAGE_TOKENS = 8  # that a chat template puts around a message
 
 
@@ -28,7 +28,7 @@ class Tokens(NamedTuple):
 
 @dataclass(frozen=True)
 class Price:
-    """USD for a million tokens.
+    """USD per million tokens.
 
     Attributes:
         input, output: of each kind.
@@ -83,7 +83,7 @@ class PriceTable:
         return cls(dict(_PUBLISHED))
 
     def with_prices(self, **prices: Price) -> Self:
-        """The table with some prices set; names that are no identifiers go by `**{"my-model": Price(0, 0)}`."""
+        """The table with some prices set; names that are not identifiers go by `**{"my-model": Price(0, 0)}`."""
         return type(self)({**self.prices, **prices})
 
     def of(self, model: str) -> Price | None:
@@ -108,10 +108,10 @@ class PriceTable:
 
 
 def expected_tokens(messages: list[dict[str, Any]]) -> float:
-    """About how many tokens messages have."""
-    return sum(_MESSAGE_TOKENS + len(one["content"].encode()) / _BYTES_A_TOKEN for one in messages)
+    """The expected number of tokens of messages."""
+    return sum(_MESSAGE_TOKENS + len(one["content"].encode()) / _BYTES_PER_TOKEN for one in messages)
 
 
 def most_tokens(messages: list[dict[str, Any]]) -> float:
-    """How many tokens messages have at most: no common tokenizer makes more tokens than there are bytes."""
+    """The most tokens that messages can have: no common tokenizer makes more tokens than there are bytes."""
     return sum(_MESSAGE_TOKENS + len(one["content"].encode()) for one in messages)

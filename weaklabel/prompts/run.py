@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,17 @@ from weaklabel.labeling.apply import apply
 from weaklabel.labeling.failures import Failure
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.sources import DataSource
-from weaklabel.prompts.asking import PromptProgress, Stopped
-from weaklabel.prompts.batch import Batches
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
-from weaklabel.prompts.outcome import Outcome
-from weaklabel.prompts.report import PromptSummary, summarize
-from weaklabel.prompts.spec import PromptFunction
+from weaklabel.prompts.runner.batch_options import BatchOptions
+from weaklabel.prompts.runner.outcome import Outcome
+from weaklabel.prompts.runner.progress import ProgressCallback
+from weaklabel.prompts.runner.state import Stopped
+from weaklabel.prompts.runner.summary import PromptSummary, summarize
 from weaklabel.votes import Votes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spent:
     """What a run took.
 
@@ -47,17 +48,17 @@ class Spent:
     unconfirmed_tokens: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptRun:
-    """What a run gives.
+    """The result of a run.
 
     Attributes:
-        votes: Votes [N, M], a column a function in the order given.
-        missing: [N, M] whether a cell was not asked, because the budget or the time was over. It is no vote, and no
-            abstain: running again asks it.
+        votes: Votes [N, M], one column per function, in the order given.
+        missing: [N, M] whether a cell was not sent, because the budget or the time was over. It is neither a vote nor
+            an abstain: running again sends it.
         failures: every cell of a prompt that is an error, with its reason.
         spent: what the run took.
-        summary: a line a prompt; `print(run)` shows them.
+        summary: one line per prompt; `print(run)` shows them.
         families: the model family of each prompt, by name: prompts of one family err together, and
             `LabelModel.fit(votes, families=run.families)` counts them for less than independent sources.
         stopped: "budget" or "deadline" where one of them ended the run.
@@ -87,7 +88,7 @@ def run(
     *,
     n_classes: int | None = None,
     items: Iterable[Hashable] | None = None,
-    progress: bool | Callable[[PromptProgress], object] = True,
+    progress: bool | ProgressCallback = True,
 ) -> PromptRun:
     """Run prompts, and Python functions among them, over data: `apply`, with everything else that is known of the run.
 
@@ -115,7 +116,7 @@ def run_batch(
     *,
     n_classes: int | None = None,
     items: Iterable[Hashable] | None = None,
-    progress: bool | Callable[[PromptProgress], object] = True,
+    progress: bool | ProgressCallback = True,
     wait: bool = True,
     poll: float = 30.0,
 ) -> PromptRun:
@@ -137,7 +138,7 @@ def run_batch(
     Raises:
         EndpointError, InvalidArgumentError: as of `run`; and where the engine has no cache, or a batch is refused.
     """
-    recorder = _Recorder(engine or PromptEngine(), progress, Batches(poll, wait))
+    recorder = _Recorder(engine or PromptEngine(), progress, BatchOptions(poll, wait))
     return _run(functions, data, recorder, n_classes, items)
 
 
@@ -152,18 +153,18 @@ def _run(
         functions, data, n_classes=n_classes, items=items, progress=recorder.progress is True, engine=recorder
     )
     outcome = recorder.outcome
-    asked, column_of = outcome.asked, {name: at for at, name in enumerate(votes.source_names)}
+    result, column_of = outcome.result, {name: at for at, name in enumerate(votes.source_names)}
     columns = [column_of[name] for name in outcome.votes.source_names]
     missing = np.zeros(votes.shape, bool)
     missing[:, columns] = outcome.missing
     spent = Spent(
-        calls=sum(one.calls for one in asked.tallies),
-        cached=sum(one.cached for one in asked.tallies),
-        input_tokens=sum(one.input_tokens for one in asked.tallies),
-        output_tokens=sum(one.output_tokens for one in asked.tallies),
-        money=asked.spent.money,
-        unconfirmed=asked.unconfirmed.money,
-        unconfirmed_tokens=asked.unconfirmed.tokens,
+        calls=sum(one.calls for one in result.tallies),
+        cached=sum(one.cached for one in result.tallies),
+        input_tokens=sum(one.input_tokens for one in result.tallies),
+        output_tokens=sum(one.output_tokens for one in result.tallies),
+        money=result.spent.money,
+        unconfirmed=result.unconfirmed.money,
+        unconfirmed_tokens=result.unconfirmed.tokens,
     )
     return PromptRun(
         votes=votes,
@@ -172,16 +173,14 @@ def _run(
         spent=spent,
         summary=summarize(outcome, votes),
         families={one.name: one.group for one in functions if isinstance(one, PromptFunction)},
-        stopped=asked.stopped,
+        stopped=result.stopped,
     )
 
 
 class _Recorder:
     """An engine that keeps what `apply` does not hand out."""
 
-    def __init__(
-        self, engine: PromptEngine, progress: bool | Callable[[PromptProgress], object], batches: Batches | None
-    ) -> None:
+    def __init__(self, engine: PromptEngine, progress: bool | ProgressCallback, batches: BatchOptions | None) -> None:
         self._engine, self.progress, self._batches = engine, progress, batches
         self._outcome: Outcome | None = None
 

@@ -1,0 +1,283 @@
+"""A prompt as a labeling function: declared, not coded, and plain data throughout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote, vote_as_json
+from weaklabel.prompts.declaration.template import Template
+from weaklabel.votes.codebook import least_classes
+
+_OWN_FIELDS = {
+    "model",
+    "messages",
+    "stream",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "response_format",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+}
+_MOST_SAMPLES = 100
+_SIZE_SUFFIX = re.compile(
+    r"[:@].*$|-\d{4}-?\d{2}-?\d{2}$|[-_](?:\d+(?:\.\d+)?[bm]|mini|nano|small|medium|large|latest)\b.*$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A solved item to show the model.
+
+    Attributes:
+        fields: the texts of the template's fields.
+        answer: one of the prompt's answers.
+    """
+
+    fields: Mapping[str, str]
+    answer: str
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """For label spaces too large for a prompt: which answers the model sees, item by item.
+
+    Answers that stand for a class take part; all others ("unsure": ABSTAIN) are always offered.
+
+    Attributes:
+        n: the number of answers that the model sees.
+        field: the field of the item whose text is compared with the answers by BM25.
+        candidates: a field of the item that holds its own list of answers, for instance from embeddings
+            (`nearest_answers`); it takes the place of BM25, and the first n of it are shown.
+        none: an answer for "it is none of these". It is a vote for none of the classes shown, an abstain
+            where all were.
+        pick: the most answers that the model may name. Several are a vote for a candidate set.
+        descriptions: more words for some answers, which help BM25 to find them. They are not shown.
+    """
+
+    n: int = 20
+    field: str = "text"
+    candidates: str | None = None
+    none: str | None = "none of these"
+    pick: int = 1
+    descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PromptFunction:
+    """A prompt that votes on items. Goes wherever a labeling function goes: `apply([contains_link, spam], data)`.
+
+    Attributes:
+        name: distinct among the sources of a run.
+        template: the question, with {field} for a cell of the item; braces of the text itself are written twice. The
+            item's text is put between marks, and nothing in it is evaluated.
+        answers: what each answer stands for: a class index, ABSTAIN, `one_of(...)`, `not_(...)` or `soft(...)`. Any
+            other reply is an error, never a guess.
+        model: the model's name at the endpoint.
+        endpoint: the name of one of the engine's endpoints; never a URL.
+        family: prompts of one family err together: a dependence group. The model's name without its size and date
+            where not given.
+        votes: "answer" makes the vote that the answer stands for. "logprobs" makes a soft vote of the probabilities of
+            the answers where the endpoint returns them.
+        samples: the number of calls per item. Several make a soft vote of the frequencies of the answers.
+        temperature: where not given, 0 for a single sample, and the endpoint's own default for several.
+        max_tokens: the longest reply, in tokens. Reasoning counts too where a model reasons.
+        parameters: further fields of the request, as {"reasoning_effort": "minimal"}.
+        structured: ask for a JSON reply constrained to the answers; an endpoint that refuses is asked for plain text.
+        calibrate: divide the probabilities of the answers by those that the same prompt gives to inputs without
+            content, "N/A", "[MASK]" and "" (Zhao et al. 2021, arXiv:2102.09690). Needs votes="logprobs".
+        examples: solved items. `with_examples` makes them out of items with gold labels.
+        n_examples: the number of them shown with each item: those most alike to it by BM25, the item itself left out.
+        shortlist: which answers are shown with each item, where there are too many for all.
+        instructions: the start of the system message, before the list of answers; a default where None.
+
+    Raises:
+        InvalidArgumentError: for anything that cannot be run; `field` names the attribute.
+
+    Example:
+        >>> spam = PromptFunction(
+        ...     name="asks_for_action",
+        ...     model="gpt-5-mini",
+        ...     template="Does this comment ask the reader to click, buy or subscribe? {text}",
+        ...     answers={"yes": 1, "no": ABSTAIN, "unsure": ABSTAIN, "clearly not spam": 0},
+        ...     votes="logprobs",
+        ... )
+    """
+
+    name: str
+    template: str
+    answers: Mapping[str, Vote]
+    model: str
+    endpoint: str = "default"
+    family: str | None = None
+    votes: Literal["answer", "logprobs"] = "answer"
+    samples: int = 1
+    temperature: float | None = None
+    max_tokens: int = 1024
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    structured: bool = True
+    calibrate: bool = False
+    examples: Sequence[Example] = ()
+    n_examples: int = 0
+    shortlist: Shortlist | None = None
+    instructions: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("name", "template", "model", "endpoint"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value.strip():
+                raise InvalidArgumentError(f"{name} must be a text, got {value!r}", field=name)
+        object.__setattr__(self, "answers", AnswerMap(self.answers).votes)
+        object.__setattr__(self, "examples", tuple(self.examples))
+        template = Template(self.template)
+        if not template.fields:
+            raise InvalidArgumentError(
+                "the template holds no {field}: every item would get the same request", field="template"
+            )
+        _check_choice(self.votes, ("answer", "logprobs"), "votes")
+        _check_whole(self.samples, 1, _MOST_SAMPLES, "samples")
+        _check_whole(self.max_tokens, 1, 1_000_000, "max_tokens")
+        _check_whole(self.n_examples, 0, 1000, "n_examples")
+        if self.temperature is not None and not (
+            isinstance(self.temperature, int | float) and 0 <= self.temperature <= 2
+        ):
+            raise InvalidArgumentError(f"temperature must be in 0..2, got {self.temperature!r}", field="temperature")
+        if self.temperature == 0 and self.samples > 1:
+            raise InvalidArgumentError(
+                "several samples at temperature 0 are one sample, paid for often", field="temperature"
+            )
+        if self.calibrate and self.votes != "logprobs":
+            raise InvalidArgumentError('calibrate needs votes="logprobs"', field="calibrate")
+        self._check_parameters()
+        self._check_examples(template)
+        self._check_shortlist()
+
+    def _check_parameters(self) -> None:
+        taken = sorted(_OWN_FIELDS & set(self.parameters))
+        if taken:
+            raise InvalidArgumentError(f"parameters: {taken[0]!r} is set by the prompt itself", field="parameters")
+        try:
+            json.dumps(dict(self.parameters), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError(f"parameters must be JSON: {error}", field="parameters") from None
+
+    def _check_examples(self, template: Template) -> None:
+        if self.n_examples and not self.examples:
+            raise InvalidArgumentError("n_examples needs examples to choose from: see with_examples", field="examples")
+        for at, example in enumerate(self.examples):
+            if example.answer not in self.answers:
+                raise InvalidArgumentError(
+                    f"examples: the answer {example.answer!r} of example {at} is none of the prompt's", field="examples"
+                )
+            if not isinstance(example.fields, Mapping):
+                raise InvalidArgumentError(f"examples: the fields of example {at} must be an object", field="examples")
+            missing = [name for name in template.fields if not isinstance(example.fields.get(name), str)]
+            if missing:
+                raise InvalidArgumentError(f"examples: example {at} has no text {missing[0]!r}", field="examples")
+
+    def _check_shortlist(self) -> None:
+        shortlist = self.shortlist
+        if shortlist is None:
+            return
+        _check_whole(shortlist.n, 1, 1000, "shortlist")
+        _check_whole(shortlist.pick, 1, shortlist.n, "shortlist")
+        if not any(isinstance(vote, int) and vote >= 0 for vote in self.answers.values()):
+            raise InvalidArgumentError("shortlist: no answer stands for a class", field="shortlist")
+        if shortlist.none is not None and not shortlist.none.strip():
+            raise InvalidArgumentError("shortlist: none must be a text, or None", field="shortlist")
+        if shortlist.none is not None and AnswerMap(self.answers).match(shortlist.none) is not None:
+            raise InvalidArgumentError(
+                f"shortlist: {shortlist.none!r} is an answer already; none= names one of its own", field="shortlist"
+            )
+        unknown = [text for text in shortlist.descriptions if text not in self.answers]
+        if unknown:
+            raise InvalidArgumentError(f"shortlist: {unknown[0]!r} is described, but is no answer", field="shortlist")
+        if shortlist.pick > 1 and (self.votes == "logprobs" or self.samples > 1):
+            raise InvalidArgumentError("pick above 1 goes with one sample and votes='answer'", field="shortlist")
+
+    @property
+    def group(self) -> str:
+        """The dependence group: prompts of one model family err together."""
+        return self.family or _SIZE_SUFFIX.sub("", self.model) or self.model
+
+    @property
+    def least_classes(self) -> int:
+        """The fewest classes over which the answers make sense."""
+        votes = self.answers.values()
+        return max(2, *(vote + 1 if isinstance(vote, int) else least_classes(vote) for vote in votes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The declaration as JSON values; what stands at its default is left out."""
+        values: dict[str, Any] = {}
+        for one in dataclasses.fields(self):
+            value = getattr(self, one.name)
+            default = one.default_factory() if one.default_factory is not dataclasses.MISSING else one.default
+            if value != default:
+                values[one.name] = value
+        values["answers"] = {text: vote_as_json(vote) for text, vote in self.answers.items()}
+        values["parameters"] = dict(self.parameters)
+        values["examples"] = [{"fields": dict(one.fields), "answer": one.answer} for one in self.examples]
+        if self.shortlist is not None:
+            values["shortlist"] = dataclasses.asdict(self.shortlist)
+        return {name: value for name, value in values.items() if value not in ({}, [])}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The declaration out of `to_dict`.
+
+        Raises:
+            InvalidArgumentError: for attributes that are unknown, missing or not acceptable.
+        """
+        attributes = dict(values)
+        _check_names(attributes, cls, "")
+        if "examples" in attributes:
+            attributes["examples"] = [
+                _from_json(Example, one, "examples") for one in _check_list(attributes["examples"], "examples")
+            ]
+        if attributes.get("shortlist") is not None:
+            attributes["shortlist"] = _from_json(Shortlist, attributes["shortlist"], "shortlist")
+        try:
+            return cls(**attributes)
+        except TypeError as error:
+            raise InvalidArgumentError(f"a prompt cannot be made of this: {error}") from None
+
+
+def _from_json(kind: Any, values: Any, place: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise InvalidArgumentError(f"{place}: expected an object, got {values!r}", field=place)
+    _check_names(values, kind, place)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InvalidArgumentError(f"{place}: {error}", field=place) from None
+
+
+def _check_names(values: Mapping[str, Any], kind: Any, place: str) -> None:
+    unknown = sorted(map(str, set(values) - {one.name for one in dataclasses.fields(kind)}))
+    if unknown:
+        raise InvalidArgumentError(
+            f"{place + ': ' if place else ''}unknown attribute {unknown[0]!r}", field=place or unknown[0]
+        )
+
+
+def _check_list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise InvalidArgumentError(f"{place} must be a list, got {value!r}", field=place)
+    return list(value)
+
+
+def _check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
+    if value not in choices:
+        raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}, got {value!r}", field=name)
+
+
+def _check_whole(value: Any, least: int, most: int, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidArgumentError(f"{name} must be a whole number in {least}..{most}, got {value!r}", field=name)

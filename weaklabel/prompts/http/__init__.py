@@ -1,0 +1,1 @@
+"""One endpoint over HTTP: its settings, calls with retries and limits, connections."""

@@ -1,0 +1,224 @@
+"""Calls to one endpoint: limits, retries, and which fields of a request an endpoint does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from typing import Any
+
+import httpx2
+import openai
+
+from weaklabel.prompts.budget import Cost, Ledger
+from weaklabel.prompts.http.call import Call, Reply
+from weaklabel.prompts.http.connections import Connections, TooLongError
+from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
+from weaklabel.prompts.http.failures import (
+    TOKEN_LIMITS,
+    AttemptFailedError,
+    FieldRefusedError,
+    refused_field,
+    retry_after,
+)
+from weaklabel.prompts.http.limits import Gate, RateLimit
+from weaklabel.prompts.pricing import Tokens
+from weaklabel.prompts.responses.parser import is_completion, usage
+
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
+_JITTER = 0.25  # of a wait
+_FRUITLESS_CALLS = 20  # calls given up, with no answer before or between, after which the endpoint is taken for dead
+_RETRIED = {408, 409, 425, 429}
+_LONGEST_REASON = 300
+_LEAST_SECRET = 8  # characters; "x" or "EMPTY", for servers without keys, may well stand in a reply
+
+
+class Transport:
+    """An endpoint, driven within its limits. An asynchronous context manager, for one run and one event loop."""
+
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, *, most_bytes: int | None = None) -> None:
+        self.endpoint = endpoint
+        self._most_bytes = most_bytes or endpoint.max_response_bytes
+        self._key = endpoint.read_key()
+        self._ledger = ledger
+        self._requests = RateLimit(endpoint.requests_per_minute)
+        self._tokens = RateLimit(endpoint.tokens_per_minute)
+        self._gate = Gate()
+        self._unknown: dict[str, set[str]] = {}  # by model: fields that the endpoint refused
+        self._answered = False
+        self._fruitless = 0
+        # Whole, it need not be joined at every call; Azure makes one of its own out of the path and the model.
+        path = "/chat/completions"
+        self._url = path if endpoint.azure_api_version is not None else endpoint.url + path
+        self._client = self._make_client()
+
+    def _make_client(self) -> openai.AsyncOpenAI:
+        # Redirects are not followed: they would carry items to where nobody sent them.
+        http = httpx2.AsyncClient(
+            transport=Connections(self.endpoint.url, self._most_bytes),
+            timeout=None,  # one clock for the whole call instead of four for its parts: see _attempt
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+        )
+        settings: dict[str, Any] = {"api_key": self._key, "max_retries": 0, "timeout": None, "http_client": http}
+        if self.endpoint.azure_api_version is not None:
+            return openai.AsyncAzureOpenAI(
+                azure_endpoint=self.endpoint.url, api_version=self.endpoint.azure_api_version, **settings
+            )
+        return openai.AsyncOpenAI(base_url=self.endpoint.url, **settings)
+
+    @property
+    def client(self) -> openai.AsyncOpenAI:
+        """A client for what is not a chat completion; it tries again by itself."""
+        return self._client.with_options(max_retries=self.endpoint.max_retries, timeout=self.endpoint.timeout)
+
+    async def __aenter__(self) -> Transport:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    # ------------------------------------------------------------------- calls
+
+    async def send(self, call: Call) -> Reply:
+        """Send a call until it is answered, given up, or not affordable.
+
+        Raises:
+            EndpointError: if the endpoint refuses the key or the model, or answers nothing at all.
+        """
+        reason, attempt = "", 0
+        while True:
+            if not await self._ledger.reserve(call.most):
+                return Reply(affordable=False) if attempt == 0 else Reply(error=f"{reason}; the budget holds no retry")
+            actual: Cost | None = Cost(0, 0)
+            try:
+                await self._wait_turn(call)
+                actual = None  # from here on a call may be billed, whether its reply arrives or not
+                body, raw, tokens = await self._attempt(call)
+                actual = call.cost(tokens)
+                self._answered, self._fruitless = True, 0
+                return Reply(body=body, raw=raw, tokens=tokens)
+            except EndpointError:
+                actual = Cost(0, 0)
+                raise
+            except FieldRefusedError as refused:
+                actual, wait = Cost(0, 0), 0.0
+                self._unknown.setdefault(call.body["model"], set()).add(refused.field)
+            except AttemptFailedError as failure:
+                actual = None if failure.billed else Cost(0, 0)
+                reason, attempt = failure.reason, attempt + 1
+                if not failure.retry or attempt > self.endpoint.max_retries:
+                    return self._give_up(reason, attempt, alive=not failure.retry)
+                if failure.wait is not None and failure.wait > self.endpoint.max_retry_wait:
+                    return self._give_up(f"{reason}; asked to wait {failure.wait:.0f} s", attempt, alive=True)
+                wait = self._wait(failure.wait, attempt)
+            finally:
+                self._ledger.settle(call.most, actual)
+            await asyncio.sleep(wait)
+
+    async def _wait_turn(self, call: Call) -> None:
+        """Returns when the endpoint's pauses and the limits let a call through."""
+        await self._gate.passed()
+        now = time.monotonic()
+        if wait := max(self._requests.take(1, now), self._tokens.take(call.expected.total, now)):
+            await asyncio.sleep(wait)
+
+    def _wait(self, requested: float | None, attempt: int) -> float:
+        """Seconds until the next attempt: what the endpoint asks for, and up to a quarter more so that calls spread."""
+        if requested:  # 0, and a date that is over, do not tell when it will go better
+            self._gate.close_for(requested)
+            return requested * (1 + _JITTER * random.random())  # noqa: S311  # no secret
+        return self.backoff(attempt)
+
+    @staticmethod
+    def backoff(attempt: int) -> float:
+        """Seconds until the next attempt where the endpoint asks for none."""
+        longest: float = min(_FIRST_BACKOFF * 2 ** (attempt - 1), _LONGEST_BACKOFF)
+        return longest * (1 - _JITTER * 2 * random.random())  # noqa: S311
+
+    def _give_up(self, reason: str, attempts: int, *, alive: bool) -> Reply:
+        self._fruitless = 0 if alive else self._fruitless + 1
+        if self._fruitless >= _FRUITLESS_CALLS:
+            raise EndpointError(
+                f"{self.endpoint.url} answered none of the last {self._fruitless} calls, {attempts} attempts each; the "
+                f"last: {reason}"
+            )
+        return Reply(error=reason if attempts == 1 else f"{reason} ({attempts} attempts)")
+
+    async def _attempt(self, call: Call) -> tuple[dict[str, Any], bytes, Tokens]:
+        sent = self.wire(call.body)
+        try:
+            async with asyncio.timeout(self.endpoint.timeout):
+                response = await self._client.post(self._url, cast_to=httpx2.Response, body=sent)
+        except openai.APIStatusError as error:
+            raise self._refused(error, call.body, sent) from None
+        except (openai.APITimeoutError, TimeoutError):
+            raise AttemptFailedError(f"no reply within {self.endpoint.timeout:g} s", retry=True, billed=True) from None
+        except (openai.APIConnectionError, httpx2.TransportError, TooLongError) as error:
+            raise self._lost(error.__cause__ or error) from None
+        raw = self.without_key(response.content)
+        try:
+            completion = json.loads(raw)
+        except (ValueError, RecursionError):  # the latter where brackets are nested deep
+            raise AttemptFailedError("the reply is not JSON", retry=True, billed=True) from None
+        if not is_completion(completion):
+            raise AttemptFailedError("the reply is not a chat completion", retry=True, billed=True)
+        tokens = usage(completion)
+        if tokens is None:
+            tokens = Tokens(call.most.tokens - call.body["max_tokens"], call.body["max_tokens"])
+        else:
+            self._tokens.correct(tokens.total - call.expected.total)
+        return completion, raw, tokens
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body as this endpoint takes it: its name for the limit of tokens, and without what it refused."""
+        body = dict(body)
+        field: str = self.endpoint.max_tokens_field
+        for unknown in self._unknown.get(body["model"], ()):
+            if unknown == field:
+                field = TOKEN_LIMITS[field]
+            else:
+                body.pop(unknown, None)
+        if "logprobs" not in body:
+            body.pop("top_logprobs", None)
+        body[field] = body.pop("max_tokens")
+        return body
+
+    def without_key(self, raw: bytes) -> bytes:
+        """What an endpoint sent, with the key cut out, which it may echo."""
+        return raw if len(self._key) < _LEAST_SECRET else raw.replace(self._key.encode(), b"[key]")
+
+    # ---------------------------------------------------------------- failures
+
+    def _refused(self, error: openai.APIStatusError, body: dict[str, Any], sent: dict[str, Any]) -> AttemptFailedError:
+        status = error.status_code
+        reason = self._error_text(error)
+        if status == 400 and (field := refused_field(error, sent)) is not None:
+            known = self._unknown.get(body["model"], set())
+            if field not in TOKEN_LIMITS or TOKEN_LIMITS[field] not in known:  # one of the two names must stay
+                raise FieldRefusedError(field)
+        if status == 401 or (status in (403, 404) and not self._answered):
+            raise EndpointError(
+                f"{self.endpoint.url} refuses: {reason}. The key is read from {self.endpoint.key_variable}"
+            )
+        if status == 429 and getattr(error, "code", None) == "insufficient_quota":
+            raise EndpointError(f"{self.endpoint.url} refuses: {reason}")
+        retry = status in _RETRIED or status >= 500
+        return AttemptFailedError(reason, retry=retry, wait=retry_after(error.response.headers) if retry else None)
+
+    def _error_text(self, error: openai.APIStatusError) -> str:
+        """The status and the endpoint's message, in short, without the key."""
+        message = error.body.get("message") if isinstance(error.body, dict) else error.body
+        words = " ".join(str(message or "").split())
+        text = self.without_key(words.encode(errors="replace")).decode()  # half of a surrogate pair may be in it
+        if len(text) > _LONGEST_REASON:
+            text = text[:_LONGEST_REASON] + "…"
+        return f"HTTP {error.status_code}" + (f": {text}" if text else "")
+
+    def _lost(self, cause: BaseException) -> AttemptFailedError:
+        if isinstance(cause, TooLongError):
+            return AttemptFailedError(f"the reply is longer than {self._most_bytes:,} bytes", retry=False, billed=True)
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return AttemptFailedError("the endpoint cannot be reached", retry=True)
+        return AttemptFailedError(f"the connection was lost ({type(cause).__name__})", retry=True, billed=True)

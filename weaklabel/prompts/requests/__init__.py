@@ -1,0 +1,1 @@
+"""Builds the requests of a prompt: messages, the answers and the examples shown."""

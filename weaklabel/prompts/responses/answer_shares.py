@@ -1,0 +1,88 @@
+"""The probabilities of the answers, out of the log-probabilities of the tokens of a reply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+_FRAME = " \t\r\n\"'`*"  # what may stand around an answer, in plain text and in JSON
+
+
+class Token(NamedTuple):
+    """A token of a reply.
+
+    Attributes:
+        text: of the token.
+        logprob: its log-probability.
+        alternatives: the likeliest tokens in its place, with their log-probabilities.
+    """
+
+    text: str
+    logprob: float
+    alternatives: Sequence[tuple[str, float]]
+
+
+def answer_shares(
+    tokens: Sequence[Token],
+    *,
+    part: str,
+    answers: Sequence[str],
+    answer: str,
+) -> dict[str, float]:
+    """The probabilities of the answers, out of those of the tokens where the reply could have become another answer.
+
+    Along the reply, each token's alternatives are followed for one step: an alternative that only one answer can go on
+    from counts for it. What belongs to no answer, or may still become several, is left out, and the rest sums to one.
+
+    Args:
+        tokens: of the whole reply.
+        part: the part of the reply that is the answer.
+        answers: the answers.
+        answer: the answer that the reply is.
+
+    Returns:
+        Probabilities by answer; empty where the tokens are not those of the reply.
+    """
+    text, part = "".join(token.text for token in tokens), part.strip(_FRAME)
+    start = text.rfind(part)
+    if start < 0 or not part:
+        return {}
+    forms = {one: " ".join(one.casefold().split()) for one in answers}
+    shares: dict[str, float] = {}
+    prefix, reached, position = "", 0.0, 0
+    for token, logprob, alternatives in tokens:
+        position += len(token)
+        if position <= start:
+            continue
+        for other, other_logprob in alternatives:
+            if other != token and (meant := _answer_of(prefix, other, forms)):
+                shares[meant] = shares.get(meant, 0.0) + math.exp(reached + other_logprob)
+        reached += logprob
+        meant = _answer_of(prefix, token, forms)
+        prefix = _joined(prefix, token)
+        if meant is not None and sum(form.startswith(prefix) for form in forms.values()) <= 1:
+            break
+    shares[answer] = shares.get(answer, 0.0) + math.exp(reached)
+    total = sum(shares.values())
+    return {one: share / total for one, share in shares.items()} if total > 0 else {}
+
+
+def _joined(prefix: str, token: str) -> str:
+    return prefix + token.casefold() if prefix else token.lstrip(_FRAME).casefold()
+
+
+def _answer_of(prefix: str, token: str, forms: Mapping[str, str]) -> str | None:
+    """The one answer that a reply which goes on with this token can be."""
+    text = _joined(prefix, token)
+    if not text:
+        return None
+    ended = [
+        answer
+        for answer, form in forms.items()
+        if text.startswith(form) and not text[len(form) :].strip(_FRAME + "}.,")
+    ]
+    if ended:
+        return max(ended, key=lambda answer: len(forms[answer]))
+    open_to = [answer for answer, form in forms.items() if form.startswith(text)]
+    return open_to[0] if len(open_to) == 1 else None
