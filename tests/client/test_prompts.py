@@ -14,7 +14,7 @@ from weaklabel.prompts import PromptFunction
 from weaklabel.prompts.spec import Example, Shortlist
 from weaklabel.votes.symbols import not_, one_of, soft
 from weaklabel_client._prompt_calls import prompt_messages
-from weaklabel_server.services.declarations import read_prompt
+from weaklabel_server.messages.prompts import read_prompt
 
 SPAM = {
     "name": "asks for action",

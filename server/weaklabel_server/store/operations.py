@@ -12,6 +12,7 @@ from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.pages import Page
 from weaklabel_server.store import schema
+from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideSettings
 
@@ -82,7 +83,7 @@ class PromptSettings:
     side_data_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operation:
     """An operation as it stands in one transaction. Once done, error or, in a fit, model_id is set."""
 
@@ -141,12 +142,8 @@ def get(tx: Connection, project_id: str, operation_id: str) -> Operation:
 
 def list_page(tx: Connection, project: Project, page: Page[int]) -> list[Operation]:
     """Up to size + 1 operations, newest first."""
-    query = (
-        _select().where(_operations.project_key == project.key).order_by(_operations.key.desc()).limit(page.size + 1)
-    )
-    if page.after is not None:
-        query = query.where(_operations.key < page.after)
-    return [_operation(row) for row in tx.execute(query)]
+    query = _select().where(_operations.project_key == project.key)
+    return [_operation(row) for row in tx.execute(newest_first(query, _operations.key, page))]
 
 
 def list_unfinished(tx: Connection) -> list[Operation]:
@@ -273,7 +270,13 @@ def _settings(options: dict[str, Any]) -> FitSettings | PromptSettings:
 def _progress(row: Row[Any]) -> Progress | PromptProgress:
     if row.prompts is not None:
         return PromptProgress(**row.prompts | {"stage": Stage(row.stage)})
-    return Progress(Stage(row.stage), row.iteration, row.max_iterations, row.objective, row.change)
+    return Progress(
+        Stage(row.stage),
+        iteration=row.iteration,
+        max_iterations=row.max_iterations,
+        objective=row.objective,
+        change=row.change,
+    )
 
 
 def _operation(row: Row[Any]) -> Operation:
