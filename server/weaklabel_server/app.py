@@ -294,8 +294,12 @@ def _open_database(config: ServerConfig) -> Database:
 def _open_prompts(config: ServerConfig, database: Database) -> "Prompts | None":
     if config.prompts_file is None:
         return None
-    from weaklabel_server.jobs.prompts import Prompts  # which loads the openai package: not for servers without prompts
-
+    try:
+        from weaklabel_server.jobs.prompts import Prompts  # loads openai, which servers without prompts do not need
+    except ModuleNotFoundError as error:
+        raise StartError(
+            f'WEAKLABEL_PROMPTS_FILE: runs of prompts need {error.name}: pip install "weaklabel[server,prompts]"'
+        ) from None
     try:
         settings = PromptFile.read(config.prompts_file)
         return Prompts(

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import sqlite3
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -570,6 +571,16 @@ def test_settings_that_cannot_be_used(content: str, message: str, tmp_path: Path
     path.unlink()
     with pytest.raises(PromptSettingsError, match="No such file"):
         PromptFile.read(path)
+
+
+async def test_a_server_without_the_prompts_extra_names_it(
+    tmp_path: Path, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "weaklabel_server.jobs.prompts", raising=False)
+    monkeypatch.setitem(sys.modules, "weaklabel.prompts.cache", None)
+    app = App(ServerConfig(listen="127.0.0.1:0", data_dir=tmp_path / "data", prompts_file=settings_file))
+    with pytest.raises(StartError, match=r'pip install "weaklabel\[server,prompts\]"'):
+        await app.start()
 
 
 @pytest.mark.parametrize(
