@@ -1,8 +1,8 @@
 """The composition root: everything that the server consists of is put together here, started, and drained.
 
-The server takes calls, and says where it listens, in about a second. Health tells the rest: the label model's libraries
-take seconds to load, so LabelService, and the server as a whole (the empty name), are SERVING only when they are loaded
-and the newest models are warm. A call that comes before that is answered, but waits for it.
+The server takes calls, and prints where it listens, in about a second. Health reports the rest: the label model's
+libraries take seconds to load, so LabelService, and the server as a whole (the empty name), are SERVING only when they
+are loaded and the newest models are warm. A call that comes before that is answered, but waits for it.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ class App:
             raise
 
     async def stop(self) -> None:
-        """Drains: says NOT_SERVING, waits a little, lets calls in flight end, then closes the rest."""
+        """Drains: reports NOT_SERVING, waits a little, lets calls in flight end, then closes the rest."""
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._config.drain_seconds)
         await self._stack.aclose()
@@ -181,7 +181,7 @@ class App:
         await self._health.set(service, answer.SERVING if serving else answer.NOT_SERVING)
 
     async def _clean(self, database: Database) -> None:
-        """Forgets what is old, now and then, for as long as the server runs."""
+        """Removes abandoned uploads and old answers, now and then, for as long as the server runs."""
         while True:
             before = now_micros() - int(self._config.keep_days * MICROS_PER_DAY)
             try:
@@ -189,7 +189,7 @@ class App:
                 await database.run_write(side_data.remove_abandoned, before)
                 await database.run_write(requests.remove_old, before)
             except SQLAlchemyError:
-                log.exception("what is old could not be removed; it is tried again later")
+                log.exception("abandoned uploads and old answers could not be removed; the next attempt is later")
             await asyncio.sleep(self._config.clean_seconds)
 
     def _build(

@@ -79,8 +79,8 @@ class OperationRunner:
         self._works: dict[str, _Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = threading.Event()
-        # Set, and replaced by a new one, whenever any operation moves on.
-        self._moved = asyncio.Event()
+        # Set, and replaced by a new one, whenever any operation progresses.
+        self._progressed = asyncio.Event()
 
     async def start(self) -> None:
         """Takes on what was not done when the server ended."""
@@ -138,14 +138,14 @@ class OperationRunner:
         return self.as_it_stands(await self._database.run_read(operations.get, project_id, operation_id))
 
     async def watch(self, project_id: str, operation_id: str) -> AsyncIterator[Operation]:
-        """An operation as it stands, then whenever it has moved on, and for the last time when it is done.
+        """An operation as it stands, then whenever it has progressed, and for the last time when it is done.
 
         Raises:
             ServiceError: OPERATION_NOT_FOUND; SHUTTING_DOWN when the server stops before it is done.
         """
         while True:
-            # Taken before the look at the store, so that no move is missed.
-            moved = self._moved
+            # Taken before the store is read, so that no progress is missed.
+            progressed = self._progressed
             operation = await self.get(project_id, operation_id)
             yield operation
             if operation.done:
@@ -156,8 +156,8 @@ class OperationRunner:
                     raise ServiceError(
                         Reason.SHUTTING_DOWN, "the server shuts down; the operation goes on when it is back"
                     )
-                await moved.wait()
-                moved = self._moved
+                await progressed.wait()
+                progressed = self._progressed
                 if work is None or operation_id not in self._works or work.progress != operation.progress:
                     break
 
@@ -277,8 +277,8 @@ class OperationRunner:
             operations.fail(tx, work.operation, error.to_status().SerializeToString(), work.progress)
 
     def _announce(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._progressed.set()
+        self._progressed = asyncio.Event()
 
 
 def _cancelled(operation: Operation) -> ServiceError:

@@ -40,7 +40,7 @@ class ChargedCache(ResponseCache):
 
 
 def cost_of(entry: Entry, most: Cost, prices: library.PriceTable) -> Cost:
-    """What a response has cost; the most that it may have cost where the endpoint does not say."""
+    """What a response has cost; the most that it may have cost where the endpoint gives no usage."""
     tokens, price = usage(json.loads(entry.response)), prices.of(entry.model)
     if tokens is None:
         return most

@@ -5,7 +5,7 @@ in resources), and what they share:
 
 tensors     matrices
 codebooks   votes for more than one class
-side_rows   what is known of rows beside the votes
+side_rows   side information about rows
 uploads     the order of the messages of an upload, and item ids
 rows        which rows a message holds
 checks      names, ids and digests

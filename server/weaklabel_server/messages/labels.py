@@ -53,7 +53,7 @@ def label_column(labels: NDArray[np.int32]) -> tensor_pb2.Tensor:
 
 
 def _row_count(request: AnyPredictRequest) -> tuple[str, int]:
-    """How many rows a request has, and which field says so."""
+    """The field that gives the number of rows of a request, and that number."""
     if request.HasField("votes"):
         return "votes.rows", request.votes.rows
     if request.side.HasField("sparse_features"):

@@ -1,4 +1,4 @@
-"""Operations: fits and runs of prompts that were asked for, until long after they are done."""
+"""Operations: fits and runs of prompts, from the request for them until long after they are done."""
 
 import secrets
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _operations = schema.operations.c
 
 
 class Stage(StrEnum):
-    """What an operation is doing: a fit is fitting and labeling, a run of prompts asking and storing."""
+    """The stage of an operation: a fit is fitting and labeling, a run of prompts asking and storing."""
 
     QUEUED = "queued"
     READING = "reading"
@@ -48,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class PromptProgress:
-    """How far a run of prompts is: weaklabel.prompts.PromptProgress, and what it is doing."""
+    """How far a run of prompts is: weaklabel.prompts.PromptProgress, and its stage."""
 
     stage: Stage
     total: int = 0
@@ -187,7 +187,7 @@ def succeed(
     keep: Callable[[Connection], str | None],
     progress: Progress | PromptProgress,
 ) -> bool:
-    """Ends the operation with what keep(tx) stores, unless a cancellation came first; says whether it did.
+    """Ends the operation with what keep(tx) stores, unless a cancellation came first; returns whether it ended so.
 
     `keep` returns the id of the model that a fit made.
     """

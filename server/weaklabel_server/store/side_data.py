@@ -1,4 +1,4 @@
-"""Side data: what is known of items beside the votes. Uploaded in chunks; finished, it never changes."""
+"""Side data: side information about items, uploaded in chunks; finished, it never changes."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _chunks = schema.side_chunks.c
 
 
 class SideKind(StrEnum):
-    """What side data says."""
+    """The kinds of side data."""
 
     GOLD = "gold"
     PRIOR = "prior"
@@ -40,7 +40,7 @@ FIT_KINDS = tuple(kind for kind in SideKind if kind is not SideKind.FIELDS)
 
 @dataclass(frozen=True)
 class SourceBounds:
-    """What a person knows of the accuracy of a source."""
+    """The bounds that a person puts on the accuracy of a source."""
 
     source: str
     low: float

@@ -94,7 +94,7 @@ class UploadTables(Generic[AnyUpload]):
             tx: The transaction.
             project_id: The project.
             upload_id: The id that the client chose.
-            content_digest: Of all that is uploaded; empty where the client does not say.
+            content_digest: Of all that is uploaded; empty where the client gives none.
             subject: What the upload is of.
             same_content: Finds an upload of the same content under another id.
             columns: Further columns of a new row.
