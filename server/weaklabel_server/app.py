@@ -1,8 +1,8 @@
 """The composition root: everything that the server consists of is put together here, started, and drained.
 
-The server takes calls, and says where it listens, in about a second. Health tells the rest: the label model's libraries
-take seconds to load, so LabelService, and the server as a whole (the empty name), are SERVING only when they are loaded
-and the newest models are warm. A call that comes before that is answered, but waits for it.
+The server takes calls, and prints where it listens, in about a second. Health reports the rest: the label model's
+libraries take seconds to load, so LabelService, and the server as a whole (the empty name), are SERVING only when they
+are loaded and the newest models are warm. A call that comes before that is answered, but waits for it.
 """
 
 import asyncio
@@ -43,9 +43,10 @@ from weaklabel_protocol.v1 import (
 )
 from weaklabel_server.clock import MICROS_PER_DAY, now_micros
 from weaklabel_server.config import ServerConfig
-from weaklabel_server.engine import Engine
-from weaklabel_server.interceptors import CallInterceptor
-from weaklabel_server.operations import OperationRunner
+from weaklabel_server.interceptors.calls import CallInterceptor
+from weaklabel_server.jobs.fit import Fitter
+from weaklabel_server.jobs.predict import Predictor
+from weaklabel_server.jobs.runner import OperationRunner
 from weaklabel_server.prompt_settings import PromptFile, PromptSettingsError
 from weaklabel_server.services.labels import LabelService
 from weaklabel_server.services.models import ModelService
@@ -55,11 +56,11 @@ from weaklabel_server.services.prompts import PromptService
 from weaklabel_server.services.side_data import SideDataService
 from weaklabel_server.services.sources import SourceService
 from weaklabel_server.services.votes import VoteService
-from weaklabel_server.store import requests, side_data, uploads
+from weaklabel_server.store import requests, side_data, vote_uploads
 from weaklabel_server.store.database import Database, sqlite_url
 
 if TYPE_CHECKING:
-    from weaklabel_server.prompts import Prompts
+    from weaklabel_server.jobs.prompts import Prompts
 
 LOCK_FILE = "weaklabel.lock"
 
@@ -108,7 +109,7 @@ class App:
             raise
 
     async def stop(self) -> None:
-        """Drains: says NOT_SERVING, waits a little, lets calls in flight end, then closes the rest."""
+        """Drains: reports NOT_SERVING, waits a little, lets calls in flight end, then closes the rest."""
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._config.drain_seconds)
         await self._stack.aclose()
@@ -128,18 +129,19 @@ class App:
         database = await asyncio.to_thread(_open_database, config)
         self._stack.push_async_callback(asyncio.to_thread, database.close)
         self._in_background(self._clean(database))
-        engine = Engine(
+        fitter = Fitter(database, max_label_cells=config.max_label_cells)
+        predictor = Predictor(
             database,
             prediction_threads=config.prediction_threads,
             cached_models=config.cached_models,
             max_label_cells=config.max_label_cells,
         )
-        self._stack.push_async_callback(asyncio.to_thread, engine.close)
+        self._stack.push_async_callback(asyncio.to_thread, predictor.close)
         prompts = await asyncio.to_thread(_open_prompts, config, database)
         runner = OperationRunner(
-            database, engine, prompts, max_fits=config.max_fits, max_prompt_runs=config.max_prompt_runs
+            database, fitter, prompts, max_fits=config.max_fits, max_prompt_runs=config.max_prompt_runs
         )
-        server = self._build(database, engine, prompts, runner)
+        server = self._build(database, fitter, predictor, prompts, runner)
         self._stack.push_async_callback(runner.stop)
         self._stack.push_async_callback(server.stop, config.grace_seconds)
         self._stack.callback(runner.stop_soon)
@@ -153,7 +155,7 @@ class App:
             await self._set_serving(service, serving=service not in _WARMED_SERVICES)
         await server.start()
         await runner.start()
-        self._in_background(self._warm_up(engine))
+        self._in_background(self._warm_up(predictor))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Starts work that is cancelled when its turn on the stack comes."""
@@ -165,9 +167,9 @@ class App:
 
         self._stack.push_async_callback(end)
 
-    async def _warm_up(self, engine: Engine) -> None:
+    async def _warm_up(self, predictor: Predictor) -> None:
         try:
-            await engine.run(engine.warm_up)
+            await predictor.run(predictor.warm_up)
         except Exception:
             log.exception("predictions are not possible")
             return
@@ -179,19 +181,24 @@ class App:
         await self._health.set(service, answer.SERVING if serving else answer.NOT_SERVING)
 
     async def _clean(self, database: Database) -> None:
-        """Forgets what is old, now and then, for as long as the server runs."""
+        """Removes abandoned uploads and old answers, now and then, for as long as the server runs."""
         while True:
             before = now_micros() - int(self._config.keep_days * MICROS_PER_DAY)
             try:
-                await database.run_write(uploads.remove_abandoned, before)
+                await database.run_write(vote_uploads.remove_abandoned, before)
                 await database.run_write(side_data.remove_abandoned, before)
                 await database.run_write(requests.remove_old, before)
             except SQLAlchemyError:
-                log.exception("what is old could not be removed; it is tried again later")
+                log.exception("abandoned uploads and old answers could not be removed; the next attempt is later")
             await asyncio.sleep(self._config.clean_seconds)
 
     def _build(
-        self, database: Database, engine: Engine, prompts: "Prompts | None", runner: OperationRunner
+        self,
+        database: Database,
+        fitter: Fitter,
+        predictor: Predictor,
+        prompts: "Prompts | None",
+        runner: OperationRunner,
     ) -> grpc.aio.Server:
         config = self._config
         server = grpc.aio.server(
@@ -220,13 +227,13 @@ class App:
         side_data_pb2_grpc.add_SideDataServiceServicer_to_server(
             SideDataService(database, max_bytes=config.max_side_data_bytes), server
         )
-        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(database, engine, runner), server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(database, fitter, runner), server)
         prompt_service = PromptService(database, prompts, runner)
         self._stack.push_async_callback(asyncio.to_thread, prompt_service.close)
         prompts_pb2_grpc.add_PromptServiceServicer_to_server(prompt_service, server)
         operations_pb2_grpc.add_OperationServiceServicer_to_server(OperationService(database, runner), server)
         labels_pb2_grpc.add_LabelServiceServicer_to_server(
-            LabelService(database, engine, max_message_bytes=limit), server
+            LabelService(database, predictor, max_message_bytes=limit), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
@@ -287,8 +294,12 @@ def _open_database(config: ServerConfig) -> Database:
 def _open_prompts(config: ServerConfig, database: Database) -> "Prompts | None":
     if config.prompts_file is None:
         return None
-    from weaklabel_server.prompts import Prompts  # which loads the openai package: not for servers without prompts
-
+    try:
+        from weaklabel_server.jobs.prompts import Prompts  # loads openai, which servers without prompts do not need
+    except ModuleNotFoundError as error:
+        raise StartError(
+            f'WEAKLABEL_PROMPTS_FILE: runs of prompts need {error.name}: pip install "weaklabel[server,prompts]"'
+        ) from None
     try:
         settings = PromptFile.read(config.prompts_file)
         return Prompts(

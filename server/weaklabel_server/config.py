@@ -51,13 +51,13 @@ class ServerConfig(BaseSettings):
     max_label_cells: int = Field(default=2**27, ge=1)
     """Items times classes of one fit or prediction. A fit takes up to 80 bytes for each."""
     max_side_data_bytes: int = Field(default=2 * 1024 * MIB, ge=1)
-    """Size of one side data; a fit that names it has it in memory."""
+    """Size of one set of side data; a fit that names it holds it in memory."""
     max_fits: int = Field(default=1, ge=1)
     """Fits that run at the same time; more wait in the queue."""
     prompts_file: Path | None = None
     """Endpoints, models, prices and budgets of prompts: see prompt_settings.py. No prompts are run without it."""
     max_prompt_runs: int = Field(default=1, ge=1)
-    """Runs of prompts at the same time, one a project; more wait. Each has its part of an endpoint's limits."""
+    """Runs of prompts at the same time, one for each project; more wait. Each has its part of an endpoint's limits."""
     max_prompt_calls: int = Field(default=5_000_000, ge=1)
     """Items times prompts times samples of one run, which has them in memory."""
     prediction_threads: int = Field(default=2, ge=1)
@@ -67,7 +67,7 @@ class ServerConfig(BaseSettings):
     keep_days: float = Field(default=7.0, gt=0)
     """Broken uploads and answers to request ids are forgotten after so many days."""
     clean_seconds: float = Field(default=3600.0, gt=0)
-    """How often it is looked for what is to be forgotten."""
+    """How often the server looks for what can be forgotten."""
 
     drain_seconds: float = Field(default=0.5, ge=0)
     """From NOT_SERVING until new calls are refused, so that load balancers notice."""

@@ -1,7 +1,7 @@
 """Every error that a caller can get: one reason each, and one table from reasons to gRPC codes.
 
-The store, the engine and the services raise ServiceError; the interceptor turns it into a gRPC status with rich
-details, and anything else into INTERNAL with an error id whose traceback is in the log only.
+All rooms raise ServiceError; an interceptor turns it into a gRPC status with rich details, and anything else into
+INTERNAL with an error id whose traceback is in the log only.
 """
 
 import logging
@@ -118,7 +118,7 @@ class FieldViolation(NamedTuple):
 
 
 class ServiceError(Exception):
-    """An error that the caller is told in full: what was wrong, where, and what to do."""
+    """An error that the caller sees in full: what was wrong, where, and what to do."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The server's log, on stderr: a line of text or of JSON a record."""
+"""The server's log, on stderr: one line of text or of JSON for each record."""
 
 import json
 import logging
@@ -14,8 +14,8 @@ def set_up(level: str, log_format: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # What a migration or a load of JAX says at level info is of no use to who runs a server; what HTTP libraries say at
-    # level debug holds keys.
+    # What migrations and JAX log at level info is of no use to those who run a server; what HTTP libraries log at level
+    # debug holds keys.
     for library in ("alembic", "jax", "jaxlib", "openai", "httpx2", "httpcore2"):
         logging.getLogger(library).setLevel(logging.WARNING)
 

@@ -89,7 +89,7 @@ def parse_prompt_run(name: str, *, field: str) -> ChildName:
 
 def _parse_child(name: str, collection: str, *, field: str) -> ChildName:
     match name.split("/"):
-        case ["projects", project_id, found, child_id] if found == collection and project_id and child_id:
+        case ["projects", project_id, segment, child_id] if segment == collection and project_id and child_id:
             return ChildName(project_id, child_id)
     form = f"projects/{{project}}/{collection}/{{{collection.removesuffix('s')}}}"
     raise invalid(field, f'"{name}" is not of the form "{form}"')

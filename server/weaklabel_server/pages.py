@@ -58,6 +58,6 @@ def _decode(listing: str, token: str, key_type: type[Key]) -> Key:
     except (binascii.Error, UnicodeDecodeError, ValueError, RecursionError):
         content = None
     match content:
-        case [str(found), int() | str() as key] if found == listing and type(key) is key_type and _fits(key):
+        case [str(name), int() | str() as key] if name == listing and type(key) is key_type and _fits(key):
             return key
     raise invalid("page_token", "it is not a next_page_token of this listing")

@@ -41,7 +41,7 @@ class EndpointTable(_Table):
 
 
 class BudgetTable(_Table):
-    """[budget] and [budgets.PROJECT]: what all runs of a project may spend together; no limit where not given."""
+    """[budget] and [budgets.PROJECT]: what all runs of a project may spend together; unlimited where not given."""
 
     money: float | None = Field(default=None, ge=0)
     """USD."""
@@ -60,7 +60,7 @@ class PromptFile(_Table):
 
     endpoints: dict[str, EndpointTable] = Field(min_length=1)
     budget: BudgetTable
-    """Of each project that has none of its own. It must be there, if only as an empty table, which is no limit."""
+    """Of each project that has none of its own. It is required; an empty table sets no limit."""
     budgets: dict[str, BudgetTable] = Field(default_factory=dict)
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     """They go before the published ones."""
@@ -70,7 +70,7 @@ class PromptFile(_Table):
         """Reads the file.
 
         Raises:
-            PromptSettingsError: It cannot be read, or says what it must not.
+            PromptSettingsError: It cannot be read, or holds a setting that is unknown or out of range.
         """
         try:
             content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))

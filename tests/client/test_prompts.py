@@ -14,7 +14,7 @@ from weaklabel.prompts import PromptFunction
 from weaklabel.prompts.declaration.prompt_function import Example, Shortlist
 from weaklabel.votes.symbols import not_, one_of, soft
 from weaklabel_client._inputs.prompts import prompt_messages
-from weaklabel_server.services.declarations import read_prompt
+from weaklabel_server.messages.prompts import read_prompt
 
 SPAM = {
     "name": "asks for action",

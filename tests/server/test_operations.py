@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 
 from weaklabel_protocol.v1 import status_pb2
-from weaklabel_server.operations import OperationRunner
+from weaklabel_server.jobs.runner import OperationRunner
 from weaklabel_server.pages import Page
 from weaklabel_server.store import models, operations, projects
 from weaklabel_server.store.database import Database, sqlite_url
 from weaklabel_server.store.models import FittedModel, ModelSummary
 from weaklabel_server.store.operations import FitSettings, Operation
 
-SUMMARY = ModelSummary(1, True, [0.0], [0.5, 0.5], [], [], 0.0)
+SUMMARY = ModelSummary(
+    iteration_count=1, converged=True, objective=[0.0], class_balance=[0.5, 0.5], sources=[], warnings=[], risk=0.0
+)
 
 
-class EngineCancelledAtTheEnd:
-    """An engine whose fit is cancelled when it is over and only the model is left to be stored."""
+class FitterCancelledAtTheEnd:
+    """A fitter whose fit is cancelled when it is over and only the model is left to be stored."""
 
     def __init__(self, database: Database, *, cancelled: bool) -> None:
         self._database = database
@@ -29,7 +31,14 @@ class EngineCancelledAtTheEnd:
             with self._database.write() as tx:
                 operations.request_cancel(tx, operation.project_id, operation.operation_id)
         probabilities, labels = np.full((1, 2), 0.5, np.float32), np.zeros(1, np.int32)
-        return FittedModel("m", 1, SUMMARY, b"", probabilities, labels)
+        return FittedModel(
+            model_id="m",
+            votes_version=1,
+            summary=SUMMARY,
+            content=b"",
+            probabilities=probabilities,
+            labels=labels,
+        )
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
@@ -38,8 +47,8 @@ async def test_a_cancellation_at_the_last_moment_counts(tmp_path: Path, cancelle
     with database.write() as tx:
         project = projects.create(tx, "p", ["a", "b"])
         operation = operations.create(tx, project, 1, FitSettings())
-    engine: Any = EngineCancelledAtTheEnd(database, cancelled=cancelled)
-    runner = OperationRunner(database, engine, max_fits=1)
+    fitter: Any = FitterCancelledAtTheEnd(database, cancelled=cancelled)
+    runner = OperationRunner(database, fitter, max_fits=1)
     await runner.start()
     *_, last = [one async for one in runner.watch("p", operation.operation_id)]
     with database.read() as tx:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import sqlite3
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,8 @@ from weaklabel.prompts import PromptFunction
 from weaklabel_protocol.v1 import operations_pb2, projects_pb2, prompts_pb2, prompts_pb2_grpc, side_data_pb2, votes_pb2
 from weaklabel_server.app import App, StartError
 from weaklabel_server.config import ServerConfig
+from weaklabel_server.messages.prompts import read_prompt
 from weaklabel_server.prompt_settings import PromptFile, PromptSettingsError
-from weaklabel_server.services.declarations import read_prompt
 
 KEY = "sk-secret-of-the-server-0123456789"
 MODEL = "test-model"
@@ -385,12 +386,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_declarations_that_are_refused(case: str, settings_file: Path, tmp_path: Path) -> None:
     from weaklabel_server.errors import ServiceError
-    from weaklabel_server.prompts import Prompts
+    from weaklabel_server.jobs.prompts import Prompts
     from weaklabel_server.store.projects import Project
 
     more, field = REFUSED[case]
     engine = Prompts(Any, PromptFile.read(settings_file), tmp_path, max_cells=1, max_runs=1, max_calls=1)  # type: ignore[arg-type]  # not used
-    project = Project(1, "p", ("a", "b", "c"), None, 0, 0, 0, 0)
+    project = Project(
+        key=1,
+        project_id="p",
+        classes=("a", "b", "c"),
+        named_items=None,
+        item_count=0,
+        source_count=0,
+        votes_version=0,
+        create_time=0,
+    )
     with pytest.raises(ServiceError) as caught:
         engine.check_prompts([read_prompt(prompt(**more), field="prompts[0]")], project)
     assert [one.field for one in caught.value.violations] == [field]
@@ -561,6 +571,16 @@ def test_settings_that_cannot_be_used(content: str, message: str, tmp_path: Path
     path.unlink()
     with pytest.raises(PromptSettingsError, match="No such file"):
         PromptFile.read(path)
+
+
+async def test_a_server_without_the_prompts_extra_names_it(
+    tmp_path: Path, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "weaklabel_server.jobs.prompts", raising=False)
+    monkeypatch.setitem(sys.modules, "weaklabel.prompts.cache", None)
+    app = App(ServerConfig(listen="127.0.0.1:0", data_dir=tmp_path / "data", prompts_file=settings_file))
+    with pytest.raises(StartError, match=r'pip install "weaklabel\[server,prompts\]"'):
+        await app.start()
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import scipy.sparse as sp
 
 from weaklabel.votes.symbols import Symbols
 from weaklabel_protocol.v1 import models_pb2, projects_pb2, side_data_pb2
-from weaklabel_server import side
 from weaklabel_server.errors import ServiceError
-from weaklabel_server.store import projects, side_data, uploads, votes
+from weaklabel_server.jobs.side_data import read as read_side_data
+from weaklabel_server.store import projects, side_data, vote_uploads, votes
 from weaklabel_server.store.chunks import pack_dense
 from weaklabel_server.store.database import Database, sqlite_url
 from weaklabel_server.store.side_data import SideChunk, SideKind, SideSettings, SourceBounds
@@ -319,14 +319,14 @@ def project_with_votes(database: Database, items: list[str] | None, n_items: int
 
 def add_votes(database: Database, project_id: str, items: list[str] | None, n_items: int) -> None:
     with database.write() as tx:
-        _, upload = uploads.open_upload(tx, project_id, str(uuid.uuid4()), ("s",), b"")
-        uploads.append(tx, upload, 0, pack_dense(np.zeros((n_items, 1), np.int8), items, Symbols.empty(3)))
-        uploads.finish(tx, upload, n_items, max_cells=1000)
+        _, upload = vote_uploads.open_upload(tx, project_id, str(uuid.uuid4()), ("s",), b"")
+        vote_uploads.append(tx, upload, 0, pack_dense(np.zeros((n_items, 1), np.int8), items, Symbols.empty(3)))
+        vote_uploads.finish(tx, upload, n_items, max_cells=1000)
 
 
 def told(database: Database, project_id: str, **settings: Any) -> dict[str, Any]:
     with database.read() as tx:
-        return side.read(tx, votes.view(tx, project_id, 0), SideSettings(**settings))
+        return read_side_data(tx, votes.view(tx, project_id, 0), SideSettings(**settings))
 
 
 def test_rows_without_names_are_items_in_order(database: Database, harness: Any) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from weaklabel.votes import Votes
 from weaklabel.votes.symbols import Symbols
 from weaklabel_server.errors import ServiceError
-from weaklabel_server.store import items, models, operations, projects, schema, sources, uploads, votes
+from weaklabel_server.store import items, models, operations, projects, schema, sources, vote_uploads, votes
 from weaklabel_server.store.chunks import pack_dense, pack_sparse
 from weaklabel_server.store.database import Database, sqlite_url
 from weaklabel_server.store.operations import FitSettings
@@ -69,7 +69,7 @@ def put(
 ) -> None:
     """One upload, in chunks of 3 rows."""
     with database.write() as tx:
-        _, upload = uploads.open_upload(tx, project_id, str(uuid.uuid4()), tuple(names), b"")
+        _, upload = vote_uploads.open_upload(tx, project_id, str(uuid.uuid4()), tuple(names), b"")
     for start in range(0, len(codes), 3):
         symbols, part = WIDE.only(codes[start : start + 3])  # a codebook of its own, with codes of its own
         part_ids = ids[start : start + 3] if ids is not None else None
@@ -82,9 +82,9 @@ def put(
         else:
             chunk = pack_dense(part, part_ids, symbols)
         with database.write() as tx:
-            uploads.append(tx, upload, start, chunk)
+            vote_uploads.append(tx, upload, start, chunk)
     with database.write() as tx:
-        uploads.finish(tx, upload, len(codes), max_cells=MAX_CELLS)
+        vote_uploads.finish(tx, upload, len(codes), max_cells=MAX_CELLS)
 
 
 @st.composite
@@ -185,9 +185,9 @@ def test_sparse_votes_are_read_sparse(database: Database) -> None:
     row = np.repeat(np.arange(count), 2)
     triples = np.stack([row, rng.integers(0, count, 2 * count), rng.integers(0, 2, 2 * count)], axis=1).astype(np.int32)
     with database.write() as tx:
-        _, upload = uploads.open_upload(tx, "crowd", str(uuid.uuid4()), tuple(names), b"")
-        uploads.append(tx, upload, 0, pack_sparse(triples, count, None, PLAIN))
-        uploads.finish(tx, upload, count, max_cells=MAX_CELLS)
+        _, upload = vote_uploads.open_upload(tx, "crowd", str(uuid.uuid4()), tuple(names), b"")
+        vote_uploads.append(tx, upload, 0, pack_sparse(triples, count, None, PLAIN))
+        vote_uploads.finish(tx, upload, count, max_cells=MAX_CELLS)
     with database.read() as tx:
         read = votes.read(tx, votes.view(tx, "crowd", 0))
     assert read.is_sparse
@@ -200,26 +200,26 @@ def test_sparse_votes_are_read_sparse(database: Database) -> None:
 def test_a_project_too_large(database: Database) -> None:
     with database.write() as tx:
         projects.create(tx, "large", ["x", "y"])
-        _, upload = uploads.open_upload(tx, "large", str(uuid.uuid4()), ("a", "b"), b"")
-        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 2), np.int8), None, PLAIN))
+        _, upload = vote_uploads.open_upload(tx, "large", str(uuid.uuid4()), ("a", "b"), b"")
+        vote_uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 2), np.int8), None, PLAIN))
     with pytest.raises(ServiceError, match="more than the 11 cells"), database.write() as tx:
-        uploads.finish(tx, upload, 6, max_cells=11)
+        vote_uploads.finish(tx, upload, 6, max_cells=11)
     with database.read() as tx:
         assert projects.get(tx, "large").votes_version == 0
     with database.write() as tx:
-        assert uploads.finish(tx, upload, 6, max_cells=12) == 1
+        assert vote_uploads.finish(tx, upload, 6, max_cells=12) == 1
 
 
 def test_abandoned_uploads_are_forgotten(database: Database) -> None:
     with database.write() as tx:
         projects.create(tx, "abandoned", ["x", "y"])
         upload_id = str(uuid.uuid4())
-        _, upload = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
-        uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 1), np.int8), None, PLAIN))
-        uploads.remove_abandoned(tx, before=0)
-        _, kept = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
-        uploads.remove_abandoned(tx, before=2**62)
-        _, fresh = uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
+        _, upload = vote_uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
+        vote_uploads.append(tx, upload, 0, pack_dense(np.zeros((6, 1), np.int8), None, PLAIN))
+        vote_uploads.remove_abandoned(tx, before=0)
+        _, kept = vote_uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
+        vote_uploads.remove_abandoned(tx, before=2**62)
+        _, fresh = vote_uploads.open_upload(tx, "abandoned", upload_id, ("a",), b"")
     assert (kept.committed_rows, fresh.committed_rows) == (6, 0)
 
 

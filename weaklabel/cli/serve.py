@@ -1,7 +1,7 @@
 """weaklabel serve."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -31,6 +31,15 @@ def serve(
     """Run the gRPC server until SIGTERM or Ctrl-C. Every setting is also read from WEAKLABEL_* in the environment."""
     import asyncio
 
+    try:
+        from weaklabel_server import versions
+    except ModuleNotFoundError:
+        _give_up('the server is not installed: pip install "weaklabel[server]"')
+    try:
+        versions.check(versions.installed())
+    except versions.IncompatibleVersionsError as error:
+        _give_up(str(error))
+    # Only now: what does not work together may not even be importable.
     from pydantic import ValidationError
 
     from weaklabel_server import app, logs
@@ -59,6 +68,6 @@ def serve(
         _give_up(str(error))
 
 
-def _give_up(message: str) -> None:
+def _give_up(message: str) -> NoReturn:
     typer.echo(f"weaklabel serve: {message}", err=True)
     raise typer.Exit(1)

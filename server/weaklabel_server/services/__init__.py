@@ -1,1 +1,1 @@
-"""One file a gRPC service. A method checks its request, calls the store or the engine, and makes the answer."""
+"""One file for each gRPC service. A method checks its request, calls the store or a job, and makes the response."""

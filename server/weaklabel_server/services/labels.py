@@ -4,59 +4,33 @@
 # ruff: noqa: ARG002, D102, N802
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from weaklabel.votes import ABSTAIN
 from weaklabel_protocol.tensors import to_tensor
-from weaklabel_protocol.v1 import labels_pb2, labels_pb2_grpc, side_data_pb2, tensor_pb2
+from weaklabel_protocol.v1 import labels_pb2, labels_pb2_grpc, tensor_pb2
 from weaklabel_server import names
-from weaklabel_server.engine import Engine, LoadedModel
-from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
-from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import MAX_SOURCES, check_names
-from weaklabel_server.services.messages import model_name
-from weaklabel_server.services.side_rows import read_side_rows
-from weaklabel_server.services.spans import rows_per_message, spans
-from weaklabel_server.services.tensors import read_codebook, read_codes
-from weaklabel_server.services.votes import row_range
+from weaklabel_server.errors import invalid
+from weaklabel_server.grpc_types import Context
+from weaklabel_server.jobs.predict import Predictor, SourceColumns
+from weaklabel_server.messages.checks import MAX_SOURCES, check_names
+from weaklabel_server.messages.labels import AnyPredictRequest, label_column, read_predict_rows
+from weaklabel_server.messages.models import model_name
+from weaklabel_server.messages.rows import row_range, rows_per_message, spans
 from weaklabel_server.store import items, models, projects
-from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.models import Model
 from weaklabel_server.store.projects import Project
 
 
-@dataclass(frozen=True)
-class _Predictor:
-    """A model, and which of its sources the columns of the votes are."""
-
-    model: LoadedModel
-    sources: tuple[str, ...]
-    columns: NDArray[np.int64]  # of the model, one for each of `sources`
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row of an answer."""
-        return 4 * (self.model.n_classes + 1)
-
-    def align(self, given: Codes) -> Codes:
-        """Votes in the order of the model's sources. Sources not given abstain, and so do those that failed."""
-        codes = np.full((len(given), len(self.model.column_of)), ABSTAIN, given.dtype)
-        codes[:, self.columns] = np.maximum(given, ABSTAIN, dtype=given.dtype)
-        return codes
-
-
 class LabelService(labels_pb2_grpc.LabelServiceServicer):
     """Soft labels."""
 
-    def __init__(self, database: Database, engine: Engine, *, max_message_bytes: int) -> None:
+    def __init__(self, database: Database, predictor: Predictor, *, max_message_bytes: int) -> None:
         self._database = database
-        self._engine = engine
+        self._predictor = predictor
         self._max_message_bytes = max_message_bytes
 
     async def ReadSoftLabels(
@@ -64,7 +38,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
     ) -> AsyncIterator[labels_pb2.ReadSoftLabelsResponse]:
         project, model = await self._database.run_read(_find, request.model)
         start, stop = row_range(request.row_offset, request.row_limit, model.item_count)
-        row_bytes = 4 * (len(project.classes) + 1)
+        row_bytes = _row_bytes(len(project.classes))
 
         def read(tx: Connection, row: int) -> tuple[NDArray[np.float32], NDArray[np.int32], list[str]]:
             """Rows from `row` to the end of the stored chunk or of what is asked for."""
@@ -85,7 +59,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
                     row_offset=row + low,
                     item_ids=item_ids[low:high],
                     probabilities=to_tensor(probabilities[low:high]),
-                    labels=_column(labels[low:high]),
+                    labels=label_column(labels[low:high]),
                 )
             row += len(labels)
             if row >= stop:
@@ -93,91 +67,49 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
 
     async def Predict(self, request: labels_pb2.PredictRequest, context: Context) -> labels_pb2.PredictResponse:
         def predict() -> labels_pb2.PredictResponse:
-            predictor = self._predictor(request.model, request.sources)
-            probabilities, labels = self._predict(predictor, request)
-            return labels_pb2.PredictResponse(model=predictor.model.name, probabilities=probabilities, labels=labels)
+            columns = self._columns(request.model, request.sources)
+            probabilities, labels = self._predict(columns, request)
+            return labels_pb2.PredictResponse(model=columns.model.name, probabilities=probabilities, labels=labels)
 
-        return await self._engine.run(predict)
+        return await self._predictor.run(predict)
 
     async def PredictStream(
         self, request_iterator: AsyncIterator[labels_pb2.PredictStreamRequest], context: Context
     ) -> AsyncIterator[labels_pb2.PredictStreamResponse]:
-        predictor: _Predictor | None = None
-        asked: tuple[str, tuple[str, ...]] = ("", ())
+        columns: SourceColumns | None = None
+        first: tuple[str, tuple[str, ...]] = ("", ())
         async for request in request_iterator:
             name = ""
-            if predictor is None:
-                predictor = await self._engine.run(self._predictor, request.model, request.sources)
-                asked = request.model, tuple(request.sources)
-                name = predictor.model.name
+            if columns is None:
+                columns = await self._predictor.run(self._columns, request.model, request.sources)
+                first = request.model, tuple(request.sources)
+                name = columns.model.name
             else:
-                _check_same(request, *asked)
-            probabilities, labels = await self._engine.run(self._predict, predictor, request)
+                _check_same(request, *first)
+            probabilities, labels = await self._predictor.run(self._predict, columns, request)
             yield labels_pb2.PredictStreamResponse(model=name, probabilities=probabilities, labels=labels)
 
-    def _predictor(self, name: str, sources: Sequence[str]) -> _Predictor:
-        model = self._engine.load(*names.parse_model(name, field="model"))
+    def _columns(self, name: str, sources: Sequence[str]) -> SourceColumns:
+        model = self._predictor.load(*names.parse_model(name, field="model"))
         check_names(sources, field="sources", what="sources", limit=MAX_SOURCES)
-        unknown = [
-            FieldViolation(f"sources[{index}]", f'the model does not know a source "{source}"')
-            for index, source in enumerate(sources)
-            if source not in model.column_of
-        ]
-        if unknown:
-            raise ServiceError(
-                Reason.MODEL_SOURCES_UNKNOWN,
-                "; ".join(f"{fault.field}: {fault.description}" for fault in unknown),
-                metadata={"model": model.name},
-                violations=unknown,
-            )
-        given = tuple(sources or model.column_of)
-        return _Predictor(model, given, np.array([model.column_of[source] for source in given], np.int64))
+        return SourceColumns.of(model, sources)
 
     def _predict(
-        self, predictor: _Predictor, request: labels_pb2.PredictRequest | labels_pb2.PredictStreamRequest
+        self, columns: SourceColumns, request: AnyPredictRequest
     ) -> tuple[tensor_pb2.Tensor, tensor_pb2.Tensor]:
-        field, rows = _row_count(request)
-        most = rows_per_message(predictor.row_bytes, self._max_message_bytes)
-        if not 1 <= rows <= most:
-            raise invalid(field, f"1 to {most} rows, so that the answer fits into a message, got {rows}")
-        n_classes = predictor.model.n_classes
-        codebook = read_codebook(request.codebook, field="codebook", n_classes=n_classes)
-        if request.HasField("votes"):
-            given = read_codes(request.votes, field="votes", sources=predictor.sources, codebook=codebook)
-        else:
-            given = np.full((rows, len(predictor.sources)), ABSTAIN, np.int8)
-        known = _known(request.side, rows, n_classes) if request.HasField("side") else {}
-        probabilities, labels = self._engine.label(predictor.model, predictor.align(given), codebook.symbols, **known)
-        return to_tensor(probabilities), _column(labels)
+        model = columns.model
+        max_rows = rows_per_message(_row_bytes(model.n_classes), self._max_message_bytes)
+        rows = read_predict_rows(request, sources=columns.sources, n_classes=model.n_classes, max_rows=max_rows)
+        probabilities, labels = self._predictor.label(
+            model, columns.align(rows.codes), rows.symbols, **rows.side_information
+        )
+        return to_tensor(probabilities), label_column(labels)
 
 
 def _find(tx: Connection, name: str) -> tuple[Project, Model]:
     project_id, model_id = names.parse_model(name, field="model")
     project = projects.get(tx, project_id)
     return project, models.get(tx, project, model_id)
-
-
-def _row_count(request: labels_pb2.PredictRequest | labels_pb2.PredictStreamRequest) -> tuple[str, int]:
-    """How many rows a request has, and which field says so."""
-    if request.HasField("votes"):
-        return "votes.rows", request.votes.rows
-    if request.side.HasField("sparse_features"):
-        return "side.sparse_features.lengths.rows", request.side.sparse_features.lengths.rows
-    if request.side.HasField("features"):
-        return "side.features.rows", request.side.features.rows
-    raise invalid("votes", "votes, or features of items without votes, are needed")
-
-
-def _known(message: side_data_pb2.SideRows, rows: int, n_classes: int) -> dict[str, Any]:
-    """What is known of the rows of a request, by the names of the arguments of LabelModel.label."""
-    read = read_side_rows(message, field="side", rows=rows, n_classes=n_classes)
-    if read.gold is not None:
-        raise invalid("side.gold", "known labels are for fits")
-    if read.fields is not None:
-        raise invalid("side.fields", "texts are for prompts")
-    if read.bags is not None and (read.bags.item.dtype.kind == "U" or int(read.bags.item.max()) >= rows):
-        raise invalid("side.bags.items.data", f"rows of this request, 0..{rows - 1}, are expected")
-    return {name: value for name, value in vars(read).items() if value is not None}
 
 
 def _check_same(request: labels_pb2.PredictStreamRequest, model: str, sources: tuple[str, ...]) -> None:
@@ -187,5 +119,6 @@ def _check_same(request: labels_pb2.PredictStreamRequest, model: str, sources: t
         raise invalid("sources", "the sources of a stream are those of its first message")
 
 
-def _column(labels: NDArray[np.int32]) -> tensor_pb2.Tensor:
-    return to_tensor(labels.reshape(-1, 1), np.int32)
+def _row_bytes(n_classes: int) -> int:
+    """Bytes of one row of a response: its probabilities and its label."""
+    return 4 * (n_classes + 1)

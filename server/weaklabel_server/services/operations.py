@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from weaklabel_protocol.v1 import operations_pb2, operations_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import invalid
-from weaklabel_server.interceptors import Context
-from weaklabel_server.operations import OperationRunner
-from weaklabel_server.services.messages import operation_message
+from weaklabel_server.grpc_types import Context
+from weaklabel_server.jobs.runner import OperationRunner
+from weaklabel_server.messages.operations import operation_message
 from weaklabel_server.store import operations, projects
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.operations import Operation

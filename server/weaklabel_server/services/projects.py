@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from weaklabel_protocol.v1 import projects_pb2, projects_pb2_grpc
 from weaklabel_server import names, pages
-from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import Faults, add_name_faults, check_request_id
-from weaklabel_server.services.messages import project_message
+from weaklabel_server.grpc_types import Context
+from weaklabel_server.messages.checks import Faults, add_name_faults, check_request_id
+from weaklabel_server.messages.resources import project_message
 from weaklabel_server.store import projects
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.requests import once
@@ -50,8 +50,8 @@ class ProjectService(projects_pb2_grpc.ProjectServiceServicer):
         self, request: projects_pb2.ListProjectsRequest, context: Context
     ) -> projects_pb2.ListProjectsResponse:
         page = pages.parse("projects", request.page_size, request.page_token, str)
-        found = await self._database.run_read(projects.list_page, page)
-        rows, token = pages.cut(page, found, lambda project: project.project_id)
+        listed = await self._database.run_read(projects.list_page, page)
+        rows, token = pages.cut(page, listed, lambda project: project.project_id)
         return projects_pb2.ListProjectsResponse(
             projects=[project_message(project) for project in rows], next_page_token=token
         )

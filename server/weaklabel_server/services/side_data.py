@@ -12,16 +12,15 @@ from sqlalchemy import Connection
 from weaklabel_protocol.v1 import side_data_pb2, side_data_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import invalid
-from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import check_digest, check_names, check_request_id, check_uuid
-from weaklabel_server.services.messages import SIDE_KINDS, side_data_message
-from weaklabel_server.services.side_rows import kinds_of, read_side_rows
-from weaklabel_server.services.tensors import MAX_ROWS
+from weaklabel_server.grpc_types import Context
+from weaklabel_server.messages.checks import check_digest, check_request_id, check_uuid
+from weaklabel_server.messages.side_data import SIDE_KINDS, read_chunk, side_data_message
+from weaklabel_server.messages.uploads import in_order
 from weaklabel_server.store import projects, side_data
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.requests import once
-from weaklabel_server.store.side_data import SideChunk, SideData, SideKind
+from weaklabel_server.store.side_data import SideData
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class _Opened:
 
     def response(self, committed_rows: int, *, finished: bool) -> side_data_pb2.UploadSideDataResponse:
         return side_data_pb2.UploadSideDataResponse(
-            name=names.format_side_data(self.project.project_id, self.side.side_data_id),
+            name=names.format_side_data(self.project.project_id, self.side.upload_id),
             committed_rows=committed_rows,
             finished=finished,
         )
@@ -50,22 +49,18 @@ class SideDataService(side_data_pb2_grpc.SideDataServiceServicer):
         self, request_iterator: AsyncIterator[side_data_pb2.UploadSideDataRequest], context: Context
     ) -> AsyncIterator[side_data_pb2.UploadSideDataResponse]:
         opened: _Opened | None = None
-        async for request in request_iterator:
-            kind = request.WhichOneof("message")
+        async for request in in_order(request_iterator):
             if opened is None:
-                if kind != "open":
-                    raise invalid("open", "the first message of an upload opens it")
                 opened = await self._open(request.open)
-                yield opened.response(opened.side.committed_rows, finished=opened.side.finished)
-            elif kind == "open":
-                raise invalid("open", "this stream has opened an upload already")
-            elif kind is None:
-                raise invalid("message", "one of open, chunk and finish must be set")
-            elif opened.side.finished:
+                yield opened.response(opened.side.committed_rows, finished=opened.side.is_finished)
+            elif opened.side.is_finished:
                 # A client that did not wait for the answer to its opening need not learn that it was in vain.
                 yield opened.response(opened.side.committed_rows, finished=True)
-            elif kind == "chunk":
-                chunk, column_count = await asyncio.to_thread(_check, request.chunk, opened)
+            elif request.HasField("chunk"):
+                n_classes = len(opened.project.classes)
+                chunk, column_count = await asyncio.to_thread(
+                    read_chunk, request.chunk, kind=opened.side.kind, n_classes=n_classes
+                )
                 committed = await self._database.run_write(
                     side_data.append, opened.side, chunk, column_count, max_bytes=self._max_bytes
                 )
@@ -128,24 +123,3 @@ class SideDataService(side_data_pb2_grpc.SideDataServiceServicer):
             return side_data_pb2.DeleteSideDataResponse()
 
         return await self._database.run_write(once, request, side_data_pb2.DeleteSideDataResponse, delete)
-
-
-def _check(chunk: side_data_pb2.UploadSideDataChunk, opened: _Opened) -> tuple[SideChunk, int]:
-    """The chunk, and its number of columns."""
-    if not 1 <= chunk.rows <= MAX_ROWS:
-        raise invalid("chunk.rows", f"1 to {MAX_ROWS} rows, got {chunk.rows}")
-    kind = opened.side.kind
-    if set(kinds_of(chunk.values)) != {kind}:
-        raise invalid("chunk.values", f"the field of {kind}, and no other")
-    item_ids = list(chunk.item_ids) or None
-    if item_ids is not None:
-        if kind is SideKind.BAGS:
-            raise invalid("chunk.item_ids", "the rows of bags are no items; their items stand in chunk.values.bags")
-        if len(item_ids) != chunk.rows:
-            raise invalid("chunk.item_ids", f"one id for each of the {chunk.rows} rows, got {len(item_ids)}")
-        check_names(item_ids, field="chunk.item_ids", what="ids", limit=MAX_ROWS)
-    read = read_side_rows(chunk.values, field="chunk.values", rows=chunk.rows, n_classes=len(opened.project.classes))
-    if read.bags is not None and len(chunk.values.bags.sizes.data) != 4 * chunk.rows:
-        raise invalid("chunk.values.bags.sizes.rows", f"{chunk.rows} rows, got {chunk.values.bags.sizes.rows}")
-    content = chunk.values.SerializeToString()
-    return SideChunk(chunk.row_offset, chunk.rows, item_ids, content), read.column_count

@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from weaklabel_protocol.v1 import sources_pb2, sources_pb2_grpc
 from weaklabel_server import names, pages
-from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import check_request_id
-from weaklabel_server.services.messages import source_message
+from weaklabel_server.grpc_types import Context
+from weaklabel_server.messages.checks import check_request_id
+from weaklabel_server.messages.resources import source_message
 from weaklabel_server.store import projects, sources
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.requests import once

@@ -14,15 +14,17 @@ from weaklabel_protocol.tensors import to_tensor
 from weaklabel_protocol.v1 import votes_pb2, votes_pb2_grpc
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
-from weaklabel_server.interceptors import Context
-from weaklabel_server.services.checks import MAX_SOURCES, check_digest, check_names, check_uuid
-from weaklabel_server.services.spans import rows_per_message, spans
-from weaklabel_server.services.tensors import MAX_ROWS, read_codebook, read_codes, read_triples, write_codebook
-from weaklabel_server.store import items, uploads, votes
-from weaklabel_server.store.chunks import Codes, PackedChunk, pack_dense, pack_sparse
+from weaklabel_server.grpc_types import Context
+from weaklabel_server.messages.checks import MAX_SOURCES, check_digest, check_names, check_uuid
+from weaklabel_server.messages.codebooks import write_codebook
+from weaklabel_server.messages.rows import row_range, rows_per_message, spans
+from weaklabel_server.messages.uploads import in_order
+from weaklabel_server.messages.votes import read_chunk
+from weaklabel_server.store import items, vote_uploads, votes
+from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.projects import Project
-from weaklabel_server.store.uploads import Upload
+from weaklabel_server.store.vote_uploads import VoteUpload
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class _Opened:
     """The upload of one stream."""
 
     project: Project
-    upload: Upload
+    upload: VoteUpload
 
 
 class VoteService(votes_pb2_grpc.VoteServiceServicer):
@@ -45,30 +47,24 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
         self, request_iterator: AsyncIterator[votes_pb2.UploadVotesRequest], context: Context
     ) -> AsyncIterator[votes_pb2.UploadVotesResponse]:
         opened: _Opened | None = None
-        async for request in request_iterator:
-            kind = request.WhichOneof("message")
+        async for request in in_order(request_iterator):
             if opened is None:
-                if kind != "open":
-                    raise invalid("open", "the first message of an upload opens it")
                 opened = await self._open(request.open)
                 yield _response(opened.upload, opened.upload.committed_rows, opened.upload.version)
-            elif kind == "open":
-                raise invalid("open", "this stream has opened an upload already")
-            elif kind is None:
-                raise invalid("message", "one of open, chunk and finish must be set")
-            elif opened.upload.version:
+            elif opened.upload.is_finished:
                 # A client that did not wait for the answer to its opening need not learn that it was in vain.
                 yield _response(opened.upload, opened.upload.committed_rows, opened.upload.version)
-            elif kind == "chunk":
-                packed = await asyncio.to_thread(_pack, request.chunk, opened)
+            elif request.HasField("chunk"):
+                sources, n_classes = opened.upload.source_names, len(opened.project.classes)
+                packed = await asyncio.to_thread(read_chunk, request.chunk, sources=sources, n_classes=n_classes)
                 committed = await self._database.run_write(
-                    uploads.append, opened.upload, request.chunk.row_offset, packed
+                    vote_uploads.append, opened.upload, request.chunk.row_offset, packed
                 )
                 yield _response(opened.upload, committed, 0)
             else:
                 total_rows = request.finish.total_rows
                 version = await self._database.run_write(
-                    uploads.finish, opened.upload, total_rows, max_cells=self._max_cells
+                    vote_uploads.finish, opened.upload, total_rows, max_cells=self._max_cells
                 )
                 yield _response(opened.upload, total_rows, version)
                 return
@@ -81,7 +77,7 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
         check_names(request.sources, field="open.sources", what="sources", limit=MAX_SOURCES)
         check_digest(request.content_digest, field="open.content_digest")
         project, upload = await self._database.run_write(
-            uploads.open_upload,
+            vote_uploads.open_upload,
             project_id,
             request.upload_id.lower(),
             tuple(request.sources),
@@ -94,12 +90,12 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
     ) -> AsyncIterator[votes_pb2.ReadVotesResponse]:
         project_id = names.parse_project(request.parent, field="parent")
 
-        def look(tx: Connection) -> tuple[votes.View, int]:
-            seen = votes.view(tx, project_id, request.votes_version)
-            votes.check_not_empty(seen)
-            return seen, votes.cell_bytes(tx, seen)
+        def find(tx: Connection) -> tuple[votes.View, int]:
+            view = votes.view(tx, project_id, request.votes_version)
+            votes.check_not_empty(view)
+            return view, votes.cell_bytes(tx, view)
 
-        view, cell_bytes = await self._database.run_read(look)
+        view, cell_bytes = await self._database.run_read(find)
         start, stop = row_range(request.row_offset, request.row_limit, view.item_count)
         sources = view.source_names
         # Their names are in the first message only, but a simple rule for all messages is worth a few bytes.
@@ -126,49 +122,7 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
                 )
 
 
-def row_range(row_offset: int, row_limit: int, rows: int) -> tuple[int, int]:
-    """The rows start..stop-1 that a request for a part of `rows` rows means.
-
-    Raises:
-        ServiceError: INVALID_FIELD when it begins behind the end.
-    """
-    if row_offset > rows:
-        raise invalid("row_offset", f"there are {rows} rows, got {row_offset}")
-    return row_offset, min(rows, row_offset + row_limit) if row_limit else rows
-
-
-def _pack(chunk: votes_pb2.UploadVotesChunk, opened: _Opened) -> PackedChunk:
-    """Checks and compresses a chunk."""
-    if not 1 <= chunk.rows <= MAX_ROWS:
-        raise invalid("chunk.rows", f"1 to {MAX_ROWS} rows, got {chunk.rows}")
-    item_ids = list(chunk.item_ids) or None
-    if item_ids is not None:
-        if len(item_ids) != chunk.rows:
-            raise invalid("chunk.item_ids", f"one id for each of the {chunk.rows} rows, got {len(item_ids)}")
-        check_names(item_ids, field="chunk.item_ids", what="ids", limit=MAX_ROWS)
-    sources = opened.upload.source_names
-    codebook = read_codebook(chunk.codebook, field="chunk.codebook", n_classes=len(opened.project.classes))
-    match chunk.WhichOneof("votes"):
-        case "dense":
-            tensor = chunk.dense.votes
-            if tensor.rows != chunk.rows:
-                raise invalid("chunk.dense.votes.rows", f"as many rows as the chunk, {chunk.rows}, got {tensor.rows}")
-            codes = read_codes(tensor, field="chunk.dense.votes", sources=sources, codebook=codebook)
-            return pack_dense(codes, item_ids, codebook.symbols)
-        case "sparse":
-            triples = read_triples(
-                chunk.sparse.triples,
-                field="chunk.sparse.triples",
-                rows=chunk.rows,
-                sources=sources,
-                codebook=codebook,
-            )
-            return pack_sparse(triples, chunk.rows, item_ids, codebook.symbols)
-        case _:
-            raise invalid("chunk.votes", "one of dense and sparse must be set")
-
-
-def _response(upload: Upload, committed_rows: int, version: int) -> votes_pb2.UploadVotesResponse:
+def _response(upload: VoteUpload, committed_rows: int, version: int) -> votes_pb2.UploadVotesResponse:
     return votes_pb2.UploadVotesResponse(
         upload_id=upload.upload_id, committed_rows=committed_rows, finished=version > 0, votes_version=version
     )

@@ -17,7 +17,7 @@ _LEVEL = 1
 _POSITION = np.dtype("<i8")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PackedChunk:
     """A chunk as it is stored."""
 

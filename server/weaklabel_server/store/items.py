@@ -42,7 +42,7 @@ def positions(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict
         # One pass over all items is cheaper than many lookups.
         wanted = set(item_ids)
         return {row.item_id: row.position for row in tx.execute(query) if row.item_id in wanted}
-    found = {}
+    position_of = {}
     for some in batches(item_ids):
-        found.update({row.item_id: row.position for row in tx.execute(query.where(_columns.item_id.in_(some)))})
-    return found
+        position_of.update({row.item_id: row.position for row in tx.execute(query.where(_columns.item_id.in_(some)))})
+    return position_of

@@ -14,6 +14,7 @@ from weaklabel_server.names import ChildName
 from weaklabel_server.pages import Page
 from weaklabel_server.store import schema
 from weaklabel_server.store.chunks import pack_array, unpack_array
+from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideSettings
 
@@ -43,9 +44,9 @@ _KEY_OF_LATEST = (
 _KEY_OF_ONE = _KEY_OF_LATEST.where(_models.model_id == bindparam("model_id"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceEstimate:
-    """What a model thinks of one source."""
+    """The estimates of a model about one source."""
 
     source: str
     coverage: float
@@ -54,9 +55,9 @@ class SourceEstimate:
     accuracy_high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelSummary:
-    """What a fit found."""
+    """The results of a fit, without its soft labels."""
 
     iteration_count: int
     converged: bool
@@ -69,7 +70,7 @@ class ModelSummary:
     side: SideSettings = field(default_factory=SideSettings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """A fitted model without its content."""
 
@@ -81,7 +82,7 @@ class Model:
     create_time: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FittedModel:
     """A model that is to be stored: `content` is LabelModel.to_bytes()."""
 
@@ -184,15 +185,8 @@ def soft_labels(tx: Connection, model: Model, start: int) -> tuple[int, NDArray[
 
 def list_page(tx: Connection, project: Project, page: Page[int]) -> list[Model]:
     """Up to size + 1 models, newest first."""
-    query = (
-        select(*_DESCRIPTION)
-        .where(_models.project_key == project.key)
-        .order_by(_models.key.desc())
-        .limit(page.size + 1)
-    )
-    if page.after is not None:
-        query = query.where(_models.key < page.after)
-    return [_model(row) for row in tx.execute(query)]
+    query = select(*_DESCRIPTION).where(_models.project_key == project.key)
+    return [_model(row) for row in tx.execute(newest_first(query, _models.key, page))]
 
 
 def remove(tx: Connection, project: Project, model_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Operations: fits and runs of prompts that were asked for, until long after they are done."""
+"""Operations: fits and runs of prompts, from the request for them until long after they are done."""
 
 import secrets
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.pages import Page
 from weaklabel_server.store import schema
+from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideSettings
 
@@ -19,7 +20,7 @@ _operations = schema.operations.c
 
 
 class Stage(StrEnum):
-    """What an operation is doing: a fit is fitting and labeling, a run of prompts asking and storing."""
+    """The stage of an operation: a fit is fitting and labeling, a run of prompts asking and storing."""
 
     QUEUED = "queued"
     READING = "reading"
@@ -47,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class PromptProgress:
-    """How far a run of prompts is: weaklabel.prompts.PromptProgress, and what it is doing."""
+    """How far a run of prompts is: weaklabel.prompts.PromptProgress, and its stage."""
 
     stage: Stage
     total: int = 0
@@ -82,7 +83,7 @@ class PromptSettings:
     side_data_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operation:
     """An operation as it stands in one transaction. Once done, error or, in a fit, model_id is set."""
 
@@ -141,12 +142,8 @@ def get(tx: Connection, project_id: str, operation_id: str) -> Operation:
 
 def list_page(tx: Connection, project: Project, page: Page[int]) -> list[Operation]:
     """Up to size + 1 operations, newest first."""
-    query = (
-        _select().where(_operations.project_key == project.key).order_by(_operations.key.desc()).limit(page.size + 1)
-    )
-    if page.after is not None:
-        query = query.where(_operations.key < page.after)
-    return [_operation(row) for row in tx.execute(query)]
+    query = _select().where(_operations.project_key == project.key)
+    return [_operation(row) for row in tx.execute(newest_first(query, _operations.key, page))]
 
 
 def list_unfinished(tx: Connection) -> list[Operation]:
@@ -190,7 +187,7 @@ def succeed(
     keep: Callable[[Connection], str | None],
     progress: Progress | PromptProgress,
 ) -> bool:
-    """Ends the operation with what keep(tx) stores, unless a cancellation came first; says whether it did.
+    """Ends the operation with what keep(tx) stores, unless a cancellation came first; returns whether it ended so.
 
     `keep` returns the id of the model that a fit made.
     """
@@ -273,7 +270,13 @@ def _settings(options: dict[str, Any]) -> FitSettings | PromptSettings:
 def _progress(row: Row[Any]) -> Progress | PromptProgress:
     if row.prompts is not None:
         return PromptProgress(**row.prompts | {"stage": Stage(row.stage)})
-    return Progress(Stage(row.stage), row.iteration, row.max_iterations, row.objective, row.change)
+    return Progress(
+        Stage(row.stage),
+        iteration=row.iteration,
+        max_iterations=row.max_iterations,
+        objective=row.objective,
+        change=row.change,
+    )
 
 
 def _operation(row: Row[Any]) -> Operation:

@@ -11,7 +11,7 @@ from weaklabel_server.pages import Page
 from weaklabel_server.store import schema
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Project:
     """A project as it stands in one transaction."""
 

@@ -12,8 +12,9 @@ from weaklabel.votes import label_dtype
 from weaklabel.votes.symbols import Symbols
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.pages import Page
-from weaklabel_server.store import items, operations, schema, side_data, uploads, votes
+from weaklabel_server.store import items, operations, schema, side_data, vote_uploads, votes
 from weaklabel_server.store.chunks import Codes, pack_dense
+from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.operations import Operation, PromptSettings
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideData, SideKind
@@ -34,7 +35,7 @@ class Spending:
     unconfirmed_tokens: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptRun:
     """A run as it stands in one transaction; votes_version is 0 while it has made no votes."""
 
@@ -49,9 +50,9 @@ class PromptRun:
     create_time: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answered:
-    """What P prompts said of N items.
+    """The answers of P prompts about N items.
 
     Attributes:
         source_names: P names.
@@ -118,10 +119,7 @@ def get(tx: Connection, project: Project, run_id: str) -> PromptRun:
 
 def list_page(tx: Connection, project: Project, page: Page[int]) -> list[PromptRun]:
     """Up to size + 1 runs, newest first."""
-    query = _select(project).order_by(_runs.operation_key.desc()).limit(page.size + 1)
-    if page.after is not None:
-        query = query.where(_runs.operation_key < page.after)
-    return [_run(row) for row in tx.execute(query)]
+    return [_run(row) for row in tx.execute(newest_first(_select(project), _runs.operation_key, page))]
 
 
 def spending(tx: Connection, project: Project) -> Spending:
@@ -171,10 +169,10 @@ def break_off(tx: Connection, operation: Operation) -> None:
 
 
 def finish(tx: Connection, operation: Operation, answered: Answered, *, max_cells: int) -> None:
-    """Makes a new version of the votes, unless nothing at all was asked, and keeps how the run went.
+    """Makes a new version of the votes, unless nothing at all was asked, and keeps the summary of the run.
 
     Raises:
-        ServiceError: ITEM_NAMING_MIXED, PROJECT_TOO_LARGE; INVALID_FIELD when an item id stands twice.
+        ServiceError: ITEM_NAMING_MIXED, PROJECT_TOO_LARGE; INVALID_FIELD when an item id is in two rows.
     """
     version = 0 if answered.missing.all() else _add_votes(tx, operation, answered, max_cells=max_cells)
     _change(
@@ -189,7 +187,7 @@ def finish(tx: Connection, operation: Operation, answered: Answered, *, max_cell
 
 def _add_votes(tx: Connection, operation: Operation, answered: Answered, *, max_cells: int) -> int:
     upload_id, names = str(uuid.uuid4()), answered.source_names
-    project, upload = uploads.open_upload(tx, operation.project_id, upload_id, names, b"")
+    project, upload = vote_uploads.open_upload(tx, operation.project_id, upload_id, names, b"")
     view = votes.view(tx, operation.project_id, 0)
     for start in range(0, len(answered.codes), CHUNK_ROWS):
         part = slice(start, start + CHUNK_ROWS)
@@ -200,8 +198,8 @@ def _add_votes(tx: Connection, operation: Operation, answered: Answered, *, max_
             codes, symbols = _with_earlier(tx, view, names, rows, codes, symbols, answered.missing[part])
         used, codes = symbols.only(codes)
         codes = codes.astype(label_dtype(view.n_classes + len(used)))
-        uploads.append(tx, upload, start, pack_dense(codes, ids, used))
-    return uploads.finish(tx, upload, len(answered.codes), max_cells=max_cells)
+        vote_uploads.append(tx, upload, start, pack_dense(codes, ids, used))
+    return vote_uploads.finish(tx, upload, len(answered.codes), max_cells=max_cells)
 
 
 def _positions(tx: Connection, project: Project, item_ids: list[str]) -> NDArray[np.int64]:
@@ -219,7 +217,7 @@ def _with_earlier(
     symbols: Symbols,
     missing: NDArray[np.bool_],
 ) -> tuple[Codes, Symbols]:
-    """Cells not asked say what they said before: an upload speaks for all its cells, and silence would take it back."""
+    """Give cells that were not asked their earlier vote: an abstain in an upload would take it back."""
     column_of = {name: column for column, name in enumerate(view.source_names)}
     columns = np.array([column_of.get(name, -1) for name in names])
     row, column = np.nonzero(missing & (columns >= 0) & (rows < view.item_count)[:, None])

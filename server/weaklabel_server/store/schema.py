@@ -67,7 +67,7 @@ versions = Table(
     Column("create_time", BigInteger, nullable=False),
 )
 
-# One row for each life of a source: a source that is deleted and uploaded again begins anew.
+# A source that is deleted and uploaded again is a new row.
 sources = Table(
     "sources",
     metadata,
@@ -132,12 +132,12 @@ chunks = Table(
     # The item ids, until the upload is finished.
     Column("item_ids", LargeBinary),
     Column("votes", LargeBinary, nullable=False),
-    # Of the votes that say less than one class; not set where there are none.
+    # The codebook of the chunk; not set where it has none.
     Column("candidate_sets", LargeBinary),
     Column("soft_votes", LargeBinary),
 )
 
-# What is known of items beside the votes. Written once; finished, it never changes.
+# Side data. Written once; finished, it never changes.
 side_uploads = Table(
     "side_uploads",
     metadata,

@@ -37,25 +37,25 @@ def get(tx: Connection, project: Project, display_name: str) -> Source:
     Raises:
         ServiceError: SOURCE_NOT_FOUND.
     """
-    found = by_name(tx, project, [display_name])
-    if not found:
+    by_display_name = by_name(tx, project, [display_name])
+    if not by_display_name:
         raise ServiceError(
             Reason.SOURCE_NOT_FOUND,
             f'project "{project.project_id}" has no source "{display_name}"',
             metadata={"project": project.project_id, "source": display_name},
         )
-    return found[display_name]
+    return by_display_name[display_name]
 
 
 def by_name(tx: Connection, project: Project, display_names: Sequence[str]) -> dict[str, Source]:
     """Those of the named sources that live."""
-    found = {}
+    living = {}
     for names in batches(display_names):
         query = select(schema.sources).where(
             _columns.project_key == project.key, _columns.deleted_version == 0, _columns.display_name.in_(names)
         )
-        found.update({row.display_name: _source(row) for row in tx.execute(query)})
-    return found
+        living.update({row.display_name: _source(row) for row in tx.execute(query)})
+    return living
 
 
 def list_page(tx: Connection, project: Project, page: Page[int]) -> list[Source]:

@@ -1,274 +1,279 @@
-"""The writing side of votes: an upload takes chunks, each durable at once, and becomes visible as a whole."""
+"""The protocol of uploads, of votes and of side data alike.
+
+An upload takes chunks, each durable at once, and becomes visible as a whole when it is finished. One stream at a time
+writes: opening an upload again takes it over, so that a client that lost its connection is not kept out by what is left
+of that connection on the server.
+"""
 
 import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
 
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
-from weaklabel_server.store import items, projects, schema, sources
-from weaklabel_server.store.chunks import PackedChunk, pack_positions, unpack_ids
+from weaklabel_server.store import projects, schema
+from weaklabel_server.store.chunks import unpack_ids
 from weaklabel_server.store.projects import Project
 
-_uploads = schema.uploads.c
-_chunks = schema.chunks.c
 
-
-@dataclass(frozen=True)
-class Upload:
-    """An upload as it stands. `writer` names the stream that may add to it; version is 0 until it is finished."""
+@dataclass(frozen=True, kw_only=True)
+class Upload(ABC):
+    """An upload as it stands. `writer` names the stream that may add to it until it is finished."""
 
     key: int
     upload_id: str
-    source_names: tuple[str, ...]
     content_digest: bytes
     writer: str
     named_items: bool | None
     committed_rows: int
-    version: int
+
+    @property
+    @abstractmethod
+    def is_finished(self) -> bool:
+        """Whether it is visible, and takes no more chunks."""
 
 
-def open_upload(
-    tx: Connection, project_id: str, upload_id: str, source_names: tuple[str, ...], content_digest: bytes
-) -> tuple[Project, Upload]:
-    """Begins an upload, or takes up one that was broken off, or finds that it is finished.
+AnyUpload = TypeVar("AnyUpload", bound=Upload)
 
-    Whoever opens an unfinished upload becomes its writer: a client that lost its connection must not be kept out by
-    what is left of that connection on the server.
 
-    Raises:
-        ServiceError: PROJECT_NOT_FOUND, UPLOAD_ID_REUSED.
-    """
-    project = projects.get(tx, project_id)
-    known = _find(tx, project, upload_id)
-    if known is not None and (known.source_names != source_names or known.content_digest != content_digest):
-        field = "open.sources" if known.source_names != source_names else "open.content_digest"
-        raise invalid(
-            field, f"upload {upload_id} was begun with another value of this field", reason=Reason.UPLOAD_ID_REUSED
-        )
-    if known is None and content_digest:
-        known = _same_content(tx, project, source_names, content_digest)
-    if known is None:
-        tx.execute(
-            insert(schema.uploads).values(
-                project_key=project.key,
-                upload_id=upload_id,
-                source_names=list(source_names),
-                content_digest=content_digest,
-                writer="",
-                update_time=now_micros(),
+class UploadTables(Generic[AnyUpload]):
+    """The protocol on the tables of one kind of upload: its rows, and their chunks."""
+
+    def __init__(
+        self,
+        *,
+        uploads: Table,
+        chunks: Table,
+        id_column: str,
+        subject: str,
+        subject_field: str,
+        error_key: str,
+        unfinished: ColumnElement[bool],
+        from_row: Callable[[Row[Any]], AnyUpload],
+    ) -> None:
+        """Binds the protocol to tables.
+
+        Args:
+            uploads: One row for each upload.
+            chunks: One row for each chunk; its first column is the key of the upload.
+            id_column: Of the id that the client chose.
+            subject: The column of what an upload is of, which like the digest is the same each time it is opened.
+            subject_field: Its field in the request.
+            error_key: The name of the id in the metadata of errors.
+            unfinished: Selects uploads that are not finished.
+            from_row: Makes the upload of a row.
+        """
+        self._uploads = uploads
+        self._chunks = chunks
+        self._owner = next(iter(chunks.c))
+        self._id_column = id_column
+        self._subject = subject
+        self._subject_field = subject_field
+        self._error_key = error_key
+        self._unfinished = unfinished
+        self._from_row = from_row
+
+    def open(
+        self,
+        tx: Connection,
+        project_id: str,
+        upload_id: str,
+        content_digest: bytes,
+        *,
+        subject: Any,
+        same_content: Callable[[Project], AnyUpload | None],
+        **columns: Any,
+    ) -> tuple[Project, AnyUpload]:
+        """Begins an upload, or takes up one that was broken off, or finds that it is finished.
+
+        Args:
+            tx: The transaction.
+            project_id: The project.
+            upload_id: The id that the client chose.
+            content_digest: Of all that is uploaded; empty where the client gives none.
+            subject: What the upload is of.
+            same_content: Finds an upload of the same content under another id.
+            columns: Further columns of a new row.
+
+        Raises:
+            ServiceError: PROJECT_NOT_FOUND, UPLOAD_ID_REUSED.
+        """
+        project = projects.get(tx, project_id)
+        upload = self.find(tx, project, upload_id)
+        if upload is not None:
+            same_subject = getattr(upload, self._subject) == subject
+            if not same_subject or upload.content_digest != content_digest:
+                raise invalid(
+                    "open.content_digest" if same_subject else self._subject_field,
+                    f"upload {upload_id} was begun with another value of this field",
+                    reason=Reason.UPLOAD_ID_REUSED,
+                )
+        elif content_digest:
+            upload = same_content(project)
+        if upload is None:
+            values = {self._id_column: upload_id, self._subject: subject, **columns}
+            tx.execute(
+                insert(self._uploads).values(
+                    project_key=project.key,
+                    content_digest=content_digest,
+                    writer="",
+                    update_time=now_micros(),
+                    **values,
+                )
             )
-        )
-        known = _find(tx, project, upload_id)
-        assert known is not None
-    if not known.version:
-        tx.execute(
-            update(schema.uploads)
-            .where(_uploads.key == known.key)
-            .values(writer=uuid.uuid4().hex, update_time=now_micros())
-        )
-    return project, _get(tx, known.key)
+            upload = self.find(tx, project, upload_id)
+            assert upload is not None
+        if not upload.is_finished:
+            self.change(tx, upload, writer=uuid.uuid4().hex)
+        return project, self._get(tx, upload.key)
 
+    def append(
+        self,
+        tx: Connection,
+        upload: AnyUpload,
+        *,
+        row_offset: int,
+        rows: int,
+        named: bool,
+        insert_chunk: Callable[[AnyUpload], Mapping[str, Any]],
+        naming_matters: bool = True,
+    ) -> int:
+        """Adds a chunk and returns the number of rows committed. Rows committed before are not written again.
 
-def append(tx: Connection, upload: Upload, row_offset: int, chunk: PackedChunk) -> int:
-    """Adds a chunk and returns the number of rows committed. Rows committed before are not written again.
+        Args:
+            tx: The transaction.
+            upload: The upload, as its stream opened it.
+            row_offset: The first row of the chunk.
+            rows: Its number of rows.
+            named: Whether it names its items.
+            insert_chunk: Writes the chunk of an upload as it stands; returns further columns of the upload to change.
+            naming_matters: Whether all rows of a project are named, or none.
 
-    Raises:
-        ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_OFFSET_MISMATCH, ITEM_NAMING_MIXED.
-    """
-    current = _writable(tx, upload)
-    committed = current.committed_rows
-    if row_offset + chunk.rows <= committed:
+        Raises:
+            ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_OFFSET_MISMATCH, ITEM_NAMING_MIXED; whatever
+                insert_chunk raises.
+        """
+        current = self._writable(tx, upload)
+        committed = current.committed_rows
+        if row_offset + rows <= committed:
+            return committed
+        if row_offset != committed:
+            description = f"the next chunk begins with row {committed}, not {row_offset}"
+            raise _mismatch(Reason.ROW_OFFSET_MISMATCH, "chunk.row_offset", description, committed)
+        if naming_matters:
+            self.check_naming(tx, current, named=named)
+        changed = insert_chunk(current)
+        committed += rows
+        self.change(tx, current, committed_rows=committed, named_items=named, **changed)
         return committed
-    if row_offset != committed:
-        description = f"the next chunk begins with row {committed}, not {row_offset}"
+
+    def complete(self, tx: Connection, upload: AnyUpload, total_rows: int) -> AnyUpload:
+        """An upload as it stands, of which all rows are committed, so that it can be finished.
+
+        Raises:
+            ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_COUNT_MISMATCH; INVALID_FIELD when it is empty.
+        """
+        current = self._writable(tx, upload)
+        committed = current.committed_rows
+        if total_rows != committed:
+            description = f"{committed} rows are committed, not {total_rows}"
+            raise _mismatch(Reason.ROW_COUNT_MISMATCH, "finish.total_rows", description, committed)
+        if total_rows == 0:
+            raise invalid("finish.total_rows", "an upload has at least one row")
+        return current
+
+    def item_ids(self, tx: Connection, upload: AnyUpload) -> dict[int, list[str]]:
+        """The item ids of each chunk by its first row, in order.
+
+        Raises:
+            ServiceError: INVALID_FIELD when one of them is in two rows.
+        """
+        query = (
+            select(self._chunks.c.row_offset, self._chunks.c.item_ids)
+            .where(self._owner == upload.key)
+            .order_by(self._chunks.c.row_offset)
+        )
+        ids_by_chunk = {row.row_offset: unpack_ids(row.item_ids) for row in tx.execute(query)}
+        _check_distinct([one for ids in ids_by_chunk.values() for one in ids])
+        return ids_by_chunk
+
+    def check_naming(self, tx: Connection, upload: AnyUpload, *, named: bool) -> None:
+        """Refuses item ids in a project that numbers its items, and rows without ids in one that names them.
+
+        Raises:
+            ServiceError: ITEM_NAMING_MIXED.
+        """
+        decided = upload.named_items if upload.named_items is not None else self.project_of(tx, upload).named_items
+        if decided in (None, named):
+            return
+        description = (
+            "this project names its items: every row needs an id"
+            if decided
+            else "this project numbers its items by position: chunks must not hold item ids"
+        )
         raise ServiceError(
-            Reason.ROW_OFFSET_MISMATCH,
-            description,
-            metadata={"committed_rows": str(committed)},
-            violations=[FieldViolation("chunk.row_offset", description)],
+            Reason.ITEM_NAMING_MIXED, description, violations=[FieldViolation("chunk.item_ids", description)]
         )
-    named = chunk.item_ids is not None
-    _check_naming(tx, current, named=named)
-    tx.execute(
-        insert(schema.chunks).values(
-            upload_key=current.key,
-            row_offset=row_offset,
-            rows=chunk.rows,
-            vote_count=chunk.vote_count,
-            sparse=chunk.sparse,
-            dtype=chunk.dtype,
-            item_ids=chunk.item_ids,
-            first_position=None if named else row_offset,
-            last_position=None if named else row_offset + chunk.rows - 1,
-            votes=chunk.votes,
-            candidate_sets=chunk.candidate_sets,
-            soft_votes=chunk.soft_votes,
+
+    def change(self, tx: Connection, upload: AnyUpload, **columns: Any) -> None:
+        """Sets columns of an upload, and the time at which it was last written to."""
+        statement = update(self._uploads).where(self._uploads.c.key == upload.key)
+        tx.execute(statement.values(update_time=now_micros(), **columns))
+
+    def find(self, tx: Connection, project: Project, upload_id: str) -> AnyUpload | None:
+        """An upload by its id, or None."""
+        query = select(self._uploads).filter_by(project_key=project.key, **{self._id_column: upload_id})
+        row = tx.execute(query).first()
+        return None if row is None else self._from_row(row)
+
+    def project_of(self, tx: Connection, upload: AnyUpload) -> Project:
+        """The project of an upload, as it stands."""
+        query = (
+            select(schema.projects.c.project_id)
+            .join(self._uploads, self._uploads.c.project_key == schema.projects.c.key)
+            .where(self._uploads.c.key == upload.key)
         )
-    )
-    committed += chunk.rows
-    tx.execute(
-        update(schema.uploads)
-        .where(_uploads.key == current.key)
-        .values(committed_rows=committed, named_items=named, update_time=now_micros())
-    )
-    return committed
+        return projects.get(tx, tx.execute(query).scalar_one())
 
+    def remove_abandoned(self, tx: Connection, before: int) -> None:
+        """Deletes unfinished uploads that nobody has added to since a time."""
+        tx.execute(delete(self._uploads).where(self._unfinished, self._uploads.c.update_time < before))
 
-def finish(tx: Connection, upload: Upload, total_rows: int, *, max_cells: int) -> int:
-    """Makes the votes of an upload visible, as a new version, which it returns.
-
-    Raises:
-        ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_COUNT_MISMATCH, ITEM_NAMING_MIXED, PROJECT_TOO_LARGE;
-            INVALID_FIELD when an item id stands twice in the upload, or the upload is empty.
-    """
-    current = _writable(tx, upload)
-    if total_rows != current.committed_rows:
-        description = f"{current.committed_rows} rows are committed, not {total_rows}"
-        raise ServiceError(
-            Reason.ROW_COUNT_MISMATCH,
-            description,
-            metadata={"committed_rows": str(current.committed_rows)},
-            violations=[FieldViolation("finish.total_rows", description)],
-        )
-    if total_rows == 0:
-        raise invalid("finish.total_rows", "an upload has at least one row")
-    named = bool(current.named_items)
-    _check_naming(tx, current, named=named)
-    project = _project_of(tx, current)
-    item_count = _place_items(tx, project, current) if named else max(project.item_count, total_rows)
-    version = sources.add_version(tx, project, item_count)
-    source_keys = sources.touch(tx, project, current.source_names, version)
-    tx.execute(update(schema.projects).where(schema.projects.c.key == project.key).values(named_items=named))
-    tx.execute(
-        update(schema.uploads)
-        .where(_uploads.key == current.key)
-        .values(version=version, source_keys=source_keys, writer="", update_time=now_micros())
-    )
-    after = _project_of(tx, current)
-    if after.item_count * after.source_count > max_cells:
-        raise ServiceError(
-            Reason.PROJECT_TOO_LARGE,
-            f"{after.item_count} items x {after.source_count} sources are more than the {max_cells} cells that this "
-            "server allows a project; see WEAKLABEL_MAX_VOTES_CELLS",
-        )
-    return version
-
-
-def remove_abandoned(tx: Connection, before: int) -> None:
-    """Deletes unfinished uploads that nobody has added to since a time."""
-    tx.execute(delete(schema.uploads).where(_uploads.version == 0, _uploads.update_time < before))
-
-
-def _same_content(tx: Connection, project: Project, names: tuple[str, ...], digest: bytes) -> Upload | None:
-    """The upload that makes one with this content needless: the newest to touch any of its sources, or a broken one."""
-    query = select(schema.uploads).where(_uploads.project_key == project.key, _uploads.content_digest == digest)
-    living = sources.by_name(tx, project, names)
-    if len(living) == len(names):
-        # Each version is one upload, so the newest that any of them took part in is the one to look at.
-        newest = max(source.last_version for source in living.values())
-        row = tx.execute(query.where(_uploads.version == newest)).first()
-        if row is not None and tuple(row.source_names) == names:
-            return _upload(row)
-    for row in tx.execute(query.where(_uploads.version == 0).order_by(_uploads.key.desc())):
-        if tuple(row.source_names) == names:
-            return _upload(row)
-    return None
-
-
-def _place_items(tx: Connection, project: Project, upload: Upload) -> int:
-    """Gives the rows of an upload their positions; returns the number of items of the project with it."""
-    query = select(_chunks.row_offset, _chunks.item_ids).where(_chunks.upload_key == upload.key)
-    ids_by_chunk = {
-        row.row_offset: unpack_ids(row.item_ids) for row in tx.execute(query.order_by(_chunks.row_offset)).all()
-    }
-    all_ids = [one for ids in ids_by_chunk.values() for one in ids]
-    _check_distinct(all_ids)
-    position_of = items.add_missing(tx, project, all_ids)
-    for row_offset, ids in ids_by_chunk.items():
-        positions = np.fromiter((position_of[one] for one in ids), np.int64, len(ids))
-        first, last = int(positions.min()), int(positions.max())
-        in_order = np.array_equal(positions, np.arange(first, first + len(ids)))
-        tx.execute(
-            update(schema.chunks)
-            .where(_chunks.upload_key == upload.key, _chunks.row_offset == row_offset)
-            .values(
-                first_position=first,
-                last_position=last,
-                positions=None if in_order else pack_positions(positions),
-                item_ids=None,
+    def _writable(self, tx: Connection, upload: AnyUpload) -> AnyUpload:
+        current = self._get(tx, upload.key)
+        if current.writer != upload.writer:
+            raise ServiceError(
+                Reason.UPLOAD_TAKEN_OVER,
+                f"another stream has opened upload {upload.upload_id} since",
+                metadata={self._error_key: upload.upload_id},
             )
-        )
-    return max(project.item_count, 1 + max(position_of.values()))
+        return current
+
+    def _get(self, tx: Connection, key: int) -> AnyUpload:
+        row = tx.execute(select(self._uploads).where(self._uploads.c.key == key)).first()
+        if row is None:
+            raise ServiceError(Reason.UPLOAD_NOT_FOUND, "the upload is gone: its project was deleted")
+        return self._from_row(row)
 
 
-def _check_distinct(item_ids: list[str]) -> None:
+def _mismatch(reason: Reason, field: str, description: str, committed: int) -> ServiceError:
+    return ServiceError(
+        reason,
+        description,
+        metadata={"committed_rows": str(committed)},
+        violations=[FieldViolation(field, description)],
+    )
+
+
+def _check_distinct(item_ids: Sequence[str]) -> None:
     if len(set(item_ids)) == len(item_ids):
         return
-    seen: dict[str, int] = {}
+    row_of: dict[str, int] = {}
     for row, one in enumerate(item_ids):
-        if one in seen:
-            raise invalid("chunk.item_ids", f'item "{one}" is in rows {seen[one]} and {row} of the upload')
-        seen[one] = row
-
-
-def _check_naming(tx: Connection, upload: Upload, *, named: bool) -> None:
-    decided = upload.named_items if upload.named_items is not None else _project_of(tx, upload).named_items
-    if decided in (None, named):
-        return
-    description = (
-        "this project names its items: every row needs an id"
-        if decided
-        else "this project numbers its items by position: chunks must not hold item ids"
-    )
-    raise ServiceError(
-        Reason.ITEM_NAMING_MIXED, description, violations=[FieldViolation("chunk.item_ids", description)]
-    )
-
-
-def _writable(tx: Connection, upload: Upload) -> Upload:
-    current = _get(tx, upload.key)
-    if current.writer != upload.writer:
-        raise ServiceError(
-            Reason.UPLOAD_TAKEN_OVER,
-            f"another stream has opened upload {upload.upload_id} since",
-            metadata={"upload_id": upload.upload_id},
-        )
-    return current
-
-
-def _get(tx: Connection, key: int) -> Upload:
-    row = tx.execute(select(schema.uploads).where(_uploads.key == key)).first()
-    if row is None:
-        raise ServiceError(Reason.UPLOAD_NOT_FOUND, "the upload is gone: its project was deleted")
-    return _upload(row)
-
-
-def _find(tx: Connection, project: Project, upload_id: str) -> Upload | None:
-    row = tx.execute(select(schema.uploads).filter_by(project_key=project.key, upload_id=upload_id)).first()
-    return None if row is None else _upload(row)
-
-
-def _project_of(tx: Connection, upload: Upload) -> Project:
-    query = (
-        select(schema.projects.c.project_id)
-        .join(schema.uploads, _uploads.project_key == schema.projects.c.key)
-        .where(_uploads.key == upload.key)
-    )
-    return projects.get(tx, tx.execute(query).scalar_one())
-
-
-def _upload(row: Row[Any]) -> Upload:
-    return Upload(
-        key=row.key,
-        upload_id=row.upload_id,
-        source_names=tuple(row.source_names),
-        content_digest=row.content_digest,
-        writer=row.writer,
-        named_items=row.named_items,
-        committed_rows=row.committed_rows,
-        version=row.version,
-    )
+        if one in row_of:
+            raise invalid("chunk.item_ids", f'item "{one}" is in rows {row_of[one]} and {row} of the upload')
+        row_of[one] = row

@@ -1,6 +1,6 @@
-"""The reading side of votes: a version is what its finished uploads say, the later over the earlier.
+"""The reading side of votes: a version holds the votes of its finished uploads, the later over the earlier.
 
-A source that was deleted is no column from that version on; what it said stays for the versions before.
+A source that was deleted is not a column from that version on; its votes stay for the versions before.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _uploads = schema.uploads.c
 _chunks = schema.chunks.c
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """One version of the votes of a project: N items, M sources."""
 
@@ -43,7 +43,7 @@ class View:
         return len(self.project.classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Piece:
     """One chunk, seen from a view: its items and those of its columns that the view still has."""
 
@@ -85,7 +85,7 @@ class _Piece:
 
 
 class _Codebook:
-    """What the chunks of a view that touch items start..stop-1 say beyond single classes, under one set of codes."""
+    """The candidate sets and soft votes for items start..stop-1 of a view, of all chunks, under one set of codes."""
 
     def __init__(self, tx: Connection, seen: View, start: int, stop: int) -> None:
         query = (
@@ -192,16 +192,16 @@ def read_sparse(tx: Connection, seen: View) -> Votes:
     for _, upload in groupby(pieces, key=lambda piece: piece.row.upload_key):
         covered = np.zeros(seen.item_count, bool)
         replaced = np.zeros(len(seen.source_names), bool)
-        said = []
+        new = []
         for piece in upload:
             at, column, label = piece.triples()
-            said.append((piece.positions[at], column, label.astype(np.int32)))
+            new.append((piece.positions[at], column, label.astype(np.int32)))
             covered[piece.positions] = True
             replaced[piece.to_columns] = True
-        # An upload speaks for all its cells: an abstain in it takes back an earlier vote.
+        # An upload replaces all its cells: an abstain in it takes back an earlier vote.
         stays = ~(covered[items] & replaced[columns])
         items, columns, labels = (
-            np.concatenate(parts) for parts in zip((items[stays], columns[stays], labels[stays]), *said, strict=True)
+            np.concatenate(parts) for parts in zip((items[stays], columns[stays], labels[stays]), *new, strict=True)
         )
     return Votes.from_triples(
         items,
@@ -241,5 +241,11 @@ def _pieces(tx: Connection, seen: View, codebook: _Codebook, start: int, stop: i
             if row.positions is None
             else unpack_positions(row.positions)
         )
-        table = codebook.table_of.get((row.upload_key, row.row_offset))
-        yield _Piece(row, positions, from_columns, columns[from_columns], len(columns), table)
+        yield _Piece(
+            row=row,
+            positions=positions,
+            from_columns=from_columns,
+            to_columns=columns[from_columns],
+            width=len(columns),
+            table=codebook.table_of.get((row.upload_key, row.row_offset)),
+        )

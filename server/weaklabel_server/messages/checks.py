@@ -12,7 +12,7 @@ MAX_SOURCES = 10_000
 
 
 class Faults:
-    """Collects faults, so that a caller is told of all of them at once."""
+    """Collects faults, so that one error names all of them."""
 
     def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
@@ -31,7 +31,7 @@ class Faults:
 
 
 def check_request_id(request: Repeatable) -> None:
-    """Refuses a request id that is no UUID4, and puts it in lower case; an empty one is none at all."""
+    """Refuses a request id that is not a UUID4, and puts it in lower case; an empty one counts as none."""
     if request.request_id:
         check_uuid(request.request_id, field="request_id", version=4)
         # A UUID means the same in either case, so that a call repeated in the other one is a repetition.
@@ -39,7 +39,7 @@ def check_request_id(request: Repeatable) -> None:
 
 
 def check_uuid(value: str, *, field: str, version: int | None = None) -> None:
-    """Refuses what is no UUID in its usual form, such as 0f8fad5b-d9cb-469f-a165-70867728950e."""
+    """Refuses what is not a UUID in its usual form, such as 0f8fad5b-d9cb-469f-a165-70867728950e."""
     try:
         parsed = uuid.UUID(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a message says of items beside the votes: every value is checked, and the first fault is named by its place."""
+"""Side information in requests: every value is checked, and the error names the place of the first fault."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ from weaklabel.side_information import bags
 from weaklabel.side_information.bags import Bags
 from weaklabel_protocol.v1 import side_data_pb2, tensor_pb2
 from weaklabel_server.errors import invalid
-from weaklabel_server.services.checks import check_names
-from weaklabel_server.services.tensors import MAX_ROWS, read_distributions, read_floats, read_integers
+from weaklabel_server.messages.checks import check_names
+from weaklabel_server.messages.rows import MAX_ROWS
+from weaklabel_server.messages.tensors import read_distributions, read_floats, read_integers
 from weaklabel_server.store.side_data import SideKind
 
 Features = NDArray[np.float32] | sp.csr_array
@@ -33,11 +34,11 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class SideRows:
-    """What is known of n rows; None where nothing is said.
+    """Side information about n rows; None where a kind is not given.
 
     Attributes:
         gold: [n] class, -1 where it is not known.
-        prior: [n, K], NaN in rows of which nothing is known.
+        prior: [n, K], NaN in rows without a belief.
         groups: [n] names.
         features: [n, columns].
         bags: of items by their positions or ids.
@@ -58,7 +59,7 @@ class SideRows:
 
 
 def kinds_of(message: side_data_pb2.SideRows) -> dict[SideKind, str]:
-    """What a message speaks of, and in which field.
+    """The kinds of side information in a message, and the field of each.
 
     Raises:
         ServiceError: INVALID_FIELD when it gives features twice.
@@ -70,7 +71,7 @@ def kinds_of(message: side_data_pb2.SideRows) -> dict[SideKind, str]:
 
 
 def read_side_rows(message: side_data_pb2.SideRows, *, field: str, rows: int, n_classes: int) -> SideRows:
-    """Decodes and checks what is said of so many rows, items or bags; `field` is where the message stands.
+    """Decodes and checks side information about so many rows, items or bags; `field` is where the message stands.
 
     Raises:
         ServiceError: INVALID_FIELD.
@@ -184,12 +185,12 @@ def _bags(message: side_data_pb2.Bags, *, field: str, n_classes: int) -> Bags:
         raise invalid(f"{field}.sizes.data", f"they say {sizes.sum()} items; {len(items)} are given")
     members = np.split(items, np.cumsum(sizes)[:-1])
     try:
-        return _made(message, members, field=field, n_classes=n_classes)
+        return _bags_of_kind(message, members, field=field, n_classes=n_classes)
     except InvalidArgumentError as error:
         raise invalid(field, str(error)) from None
 
 
-def _made(message: side_data_pb2.Bags, members: list[NDArray[Any]], *, field: str, n_classes: int) -> Bags:
+def _bags_of_kind(message: side_data_pb2.Bags, members: list[NDArray[Any]], *, field: str, n_classes: int) -> Bags:
     match message.kind:
         case side_data_pb2.BAG_KIND_CLASS_COUNTS:
             return bags.class_counts(_values(message, members, field=field, columns=n_classes), members)

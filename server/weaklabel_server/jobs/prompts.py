@@ -2,10 +2,10 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from math import inf, isnan
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from weaklabel.errors import InvalidArgumentError, WeaklabelError
 from weaklabel.labeling import LabelingFunctionWarning
 from weaklabel.prompts import Budget, Endpoint, EndpointError, Plan, PromptEngine, PromptFunction, PromptRun
 from weaklabel.prompts.cache import Entry, ResponseCache
-from weaklabel.prompts.responses.parser import usage
 from weaklabel.votes import Votes
 from weaklabel_protocol.v1 import side_data_pb2
 from weaklabel_server.errors import Reason, ServiceError, invalid
+from weaklabel_server.jobs.spending import ChargedCache, Cost, cost_of, most_in_flight, open_budget
 from weaklabel_server.prompt_settings import BudgetTable, EndpointTable, PromptFile
 from weaklabel_server.store import projects, prompts, side_data
 from weaklabel_server.store.database import Database
@@ -44,29 +44,8 @@ class Items:
     ids: list[str] | None
 
 
-@dataclass(frozen=True)
-class _Most:
-    """The most that one call may cost."""
-
-    money: float
-    tokens: float
-
-
-class _ChargedCache(ResponseCache):
-    """The responses, each paid for in the books before it counts: what a killed server has spent is not forgotten."""
-
-    def __init__(self, path: Path, charge: Callable[[Sequence[Entry]], None]) -> None:
-        super().__init__(path)
-        self._charge = charge
-
-    def put_many(self, entries: Iterable[Entry]) -> None:
-        listed = list(entries)
-        self._charge(listed)
-        super().put_many(listed)
-
-
 class Prompts:
-    """Plans and runs prompts. Its methods block, but for `check`: run them in a thread."""
+    """Plans and runs prompts. Its methods block, except `check`: run them in a thread."""
 
     def __init__(
         self,
@@ -83,7 +62,7 @@ class Prompts:
         Raises:
             weaklabel.errors.InvalidArgumentError: The settings of an endpoint cannot be used.
         """
-        # What fails is told by the run, not by the log.
+        # What fails is in the result of the run, not in the log.
         warnings.simplefilter("ignore", LabelingFunctionWarning)
         self._database = database
         self._settings = settings
@@ -116,6 +95,16 @@ class Prompts:
                 "WEAKLABEL_MAX_PROMPT_CALLS",
             )
         return functions, side
+
+    def create(self, tx: Connection, project_id: str, settings: PromptSettings) -> Operation:
+        """Adds a run to the queue, if this server can run it.
+
+        Raises:
+            ServiceError: PROJECT_NOT_FOUND; as of check.
+        """
+        project = projects.get(tx, project_id)
+        self.check(tx, project, settings)
+        return prompts.create(tx, project, settings)
 
     def check_prompts(self, declared: Sequence[Mapping[str, Any]], project: Project) -> list[PromptFunction]:
         """The prompts of declarations, if this server runs them.
@@ -185,23 +174,35 @@ class Prompts:
         progress = PromptProgress(Stage.ASKING)
         report(progress)
         most = self._most_of_calls(functions, items)
-        budget = self._open(operation, project, functions, len(items.texts), most)
+        in_flight = most_in_flight(functions, self._endpoints, len(items.texts), most)
+        with self._database.write() as tx:
+            budget = open_budget(tx, operation, project, self.budget(project), in_flight)
 
         def charge(entries: Sequence[Entry]) -> None:
-            costs = [self._cost(entry, most[entry.model]) for entry in entries]
+            costs = [cost_of(entry, most[entry.model], self._prices) for entry in entries]
             with self._database.write() as tx:
                 prompts.charge(tx, operation, sum(one.money for one in costs), sum(one.tokens for one in costs))
 
-        def tell(now: library.PromptProgress) -> None:
+        def on_progress(now: library.PromptProgress) -> None:
             nonlocal progress
-            counts = now.total, now.done, now.cached, now.errors, now.missing
-            progress = PromptProgress(Stage.ASKING, *counts, now.money, now.tokens, now.seconds, now.rate)
+            progress = PromptProgress(
+                Stage.ASKING,
+                total=now.total,
+                done=now.done,
+                cached=now.cached,
+                errors=now.errors,
+                missing=now.missing,
+                money=now.money,
+                tokens=now.tokens,
+                seconds=now.seconds,
+                rate=now.rate,
+            )
             report(progress)
 
         try:
-            with closing(_ChargedCache(self._cache_path, charge)) as cache:
+            with closing(ChargedCache(self._cache_path, charge)) as cache:
                 engine = self._engine(cache, budget)
-                ran = library.run(functions, items.texts, engine, n_classes=len(project.classes), progress=tell)
+                ran = library.run(functions, items.texts, engine, n_classes=len(project.classes), progress=on_progress)
         except BaseException as error:
             # Refused before anything was answered: nothing is billed. Else what was in flight may be.
             refused = isinstance(error, EndpointError) and progress.done <= progress.cached
@@ -224,57 +225,22 @@ class Prompts:
     def _engine(self, cache: ResponseCache | Path | None, budget: Budget | None = None) -> PromptEngine:
         return PromptEngine(endpoints=self._endpoints, cache=cache, prices=self._prices, budget=budget)
 
-    def _open(
-        self,
-        operation: Operation,
-        project: Project,
-        functions: Sequence[PromptFunction],
-        n_items: int,
-        most: Mapping[str, _Most],
-    ) -> Budget | None:
-        """Opens the books of a run: returns what is left to spend, and notes what may be lost when the server dies."""
-        limit = self.budget(project)
-        with self._database.write() as tx:
-            prompts.break_off(tx, operation)  # a start that was killed
-            spent = prompts.spending(tx, project)
-            left_money = inf if limit.money is None else max(limit.money - spent.money - spent.unconfirmed_money, 0.0)
-            left_tokens = (
-                inf if limit.tokens is None else max(limit.tokens - spent.tokens - spent.unconfirmed_tokens, 0.0)
-            )
-            held_money = held_tokens = 0.0
-            for name, endpoint in self._endpoints.items():
-                there = [one for one in functions if one.endpoint == name]
-                n_calls = min(endpoint.concurrency, n_items * sum(one.samples for one in there))
-                held_money += n_calls * max((most[one.model].money for one in there), default=0.0)
-                held_tokens += n_calls * max((most[one.model].tokens for one in there), default=0.0)
-            prompts.hold(tx, operation, min(held_money, left_money), min(held_tokens, left_tokens))
-        if limit.money is None and limit.tokens is None:
-            return None
-        return Budget(None if limit.money is None else left_money, None if limit.tokens is None else left_tokens)
-
-    def _most_of_calls(self, functions: Sequence[PromptFunction], items: Items) -> dict[str, _Most]:
+    def _most_of_calls(self, functions: Sequence[PromptFunction], items: Items) -> dict[str, Cost]:
         """By model, the most that one call may cost: that about the longest item."""
         longest = max(items.texts, key=lambda texts: sum(len(str(text).encode()) for text in texts.values()))
-        most: dict[str, _Most] = {}
+        most: dict[str, Cost] = {}
         for function in functions:
             try:
                 (one,) = library.plan([function], [longest], self._engine(None)).prompts
             except InvalidArgumentError as error:
                 raise invalid("prompts", str(error)) from None
-            calls, before = max(one.calls, 1), most.get(function.model, _Most(0.0, 0.0))
+            calls, before = max(one.calls, 1), most.get(function.model, Cost(0.0, 0.0))
             money, tokens = (one.most_money or 0.0) / calls, one.most_tokens / calls
-            most[function.model] = _Most(max(money, before.money), max(tokens, before.tokens))
+            most[function.model] = Cost(max(money, before.money), max(tokens, before.tokens))
         return most
 
-    def _cost(self, entry: Entry, most: _Most) -> _Most:
-        """What a response has cost; the most that it may have cost where the endpoint does not say."""
-        tokens, price = usage(json.loads(entry.response)), self._prices.of(entry.model)
-        if tokens is None:
-            return most
-        return _Most(0.0 if price is None else price.of(tokens), tokens.total)
-
     def _without_urls(self, message: str) -> str:
-        """A message that calls endpoints by their names."""
+        """A message that names endpoints instead of their URLs."""
         for name, endpoint in self._endpoints.items():
             message = message.replace(endpoint.url, f'endpoint "{name}"')
         return message
@@ -305,7 +271,7 @@ def _endpoint(table: EndpointTable, max_runs: int) -> Endpoint:
 
 
 def _listed(text: str | None) -> list[Any] | None:
-    """A list in JSON; None where it is none, which is then an error of the item."""
+    """A list in JSON; None where it is not one, which is then an error of the item."""
     try:
         value = json.loads(text or "")
     except (ValueError, RecursionError):  # the latter where brackets are nested deep

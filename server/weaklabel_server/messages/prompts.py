@@ -1,13 +1,43 @@
-"""Declarations of prompts: from the contract's message to what weaklabel.prompts.PromptFunction.from_dict reads."""
+"""Prompts: declarations for weaklabel.prompts.PromptFunction.from_dict; plans, runs and spending as messages."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import MessageToDict
 
 from weaklabel_protocol.v1 import prompts_pb2
+from weaklabel_server import names
 from weaklabel_server.errors import invalid
+from weaklabel_server.messages.checks import check_names
+from weaklabel_server.messages.resources import timestamp
+from weaklabel_server.prompt_settings import BudgetTable
+from weaklabel_server.store.operations import PromptSettings
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.prompts import PromptRun, Spending
+
+if TYPE_CHECKING:
+    from weaklabel.prompts import Plan
+
+MAX_PROMPTS = 100
 
 _VOTES = {prompts_pb2.PROMPT_VOTES_ANSWER: "answer", prompts_pb2.PROMPT_VOTES_LOGPROBS: "logprobs"}
+
+
+def read_settings(parent: str, declared: Sequence[prompts_pb2.Prompt], items: str) -> tuple[str, PromptSettings]:
+    """The project and the settings of a plan or a run, checked to the extent that it takes no store.
+
+    Raises:
+        ServiceError: INVALID_FIELD.
+    """
+    project_id = names.parse_project(parent, field="parent")
+    owner, side_data_id = names.parse_side_data(items, field="items")
+    if owner != project_id:
+        raise invalid("items", f'side data of "{parent}", got "{items}"')
+    if not declared:
+        raise invalid("prompts", "at least one prompt")
+    check_names([one.name for one in declared], field="prompts", what="prompts", limit=MAX_PROMPTS)
+    read = tuple(read_prompt(one, field=f"prompts[{at}]") for at, one in enumerate(declared))
+    return project_id, PromptSettings(read, side_data_id)
 
 
 def read_prompt(message: prompts_pb2.Prompt, *, field: str) -> dict[str, Any]:
@@ -81,3 +111,48 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def plan_messages(plan: "Plan") -> list[prompts_pb2.PromptPlan]:
+    """A plan as messages, one for each prompt."""
+    return [
+        prompts_pb2.PromptPlan(
+            name=one.name,
+            model=one.model,
+            calls=one.calls,
+            cached=one.cached,
+            errors=one.errors,
+            input_tokens=one.input_tokens,
+            output_tokens=one.output_tokens,
+            most_tokens=one.most_tokens,
+            money=one.money,
+            most_money=one.most_money,
+        )
+        for one in plan.prompts
+    ]
+
+
+def spending_message(spending: Spending, budget: BudgetTable | None = None) -> prompts_pb2.PromptSpending:
+    """What was spent, and may be, as a message."""
+    return prompts_pb2.PromptSpending(
+        money=spending.money,
+        tokens=spending.tokens,
+        unconfirmed_money=spending.unconfirmed_money,
+        unconfirmed_tokens=spending.unconfirmed_tokens,
+        budget_money=None if budget is None else budget.money,
+        budget_tokens=None if budget is None else budget.tokens,
+    )
+
+
+def run_message(project: Project, run: PromptRun) -> prompts_pb2.PromptRun:
+    """A run as a message, without its failures."""
+    return prompts_pb2.PromptRun(
+        name=names.format_prompt_run(project.project_id, run.run_id),
+        operation=names.format_operation(project.project_id, run.run_id),
+        items=names.format_side_data(project.project_id, run.side_data_id),
+        votes_version=run.votes_version,
+        prompts=[prompts_pb2.PromptSummary(**one) for one in run.summaries],
+        spending=spending_message(run.spending),
+        budget_reached=run.budget_reached,
+        create_time=timestamp(run.create_time),
+    )

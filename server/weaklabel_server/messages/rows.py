@@ -1,8 +1,11 @@
-"""How many rows fit into one message."""
+"""Which rows a message holds: how many fit, and which a request asks for."""
 
 from collections.abc import Iterator, Sequence
 
-from weaklabel_server.services.tensors import MAX_ROWS
+from weaklabel_server.errors import invalid
+
+MAX_ROWS = 65_536
+"""Of any message."""
 
 # For what a message holds beside its rows: names, numbers, tags.
 _OVERHEAD = 4096
@@ -29,3 +32,14 @@ def spans(rows: int, row_bytes: int, item_ids: Sequence[str], max_bytes: int) ->
             start, used = row, _OVERHEAD
         used += size
     yield start, rows
+
+
+def row_range(row_offset: int, row_limit: int, rows: int) -> tuple[int, int]:
+    """The rows start..stop-1 that a request for a part of `rows` rows means.
+
+    Raises:
+        ServiceError: INVALID_FIELD when it begins behind the end.
+    """
+    if row_offset > rows:
+        raise invalid("row_offset", f"there are {rows} rows, got {row_offset}")
+    return row_offset, min(rows, row_offset + row_limit) if row_limit else rows

@@ -1,4 +1,4 @@
-"""The life of an operation: it waits for its turn, runs in a thread, tells how far it is, and can be cancelled.
+"""The life of an operation: it waits for its turn, runs in a thread, reports its progress, and can be cancelled.
 
 What was acknowledged is in the store, so that a restart of the server runs again what was not done.
 """
@@ -10,21 +10,25 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection
 
-from weaklabel_server.engine import Engine
 from weaklabel_server.errors import Reason, ServiceError, prompts_not_configured, unexpected
+from weaklabel_server.jobs.fit import Fitter
 from weaklabel_server.store import models, operations
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.operations import Operation, Progress, PromptProgress, PromptSettings
+from weaklabel_server.store.requests import Repeatable, once
 
 if TYPE_CHECKING:
-    from weaklabel_server.prompts import Prompts
+    from weaklabel_server.jobs.prompts import Prompts
+
+Response = TypeVar("Response", bound=Message)
 
 MAX_STARTS = 3
-"""An operation that the server died in so often is not begun again: it may well be what kills the server."""
+"""An operation during which the server died so often is not begun again: it may well be what kills the server."""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +38,7 @@ class _InterruptedError(Exception):
 
 
 class _Work:
-    """An operation that this server has taken on. Its fields change on the event loop only, but for the progress."""
+    """An operation that this server has taken on. Its fields change on the event loop only, except the progress."""
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
@@ -60,14 +64,14 @@ class OperationRunner:
     def __init__(
         self,
         database: Database,
-        engine: Engine,
+        fitter: Fitter,
         prompts: "Prompts | None" = None,
         *,
         max_fits: int,
         max_prompt_runs: int = 1,
     ) -> None:
         self._database = database
-        self._engine = engine
+        self._fitter = fitter
         self._prompts = prompts
         self._fits = _Lane(max_fits, "fit")
         self._prompt_runs = _Lane(max_prompt_runs, "prompts")
@@ -75,8 +79,8 @@ class OperationRunner:
         self._works: dict[str, _Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = threading.Event()
-        # Set, and replaced by a new one, whenever any operation moves on.
-        self._moved = asyncio.Event()
+        # Set, and replaced by a new one, whenever any operation progresses.
+        self._progressed = asyncio.Event()
 
     async def start(self) -> None:
         """Takes on what was not done when the server ended."""
@@ -94,6 +98,37 @@ class OperationRunner:
         task.add_done_callback(self._tasks.discard)
         self._announce()
 
+    async def create(
+        self,
+        request: Repeatable,
+        answer: type[Response],
+        create: Callable[[Connection], Operation],
+        respond: Callable[[Operation], Response],
+    ) -> Response:
+        """Creates an operation once for a request id, takes it on, and returns the response.
+
+        Args:
+            request: The request.
+            answer: The class of its response.
+            create: Adds the operation to the queue of the store.
+            respond: Makes the response.
+        """
+        created: list[Operation] = []
+
+        def create_in_store(tx: Connection) -> Response:
+            operation = create(tx)
+            created.append(operation)
+            return respond(operation)
+
+        async def create_and_submit() -> Response:
+            response = await self._database.run_write(once, request, answer, create_in_store)
+            for operation in created:
+                self.submit(operation)
+            return response
+
+        # A caller that hangs up must not leave an operation in the store that nobody runs.
+        return await asyncio.shield(create_and_submit())
+
     async def get(self, project_id: str, operation_id: str) -> Operation:
         """An operation as it stands.
 
@@ -103,14 +138,14 @@ class OperationRunner:
         return self.as_it_stands(await self._database.run_read(operations.get, project_id, operation_id))
 
     async def watch(self, project_id: str, operation_id: str) -> AsyncIterator[Operation]:
-        """An operation as it stands, then whenever it has moved on, and for the last time when it is done.
+        """An operation as it stands, then whenever it has progressed, and for the last time when it is done.
 
         Raises:
             ServiceError: OPERATION_NOT_FOUND; SHUTTING_DOWN when the server stops before it is done.
         """
         while True:
-            # Taken before the look at the store, so that no move is missed.
-            moved = self._moved
+            # Taken before the store is read, so that no progress is missed.
+            progressed = self._progressed
             operation = await self.get(project_id, operation_id)
             yield operation
             if operation.done:
@@ -121,8 +156,8 @@ class OperationRunner:
                     raise ServiceError(
                         Reason.SHUTTING_DOWN, "the server shuts down; the operation goes on when it is back"
                     )
-                await moved.wait()
-                moved = self._moved
+                await progressed.wait()
+                progressed = self._progressed
                 if work is None or operation_id not in self._works or work.progress != operation.progress:
                     break
 
@@ -228,7 +263,7 @@ class OperationRunner:
             if self._prompts is None:
                 raise prompts_not_configured()
             return self._prompts.run(operation, report)
-        fitted = self._engine.fit(operation, report)
+        fitted = self._fitter.fit(operation, report)
 
         def keep(tx: Connection) -> str:
             models.add(tx, operation.project_key, fitted)
@@ -242,8 +277,8 @@ class OperationRunner:
             operations.fail(tx, work.operation, error.to_status().SerializeToString(), work.progress)
 
     def _announce(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._progressed.set()
+        self._progressed = asyncio.Event()
 
 
 def _cancelled(operation: Operation) -> ServiceError:

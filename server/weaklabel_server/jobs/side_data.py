@@ -1,0 +1,160 @@
+"""Side data of a fit: the rows of uploads, put in the order of the items."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from weaklabel.side_information.bags import Bags
+from weaklabel_protocol.v1 import side_data_pb2
+from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
+from weaklabel_server.messages.side_rows import SideRows, read_side_rows
+from weaklabel_server.store import items, side_data
+from weaklabel_server.store.side_data import SideKind, SideSettings
+from weaklabel_server.store.votes import View
+
+Placed = list[tuple[NDArray[np.int64], SideRows]]
+"""Positions of items, and the side information about them."""
+
+
+def read(tx: Connection, view: View, settings: SideSettings) -> dict[str, Any]:
+    """What LabelModel.fit takes beside the votes of a version, by the names of its arguments.
+
+    Raises:
+        ServiceError: SIDE_DATA_NOT_FOUND; SIDE_DATA_UNSUITABLE where it names items that are not in the votes, or is
+            missing for some where every item needs it.
+    """
+    arguments: dict[str, Any] = {
+        kind.value: _MAKE[kind](_placed(tx, view, kind, side_data_id), view)
+        for kind, side_data_id in settings.data.items()
+    }
+    if SideKind.GOLD in settings.data:
+        arguments["gold_error"] = settings.gold_error
+    if settings.bounds:
+        arguments["bounds"] = {one.source: (one.low, one.high) for one in settings.bounds}
+    return arguments
+
+
+def check(tx: Connection, view: View, settings: SideSettings) -> None:
+    """Refuses side data that is not there or of another kind, and bounds of sources that are not in the votes.
+
+    Raises:
+        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD.
+    """
+    for kind, side_data_id in settings.data.items():
+        side = side_data.get(tx, view.project, side_data_id)
+        if side.kind is not kind:
+            raise invalid(f"side.{kind}", f"side data of kind {kind}, this is of kind {side.kind}")
+    for at, bound in enumerate(settings.bounds):
+        if bound.source not in view.source_names:
+            raise invalid(f"side.bounds[{at}].source", f'there is no source "{bound.source}"')
+
+
+def unsuitable(kind: str, description: str) -> ServiceError:
+    """Side data that does not fit the votes."""
+    message = f"{kind}: {description}"
+    return ServiceError(Reason.SIDE_DATA_UNSUITABLE, message, violations=[FieldViolation(f"side.{kind}", description)])
+
+
+def _placed(tx: Connection, view: View, kind: SideKind, side_data_id: str) -> Placed:
+    side = side_data.get(tx, view.project, side_data_id)
+    placed = []
+    for chunk in side_data.chunks(tx, side):
+        message = side_data_pb2.SideRows.FromString(chunk.content)
+        rows = read_side_rows(message, field="values", rows=chunk.rows, n_classes=view.n_classes)
+        if rows.bags is not None:
+            rows = replace(rows, bags=_by_position(tx, view, rows.bags))
+            positions = np.empty(0, np.int64)
+        elif chunk.item_ids is not None:
+            positions = _positions(tx, view, kind, chunk.item_ids)
+        elif view.project.named_items:  # which was not known when side data came before the first votes
+            raise unsuitable(kind, "this project names its items: every row needs an id")
+        else:
+            positions = np.arange(chunk.row_offset, chunk.row_offset + chunk.rows)
+            _check_inside(view, kind, positions)
+        placed.append((positions, rows))
+    return placed
+
+
+def _by_position(tx: Connection, view: View, bags: Bags) -> Bags:
+    if bags.item.dtype.kind == "U":
+        return replace(bags, item=_positions(tx, view, SideKind.BAGS, bags.item.tolist()))
+    _check_inside(view, SideKind.BAGS, bags.item)
+    return bags
+
+
+def _positions(tx: Connection, view: View, kind: SideKind, item_ids: list[str]) -> NDArray[np.int64]:
+    known = items.positions(tx, view.project, list(dict.fromkeys(item_ids)))
+    positions = np.array([known.get(one, view.item_count) for one in item_ids], np.int64)
+    if (positions >= view.item_count).any():
+        item = item_ids[int(np.argmax(positions >= view.item_count))]
+        raise unsuitable(kind, f'item "{item}" is not in version {view.version} of the votes')
+    return positions
+
+
+def _check_inside(view: View, kind: SideKind, positions: NDArray[Any]) -> None:
+    if int(positions.max()) >= view.item_count or int(positions.min()) < 0:
+        wrong = (positions < 0) | (positions >= view.item_count)
+        item = int(positions[int(np.argmax(wrong))])
+        raise unsuitable(kind, f"item {item} is not among the {view.item_count} items of version {view.version}")
+
+
+def _gold(placed: Placed, view: View) -> NDArray[np.int32]:
+    gold = np.full(view.item_count, -1, np.int32)
+    for positions, rows in placed:
+        assert rows.gold is not None
+        gold[positions] = rows.gold
+    return gold
+
+
+def _prior(placed: Placed, view: View) -> NDArray[np.float32]:
+    prior = np.full((view.item_count, view.n_classes), np.nan, np.float32)  # without a belief
+    for positions, rows in placed:
+        assert rows.prior is not None
+        prior[positions] = rows.prior
+    return prior
+
+
+def _groups(placed: Placed, view: View) -> NDArray[np.str_]:
+    _check_every_item(placed, view, SideKind.GROUPS)
+    values = np.concatenate([rows.groups for _, rows in placed if rows.groups is not None])
+    return values[_order(placed)]
+
+
+def _features(placed: Placed, view: View) -> NDArray[np.float32] | sp.csr_array:
+    _check_every_item(placed, view, SideKind.FEATURES)
+    parts = [rows.features for _, rows in placed if rows.features is not None]
+    if any(sp.issparse(part) for part in parts):
+        return sp.csr_array(sp.vstack([sp.csr_array(part) for part in parts], format="csr")[_order(placed)])
+    dense: NDArray[np.float32] = np.concatenate([np.asarray(part) for part in parts])[_order(placed)]
+    return dense
+
+
+def _bags(placed: Placed, view: View) -> list[Bags]:  # noqa: ARG001  # as the others
+    return [rows.bags for _, rows in placed if rows.bags is not None]
+
+
+def _order(placed: Placed) -> NDArray[np.int64]:
+    """The row of each item among the rows placed."""
+    return np.argsort(np.concatenate([positions for positions, _ in placed]))
+
+
+def _check_every_item(placed: Placed, view: View, kind: SideKind) -> None:
+    missing = np.ones(view.item_count, bool)
+    for positions, _ in placed:
+        missing[positions] = False
+    if missing.any():
+        raise unsuitable(kind, f"there are none for item {int(np.argmax(missing))}; every item needs them")
+
+
+_MAKE: Mapping[SideKind, Callable[[Placed, View], Any]] = {
+    SideKind.GOLD: _gold,
+    SideKind.PRIOR: _prior,
+    SideKind.GROUPS: _groups,
+    SideKind.FEATURES: _features,
+    SideKind.BAGS: _bags,
+}

@@ -1,0 +1,90 @@
+"""Fits and models: the side information of a fit, and models as messages."""
+
+from dataclasses import asdict
+
+from weaklabel_protocol.v1 import models_pb2
+from weaklabel_server import names
+from weaklabel_server.errors import invalid
+from weaklabel_server.messages.checks import MAX_SOURCES, check_names
+from weaklabel_server.messages.resources import timestamp
+from weaklabel_server.store.models import Model
+from weaklabel_server.store.operations import FitSettings
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.side_data import FIT_KINDS, SideKind, SideSettings, SourceBounds
+
+MAX_ITERATIONS = 100_000
+
+
+def read_fit_settings(request: models_pb2.FitModelRequest, project_id: str) -> FitSettings:
+    """The settings of a fit in a project, checked to the extent that it takes no store.
+
+    Raises:
+        ServiceError: INVALID_FIELD.
+    """
+    if request.options.max_iterations > MAX_ITERATIONS:
+        raise invalid("options.max_iterations", f"at most {MAX_ITERATIONS}, got {request.options.max_iterations}")
+    side = _read_side(request.side, project_id)
+    return FitSettings(request.options.seed, request.options.max_iterations, side)
+
+
+def model_name(project: Project, model: Model) -> str:
+    """The resource name of a model."""
+    return names.format_model(project.project_id, model.model_id)
+
+
+def model_message(project: Project, model: Model) -> models_pb2.Model:
+    """A model as a message."""
+    summary = model.summary
+    return models_pb2.Model(
+        name=model_name(project, model),
+        votes_version=model.votes_version,
+        item_count=model.item_count,
+        iteration_count=summary.iteration_count,
+        converged=summary.converged,
+        objective=summary.objective,
+        class_balance=summary.class_balance,
+        sources=[models_pb2.SourceEstimate(**asdict(one)) for one in summary.sources],
+        warnings=summary.warnings,
+        risk=summary.risk,
+        groups=[
+            models_pb2.GroupBalance(group=group, class_balance=balance)
+            for group, balance in summary.group_balance.items()
+        ],
+        side=_side_message(project, summary.side),
+        create_time=timestamp(model.create_time),
+    )
+
+
+def _side_message(project: Project, side: SideSettings) -> models_pb2.SideInformation | None:
+    if side == SideSettings():
+        return None
+    return models_pb2.SideInformation(
+        gold_error=side.gold_error,
+        bounds=[
+            models_pb2.SourceBounds(source=one.source, accuracy_low=one.low, accuracy_high=one.high)
+            for one in side.bounds
+        ],
+        **{kind: names.format_side_data(project.project_id, name) for kind, name in side.data.items()},
+    )
+
+
+def _read_side(message: models_pb2.SideInformation, project_id: str) -> SideSettings:
+    data: dict[SideKind, str] = {}
+    for kind in FIT_KINDS:
+        name = getattr(message, kind)
+        if name:
+            parent, data[kind] = names.parse_side_data(name, field=f"side.{kind}")
+            if parent != project_id:
+                raise invalid(f"side.{kind}", f'side data of "{names.format_project(project_id)}", got "{name}"')
+    if not 0 <= message.gold_error < 1:
+        raise invalid("side.gold_error", f"0 to below 1, got {message.gold_error}")
+    if message.gold_error and not message.gold:
+        raise invalid("side.gold_error", "there is no gold that it could be the error of")
+    for at, bound in enumerate(message.bounds):
+        if not 0 <= bound.accuracy_low <= bound.accuracy_high <= 1:
+            raise invalid(
+                f"side.bounds[{at}]", f"0 <= low <= high <= 1, got {bound.accuracy_low} and {bound.accuracy_high}"
+            )
+    check_names([bound.source for bound in message.bounds], field="side.bounds", what="sources", limit=MAX_SOURCES)
+    bounds = tuple(SourceBounds(one.source, one.accuracy_low, one.accuracy_high) for one in message.bounds)
+    return SideSettings(data, message.gold_error, bounds)
