@@ -16,7 +16,7 @@ $(READY): requirements.lock pyproject.toml clients/python/pyproject.toml protos/
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "weaklabel needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
-	@$(PIP_INSTALL) --no-build-isolation --no-deps -e protos/python -e clients/python -e .
+	@$(PIP_INSTALL) --no-build-isolation --no-deps -e protos/python -e clients/python -e server -e .
 	@touch $@
 
 setup: $(READY) ## install everything into .venv

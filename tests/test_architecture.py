@@ -4,29 +4,68 @@ import ast
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"weaklabel.errors", "weaklabel.votes"}
+BASE = {"weaklabel._archive", "weaklabel.errors", "weaklabel.votes"}
+VOCABULARY = {f"weaklabel_protocol.{name}" for name in ("bags", "errors", "names", "votes")}
+"""What library and client share, without gRPC."""
 ALLOWED = {
-    "weaklabel.errors": set(),
-    "weaklabel.votes": BASE,
-    "weaklabel.side_information": {*BASE, "weaklabel.side_information"},
+    "weaklabel.errors": {"weaklabel_protocol.errors"},
+    "weaklabel._archive": set(),
+    "weaklabel._extras": {"weaklabel.errors"},
+    "weaklabel.votes": {*BASE, *VOCABULARY},
+    "weaklabel.side_information": {*BASE, *VOCABULARY, "weaklabel.side_information"},
     "weaklabel.model": {*BASE, "weaklabel.side_information", "weaklabel.model"},
     "weaklabel.compile_cache": {"weaklabel.errors"},
     "weaklabel.losses": set(),
     "weaklabel.training": BASE,
     "weaklabel.labeling": {*BASE, "weaklabel.labeling"},
-    "weaklabel.prompts": {*BASE, "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"},
-    "weaklabel.formats": {*BASE, "weaklabel.formats"},
-    "weaklabel.analysis": {*BASE, "weaklabel.model", "weaklabel.analysis"},
+    "weaklabel.prompts": {*BASE, "weaklabel._extras", "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"},
+    "weaklabel.formats": {*BASE, "weaklabel._extras", "weaklabel.formats"},
+    "weaklabel.analysis": {*BASE, "weaklabel.side_information", "weaklabel.model", "weaklabel.analysis"},
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},
     "weaklabel_protocol": {"weaklabel_protocol"},
     "weaklabel_client": {"weaklabel_client", "weaklabel_protocol"},
     "weaklabel_server": {"weaklabel", "weaklabel_protocol", "weaklabel_server"},
 }
+MODEL = (
+    {"numerics"},
+    {"settings", "class_names"},
+    {"protocols"},
+    {"records"},
+    {"layout"},
+    {"sources", "labels"},  # the two seams: neither knows the other
+    {"registry"},
+    {"preparation"},
+    {"em"},
+    {"calibration"},
+    {"features"},
+    {"report"},
+    {"fitted"},
+    {"fitted_attributes", "inputs", "storage"},
+    {"pipeline", "prediction"},
+    {"predictor", "majority_vote"},
+    {"label_model"},
+)
+"""The floors of weaklabel.model, from the ground up: each may import what is below, and itself."""
+PROTOCOLS_ONLY = {"em", "preparation", "calibration", "report", "layout"}
+"""Rooms that know no label space but by the protocol."""
+PROMPTS = {
+    "declaration": set(),
+    "pricing": set(),
+    "cache": set(),
+    "budget": {"pricing"},
+    "requests": {"declaration", "pricing"},
+    "responses": {"declaration", "pricing"},
+    "http": {"pricing", "budget", "responses"},
+    "runner": {"declaration", "pricing", "cache", "budget", "requests", "responses", "http"},
+    "active_learning": {"declaration", "budget"},
+}
+"""Rooms of weaklabel.prompts, and which others each may import."""
 OURS = ("weaklabel", "weaklabel_client", "weaklabel_protocol", "weaklabel_server")
 
 
@@ -42,9 +81,11 @@ def _modules() -> list[tuple[str, Path]]:
     return found
 
 
-def _imports(path: Path) -> set[str]:
+def _imports(path: Path, *, at_import: bool = False) -> set[str]:
+    """Names that a module imports: all of them, or those that importing it loads."""
+    tree = ast.parse(path.read_text())
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _at_import(tree.body) if at_import else ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -52,6 +93,18 @@ def _imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             pytest.fail(f"{path}: relative import")
     return names
+
+
+def _at_import(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run at import: not in functions, and not for type checkers alone."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        for part in ("body", "orelse", "finalbody"):
+            yield from _at_import(getattr(node, part, []))
 
 
 def _within(name: str, homes: set[str]) -> bool:
@@ -71,6 +124,54 @@ def test_imports_follow_the_rules(name: str) -> None:
     assert not broken
 
 
+def _rooms(package: str) -> dict[str, set[str]]:
+    """The files and folders of a package, and which others of it each imports."""
+    rooms: dict[str, set[str]] = {}
+    for module, path in _modules():
+        if module.startswith(f"{package}."):
+            room = rooms.setdefault(module.removeprefix(f"{package}.").split(".")[0], set())
+            targets = [name for name in _imports(path, at_import=True) if name.startswith(f"{package}.")]
+            room |= {name.removeprefix(f"{package}.").split(".")[0] for name in targets}
+    return {room: targets - {room} for room, targets in rooms.items()}
+
+
+def test_the_label_model_stands_floor_by_floor() -> None:
+    floor = {room: number for number, rooms in enumerate(MODEL) for room in rooms}
+    rooms = _rooms("weaklabel.model")
+    assert set(rooms) == set(floor)
+    assert not [f"{room} -> {one}" for room, targets in rooms.items() for one in targets if floor[one] >= floor[room]]
+
+
+def test_em_knows_labels_by_the_protocol_only() -> None:
+    rooms = _rooms("weaklabel.model")
+    assert not [room for room in PROTOCOLS_ONLY if rooms[room] & {"labels", "registry"}]
+    assert "sources" not in rooms["em"] | rooms["layout"]
+
+
+def test_rooms_of_prompts_know_what_they_may() -> None:
+    rooms = _rooms("weaklabel.prompts")
+    assert not [f"{room} -> {one}" for room, allowed in PROMPTS.items() for one in rooms[room] - allowed]
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {name for name, _ in _modules()}
+    known = {
+        name: {_module_of(target, names) for target in _imports(path, at_import=True)} for name, path in _modules()
+    }
+    graph = {name: {one for one in targets if one and one != name} for name, targets in known.items()}
+    while True:  # modules that import none that is left are in no circle
+        leaves = {name for name, targets in graph.items() if not targets & set(graph)}
+        if not leaves:
+            break
+        graph = {name: targets for name, targets in graph.items() if name not in leaves}
+    assert not graph
+
+
+def _module_of(target: str, names: set[str]) -> str | None:
+    """The module that an imported name is, or is in; a package's face only where that is what is named."""
+    return target if target in names else next((one for one in (target.rpartition(".")[0],) if one in names), None)
+
+
 def test_every_module_falls_under_a_rule() -> None:
     free = {"weaklabel", "weaklabel.__main__", "weaklabel._version"}
     assert not [name for name, _ in _modules() if name not in free and not _within(name, set(ALLOWED))]
@@ -80,6 +181,8 @@ def test_every_module_falls_under_a_rule() -> None:
     ("package", "forbidden"),
     [
         ("weaklabel", ["jax", "grpc", "openai", "scipy", "pydantic", "pandas", "sqlalchemy"]),
+        ("weaklabel.prompts", ["jax", "grpc", "openai", "httpx2", "httpcore2", "pydantic"]),
+        ("weaklabel_protocol.votes", ["grpc", "google.protobuf", "scipy", "jax"]),
         ("weaklabel.labeling", ["jax", "grpc", "openai", "pandas", "polars", "pyarrow"]),
         ("weaklabel_client", ["jax", "scipy", "pydantic", "sqlalchemy", "weaklabel", "pandas", "google.rpc"]),
         ("weaklabel.model", ["grpc", "openai", "pydantic", "sqlalchemy", "pandas"]),

@@ -22,7 +22,7 @@ from grpc_reflection.v1alpha import reflection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from weaklabel import compile_cache
-from weaklabel.errors import InvalidArgumentError
+from weaklabel.errors import InvalidArgumentError, MissingExtraError
 from weaklabel_protocol.v1 import (
     labels_pb2,
     labels_pb2_grpc,
@@ -294,9 +294,12 @@ def _open_database(config: ServerConfig) -> Database:
 def _open_prompts(config: ServerConfig, database: Database) -> "Prompts | None":
     if config.prompts_file is None:
         return None
+    from weaklabel.prompts.engine import require_packages
+    from weaklabel_server.jobs.prompts import Prompts
+
     try:
-        from weaklabel_server.jobs.prompts import Prompts  # loads openai, which servers without prompts do not need
-    except ModuleNotFoundError as error:
+        require_packages()
+    except MissingExtraError as error:
         raise StartError(
             f'WEAKLABEL_PROMPTS_FILE: runs of prompts need {error.name}: pip install "weaklabel[server,prompts]"'
         ) from None

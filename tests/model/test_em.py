@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import logsumexp
+from weaklabel.model.em.initialization import pad, prepare, unipolarity
+from weaklabel.model.em.rows import describe
 
 from weaklabel.model import LabelModel
 from weaklabel.model.em import loop as fit_module
 from weaklabel.model.em.e_step import e_step
-from weaklabel.model.em.initialization import pad, prepare, unipolarity
 from weaklabel.model.em.loop import run, start
-from weaklabel.model.em.rows import describe
 from weaklabel.model.layout.choice import bucket, lay_out
 from weaklabel.model.layout.deduplication import MergedRows, merge_rows
 from weaklabel.model.records import Params, Rows, Sources, State

@@ -12,19 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import entropy
-
-from weaklabel import LabelModel, Votes
-from weaklabel.errors import InvalidVotesError
-from weaklabel.model.em.e_step import Expectation, e_step
 from weaklabel.model.em.initialization import pad, plain_part, set_symbols
-from weaklabel.model.em.m_step import statistics
 from weaklabel.model.em.rows import beside, describe, mark_gold
-from weaklabel.model.layout.choice import bucket, lay_out, lay_out_soft
-from weaklabel.model.layout.sparse import SparseLayout
-from weaklabel.model.prediction import with_codebook
-from weaklabel.model.records import Params, Rows, Side, Statistics
-from weaklabel.model.sources.duplicates import copy_scores
-from weaklabel.model.sources.duplicates import vote_shares as vote_weights
 from weaklabel.model.sources.imprecise import (
     SetSymbols,
     information,
@@ -33,6 +22,17 @@ from weaklabel.model.sources.imprecise import (
     soft_evidence,
     vote_shares,
 )
+
+from weaklabel import LabelModel, Votes
+from weaklabel.errors import InvalidVotesError
+from weaklabel.model.em.e_step import Expectation, e_step
+from weaklabel.model.em.m_step import statistics
+from weaklabel.model.layout.choice import bucket, lay_out, lay_out_soft
+from weaklabel.model.layout.sparse import SparseLayout
+from weaklabel.model.prediction import with_codebook
+from weaklabel.model.records import Params, Rows, Side, Statistics
+from weaklabel.model.sources.duplicates import copy_scores
+from weaklabel.model.sources.duplicates import vote_shares as vote_weights
 from weaklabel.votes.symbols import CandidateSet, Symbols, not_, one_of, soft
 
 Real = NDArray[np.float64]

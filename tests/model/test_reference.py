@@ -9,10 +9,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import dirichlet_multinomial
+from weaklabel.model.em.initialization import prepare, unipolarity
 
 from weaklabel.model.calibration.decision import decide
 from weaklabel.model.calibration.tempering import make_read_out, read_votes
-from weaklabel.model.em.initialization import prepare, unipolarity
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.m_step import statistics
 from weaklabel.model.layout.choice import lay_out

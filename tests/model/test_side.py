@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from weaklabel.model.em.rows import beside, describe
+from weaklabel.model.side import read_known
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.em.e_step import e_step
 from weaklabel.model.em.m_step import group_prior
-from weaklabel.model.em.rows import beside, describe
 from weaklabel.model.layout.choice import bucket, lay_out
 from weaklabel.model.records import Params, Sources, Statistics
 from weaklabel.model.settings import Settings
-from weaklabel.model.side import read_known
 from weaklabel.side_information.bags import class_counts
 
 K, N_ITEMS, N_SOURCES = 3, 900, 6

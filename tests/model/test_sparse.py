@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
+from weaklabel.model.em.initialization import Prepared, prepare
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
@@ -15,7 +16,6 @@ from weaklabel.model import ConvergenceWarning
 from weaklabel.model import prediction as predict
 from weaklabel.model.calibration.tempering import look
 from weaklabel.model.em import statistics as expect_module
-from weaklabel.model.em.initialization import Prepared, prepare
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.statistics import expect, goes_by_blocks, posterior_of_votes, watched
 from weaklabel.model.layout import choice as layout

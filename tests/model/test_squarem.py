@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from weaklabel.model.em.initialization import prepare
 
 from weaklabel.model import LabelModel
 from weaklabel.model import pipeline as train_module
-from weaklabel.model.em.initialization import prepare
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.m_step import statistics
 from weaklabel.model.em.squarem import LONGEST, extrapolated

@@ -157,11 +157,12 @@ class Predictor(FittedAttributes):
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: if there is no such row.
         """
-        readable = read_votes(votes, self._fitted, len(self.classes), None)
+        fitted = self._fitted
+        readable = read_votes(votes, fitted, len(self.classes), None)
         if not -readable.n_items <= row < readable.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
         item = readable.select_items([row % readable.n_items])
-        return explain(item, self._fitted, self._settings.share_prior_mass, self.classes)
+        return explain(item, fitted.calibration, fitted.copies, self._settings.share_prior_mass, self.classes)
 
     def score(
         self,

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.model.calibration.tempering import gather_evidence, inverse_temperature, of_plain_votes, soft_labels
-from weaklabel.model.fitted import Fitted
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.numerics.padding import bucket
 from weaklabel.model.preparation.rows import build_rows
-from weaklabel.model.records import RowVotes
+from weaklabel.model.records import Calibration, RowVotes
 from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.votes import Votes
@@ -61,18 +61,25 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(votes: Votes, fitted: Fitted, share_prior_mass: float, classes: tuple[str, ...]) -> Explanation:
+def explain(
+    votes: Votes,
+    calibration: Calibration,
+    copies: sp.csr_array[np.float64],
+    share_prior_mass: float,
+    classes: tuple[str, ...],
+) -> Explanation:
     """Explains the soft label of the only item of `votes`.
 
     Args:
         votes: one item, of the sources of the model, with its codebook.
-        fitted: the model.
+        calibration: of the model.
+        copies: [M, M] how surely sources copy each other.
         share_prior_mass: pseudo-votes in vote-share priors.
         classes: names of the classes.
     """
-    calibration = of_plain_votes(fitted.calibration) if votes.is_plain else fitted.calibration
+    calibration = of_plain_votes(calibration) if votes.is_plain else calibration
     rows = build_rows(
-        RowVotes(lay_out(votes, fitted.copies), soft_votes(votes, fitted.copies)),
+        RowVotes(lay_out(votes, copies), soft_votes(votes, copies)),
         jnp.ones(bucket(1)),
         n_sources=votes.n_sources,
         n_classes=votes.n_classes,
@@ -86,7 +93,7 @@ def explain(votes: Votes, fitted: Fitted, share_prior_mass: float, classes: tupl
     of_votes = np.zeros((len(codes), votes.n_classes))
     for place, (source, code) in enumerate(zip(sources.tolist(), codes.tolist(), strict=True)):
         of_votes[place] = calibration.sources.log_likelihood_of(source, code, votes.symbols)
-    weights = vote_weights(votes, fitted.copies)
+    weights = vote_weights(votes, copies)
     of_votes *= factor * (1 if weights is None else weights[:, None])
     prior = _centred(factor * np.asarray(calibration.labels.log_prior, np.float64))
     contributions = _centred(of_votes)
