@@ -538,9 +538,8 @@ class LabelModel:
             "seed": self.seed,
             "max_iter": self.max_iter,
             "tol": self.tol,
-            "settings": self._settings._asdict(),
         }
-        return storage.pack(header, self._fitted)
+        return storage.pack(header, self._fitted, self._settings)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -549,13 +548,12 @@ class LabelModel:
         Raises:
             ModelFileError: if the bytes are not a model that this version can read.
         """
-        header, fitted = storage.unpack(data)
+        header, fitted, settings = storage.unpack(data)
         try:
             model = cls(classes=header["classes"], seed=header["seed"], max_iter=header["max_iter"], tol=header["tol"])
-            model._settings = Settings(**{name: float(value) for name, value in header["settings"].items()})
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"the model file is damaged: {error!r}") from None
-        model._state = fitted
+        model._settings, model._state = settings, fitted
         return model
 
     def save(self, path: str | Path) -> None:
