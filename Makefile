@@ -35,10 +35,17 @@ lint: $(READY) ## ruff, types, contract
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against protos/weaklabel-v1.binpb
 
 format: $(READY) ## let ruff put the code in form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+api: $(READY) ## write the snapshot of the public API anew, tests/golden/public_api.txt
+	@$(BIN)/python tests/test_public_api.py
+
+contract: $(READY) ## at a release: later changes of protos/ must be compatible with those of today
+	@$(BIN)/buf build --exclude-source-info -o protos/weaklabel-v1.binpb
 
 stubs: $(READY) ## generate the client's stubs from protos/
 	@$(BIN)/python protos/python/generate_stubs.py

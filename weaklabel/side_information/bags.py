@@ -18,6 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError
 
+__all__ = [
+    "Bags",
+    "at_least_one",
+    "class_counts",
+    "different_label",
+    "none_of",
+    "proportions",
+    "same_label",
+]
+
 Kind = Literal["class_counts", "proportions", "at_least_one", "none_of", "same_label", "different_label"]
 
 Numbers = ArrayLike | Sequence[float | None] | Sequence[Sequence[float | None]]
