@@ -5,7 +5,8 @@ WeaklabelError
 ├── InvalidArgumentError (ValueError)   any other argument that is not acceptable
 ├── NotFittedError (RuntimeError)       predict before fit
 ├── ModelFileError (ValueError)         a file that is not a model of this library
-└── LabelingFunctionError (RuntimeError) a labeling function raised, and the run was asked to stop at errors
+├── LabelingFunctionError (RuntimeError) a labeling function raised, and the run was asked to stop at errors
+└── MissingExtraError (ImportError)     an optional dependency is not installed; names the extra
 """
 
 
@@ -35,3 +36,7 @@ class ModelFileError(WeaklabelError, ValueError):
 
 class LabelingFunctionError(WeaklabelError, RuntimeError):
     """A labeling function raised, and the run was asked to stop at errors."""
+
+
+class MissingExtraError(WeaklabelError, ImportError):
+    """An optional dependency is not installed; the message names the extra, `name` is the module."""
