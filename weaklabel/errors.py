@@ -9,21 +9,16 @@ WeaklabelError
 └── MissingExtraError (ImportError)     an optional dependency is not installed; names the extra
 """
 
+from weaklabel_protocol.errors import InvalidArgumentError, InvalidVotesError, WeaklabelError
 
-class WeaklabelError(Exception):
-    """Base of all errors that weaklabel raises on purpose."""
-
-
-class InvalidArgumentError(WeaklabelError, ValueError):
-    """An argument is not acceptable; `field` names it, the message says what is wrong and what is expected."""
-
-    def __init__(self, message: str, *, field: str = "") -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class InvalidVotesError(InvalidArgumentError):
-    """Votes cannot be read as votes; the message names the row, column or source at fault."""
+__all__ = [
+    "InvalidArgumentError",
+    "InvalidVotesError",
+    "LabelingFunctionError",
+    "ModelFileError",
+    "NotFittedError",
+    "WeaklabelError",
+]
 
 
 class NotFittedError(WeaklabelError, RuntimeError):

@@ -8,20 +8,31 @@ code a cell, and a codebook, `Symbols`, of what the codes from K on stand for.
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self, SupportsFloat, SupportsIndex
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.errors import InvalidVotesError
 from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, label_dtype
+from weaklabel_protocol.votes import (
+    SUM_TOLERANCE,
+    TOLERANCE,
+    CandidateSet,
+    Complement,
+    ImpreciseVote,
+    SoftVote,
+    not_,
+    one_of,
+    soft,
+    vote_of,
+)
 
 __all__ = [
+    "SUM_TOLERANCE",
+    "TOLERANCE",
     "CandidateSet",
     "Complement",
     "ImpreciseVote",
@@ -32,114 +43,6 @@ __all__ = [
     "soft",
     "translation",
 ]
-
-SUM_TOLERANCE = 1e-3
-"""Probabilities that sum to one within this are taken, and made to sum to one."""
-TOLERANCE = 1e-6
-"""A soft vote this near to one class is the plain vote; this near to uniform, an abstain. Probabilities whose sum is
-this near to one stay as they are, so that reading what was written as float32 changes nothing."""
-
-
-# ---------------------------------------------------------------- vote objects
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateSet:
-    """The class is one of these. Made by `one_of`."""
-
-    classes: tuple[int, ...]
-
-    def __repr__(self) -> str:
-        return f"one_of({', '.join(map(str, self.classes))})"
-
-
-@dataclass(frozen=True, slots=True)
-class Complement:
-    """The class is none of these. Made by `not_`."""
-
-    classes: tuple[int, ...]
-
-    def __repr__(self) -> str:
-        return f"not_({', '.join(map(str, self.classes))})"
-
-
-@dataclass(frozen=True, slots=True)
-class SoftVote:
-    """A probability a class. Made by `soft`."""
-
-    probabilities: tuple[float, ...]
-
-    def __repr__(self) -> str:
-        return f"soft([{', '.join(f'{p:.6g}' for p in self.probabilities)}])"
-
-
-ImpreciseVote = CandidateSet | Complement | SoftVote
-
-
-def one_of(*classes: SupportsIndex) -> CandidateSet:
-    """A vote for a candidate set: the class is one of these.
-
-    Of one class it is the plain vote for it, of all classes an abstain.
-
-    Raises:
-        InvalidVotesError: for no classes, classes that repeat, and what is no class index.
-    """
-    return CandidateSet(_classes(classes, "one_of"))
-
-
-def not_(*classes: SupportsIndex) -> Complement:
-    """A complementary vote: the class is none of these.
-
-    Raises:
-        InvalidVotesError: for no classes, classes that repeat, and what is no class index.
-    """
-    return Complement(_classes(classes, "not_"))
-
-
-def soft(probabilities: Iterable[SupportsFloat]) -> SoftVote:
-    """A vote with a probability a class, as of a classifier or from a language model's log-probabilities.
-
-    Of probability 1 for one class it is the plain vote for it, with equal probabilities an abstain.
-
-    Args:
-        probabilities: K numbers, at least 0, that sum to 1 within 1e-3; they are then made to sum to 1.
-
-    Raises:
-        InvalidVotesError: for anything else.
-    """
-    try:
-        values = tuple(map(float, probabilities))
-    except (TypeError, ValueError):
-        raise InvalidVotesError(f"soft expects a list of probabilities, got {probabilities!r}", field="votes") from None
-    if len(values) < 2:
-        raise InvalidVotesError(f"soft expects a probability for each class, got {len(values)}", field="votes")
-    if not all(math.isfinite(p) and p >= 0 for p in values):
-        raise InvalidVotesError(f"soft expects numbers of at least 0, got {list(values)}", field="votes")
-    total = math.fsum(values)
-    if abs(total - 1) > SUM_TOLERANCE:
-        raise InvalidVotesError(f"soft expects probabilities that sum to 1, got a sum of {total:.6g}", field="votes")
-    return SoftVote(values if abs(total - 1) <= TOLERANCE else tuple(p / total for p in values))
-
-
-def _classes(classes: Sequence[SupportsIndex], what: str) -> tuple[int, ...]:
-    if not classes:
-        raise InvalidVotesError(f"{what} expects at least one class", field="votes")
-    indices = []
-    for value in classes:
-        try:
-            index = None if isinstance(value, bool) else operator.index(value)
-        except TypeError:
-            index = None
-        if index is None or index < 0:
-            raise InvalidVotesError(f"{what} expects class indices, as in {what}(0, 2), got {value!r}", field="votes")
-        indices.append(index)
-    kept = tuple(sorted(set(indices)))
-    if len(kept) < len(indices):
-        raise InvalidVotesError(f"{what} names a class twice: {indices}", field="votes")
-    return kept
-
-
-# -------------------------------------------------------------------- codebook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,12 +146,7 @@ class Symbols:
 
     def vote(self, code: int) -> int | CandidateSet | SoftVote:
         """What a code stands for: the class index, ABSTAIN or ERROR itself, or a vote object."""
-        index = code - self.n_classes
-        if index < 0:
-            return code
-        if index < len(self.sets):
-            return self.candidates(code)
-        return SoftVote(tuple(self.soft[index - len(self.sets)].tolist()))
+        return vote_of(code, self.sets, self.soft)
 
     def candidates(self, code: int) -> CandidateSet:
         """The candidate set that a code in K..K+C-1 stands for."""

@@ -10,9 +10,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidVotesError
+from weaklabel_protocol.names import column_names, default_sources, first_repeat
+from weaklabel_protocol.votes import ABSTAIN, ERROR
 
-ABSTAIN = -1
-ERROR = -2
+__all__ = [
+    "ABSTAIN",
+    "ERROR",
+    "Codes",
+    "Number",
+    "Place",
+    "check_count",
+    "check_ids",
+    "check_names",
+    "column_names",
+    "compact_codes",
+    "label_dtype",
+    "numbered",
+    "read_matrix",
+    "read_tensor",
+    "read_vector",
+]
 
 Codes = NDArray[np.signedinteger[Any]]
 Place = Callable[[tuple[int, ...]], str]
@@ -149,7 +166,7 @@ def _place(at: tuple[int, ...]) -> str:
 def check_names(names: Iterable[Hashable] | None, n_sources: int) -> tuple[str, ...]:
     """M distinct names; "source_0", "source_1", ... where none are given."""
     if names is None:
-        return tuple(f"source_{column}" for column in range(n_sources))
+        return default_sources(n_sources)
     kept = tuple(_texts(names, "sources", "the name of source"))
     if len(kept) != n_sources:
         raise InvalidVotesError(f"{n_sources} sources vote, {len(kept)} names are given", field="sources")
@@ -157,13 +174,6 @@ def check_names(names: Iterable[Hashable] | None, n_sources: int) -> tuple[str, 
         raise InvalidVotesError(f"the name of source {kept.index('')} is empty", field="sources")
     _distinct(kept, "sources", "source name", "columns")
     return kept
-
-
-def column_names(table: Any) -> list[str] | None:
-    """The names of a DataFrame's columns, where all of them are str; no library is imported to find out."""
-    columns = getattr(table, "columns", None)
-    names = list(columns) if isinstance(columns, Iterable) else []
-    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def check_ids(ids: Iterable[Hashable] | None, n_items: int | None) -> NDArray[np.str_] | None:
@@ -242,8 +252,6 @@ def _is_missing(value: Any) -> bool:
 
 
 def _distinct(kept: Iterable[str], what: str, kind: str, places: str) -> None:
-    seen: dict[str, int] = {}
-    for at, text in enumerate(kept):
-        first = seen.setdefault(text, at)
-        if first != at:
-            raise InvalidVotesError(f"{kind} {text!r} appears twice, in {places} {first} and {at}", field=what)
+    if repeat := first_repeat(kept):
+        text, first, at = repeat
+        raise InvalidVotesError(f"{kind} {text!r} appears twice, in {places} {first} and {at}", field=what)

@@ -1,6 +1,7 @@
-"""The contract in Python: message classes and stubs (`weaklabel_protocol.v1`), and the tensor codec.
+"""What the library, the client and the server share. It imports none of them.
 
-What the client and the server share. It imports neither of them, nor the library.
+With numpy alone: `weaklabel_protocol.votes`, `.bags`, `.names` and `.errors`. With the extra "grpc": the messages and
+stubs of the contract (`weaklabel_protocol.v1`), and the tensor codec (`weaklabel_protocol.tensors`).
 """
 
 from weaklabel_protocol._version import __version__
