@@ -1,22 +1,23 @@
 # Every target sets up what it needs: a virtual environment in .venv, from the hashed lock. A second run sets up nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format stubs lock bench-quality bench-speed clean
+.PHONY: help setup demo test test-fast coverage lint format api contract stubs wheels lock bench-quality bench-speed clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OURS := weaklabel weaklabel-server weaklabel-client weaklabel-protocol
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml protos/python/pyproject.toml
+$(READY): requirements.lock pyproject.toml server/pyproject.toml clients/python/pyproject.toml protos/python/pyproject.toml
 	@echo "Setting up $(VENV) (some minutes, once) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "weaklabel needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
-	@$(PIP_INSTALL) --no-build-isolation --no-deps -e protos/python -e clients/python -e .
+	@$(PIP_INSTALL) --no-build-isolation --no-deps -e protos/python -e server -e clients/python -e .
 	@touch $@
 
 setup: $(READY) ## install everything into .venv
@@ -57,9 +58,18 @@ bench-quality: $(READY) ## label quality on a folder of vote matrices: make benc
 bench-speed: $(READY) ## speed and memory on simulated votes: make bench-speed [ARGS="--peers-python peers/bin/python"]
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
-lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	  --python-version 3.11 --group dev --extra demo --no-emit-package weaklabel-client --no-emit-package weaklabel-protocol pyproject.toml -o requirements.lock
+wheels: $(READY) ## build the wheels of all four distributions into dist/
+	@rm -rf dist
+	@for folder in protos/python . server clients/python; do \
+	  $(BIN)/python -m build --wheel --no-isolation --outdir dist $$folder >/dev/null || exit 1; \
+	done
+	@ls dist
+
+UV ?= uv
+
+lock: ## resolve requirements.lock anew, versions kept where they can be (needs uv)
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --python-version 3.11 --group dev --extra all --extra demo $(OURS:%=--no-emit-package %) pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and what was built
 	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis

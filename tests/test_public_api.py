@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 SNAPSHOT = Path(__file__).parent / "golden" / "public_api.txt"
+OURS = {"weaklabel", "weaklabel_client", "weaklabel_protocol"}
 MODULES = (
     "weaklabel",
     "weaklabel.analysis",
@@ -30,6 +31,8 @@ MODULES = (
     "weaklabel_client",
     "weaklabel_client.aio",
 )
+INTERNAL = {"CheckedBags", "CountBags", "check_bags"}
+"""Names that weaklabel's own modules import from a public one."""
 SPECIAL = (
     "__aenter__",
     "__aiter__",
@@ -56,7 +59,7 @@ def render() -> str:
 def _public(module: ModuleType) -> list[str]:
     """`__all__`, or where there is none, what the module defines itself."""
     if hasattr(module, "__all__"):
-        return sorted(module.__all__)
+        return sorted(set(module.__all__) - INTERNAL)
     here = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
     return sorted(name for name in here if not name.startswith("_"))
 
@@ -88,7 +91,7 @@ def _members(cls: type[Any]) -> Iterator[str]:
     constructor = inspect.getattr_static(cls, "__init__"), inspect.getattr_static(cls, "__new__")
     if "__signature__" in vars(cls) or any(inspect.isfunction(method) for method in map(_unwrapped, constructor)):
         yield f"__init__{_parameters(cls)}"
-    ours = [base for base in cls.__mro__ if base.__module__.split(".")[0] in {"weaklabel", "weaklabel_client"}]
+    ours = [base for base in cls.__mro__ if base.__module__.split(".")[0] in OURS]
     for name in sorted({name for base in ours for name in vars(base)}):
         if name.startswith("_") and name not in SPECIAL:
             continue
