@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not BUF.exists(), reason="buf is not installed")
 
 
 def _breaking(folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [BUF, "breaking", "--against", RELEASED]
+    command = [str(BUF), "breaking", "--against", str(RELEASED)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 

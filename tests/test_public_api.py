@@ -95,10 +95,10 @@ def _members(cls: type[Any]) -> Iterator[str]:
     for name in sorted({name for base in ours for name in vars(base)}):
         if name.startswith("_") and name not in SPECIAL:
             continue
-        member = inspect.getattr_static(cls, name)
+        member: Any = inspect.getattr_static(cls, name)
         if isinstance(member, classmethod | staticmethod):
             yield f"{type(member).__name__} {_function(name, getattr(cls, name))}"
-        elif inspect.isroutine(member) and not inspect.ismemberdescriptor(member):
+        elif inspect.isfunction(member):
             yield _function(name, member)
         elif isinstance(member, property):
             yield f"property {name}"

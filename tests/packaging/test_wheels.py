@@ -57,7 +57,7 @@ class Environment:
 
     def run(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         """A command of the environment, away from the repository."""
-        command = [self.python.with_name(str(arguments[0])), *arguments[1:]]
+        command = [str(self.python.with_name(str(arguments[0]))), *map(str, arguments[1:])]
         return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=self.site)
 
 
@@ -66,7 +66,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Wheel]:
     built = {}
     for name, folder in FOLDERS.items():
         target = tmp_path_factory.mktemp("wheels")
-        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, folder]
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(folder)]
         subprocess.run(command, check=True, capture_output=True)
         built[name] = Wheel(next(target.glob("*.whl")))
     return built
@@ -94,8 +94,18 @@ def _needed(wheels: dict[str, Wheel], name: str, extras: frozenset[str] = frozen
 
 def _install(environment: Environment, wheels: dict[str, Wheel], names: set[str]) -> None:
     """Our wheels by pip; other distributions as links to those of the running environment."""
-    ours = [wheels[name].path for name in sorted(names & set(wheels))]
-    pip = [sys.executable, "-m", "pip", "--python", environment.python, "install", "--quiet", "--no-deps", "--no-index"]
+    ours = [str(wheels[name].path) for name in sorted(names & set(wheels))]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(environment.python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+    ]
     subprocess.run([*pip, *ours], check=True, capture_output=True)
     for name in names - set(wheels):
         installed = distribution(name)

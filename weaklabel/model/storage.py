@@ -248,7 +248,7 @@ def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
         **header,
     }
     copies = fitted.copies.tocoo()
-    arrays = {
+    arrays: Arrays = {
         _HEADER: np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8),
         **dict(zip(COPIES, (copies.row, copies.col, copies.data), strict=True)),
         **_written(FITTED, fitted),
