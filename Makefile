@@ -9,6 +9,9 @@ READY := $(VENV)/.ready
 OURS := weaklabel weaklabel-server weaklabel-client weaklabel-protocol
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# What measures the lines: sys.monitoring where Python has it, which costs next to nothing.
+COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
+
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
@@ -30,6 +33,14 @@ test: $(READY) ## all tests
 
 test-fast: $(READY) ## the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -m "not slow"
+
+coverage: $(READY) ## all tests, then the share of the lines that they ran: make coverage [ARGS="tests/model"]
+	@$(BIN)/coverage erase
+	@COVERAGE_CORE=$(COVERAGE_CORE) $(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@for folder in weaklabel server/weaklabel_server clients/python/weaklabel_client protos/python/weaklabel_protocol; do \
+	  printf '%-40s %s %%\n' $$folder "$$($(BIN)/coverage report --format=total --include="$$folder/*")"; \
+	done
 
 lint: $(READY) ## ruff, types, contract
 	@$(BIN)/ruff check .
@@ -72,4 +83,4 @@ lock: ## resolve requirements.lock anew, versions kept where they can be (needs 
 	  --python-version 3.11 --group dev --extra all --extra demo $(OURS:%=--no-emit-package %) pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
