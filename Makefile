@@ -1,22 +1,26 @@
 # Every target sets up what it needs: a virtual environment in .venv, from the hashed lock. A second run sets up nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format stubs lock bench-quality bench-speed clean
+.PHONY: help setup demo test test-fast coverage lint format api contract stubs wheels lock bench-quality bench-speed clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OURS := weaklabel weaklabel-server weaklabel-client weaklabel-protocol
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# What measures the lines: sys.monitoring where Python has it, which costs next to nothing.
+COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml protos/python/pyproject.toml
+$(READY): requirements.lock pyproject.toml server/pyproject.toml clients/python/pyproject.toml protos/python/pyproject.toml
 	@echo "Setting up $(VENV) (some minutes, once) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "weaklabel needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
-	@$(PIP_INSTALL) --no-build-isolation --no-deps -e protos/python -e clients/python -e server -e .
+	@$(PIP_INSTALL) --no-build-isolation --no-deps -e protos/python -e server -e clients/python -e .
 	@touch $@
 
 setup: $(READY) ## install everything into .venv
@@ -30,15 +34,30 @@ test: $(READY) ## all tests
 test-fast: $(READY) ## the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -m "not slow"
 
+coverage: $(READY) ## all tests, then the share of the lines that they ran: make coverage [ARGS="tests/model"]
+	@$(BIN)/coverage erase
+	@COVERAGE_CORE=$(COVERAGE_CORE) $(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@for folder in weaklabel server/weaklabel_server clients/python/weaklabel_client protos/python/weaklabel_protocol; do \
+	  printf '%-40s %s %%\n' $$folder "$$($(BIN)/coverage report --format=total --include="$$folder/*")"; \
+	done
+
 lint: $(READY) ## ruff, types, contract
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against protos/weaklabel-v1.binpb
 
 format: $(READY) ## let ruff put the code in form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+api: $(READY) ## write the snapshot of the public API anew, tests/golden/public_api.txt
+	@$(BIN)/python tests/test_public_api.py
+
+contract: $(READY) ## at a release: later changes of protos/ must be compatible with those of today
+	@$(BIN)/buf build --exclude-source-info -o protos/weaklabel-v1.binpb
 
 stubs: $(READY) ## generate the client's stubs from protos/
 	@$(BIN)/python protos/python/generate_stubs.py
@@ -50,9 +69,18 @@ bench-quality: $(READY) ## label quality on a folder of vote matrices: make benc
 bench-speed: $(READY) ## speed and memory on simulated votes: make bench-speed [ARGS="--peers-python peers/bin/python"]
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
-lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	  --python-version 3.11 --group dev --extra demo --no-emit-package weaklabel-client --no-emit-package weaklabel-protocol pyproject.toml -o requirements.lock
+wheels: $(READY) ## build the wheels of all four distributions into dist/
+	@rm -rf dist
+	@for folder in protos/python . server clients/python; do \
+	  $(BIN)/python -m build --wheel --no-isolation --outdir dist $$folder >/dev/null || exit 1; \
+	done
+	@ls dist
+
+UV ?= uv
+
+lock: ## resolve requirements.lock anew, versions kept where they can be (needs uv)
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --python-version 3.11 --group dev --extra all --extra demo $(OURS:%=--no-emit-package %) pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) build dist demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ Typical use::
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from weaklabel import _moved
 from weaklabel._version import __version__
 from weaklabel.votes import ABSTAIN, Votes
 from weaklabel.votes.symbols import not_, one_of, soft
@@ -73,6 +74,8 @@ _HOMES = {
     "same_label": "weaklabel.side_information.bags",
     "source_summary": "weaklabel.analysis",
 }
+
+_moved.install()
 
 
 def __getattr__(name: str) -> Any:

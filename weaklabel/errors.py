@@ -15,6 +15,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidVotesError",
     "LabelingFunctionError",
+    "MissingExtraError",
     "ModelFileError",
     "NotFittedError",
     "WeaklabelError",

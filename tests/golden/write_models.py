@@ -132,7 +132,8 @@ def write(folder: Path) -> None:
         model = LabelModel(votes.n_classes, seed=7).fit(votes, **fit)
         votes.save(folder / f"{case.__name__}.votes.npz")
         model.save(folder / f"{case.__name__}.model.npz")
-        np.savez_compressed(folder / f"{case.__name__}.expected.npz", **expected(model, votes, side))
+        arrays = expected(model, votes, side)
+        np.savez_compressed(folder / f"{case.__name__}.expected.npz", allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

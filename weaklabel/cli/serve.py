@@ -5,7 +5,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from weaklabel._extras import require
 from weaklabel._version import __version__
+from weaklabel.errors import MissingExtraError
 
 
 def serve(
@@ -29,6 +31,11 @@ def serve(
     log_format: Annotated[str | None, typer.Option(help="text or json.", show_default="text")] = None,
 ) -> None:
     """Run the gRPC server until SIGTERM or Ctrl-C. Every setting is also read from WEAKLABEL_* in the environment."""
+    try:
+        require("weaklabel_server.app", extra="server", needed_for="weaklabel serve")
+    except MissingExtraError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from None
     import asyncio
 
     try:

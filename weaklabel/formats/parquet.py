@@ -16,22 +16,26 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.votes import ABSTAIN, Votes, label_dtype
 from weaklabel.votes.chunks import VoteChunks
 from weaklabel.votes.validation import check_count
 
-try:
+if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
-except ImportError as error:
-    raise ImportError('Parquet needs pyarrow: pip install "weaklabel[parquet]"') from error
+else:
+    pa, pc, pq = (
+        require(name, extra="parquet", needed_for="Parquet files")
+        for name in ("pyarrow", "pyarrow.compute", "pyarrow.parquet")
+    )
 
 BATCH_ROWS = 2**17
 

@@ -36,6 +36,16 @@ _CLIENT = ("httpcore2", "httpx2", "openai")
 """What sends calls; the extra `prompts` installs it."""
 
 
+def require_packages() -> None:
+    """Checks that what sends calls is installed.
+
+    Raises:
+        MissingExtraError: if not.
+    """
+    for module in _CLIENT:
+        require(module, extra="prompts", needed_for="calls of prompts")
+
+
 @dataclass(frozen=True)
 class PromptEngine:
     """Settings of a run of prompts; holds no key and no connection. `apply(..., engine=)`, `plan` and `run` take it.
@@ -139,8 +149,7 @@ class PromptEngine:
         batches: BatchOptions | None = None,
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
-        for module in _CLIENT:
-            require(module, extra="prompts", needed_for="calls of prompts")
+        require_packages()
         prepared = self.prepare(prompts)
         check_fields(prompts, items)
         with self.opened_cache() as cache, progress_callback(progress) as callback:
