@@ -36,7 +36,7 @@ class TooLargeError(ValueError):
     """The arrays would take more memory than allowed: what a small file unpacks to is not for it to say."""
 
 
-def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def pack_arrays(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """A header of JSON values, and arrays, as bytes."""
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
@@ -44,7 +44,7 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes
     return buffer.getvalue()
 
 
-def unpack(data: bytes, most_bytes: int) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def unpack_arrays(data: bytes, most_bytes: int) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """The header and the arrays.
 
     Raises:
@@ -63,7 +63,7 @@ def unpack(data: bytes, most_bytes: int) -> tuple[dict[str, Any], dict[str, NDAr
     return header, arrays
 
 
-def write(path: str | os.PathLike[str], data: bytes) -> None:
+def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file of that very name, at once: a crash leaves the old file or the new one.
 
     Raises:

@@ -1,6 +1,6 @@
 """Where votes come from: functions over items, and what runs them."""
 
-from weaklabel.labeling.apply import apply
+from weaklabel.labeling.applier import apply
 from weaklabel.labeling.failures import Failure, LabelingFunctionWarning
 from weaklabel.labeling.functions import LabelingFunction, Preprocessor, labeling_function, preprocessor
 from weaklabel.labeling.rows import Row

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel import _archive
+from weaklabel._archive import write_file
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model import registry, storage
 from weaklabel.model.calibration import conformal
@@ -240,7 +240,7 @@ class LabelModel(Predictor):
             NotFittedError: before `fit`.
             OSError: if the file cannot be written.
         """
-        _archive.write(path, self.to_bytes())
+        write_file(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

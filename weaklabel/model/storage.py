@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from weaklabel import _archive as archive
+from weaklabel._archive import UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
 from weaklabel.errors import ModelFileError
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
@@ -218,7 +218,7 @@ def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
         **_written(CALIBRATION, fitted.calibration),
         **({} if fitted.features is None else _written_features(fitted.features)),
     }
-    return archive.pack(header, arrays)
+    return pack_arrays(header, arrays)
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
@@ -255,10 +255,10 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
 def _opened(data: bytes) -> tuple[dict[str, Any], Arrays]:
     """The header and the arrays of a file."""
     try:
-        header, arrays = archive.unpack(data, MOST_BYTES)
-    except archive.TooLargeError as error:
+        header, arrays = unpack_arrays(data, MOST_BYTES)
+    except TooLargeError as error:
         raise ModelFileError(f"this model is too large: {error}") from None
-    except archive.UNREADABLE as error:
+    except UNREADABLE as error:
         raise ModelFileError(f"this is not a label model: {error}") from None
     if header.get("format") != FORMAT:
         raise ModelFileError("this is not a label model")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.labeling.apply import apply
+from weaklabel.labeling.applier import apply
 from weaklabel.labeling.failures import Failure
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.sources import DataSource

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel import _archive as archive
+from weaklabel._archive import UNREADABLE, pack_arrays, unpack_arrays, write_file
 from weaklabel.errors import InvalidVotesError
 from weaklabel.votes.parts import Parts
 from weaklabel.votes.symbols import Symbols
@@ -38,7 +38,7 @@ def write_parts(path: str | os.PathLike[str], parts: Parts) -> None:
     if parts.item_ids is not None:
         arrays["items"] = parts.item_ids
     arrays |= {"sets": parts.symbols.sets, "soft": parts.symbols.soft}
-    archive.write(path, archive.pack(header, arrays))
+    write_file(path, pack_arrays(header, arrays))
 
 
 def read_parts(path: str | os.PathLike[str]) -> Parts:
@@ -50,11 +50,11 @@ def read_parts(path: str | os.PathLike[str]) -> Parts:
     """
     data = Path(path).read_bytes()
     try:
-        header, arrays = archive.unpack(data, MOST_BYTES)
+        header, arrays = unpack_arrays(data, MOST_BYTES)
         if header["format"] != FORMAT or header["version"] != VERSION:
             raise ValueError(f"it holds {header['format']}, version {header['version']}; this reads version {VERSION}")
         return _checked(header, arrays)
-    except archive.UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidVotesError(f"{path} is not a file of votes, or is damaged: {error}", field="path") from error
 
 
