@@ -85,7 +85,7 @@ def check_unfinished_upload_is_taken_up(client: Client, writer: dict[str, Any]) 
 
 def check_side_data_can_be_named(client: Client) -> None:
     kept = {one.kind: one for one in client.list_side_data("side")}
-    model = client.fit("side", **{kind: kept[kind] for kind in ("gold", "groups")}).result()
+    model = client.fit("side", gold=kept["gold"], groups=kept["groups"]).result()
     assert sorted(model.group_balance) == ["0", "1"]
     assert client.soft_labels("side").shape == (150, 3)
     bagged = client.fit("side", bags=kept["bags"]).result()

@@ -102,6 +102,11 @@ class PromptEngine:
                 )
         return prepared
 
+    def compile(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
+        """Deprecated: `prepare` by its earlier name."""
+        warnings.warn("PromptEngine.compile is called prepare", DeprecationWarning, stacklevel=2)
+        return self.prepare(prompts)
+
     @contextmanager
     def opened_cache(self) -> Iterator[ResponseCache | None]:
         """The cache, open; closed afterwards where the engine knows it by its path."""

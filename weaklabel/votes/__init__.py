@@ -3,6 +3,20 @@
 Shape letters used everywhere: N items, M sources, K classes, S vote symbols, U unique vote rows.
 """
 
+import warnings
+from typing import Any
+
 from weaklabel.votes.matrix import ABSTAIN, ERROR, Cells, Codes, Votes, as_votes, label_dtype
 
 __all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_votes", "label_dtype"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "as_gold":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        "weaklabel.votes.as_gold has moved to weaklabel.side_information.gold", DeprecationWarning, stacklevel=2
+    )
+    from weaklabel.side_information.gold import as_gold  # above this package
+
+    return as_gold
