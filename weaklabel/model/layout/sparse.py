@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -26,13 +26,34 @@ SLOTS_AT_ONCE, SMALL_STEP = 16, 2**12
 """So many slots of small blocks are looked up in one step, if that is no more than so many votes."""
 
 
+class _SparseVotes:
+    """What a block of sparse votes and the whole have in common."""
+
+    symbols: Int[Array, " V"]
+    shares: Float[Array, " V"] | None
+
+    @property
+    def n_cells(self) -> int:
+        """See `Layout.n_cells`."""
+        return len(self.symbols)
+
+    @property
+    def is_weighted(self) -> bool:
+        """See `Layout.is_weighted`."""
+        return self.shares is not None
+
+    def unweighted(self) -> Self:
+        """See `Layout.unweighted`."""
+        return replace(self, shares=None)  # type: ignore[type-var]  # of a dataclass
+
+
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["symbols", "shares", "start", "n_slots", "n_narrow"],
     meta_fields=["n_rows"],
 )
 @dataclass(frozen=True)
-class SparseBlock:
+class SparseBlock(_SparseVotes):
     """B rows in a row, slot after slot; a layout of its own. A slot without a vote points behind the last symbol."""
 
     symbols: Int[Array, " V"]
@@ -51,20 +72,6 @@ class SparseBlock:
     def block_rows(self) -> int:
         """See `Layout.block_rows`."""
         return self.n_rows
-
-    @property
-    def n_cells(self) -> int:
-        """See `Layout.n_cells`."""
-        return len(self.symbols)
-
-    @property
-    def is_weighted(self) -> bool:
-        """See `Layout.is_weighted`."""
-        return self.shares is not None
-
-    def unweighted(self) -> Layout:
-        """See `Layout.unweighted`."""
-        return replace(self, shares=None)
 
     @property
     def streams(self) -> bool:
@@ -200,7 +207,7 @@ def _each_slot(of_rows: Array, symbols: Array) -> Array:
     meta_fields=["block_rows"],
 )
 @dataclass(frozen=True)
-class SparseLayout:
+class SparseLayout(_SparseVotes):
     """Blocks of rows. U / B of them are laid out, as many as hold rows are worked on."""
 
     symbols: Int[Array, " V"]
@@ -223,20 +230,6 @@ class SparseLayout:
     def n_rows(self) -> int:
         """See `Layout.n_rows`."""
         return self.starts.shape[0] * self.block_rows
-
-    @property
-    def n_cells(self) -> int:
-        """See `Layout.n_cells`."""
-        return len(self.symbols)
-
-    @property
-    def is_weighted(self) -> bool:
-        """See `Layout.is_weighted`."""
-        return self.shares is not None
-
-    def unweighted(self) -> Layout:
-        """See `Layout.unweighted`."""
-        return replace(self, shares=None)
 
     @property
     def streams(self) -> bool:
