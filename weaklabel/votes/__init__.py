@@ -4,6 +4,7 @@ Shape letters used everywhere: N items, M sources, K classes, S vote symbols, U 
 """
 
 import warnings
+from importlib import import_module
 from typing import Any
 
 from weaklabel.votes.matrix import ABSTAIN, ERROR, Cells, Codes, Votes, as_votes, label_dtype
@@ -17,6 +18,4 @@ def __getattr__(name: str) -> Any:
     warnings.warn(
         "weaklabel.votes.as_gold has moved to weaklabel.side_information.gold", DeprecationWarning, stacklevel=2
     )
-    from weaklabel.side_information.gold import as_gold  # above this package
-
-    return as_gold
+    return import_module("weaklabel.side_information.gold").as_gold
