@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.model.sources.bounds import bounded_confusion, read_bounds
+from weaklabel.model.sources.bounds import bounded_confusion
+from weaklabel.side_information.bounds import read_bounds
 
 Real = NDArray[np.float64]
 compiled = jax.jit(bounded_confusion)
@@ -119,7 +120,9 @@ def test_order_of_classes_does_not_matter() -> None:
 
 
 def test_bounds_are_read_by_name() -> None:
-    low, high = read_bounds({"c": (0.8, 0.95), "a": (0, 0.5)}, ["a", "b", "c"])
+    bounds = read_bounds({"c": (0.8, 0.95), "a": (0, 0.5)}, ["a", "b", "c"])
+    assert bounds is not None
+    low, high = bounds.T
     np.testing.assert_allclose(low, [0, 0, 0.8])
     np.testing.assert_allclose(high, [0.5, 1, 0.95], rtol=1e-6)
 

@@ -21,13 +21,13 @@ import jax
 import numpy as np
 from weaklabel import LabelModel
 from weaklabel.votes.chunks import VoteChunks
-from weaklabel.model.em import subsample as stream
+from weaklabel.model.em import subsample
 
 process, n_processes, port, votes, out, *cuts = sys.argv[1:]
 if int(n_processes) > 1:
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"127.0.0.1:{port}", int(n_processes), int(process))
-stream.CHUNK_ROWS = 1024
+subsample.CHUNK_ROWS = 1024
 codes = np.load(votes)
 own = np.split(codes, [int(cut) for cut in cuts])[int(process)]
 model = LabelModel(3, sample_rows=1000)
@@ -36,8 +36,8 @@ if int(n_processes) > 1:
 else:
     model.fit(codes)
 soft, _ = model.label(own)
-params = model._fitted.params
-np.savez(out, confusion=params.confusion, balance=model.class_balance, coverage=model.coverage, soft=soft)
+sources = model._fitted.params.sources
+np.savez(out, confusion=sources.confusion, balance=model.class_balance, coverage=model.coverage, soft=soft)
 print(json.dumps({"devices": jax.local_device_count(), "processes": jax.process_count()}))
 """
 
@@ -118,7 +118,7 @@ def test_an_accelerator_answers_as_the_cpu(in_chunks: bool) -> None:
     def fitted() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         votes = VoteChunks(np.split(codes, [7000]), 3) if in_chunks else codes
         model = LabelModel(3, sample_rows=5000).fit(votes)
-        return np.asarray(model._fitted.params.confusion), model.predict_proba(codes)
+        return np.asarray(model._fitted.params.sources.confusion), model.predict_proba(codes)
 
     with jax.default_device(jax.devices("cpu")[0]):
         expected = fitted()

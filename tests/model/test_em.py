@@ -11,27 +11,32 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from weaklabel.model import LabelModel
-from weaklabel.model.em import loop as fit_module
 from weaklabel.model.em.e_step import e_step
-from weaklabel.model.em.initialization import pad, prepare, unipolarity
 from weaklabel.model.em.loop import run, start
-from weaklabel.model.em.rows import describe
-from weaklabel.model.layout.choice import bucket, lay_out
-from weaklabel.model.layout.deduplication import MergedRows, merge_rows
-from weaklabel.model.records import Params, Rows, Sources, State
+from weaklabel.model.labels.classes import ClassPrior
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
+from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.preparation.prepare import Prepared, prepare
+from weaklabel.model.preparation.rows import build_rows
+from weaklabel.model.records import Params, RowVotes, State
 from weaklabel.model.settings import Settings
+from weaklabel.model.sources import choice
+from weaklabel.model.sources.confusion import ConfusionMatrices
+from weaklabel.model.sources.one_coin import OneCoin
+from weaklabel.model.sources.unipolarity import unipolarity
 from weaklabel.votes import Votes
 
 PLAIN = Settings(
-    hold_recall=0.0,
-    hold_precision=0.0,
+    share_weight_generative=0.0,
+    share_weight_discriminative=0.0,
     accuracy_mass=1e-6,
-    recall_mass=0.0,
-    recall_floor=1e-6,
-    precision_mass=0.0,
-    precision_floor=1e-6,
+    generative_mass=0.0,
+    generative_floor=1e-6,
+    discriminative_mass=0.0,
+    discriminative_floor=1e-6,
 )
-"""Hardly any prior and no anchor: maximum likelihood, so that EM is the textbook's."""
+"""Hardly any prior, no vote-share prior: maximum likelihood, so that EM is the textbook's."""
 
 
 def sample(
@@ -46,20 +51,25 @@ def sample(
     return np.where(rng.random((n_items, n_sources)) < coverage, votes, -1), truth
 
 
-def of_items(merged: MergedRows, rows: Any, matrix: NDArray[Any]) -> NDArray[Any]:
+def of_items(unique: UniqueRows, rows: Any, matrix: NDArray[Any]) -> NDArray[Any]:
     """Values of the distinct rows as values of the items."""
-    distinct = merged.votes.to_dense()
+    distinct = unique.votes.to_dense()
     place = (matrix[:, None, :] == distinct[None]).all(2).argmax(1)
     values: NDArray[Any] = np.asarray(rows)[place]
     return values
 
 
-def fitted(matrix: NDArray[Any], n_classes: int, settings: Settings, n_iter: int) -> tuple[Rows, Sources, State]:
-    votes = Votes.from_dense(matrix, n_classes)
-    merged = merge_rows(votes)
-    rows, sources, *_ = prepare(merged, settings)
-    state = start(rows, sources, settings, n_iter)
-    return rows, sources, run(rows, sources, state, settings, jnp.int32(n_iter), jnp.float32(1e-6))
+def started(prepared: Prepared, settings: Settings, max_iter: int) -> State:
+    kinds = {"source_model": prepared.source_model, "label_space": prepared.label_space}
+    state: State = start(prepared.rows, prepared.profile, settings, **kinds, max_iter=max_iter)
+    return state
+
+
+def fitted(matrix: NDArray[Any], n_classes: int, settings: Settings, n_iter: int) -> tuple[Prepared, State]:
+    prepared = prepare(deduplicate(Votes.from_dense(matrix, n_classes)), settings, ClassPrior)
+    state = started(prepared, settings, n_iter)
+    limits = jnp.int32(n_iter), jnp.float32(1e-6)
+    return prepared, run(prepared.rows, prepared.profile, state, settings, *limits)
 
 
 def random_params(n_sources: int, n_classes: int, seed: int) -> Params:
@@ -68,7 +78,8 @@ def random_params(n_sources: int, n_classes: int, seed: int) -> Params:
     balance = rng.dirichlet(np.ones(n_classes))
     evidence = jnp.asarray(np.log(confusion).transpose(0, 2, 1), jnp.float32)
     log_balance = jnp.asarray(np.log(balance), jnp.float32)
-    return Params(jnp.exp(evidence), evidence, log_balance, jnp.asarray(balance, jnp.float32))
+    labels = ClassPrior(log_balance, jnp.asarray(balance, jnp.float32))
+    return Params(ConfusionMatrices(jnp.exp(evidence), evidence), labels)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -76,7 +87,9 @@ def test_e_step_and_counts_equal_the_sum_over_all_labelings(n_classes: int) -> N
     matrix, _ = sample(5, 3, n_classes, seed=n_classes)
     matrix[4] = matrix[0]  # two items with one row
     params = random_params(3, n_classes, 1)
-    log_vote, log_balance = np.asarray(params.evidence, float), np.asarray(params.log_prior, float)
+    assert isinstance(params.sources, ConfusionMatrices)
+    log_vote = np.asarray(params.sources.log_likelihoods, float)
+    log_balance = np.asarray(params.labels.log_prior, float)
 
     labelings = list(itertools.product(range(n_classes), repeat=5))
     weights = np.array(
@@ -98,18 +111,24 @@ def test_e_step_and_counts_equal_the_sum_over_all_labelings(n_classes: int) -> N
                 if s >= 0:
                     counts[m, s, y] += p
 
-    merged = merge_rows(Votes.from_dense(matrix, n_classes))
-    n_rows = bucket(merged.votes.n_items)
-    assert merged.votes.n_items < 5
-    rows = describe(lay_out(merged.votes), pad(merged.weight, n_rows), 3, n_classes, PLAIN.anchor_mass)
+    unique = deduplicate(Votes.from_dense(matrix, n_classes))
+    items = to_device(unique.weight, bucket(unique.votes.n_items))
+    assert unique.votes.n_items < 5
+    rows = build_rows(RowVotes(lay_out(unique.votes)), items, 3, n_classes, PLAIN.share_prior_mass)
     expected = e_step(rows, params)
     covered = (matrix >= 0).any(1)
-    found = of_items(merged, expected.responsibilities, matrix)
+    found = of_items(unique, expected.responsibilities, matrix)
     np.testing.assert_allclose(found[covered], posterior[covered], atol=1e-5)
     weighted = rows.weight[:, None] * expected.responsibilities
-    np.testing.assert_allclose(rows.layout.counts(weighted, 3, n_classes), counts, atol=1e-4)
+    np.testing.assert_allclose(rows.votes.layout.counts(weighted, 3, n_classes), counts, atol=1e-4)
     log_evidence = logsumexp(weights) - sum(logsumexp(log_balance) for row in matrix if not (row >= 0).any())
-    np.testing.assert_allclose(float(expected.log_evidence) * covered.sum(), log_evidence, rtol=1e-4)
+    np.testing.assert_allclose(float(rows.weight @ expected.log_marginal), log_evidence, rtol=1e-4)
+
+
+def generative(prepared: Prepared) -> Prepared:
+    """With all votes read as P(vote | class)."""
+    profile = prepared.profile
+    return prepared._replace(profile=profile._replace(unipolarity=jnp.zeros_like(profile.unipolarity)))
 
 
 def dawid_skene(matrix: NDArray[Any], n_classes: int, n_iter: int) -> tuple[NDArray[Any], list[float]]:
@@ -131,24 +150,23 @@ def dawid_skene(matrix: NDArray[Any], n_classes: int, n_iter: int) -> tuple[NDAr
 def test_without_priors_em_is_dawid_skene(n_classes: int) -> None:
     matrix, _ = sample(400, 6, n_classes, seed=7, coverage=1.0)
     expected, trace = dawid_skene(matrix, n_classes, 15)
-    votes = Votes.from_dense(matrix, n_classes)
-    merged = merge_rows(votes)
-    rows, sources, *_ = prepare(merged, PLAIN)
-    sources = sources._replace(precision=jnp.zeros(6))
-    state = run(rows, sources, start(rows, sources, PLAIN, 15), PLAIN, jnp.int32(15), jnp.float32(0))
-    found = of_items(merged, state.responsibilities, matrix)
+    unique = deduplicate(Votes.from_dense(matrix, n_classes))
+    prepared = generative(prepare(unique, PLAIN, ClassPrior))
+    state = started(prepared, PLAIN, 15)
+    state = run(prepared.rows, prepared.profile, state, PLAIN, jnp.int32(15), jnp.float32(0))
+    found = of_items(unique, state.watched, matrix)
     np.testing.assert_allclose(found, expected, atol=2e-3)
     np.testing.assert_allclose(np.asarray(state.objective), trace, atol=2e-4)
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("settings", [PLAIN, PLAIN._replace(hold_recall=0.25)], ids=["likelihood", "anchored"])
-def test_the_objective_never_falls(seed: int, settings: Settings) -> None:
+@pytest.mark.parametrize("share_weight", [0.0, 0.25], ids=["likelihood", "shares"])
+def test_the_objective_never_falls(seed: int, share_weight: float) -> None:
     matrix, _ = sample(300, 8, 3, seed=seed)
-    votes = Votes.from_dense(matrix, 3)
-    rows, sources, *_ = prepare(merge_rows(votes), settings)
-    sources = sources._replace(precision=jnp.zeros(8))
-    state = run(rows, sources, start(rows, sources, settings, 40), settings, jnp.int32(40), jnp.float32(0))
+    settings = PLAIN._replace(share_weight_generative=share_weight)
+    prepared = generative(prepare(deduplicate(Votes.from_dense(matrix, 3)), settings, ClassPrior))
+    state = started(prepared, settings, 40)
+    state = run(prepared.rows, prepared.profile, state, settings, jnp.int32(40), jnp.float32(0))
     trace = np.asarray(state.objective)
     assert np.isfinite(trace).all()
     assert trace[-1] > trace[0]
@@ -158,10 +176,10 @@ def test_the_objective_never_falls(seed: int, settings: Settings) -> None:
 def test_going_on_gives_the_same_bits_as_one_go() -> None:
     matrix, _ = sample(200, 5, 3)
     settings = Settings()
-    rows, sources, whole = fitted(matrix, 3, settings, 30)
-    state = start(rows, sources, settings, 30)
+    prepared, whole = fitted(matrix, 3, settings, 30)
+    state = started(prepared, settings, 30)
     for stop_at in (1, 2, 7, 30):
-        state = run(rows, sources, state, settings, jnp.int32(stop_at), jnp.float32(1e-6))
+        state = run(prepared.rows, prepared.profile, state, settings, jnp.int32(stop_at), jnp.float32(1e-6))
     assert all(
         np.array_equal(a, b, equal_nan=True)
         for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(state), strict=True)
@@ -170,40 +188,38 @@ def test_going_on_gives_the_same_bits_as_one_go() -> None:
 
 def test_responsibilities_match_the_parameters() -> None:
     matrix, _ = sample(200, 5, 3)
-    rows, _, state = fitted(matrix, 3, Settings(), 9)
-    again = e_step(rows, state.params).responsibilities
-    assert state.responsibilities is not None
-    np.testing.assert_allclose(again, state.responsibilities, atol=1e-6)
+    prepared, state = fitted(matrix, 3, Settings(), 9)
+    again = e_step(prepared.rows, state.params).responsibilities
+    np.testing.assert_allclose(again, state.watched, atol=1e-6)
 
 
 def test_jit_changes_nothing() -> None:
     matrix, _ = sample(20, 4, 3)
-    rows, sources, compiled = fitted(matrix, 3, Settings(), 2)
+    prepared, compiled = fitted(matrix, 3, Settings(), 2)
+    limits = jnp.int32(2), jnp.float32(1e-6)
     with jax.disable_jit():
-        plain = run(rows, sources, start(rows, sources, Settings(), 2), Settings(), jnp.int32(2), jnp.float32(1e-6))
-    assert plain.responsibilities is not None
-    assert compiled.responsibilities is not None
-    np.testing.assert_allclose(plain.responsibilities, compiled.responsibilities, atol=1e-5)
+        plain = run(prepared.rows, prepared.profile, started(prepared, Settings(), 2), Settings(), *limits)
+    np.testing.assert_allclose(plain.watched, compiled.watched, atol=1e-5)
 
 
 @pytest.mark.parametrize("n_sources", [4, 30], ids=["numbered", "hashed"])
 @pytest.mark.parametrize("with_gold", [False, True])
-def test_merged_rows_stand_for_their_items(n_sources: int, with_gold: bool) -> None:
+def test_unique_rows_stand_for_their_items(n_sources: int, with_gold: bool) -> None:
     matrix, truth = sample(700, n_sources, 2, seed=2, coverage=0.05 if n_sources == 30 else 0.7)
     matrix[3, 1] = -2  # a failure is no vote
     gold = np.where(np.arange(700) % 50 == 0, truth, -1).astype(np.int32)
-    merged = merge_rows(Votes.from_codes(matrix, 2), gold if with_gold else None)
+    unique = deduplicate(Votes.from_codes(matrix, 2), gold if with_gold else None)
     seen: dict[tuple[int, ...], float] = {}
     for row, known in zip(np.maximum(matrix, -1).tolist(), gold.tolist(), strict=True):
         key = (*row, known) if with_gold else tuple(row)
         seen[key] = seen.get(key, 0) + 1
-    found = merged.votes.to_dense().tolist()
-    keys = [(*row, *([int(merged.gold[at])] if merged.gold is not None else [])) for at, row in enumerate(found)]
+    found = unique.votes.to_dense().tolist()
+    keys = [(*row, *([int(unique.gold[at])] if unique.gold is not None else [])) for at, row in enumerate(found)]
     counted: dict[tuple[int, ...], float] = {}
-    for key, weight in zip(keys, merged.weight.tolist(), strict=True):
+    for key, weight in zip(keys, unique.weight.tolist(), strict=True):
         counted[tuple(key)] = counted.get(tuple(key), 0) + weight
     assert counted == seen
-    assert merged.votes.n_items < 700
+    assert unique.votes.n_items < 700
 
 
 def test_one_compilation_a_bucket() -> None:
@@ -237,16 +253,17 @@ def test_unipolar_sources_are_told_from_the_others() -> None:
 
 def test_many_classes_take_one_accuracy_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, truth = sample(400, 7, 4, seed=5)
-    monkeypatch.setattr(fit_module, "FULL_CELLS", 10)
-    rows, _, state = fitted(matrix, 4, Settings(), 60)
-    assert state.params.evidence.shape == (7, 4)
-    merged = merge_rows(Votes.from_dense(matrix, 4))
-    found = of_items(merged, state.responsibilities, matrix).argmax(1)
+    monkeypatch.setattr(choice, "FULL_CELLS", 10)
+    prepared, state = fitted(matrix, 4, Settings(), 60)
+    sources, rows = state.params.sources, prepared.rows
+    assert isinstance(sources, OneCoin)
+    assert sources.log_likelihoods.shape == (7, 4)
+    unique = deduplicate(Votes.from_dense(matrix, 4))
+    found = of_items(unique, state.watched, matrix).argmax(1)
     votes = np.eye(5)[matrix][:, :, :4].sum(1)
     assert (found == truth).mean() > (votes.argmax(1) == truth).mean()
     # The evidence of one coin in closed form: log a / ((1 - a) / (K - 1)).
-    accuracy = np.asarray(state.params.confusion, float)
-    np.testing.assert_allclose(state.params.evidence[:, 0], np.log(accuracy / ((1 - accuracy) / 3)), rtol=1e-4)
-    assert state.responsibilities is not None
-    weighted = rows.weight[:, None] * state.responsibilities
+    accuracy = np.asarray(sources.accuracy, float)
+    np.testing.assert_allclose(sources.log_likelihoods[:, 0], np.log(accuracy / ((1 - accuracy) / 3)), rtol=1e-4)
+    weighted = rows.weight[:, None] * state.watched
     assert float(weighted.sum()) == pytest.approx((matrix >= 0).any(1).sum(), rel=1e-5)

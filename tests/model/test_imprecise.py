@@ -15,24 +15,22 @@ from scipy.stats import entropy
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
-from weaklabel.model.em.e_step import Expectation, e_step
-from weaklabel.model.em.initialization import pad, plain_part, set_symbols
-from weaklabel.model.em.m_step import statistics
-from weaklabel.model.em.rows import beside, describe, mark_gold
-from weaklabel.model.layout.choice import bucket, lay_out, lay_out_soft
+from weaklabel.model.em.e_step import EStep, e_step
+from weaklabel.model.em.statistics import statistics
+from weaklabel.model.labels.classes import ClassPrior
+from weaklabel.model.labels.information import RowInformation
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.layout.sparse import SparseLayout
-from weaklabel.model.prediction import with_codebook
-from weaklabel.model.records import Params, Rows, Side, Statistics
+from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.records import Params, Rows, RowVotes, SetSymbols, Statistics
+from weaklabel.model.sources.candidate_sets import latent_votes, set_log_likelihood, set_symbols
+from weaklabel.model.sources.confusion import ConfusionMatrices
 from weaklabel.model.sources.duplicates import copy_scores
-from weaklabel.model.sources.duplicates import vote_shares as vote_weights
-from weaklabel.model.sources.imprecise import (
-    SetSymbols,
-    information,
-    latent_votes,
-    set_evidence,
-    soft_evidence,
-    vote_shares,
-)
+from weaklabel.model.sources.soft_votes import information, soft_log_likelihood, soft_votes
+from weaklabel.model.sources.tally import shared_tally
+from weaklabel.votes.conversion import plain_part, with_codebook
 from weaklabel.votes.symbols import CandidateSet, Symbols, not_, one_of, soft
 
 Real = NDArray[np.float64]
@@ -129,30 +127,30 @@ def params_of(confusion: Real, votes: Votes, log_prior: Real, group_shift: Any =
     """Parameters as in the first M-step that has seen no set yet: the confusion matrix speaks."""
     (n_sources, n_classes), sets = confusion.shape[:2], set_symbols(votes)
     matrices = jnp.asarray(confusion, jnp.float32)
+    assert sets is not None
     nothing = jnp.zeros((n_sources, len(sets.members), n_classes))
-    totals, by_precision = jnp.ones((n_sources, n_classes)), jnp.zeros(n_sources)
-    of_sets = set_evidence(nothing, matrices, totals, jnp.zeros(n_classes), by_precision, sets, 8.0)
-    evidence = jnp.concatenate([jnp.log(matrices), of_sets], axis=1)
+    totals, unipolarity = jnp.ones((n_sources, n_classes)), jnp.zeros(n_sources)
+    of_sets = set_log_likelihood(nothing, matrices, totals, jnp.zeros(n_classes), unipolarity, sets, 8.0)
+    log_likelihoods = jnp.concatenate([jnp.log(matrices), of_sets], axis=1)
     prior = jnp.asarray(log_prior, jnp.float32)
-    return Params(matrices, evidence, prior, jnp.exp(prior), None, group_shift)
+    of_groups = None if group_shift is None else jnp.zeros_like(group_shift)
+    labels = ClassPrior(prior, jnp.exp(prior), of_groups, group_shift)
+    return Params(ConfusionMatrices(matrices, log_likelihoods), labels)
 
 
-def rows_of(votes: Votes, hold: float = 0.0) -> Rows:
-    n_rows = bucket(votes.n_items)
-    items = pad(np.ones(votes.n_items, np.float32), n_rows)
+def rows_of(votes: Votes) -> Rows:
+    items = to_device(np.ones(votes.n_items, np.float32), bucket(votes.n_items))
     size = {"n_sources": votes.n_sources, "n_classes": votes.n_classes}
-    sets = set_symbols(votes)
-    rows: Rows = describe(
-        lay_out(votes), items, **size, anchor_mass=0.5, hold=hold, sets=sets, soft=lay_out_soft(votes)
-    )
+    on_device = RowVotes(lay_out(votes), soft_votes(votes))
+    rows: Rows = build_rows(on_device, items, **size, share_prior_mass=0.5, sets=set_symbols(votes))
     return rows
 
 
 @jax.jit
-def step(rows: Rows, params: Params) -> tuple[Expectation, Statistics]:
+def step(rows: Rows, params: Params) -> tuple[EStep, Statistics]:
     """The E-step, and the counts that it expects."""
     expected = e_step(rows, params)
-    return expected, statistics(rows, expected.responsibilities, params, n_groups=2)
+    return expected, statistics(rows, expected.responsibilities, params)
 
 
 def constants(cells: list[list[Any]], confusion: Real) -> Real:
@@ -181,35 +179,38 @@ def test_e_step_counts_and_evidence_equal_the_sums_over_labels_and_votes_in_mind
     story = Enumerated(cells, confusion, known)
 
     n_rows = bucket(len(cells))
-    items = pad(np.ones(len(cells), np.float32), n_rows)
-    side = Side(
+    items = to_device(np.ones(len(cells), np.float32), n_rows)
+    known_of_rows = RowInformation(
         offset=jnp.zeros((n_rows, n_classes)).at[: len(cells)].set(jnp.asarray(offset)),
-        group=pad(group.astype(np.int32), n_rows),
+        group=to_device(group.astype(np.int32), n_rows),
     )
-    rows = mark_gold(rows_of(votes), items, pad(gold, n_rows, -1), jnp.ones(n_classes))
-    rows = beside(rows, items, side, 0.0)
+    rows = mark_gold(rows_of(votes), items, to_device(gold, n_rows, -1), jnp.ones(n_classes))
+    rows = known_of_rows.attach(rows, items, 0.0)
     params = params_of(confusion, votes, log_prior, jnp.asarray(shift))
     expected, counted = step(rows, params)
 
     covered = np.arange(5)  # the last item has no votes
     np.testing.assert_allclose(np.asarray(expected.responsibilities)[covered], story.posterior[covered], atol=1e-5)
     log_evidence = (story.log_evidence + constants(cells, confusion))[covered].sum()
-    np.testing.assert_allclose(float(expected.log_evidence) * len(covered), log_evidence, rtol=1e-4)
+    np.testing.assert_allclose(float(rows.weight @ expected.log_marginal), log_evidence, rtol=1e-4)
 
-    behind = latent_votes(counted.counts[:, n_classes:], params.confusion, set_symbols(votes))
-    np.testing.assert_allclose(counted.counts[:, :n_classes] + behind, story.behind, atol=1e-4)
-    np.testing.assert_allclose(counted.totals, story.posterior[covered].sum(0), atol=1e-4)
-    assert counted.group_totals is not None
+    counts, labels, sets = counted.sources, counted.labels, set_symbols(votes)
+    assert params.sources.confusion is not None
+    assert sets is not None
+    behind = latent_votes(counts[:, n_classes:], params.sources.confusion, sets)
+    np.testing.assert_allclose(counts[:, :n_classes] + behind, story.behind, atol=1e-4)
+    np.testing.assert_allclose(labels.totals, story.posterior[covered].sum(0), atol=1e-4)
+    assert labels.group_totals is not None
     by_group = [story.posterior[covered][group[covered] == g].sum(0) for g in range(2)]
-    np.testing.assert_allclose(counted.group_totals, by_group, atol=1e-4)
+    np.testing.assert_allclose(labels.group_totals, by_group, atol=1e-4)
 
 
-def test_the_evidence_of_sets_is_what_its_equation_says() -> None:
+def test_the_log_likelihood_of_sets_is_what_its_equation_says() -> None:
     rng, n_sources = np.random.default_rng(3), 2
     confusion = random_confusion(n_sources, K)
     members = np.array([[1, 1, 0, 0], [0, 1, 1, 1]], float)
     counts, totals = rng.gamma(2, 5, (n_sources, 2, K)), rng.gamma(2, 50, (n_sources, K))
-    log_balance, by_precision = np.log(rng.dirichlet(np.ones(K))), np.array([0.0, 0.6])
+    log_balance, discriminative = np.log(rng.dirichlet(np.ones(K))), np.array([0.0, 0.6])
     for mass in (1e-3, 8.0, 1e6):
         expected: Real = np.zeros((n_sources, 2, K))
         for m, c in np.ndindex(n_sources, 2):
@@ -219,12 +220,12 @@ def test_the_evidence_of_sets_is_what_its_equation_says() -> None:
             seen = counts[m, c].sum() * share
             behind = mass / np.sqrt([0.5, 0.2][c])
             expected[m, c] = np.log((counts[m, c] + behind * lift) / (seen + behind))
-            expected[m, c] += by_precision[m] * (np.log(share) - log_balance)
-        seen_by, matrices, n_votes, log_shares, precision = (
-            jnp.asarray(part, jnp.float32) for part in (counts, confusion, totals, log_balance, by_precision)
+            expected[m, c] += discriminative[m] * (np.log(share) - log_balance)
+        seen_by, matrices, n_votes, log_shares, unipolarity = (
+            jnp.asarray(part, jnp.float32) for part in (counts, confusion, totals, log_balance, discriminative)
         )
         sets = SetSymbols(jnp.asarray(members, jnp.float32), jnp.asarray([0.5, 0.2]))
-        found = set_evidence(seen_by, matrices, n_votes, log_shares, precision, sets, mass)
+        found = set_log_likelihood(seen_by, matrices, n_votes, log_shares, unipolarity, sets, mass)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -235,9 +236,8 @@ def test_vote_shares_reproduce_themselves() -> None:
         information(jnp.asarray([[0.5, 0.5, 0, 0], [1 / 3, 1 / 3, 1 / 3, 0]])),
     )
     plain, shown = np.array([[1.0, 0, 0, 0]]), np.array([[1.0, 1.0]])
-    found = np.asarray(vote_shares(jnp.asarray(plain, jnp.float32), jnp.asarray(shown, jnp.float32), sets, None, 0.5))[
-        0
-    ]
+    single = (jnp.asarray(part, jnp.float32) for part in (plain, shown))
+    found = np.asarray(shared_tally(*single, sets, None, 0.5))[0]
     weights = [1 - np.log(2) / np.log(4), 1 - np.log(3) / np.log(4)]
     assert found.sum() == pytest.approx(1 + sum(weights), abs=1e-5)
     tally = np.zeros(4)
@@ -256,12 +256,12 @@ def test_layouts_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     dense = rows_of(votes)
     monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
     sparse = rows_of(votes)
-    assert isinstance(sparse.layout, SparseLayout)
-    assert not isinstance(dense.layout, SparseLayout)
-    np.testing.assert_allclose(dense.anchor, sparse.anchor, atol=1e-6)
+    assert isinstance(sparse.votes.layout, SparseLayout)
+    assert not isinstance(dense.votes.layout, SparseLayout)
+    np.testing.assert_allclose(dense.share_prior, sparse.share_prior, atol=1e-6)
     (expected, counted), (again, recounted) = (step(rows, params) for rows in (dense, sparse))
     np.testing.assert_allclose(expected.responsibilities, again.responsibilities, atol=1e-6)
-    np.testing.assert_allclose(counted.counts, recounted.counts, atol=1e-5)
+    np.testing.assert_allclose(counted.sources, recounted.sources, atol=1e-5)
 
 
 @pytest.mark.parametrize("by_precision", [False, True])
@@ -279,11 +279,11 @@ def test_soft_votes_go_from_nothing_to_a_plain_vote(by_precision: bool) -> None:
         "near uniform": 0.001 * sharp + 0.999 * flat,
     }.items():
         votes = Votes.from_dense(np.array([[soft(0.9 * p + 0.1 * np.eye(K)[0])]], object), K)
-        vote = lay_out_soft(votes)
+        vote = soft_votes(votes)
         assert vote is not None
         shown = jnp.asarray(np.tile(p, (vote.rows.shape[0], 1)), jnp.float32)
         vote = vote._replace(probabilities=shown, information=information(shown))
-        total = soft_evidence(vote, evidence, jnp.zeros((bucket(1), K)))
+        total = soft_log_likelihood(vote, evidence, jnp.zeros((bucket(1), K)))
         found[name] = np.asarray(total)[0]
     np.testing.assert_allclose(found["plain"], evidence[0, 2], atol=1e-5)
     np.testing.assert_allclose(found["near plain"], evidence[0, 2], atol=0.02)
@@ -488,15 +488,17 @@ def test_biased_complements_are_learned() -> None:
     rows, y = rows_of(new), gold[held]
 
     def held_out(params: Params) -> float:
-        by_votes = rows._replace(hold=jnp.zeros_like(rows.hold))
+        by_votes = rows._replace(share_weight=jnp.zeros_like(rows.share_weight))
         p = np.asarray(e_step(by_votes, params).responsibilities)[: len(y)]
         return -float(np.log(p[np.arange(len(y)), y]).mean())
 
-    uniform = np.array(fitted.params.evidence)
+    sources = fitted.params.sources
+    assert isinstance(sources, ConfusionMatrices)
+    uniform = np.array(sources.log_likelihoods)
     for m in (3, 4):
         uniform[m, K:] = np.log(fitted.sets / fitted.sets.sum(1, keepdims=True) + 1e-3)
     learned = held_out(fitted.params)
-    assumed = held_out(fitted.params._replace(evidence=jnp.asarray(uniform)))
+    assumed = held_out(fitted.params._replace(sources=sources._replace(log_likelihoods=jnp.asarray(uniform))))
     log_true = np.zeros((len(y), K))
     for votes_of_source in plain:
         log_true += np.log(np.where(votes_of_source[held][:, None] == np.arange(K), 0.7, 0.1))
@@ -509,7 +511,7 @@ def test_biased_complements_are_learned() -> None:
     assert learned < best + 0.1
     for k in range(K):
         not_k = order.index([j != k for j in range(K)]) + K
-        evidence = np.asarray(fitted.params.evidence)[3, not_k]
+        evidence = np.asarray(sources.log_likelihoods)[3, not_k]
         assert evidence.argmax() == (k - 1) % K
         assert evidence.argmin() == k
 
@@ -528,7 +530,9 @@ def test_how_often_sets_miss_the_truth_is_learned() -> None:
             columns.append([one_of(int(a), int(b)) for a, b in zip(inside, other, strict=True)])
         votes = as_votes([*columns, filler(3)])
         model = LabelModel(K).fit(votes)
-        evidence = np.asarray(model._fitted.params.evidence)[2:5, K:]
+        sources = model._fitted.params.sources
+        assert isinstance(sources, ConfusionMatrices)
+        evidence = np.asarray(sources.log_likelihoods)[2:5, K:]
         pairs = model._fitted.sets.sum(1) == 2
         inside, outside = (
             evidence[:, pairs][:, which[pairs]].mean() for which in (model._fitted.sets, ~model._fitted.sets)

@@ -299,7 +299,7 @@ def test_files_that_are_no_models_are_refused() -> None:
         "half a file": data[: len(data) // 2],
         "a pickled array": _with(data, "params.log_prior.npy", _array(bomb)),
         "another shape": _with(data, "params.confusion.npy", _array(np.zeros((1, 2, 2), np.float32))),
-        "not a number": _with(data, "read_out.log_prior.npy", _array(np.full(2, np.nan, np.float32))),
+        "not a number": _with(data, "calibration.labels.log_prior.npy", _array(np.full(2, np.nan, np.float32))),
         "packed in an unknown way": data.replace(b"PK\x01\x02", b"PK\x01\x03", 1),
         "another program's": _with(data, "header.npy", _array(np.frombuffer(b'{"format": "x"}', np.uint8))),
     }

@@ -10,12 +10,14 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from weaklabel import Votes
-from weaklabel.model.layout import choice as layouts
-from weaklabel.model.layout.choice import AnyLayout, bucket, is_dense, lay_out, padded
+from weaklabel.model.layout.choice import is_dense, lay_out
+from weaklabel.model.layout.copy_weights import cell_weights
 from weaklabel.model.layout.dense import BLOCK_ROWS, DenseLayout
 from weaklabel.model.layout.packed import UNROLLED, PackedLayout, n_words, pack
 from weaklabel.model.layout.slots import FEWEST_ROWS, Arrangement, arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
+from weaklabel.model.numerics.padding import bucket, padded
+from weaklabel.model.protocols import Layout
 
 N_ITEMS = BLOCK_ROWS + 77
 
@@ -41,23 +43,23 @@ def below(values: NDArray[np.float32], n_rows: int) -> Array:
     return found
 
 
-def dense(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> AnyLayout:
-    codes = jnp.asarray(padded(votes.to_codes(), bucket(votes.n_items)))
-    shares = None if copies is None else layouts.shares_of(codes, jnp.asarray(copies.toarray(), jnp.float32))
+def dense(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> Layout:
+    codes = jnp.asarray(padded(votes.to_codes(), bucket(votes.n_items), -1))
+    shares = None if copies is None else cell_weights(codes, jnp.asarray(copies.toarray(), jnp.float32))
     return DenseLayout(codes, shares)
 
 
-def gathered(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> AnyLayout:
+def gathered(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setattr("weaklabel.model.layout.dense.DENSE_CLASSES", 0)
     return dense(votes, copies, monkeypatch)
 
 
-def packed(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> AnyLayout:
+def packed(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> Layout:
     assert copies is None, "votes that count in part are not packed"
-    return pack(jnp.asarray(padded(votes.to_codes(), bucket(votes.n_items))), votes.n_classes)
+    return pack(jnp.asarray(padded(votes.to_codes(), bucket(votes.n_items), -1)), votes.n_classes)
 
 
-def sparse(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> AnyLayout:
+def sparse(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
     found = lay_out(votes, copies)
     assert isinstance(found, SparseLayout)
@@ -79,7 +81,7 @@ def sparse(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.Monkey
     ],
 )
 def test_layouts_are_the_same_operator(
-    lay: Callable[..., AnyLayout],
+    lay: Callable[..., Layout],
     with_copies: bool,
     n_classes: int,
     n_sources: int,

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import Votes
-from weaklabel.model.layout import deduplication as merge
-from weaklabel.model.layout.deduplication import DistinctRows, merge_rows
+from weaklabel.model.layout import deduplication
+from weaklabel.model.layout.deduplication import DistinctRowCounter, deduplicate
 
 
 def draw(n_items: int, n_sources: int, n_classes: int, n_patterns: int) -> NDArray[np.int8]:
@@ -25,7 +25,7 @@ def counted(rows: NDArray[np.signedinteger], weight: NDArray[np.floating]) -> di
 @pytest.mark.parametrize(("n_sources", "by_number"), [(4, True), (20, False)])
 def test_rows_in_parts_are_counted_as_the_rows_in_one(n_sources: int, by_number: bool) -> None:
     codes = draw(3000, n_sources, 3, 200)
-    distinct = DistinctRows(3, n_sources, 1000)
+    distinct = DistinctRowCounter(3, n_sources, 1000)
     assert distinct._by_number == by_number
     for part in np.split(codes, [0, 1, 700, 701, 2500]):
         distinct.add(part)
@@ -34,7 +34,7 @@ def test_rows_in_parts_are_counted_as_the_rows_in_one(n_sources: int, by_number:
     rows, weight = distinct.kept()
     assert counted(rows, weight) == expected
 
-    at_once = merge_rows(Votes.from_codes(codes, 3))
+    at_once = deduplicate(Votes.from_codes(codes, 3))
     np.testing.assert_array_equal(rows, at_once.votes.to_codes())
     np.testing.assert_array_equal(weight, at_once.weight)
 
@@ -44,7 +44,7 @@ def test_rows_with_weights_count_as_often(n_sources: int) -> None:
     codes = draw(300, n_sources, 3, 50)
     weight = np.random.default_rng(1).integers(1, 5, len(codes)).astype(np.float64)
     codes = np.maximum(codes, -1)
-    distinct = DistinctRows(3, n_sources, 100)
+    distinct = DistinctRowCounter(3, n_sources, 100)
     distinct.add(codes[:100], weight[:100])
     distinct.add(codes[100:], weight[100:])
     assert counted(*distinct.kept()) == Counter(map(tuple, np.repeat(codes, weight.astype(int), axis=0).tolist()))
@@ -55,15 +55,15 @@ def test_many_rows_are_not_kept(n_sources: int) -> None:
     codes = draw(3000, n_sources, 3, 60)
     n_distinct = len(np.unique(np.maximum(codes, -1), axis=0))
     for most, few in ((n_distinct, True), (n_distinct - 1, False)):
-        distinct = DistinctRows(3, n_sources, most)
+        distinct = DistinctRowCounter(3, n_sources, most)
         distinct.add(np.maximum(codes, -1))
         distinct.add(np.maximum(codes[:1], -1))
         assert distinct.few == few
 
 
 def test_rows_of_one_key_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "_hashed", lambda codes: np.zeros(len(codes), np.uint64))
-    distinct = DistinctRows(3, 20, 100)
+    monkeypatch.setattr(deduplication, "_hashed", lambda codes: np.zeros(len(codes), np.uint64))
+    distinct = DistinctRowCounter(3, 20, 100)
     distinct.add(draw(10, 20, 3, 1))
     assert distinct.few
     distinct.add(draw(10, 20, 3, 1) * 0)
@@ -79,29 +79,29 @@ def sparse_votes(seed: int = 0) -> Votes:
 
 @pytest.mark.parametrize("with_gold", [False, True])
 def test_sparse_rows_are_counted(with_gold: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "FEWEST_SPARSE", 1)
+    monkeypatch.setattr(deduplication, "FEWEST_SPARSE", 1)
     votes = sparse_votes()
     gold = np.random.default_rng(1).integers(-1, 2, 3000).astype(np.int32) if with_gold else None
-    merged = merge_rows(votes, gold)
-    assert merged.votes.is_sparse
+    unique = deduplicate(votes, gold)
+    assert unique.votes.is_sparse
     known = np.full(3000, -1) if gold is None else gold
     expected = Counter((*row, label) for row, label in zip(votes.to_dense().tolist(), known.tolist(), strict=True))
     assert len(expected) < 2500
-    of_merged = np.full(merged.votes.n_items, -1) if merged.gold is None else merged.gold
-    assert counted(np.column_stack([merged.votes.to_dense(), of_merged]), merged.weight) == expected
+    of_unique = np.full(unique.votes.n_items, -1) if unique.gold is None else unique.gold
+    assert counted(np.column_stack([unique.votes.to_dense(), of_unique]), unique.weight) == expected
 
 
 def test_sparse_rows_that_are_few_or_unlike_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     votes = sparse_votes()
-    assert merge_rows(votes).votes is votes  # few
-    monkeypatch.setattr(merge, "FEWEST_SPARSE", 1)
+    assert deduplicate(votes).votes is votes  # few
+    monkeypatch.setattr(deduplication, "FEWEST_SPARSE", 1)
     rng = np.random.default_rng(2)
     unlike = Votes.from_dense(rng.integers(0, 5, (3000, 12)), 5).to_sparse()
-    assert merge_rows(unlike).votes is unlike
+    assert deduplicate(unlike).votes is unlike
 
 
 def test_sparse_rows_with_equal_keys_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "FEWEST_SPARSE", 1)
-    monkeypatch.setattr(merge, "_mixed", np.ones_like)  # the key is the number of votes
+    monkeypatch.setattr(deduplication, "FEWEST_SPARSE", 1)
+    monkeypatch.setattr(deduplication, "_mixed", np.ones_like)  # the key is the number of votes
     votes = sparse_votes()
-    assert merge_rows(votes).votes is votes
+    assert deduplicate(votes).votes is votes

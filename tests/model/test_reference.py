@@ -11,14 +11,18 @@ from scipy.special import softmax
 from scipy.stats import dirichlet_multinomial
 
 from weaklabel.model.calibration.decision import decide
-from weaklabel.model.calibration.tempering import make_read_out, read_votes
-from weaklabel.model.em.initialization import prepare, unipolarity
+from weaklabel.model.calibration.fitting import fit_calibration
+from weaklabel.model.calibration.tempering import calibrate_votes
 from weaklabel.model.em.loop import run, start
-from weaklabel.model.em.m_step import statistics
+from weaklabel.model.em.statistics import statistics
+from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.layout.choice import lay_out
-from weaklabel.model.layout.deduplication import MergedRows, merge_rows
+from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
+from weaklabel.model.preparation.prepare import prepare
 from weaklabel.model.settings import Settings
+from weaklabel.model.sources.confusion import ConfusionMatrices
 from weaklabel.model.sources.duplicates import copy_scores
+from weaklabel.model.sources.unipolarity import unipolarity
 from weaklabel.votes import Votes
 
 SETTINGS = Settings()
@@ -54,27 +58,27 @@ class Reference:
                     with_it = sum(copies[a, b] for b in range(m) if matrix[i, b] == matrix[i, a])
                     self.share[i, a] = 1 / (1 + with_it)
         self.shown = np.array([[(matrix[:, a] == c).sum() for c in range(k)] for a in range(m)], float)
-        self.precision = unipolarity(self.shown)
+        self.unipolarity = unipolarity(self.shown)
         voted = matrix >= 0
         self.independence = self.share.sum(0) / np.maximum(voted.sum(0), 1)
         once = self.shown.sum(1) * self.independence
-        self.mean_precision = float((self.precision * once).sum() / once.sum())
+        self.mean_unipolarity = float((self.unipolarity * once).sum() / once.sum())
         self.tally = np.array([[self.share[i, matrix[i] == c].sum() for c in range(k)] for i in range(n)])
         self.n_votes = self.tally.sum(1)
-        self.anchor = (self.tally + 0.5 / k) / (self.n_votes + 0.5)[:, None]
+        self.share_prior = (self.tally + 0.5 / k) / (self.n_votes + 0.5)[:, None]
         self.weight = (self.n_votes > 0).astype(float)
-        hold = 0.1 * (1 - self.mean_precision) + 0.25 * self.mean_precision
-        self.hold = np.where(self.n_votes > 0, hold, 1.0)
-        self.call_hold = hold
+        weight = 0.1 * (1 - self.mean_unipolarity) + 0.25 * self.mean_unipolarity
+        self.share_weight = np.where(self.n_votes > 0, weight, 1.0)
+        self.decision_weight = weight
         if (gold >= 0).any():
-            balance = self.weight @ self.anchor + 1
+            balance = self.weight @ self.share_prior + 1
             drawn = np.bincount(gold[gold >= 0], minlength=k) / (gold >= 0).sum()
             factor = np.clip(balance / balance.sum() / np.maximum(drawn, 1e-9), 0.1, 10)
             for i in np.flatnonzero(gold >= 0).tolist():
-                self.weight[i] = (5 * (1 - self.mean_precision) + self.mean_precision) * factor[gold[i]]
-                self.anchor[i] = np.eye(k)[gold[i]]
-                self.hold[i] = 1.0
-        self.q = self.anchor.copy()
+                self.weight[i] = (5 * (1 - self.mean_unipolarity) + self.mean_unipolarity) * factor[gold[i]]
+                self.share_prior[i] = np.eye(k)[gold[i]]
+                self.share_weight[i] = 1.0
+        self.q = self.share_prior.copy()
 
     def iterate(self) -> None:
         n, m, k, w = len(self.votes), self.votes.shape[1], self.k, self.weight
@@ -93,7 +97,7 @@ class Reference:
         pooled = sum(self.independence[a] * counts[a] for a in range(m))
         errors = np.where(np.eye(k) == 1, 0, pooled + 4 * (1 - overall) / (k - 1))
         shape = errors / errors.sum(0)
-        self.evidence = np.zeros((m, k, k))
+        self.log_likelihoods = np.zeros((m, k, k))
         self.confusion = np.zeros((m, k, k))
         for a in range(m):
             centre = np.where(np.eye(k) == 1, accuracy[a], (1 - accuracy[a]) * shape)
@@ -102,14 +106,16 @@ class Reference:
             shown = (self.shown[a] > 0)[:, None]
             precision = counts[a] + 30 * centre * shown + 0.1 / k
             by_precision = np.log(precision / precision.sum(1, keepdims=True)) - log_balance
-            share = self.precision[a]
-            self.evidence[a] = (1 - share) * np.log(self.confusion[a]) + share * by_precision
-        anchored = w @ self.anchor + 1
-        self.log_anchored = np.log(anchored / anchored.sum())
+            share = self.unipolarity[a]
+            self.log_likelihoods[a] = (1 - share) * np.log(self.confusion[a]) + share * by_precision
+        of_shares = w @ self.share_prior + 1
+        self.log_share_balance = np.log(of_shares / of_shares.sum())
         self.log_balance = log_balance
-        self.log_prior = (1 - self.mean_precision) * log_balance + self.mean_precision * 0.75 * self.log_anchored
-        model = softmax(self.log_prior + self.gather(self.evidence), axis=1)
-        self.q = (1 - self.hold[:, None]) * model + self.hold[:, None] * self.anchor
+        self.log_prior = (
+            1 - self.mean_unipolarity
+        ) * log_balance + self.mean_unipolarity * 0.75 * self.log_share_balance
+        model = softmax(self.log_prior + self.gather(self.log_likelihoods), axis=1)
+        self.q = (1 - self.share_weight[:, None]) * model + self.share_weight[:, None] * self.share_prior
 
     def gather(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
         found = np.zeros((len(self.votes), self.k))
@@ -120,41 +126,41 @@ class Reference:
         return found
 
     def soft_labels(self, correlation: float) -> NDArray[np.float64]:
-        k, mean = self.k, self.mean_precision
+        k, mean = self.k, self.mean_unipolarity
         n_sources = self.independence[self.shown.sum(1) > 0].sum()
         untestable = min(1, (n_sources * k * (k - 1) + k - 1) / (k**n_sources - 1)) ** 3
         beyond = max(correlation - 0.01, 0)
         guard = (1 - mean) * max(min(max(beyond / 0.02, 0.3), 1), untestable) + mean
         bound = (1 - mean) * 0.15 + mean * 0.2
-        scaled = np.exp(self.evidence)
+        scaled = np.exp(self.log_likelihoods)
         bounded = np.log((1 - bound) * scaled + bound * scaled.mean(2, keepdims=True))
-        evidence = (1 - guard) * self.evidence + guard * bounded
+        evidence = (1 - guard) * self.log_likelihoods + guard * bounded
         r = (1 - mean) * (guard * (0.09 + 0.8 / n_sources) + 5.5 * beyond)
         self.correlated = 0.25 * guard * (1 - mean) * self.log_balance
-        log_prior = (1 - mean) * self.log_balance + mean * 0.5 * self.log_anchored - self.correlated
+        log_prior = (1 - mean) * self.log_balance + mean * 0.5 * self.log_share_balance - self.correlated
         worth = (1 - mean + 1.5 * mean) / (1 + (np.maximum(self.n_votes, 1) ** 0.7 - 1) / 0.7 * r)
         worth /= 1 + (1 - mean) * untestable
         self.pool = 0.5 * (1 + guard) / 2 * (1 - mean) + 0.2 * mean
         posterior = softmax(worth[:, None] * (log_prior + self.gather(evidence)), axis=1)
         mass = 0.5 * (1 + mean)
-        self.read_anchor = (self.tally + mass / k) / (self.n_votes + mass)[:, None]
-        mixed = (1 - 0.15 * guard) * posterior + 0.15 * guard * self.read_anchor
+        self.calibrated_shares = (self.tally + mass / k) / (self.n_votes + mass)[:, None]
+        mixed = (1 - 0.15 * guard) * posterior + 0.15 * guard * self.calibrated_shares
         mixed = (1 - 0.04 * guard) * mixed + 0.04 * guard / k
         return np.where(self.n_votes[:, None] > 0, mixed, 1 / k)
 
-    def calls(self) -> NDArray[np.float64]:
-        """Scores whose largest is called, on items with votes."""
+    def decision_scores(self) -> NDArray[np.float64]:
+        """Scores whose largest is the predicted class, on items with votes."""
         checked = self.n_votes[self.n_votes >= 3].sum() / self.independence[self.shown.sum(1) > 0].sum() / self.k
-        share = 1 - (1 - self.call_hold) * (1 - self.pool) if checked >= 1 else 1.0
-        model = softmax(self.log_prior - self.correlated + self.gather(self.evidence), axis=1)
-        return np.asarray((1 - share) * model + share * self.read_anchor)
+        share = 1 - (1 - self.decision_weight) * (1 - self.pool) if checked >= 1 else 1.0
+        model = softmax(self.log_prior - self.correlated + self.gather(self.log_likelihoods), axis=1)
+        return np.asarray((1 - share) * model + share * self.calibrated_shares)
 
 
-def of_items(merged: MergedRows, matrix: NDArray[Any], gold: NDArray[Any], rows: Any) -> NDArray[Any]:
+def of_items(unique: UniqueRows, matrix: NDArray[Any], gold: NDArray[Any], rows: Any) -> NDArray[Any]:
     """Values of the distinct rows as values of the items."""
-    same = (matrix[:, None, :] == merged.votes.to_dense()[None]).all(2)
-    if merged.gold is not None:
-        same &= gold[:, None] == merged.gold[None]
+    same = (matrix[:, None, :] == unique.votes.to_dense()[None]).all(2)
+    if unique.gold is not None:
+        same &= gold[:, None] == unique.gold[None]
     values: NDArray[Any] = np.asarray(rows)[same.argmax(1)]
     return values
 
@@ -167,37 +173,39 @@ def test_the_model_is_what_its_equations_say(n_classes: int, with_gold: bool) ->
     if with_gold:
         gold[[3, 9, 40]] = [0, 1, 1]  # item 9 has no votes
     votes = Votes.from_dense(matrix, n_classes)
-    merged = merge_rows(votes, gold.astype(np.int32) if with_gold else None)
-    prepared = prepare(merged, SETTINGS)
-    rows, sources, copies = prepared.rows, prepared.sources, prepared.copies
+    unique = deduplicate(votes, gold.astype(np.int32) if with_gold else None)
+    prepared = prepare(unique, SETTINGS, ClassPrior)
+    rows, profile, copies = prepared.rows, prepared.profile, prepared.copies
     assert copies.nnz == 2  # the copy and its original
     reference = Reference(matrix, n_classes, copies.toarray(), gold)
-    assert 0.1 < reference.mean_precision < 0.9  # both forms of evidence count
-    state = start(rows, sources, SETTINGS, 4)
+    assert 0.1 < reference.mean_unipolarity < 0.9  # both forms of evidence count
+    state = start(rows, profile, SETTINGS, source_model=ConfusionMatrices, label_space=ClassPrior, max_iter=4)
     for n_iter in range(1, 5):
-        state = run(rows, sources, state, SETTINGS, jnp.int32(n_iter), jnp.float32(0))
+        state = run(rows, profile, state, SETTINGS, jnp.int32(n_iter), jnp.float32(0))
         reference.iterate()
-        np.testing.assert_allclose(state.params.evidence, reference.evidence, atol=2e-4)
-        np.testing.assert_allclose(state.params.confusion, reference.confusion, atol=2e-4)
-        np.testing.assert_allclose(state.params.log_prior, reference.log_prior, atol=1e-4)
-        np.testing.assert_allclose(of_items(merged, matrix, gold, state.responsibilities), reference.q, atol=2e-4)
+        sources, labels = state.params
+        np.testing.assert_allclose(sources.log_likelihoods, reference.log_likelihoods, atol=2e-4)
+        np.testing.assert_allclose(sources.confusion, reference.confusion, atol=2e-4)
+        np.testing.assert_allclose(labels.log_prior, reference.log_prior, atol=1e-4)
+        np.testing.assert_allclose(of_items(unique, matrix, gold, state.watched), reference.q, atol=2e-4)
 
-    fired = statistics(rows, state.responsibilities, state.params).counts.sum(1)
+    fired = statistics(rows, state.watched, state.params).sources.sum(1)
     for correlation in (0.0, 0.02, 0.1):
-        how = make_read_out(
+        calibration = fit_calibration(
             state.params,
-            sources,
+            profile,
             SETTINGS,
             correlation=correlation,
             votes_by_class=np.asarray(fired),
             n_uncovered=10.0,
             n_checked=float(reference.n_votes[reference.n_votes >= 3].sum()),
         )
-        soft, calls = read_votes(lay_out(votes, copies), how, 0.5, n_sources=votes.n_sources, with_calls=True)
-        assert calls is not None
+        layout, n_sources = lay_out(votes, copies), votes.n_sources
+        soft, scores = calibrate_votes(layout, calibration, 0.5, n_sources=n_sources, with_scores=True)
+        assert scores is not None
         np.testing.assert_allclose(soft[: len(matrix)], reference.soft_labels(correlation), atol=3e-4)
         covered = np.flatnonzero(reference.n_votes > 0)
-        np.testing.assert_allclose(np.asarray(calls)[covered], reference.calls()[covered], atol=3e-4)
+        np.testing.assert_allclose(np.asarray(scores)[covered], reference.decision_scores()[covered], atol=3e-4)
 
 
 def test_unipolarity_is_a_posterior_of_two_dirichlet_multinomials() -> None:

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.em.e_step import e_step
-from weaklabel.model.em.m_step import group_prior
-from weaklabel.model.em.rows import beside, describe
-from weaklabel.model.layout.choice import bucket, lay_out
-from weaklabel.model.records import Params, Sources, Statistics
+from weaklabel.model.labels.classes import ClassPrior
+from weaklabel.model.labels.groups import group_prior
+from weaklabel.model.labels.information import RowInformation
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.preparation.rows import build_rows
+from weaklabel.model.records import Params, Profile, RowVotes
 from weaklabel.model.settings import Settings
-from weaklabel.model.side import read_known
+from weaklabel.model.sources.confusion import ConfusionMatrices
 from weaklabel.side_information.bags import class_counts
+from weaklabel.side_information.items import read_items
 
 K, N_ITEMS, N_SOURCES = 3, 900, 6
 Real = NDArray[np.float64]
@@ -72,10 +76,12 @@ def test_a_belief_stands_in_place_of_the_class_balance() -> None:
 
     n_rows = bucket(4)
     items = jnp.zeros(n_rows).at[:4].set(1.0)
-    side = read_known(votes, gold=gold, gold_error=0.2, prior=belief).on_device(n_rows)
-    rows = beside(describe(lay_out(votes), items, 2, K, 0.5), items, side, 0.0)
+    information = RowInformation.of(read_items(votes, gold=gold, gold_error=0.2, prior=belief), n_rows)
+    assert information is not None
+    rows = information.attach(build_rows(RowVotes(lay_out(votes)), items, 2, K, 0.5), items, 0.0)
     log_balance, matrices = jnp.log(jnp.asarray(balance, jnp.float32)), jnp.asarray(confusion, jnp.float32)
-    params = Params(matrices, jnp.log(matrices), log_balance, jnp.asarray(balance, jnp.float32))
+    labels = ClassPrior(log_balance, jnp.asarray(balance, jnp.float32))
+    params = Params(ConfusionMatrices(matrices, jnp.log(matrices)), labels)
     np.testing.assert_allclose(e_step(rows, params).responsibilities[:4], expected, atol=1e-5)
 
 
@@ -136,20 +142,24 @@ def test_certain_gold_says_more_than_doubtful_gold() -> None:
 # --------------------------------------------------------------------- groups
 
 
-def sources_of(n_groups: int) -> Sources:
+def profile_of(n_groups: int) -> Profile:
     ones = jnp.ones(N_SOURCES)
-    log_anchored = jnp.log(jnp.asarray([0.5, 0.3, 0.2]))
-    groups = jnp.tile(log_anchored[None], (n_groups, 1))
-    return Sources(jnp.ones((N_SOURCES, K)), ones, 0 * ones, ones, log_anchored, log_anchored_groups=groups)
+    log_balance = jnp.log(jnp.asarray([0.5, 0.3, 0.2]))
+    return Profile(
+        vote_counts=jnp.ones((N_SOURCES, K)),
+        n_votes=ones,
+        unipolarity=0 * ones,
+        independence=ones,
+        log_share_balance=log_balance,
+        log_share_balance_of_groups=jnp.tile(log_balance[None], (n_groups, 1)),
+    )
 
 
 def test_one_group_is_no_group_and_small_ones_are_like_all() -> None:
     settings = Settings()
     totals, small = np.array([50.0, 30, 20]), np.array([3.0, 0, 0])
-    counted = Statistics(
-        jnp.zeros(1), jnp.asarray(totals), jnp.asarray(np.stack([totals, small, 0 * small]), jnp.float32)
-    )
-    of_group, shift = group_prior(counted, jnp.asarray(totals, jnp.float32), sources_of(3), settings)
+    group_totals = jnp.asarray(np.stack([totals, small, 0 * small]), jnp.float32)
+    of_group, shift = group_prior(group_totals, jnp.asarray(totals, jnp.float32), profile_of(3), settings)
     balance = totals / totals.sum()
     expected = np.stack([totals, small, 0 * small]) + settings.group_mass * balance
     assert of_group is not None

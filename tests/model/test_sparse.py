@@ -13,18 +13,22 @@ from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model import ConvergenceWarning
 from weaklabel.model import prediction as predict
-from weaklabel.model.calibration.tempering import look
-from weaklabel.model.em import statistics as expect_module
-from weaklabel.model.em.initialization import Prepared, prepare
+from weaklabel.model.em import statistics as statistics_module
+from weaklabel.model.em.e_step import posterior_of_votes
 from weaklabel.model.em.loop import run, start
-from weaklabel.model.em.statistics import expect, goes_by_blocks, posterior_of_votes, watched
+from weaklabel.model.em.statistics import e_step_with_statistics, watched
+from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.layout import choice as layout
 from weaklabel.model.layout import slots
-from weaklabel.model.layout.choice import bucket, lay_out
-from weaklabel.model.layout.deduplication import MergedRows
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis
-from weaklabel.model.records import Params
+from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.preparation.prepare import Prepared, prepare
+from weaklabel.model.records import Params, State
+from weaklabel.model.report.summary import summarize_blocks
 from weaklabel.model.settings import Settings
+from weaklabel.model.sources.confusion import ConfusionMatrices
 
 N_ITEMS, N_SOURCES = 700, 9
 
@@ -60,23 +64,31 @@ def by_votes(monkeypatch: pytest.MonkeyPatch) -> None:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many blocks, and some of the rows watched, as where there are a thousand times as many."""
     monkeypatch.setattr(slots, "CACHED_CELLS", 1)
-    monkeypatch.setattr(expect_module, "MANY_ROWS", 256)
-    monkeypatch.setattr(expect_module, "WATCHED_ROWS", 128)
+    monkeypatch.setattr(statistics_module, "MANY_ROWS", 256)
+    monkeypatch.setattr(statistics_module, "WATCHED_ROWS", 128)
 
 
 def prepared_of(votes: Votes, gold: NDArray[np.int32] | None = None) -> Prepared:
     weight = np.random.default_rng(6).integers(1, 4, votes.n_items).astype(np.float32)
-    found = prepare(MergedRows(votes, weight, gold), Settings())
-    assert goes_by_blocks(found.rows)
+    found = prepare(UniqueRows(votes, weight, gold), Settings(), ClassPrior)
+    assert found.rows.votes.layout.streams
     return found
+
+
+def started(prepared: Prepared, max_iter: int) -> State:
+    kinds = {"source_model": prepared.source_model, "label_space": prepared.label_space}
+    state: State = start(prepared.rows, prepared.profile, Settings(), **kinds, max_iter=max_iter)
+    return state
 
 
 def params_of(n_classes: int) -> Params:
     rng = np.random.default_rng(7)
     confusion = rng.dirichlet(np.ones(n_classes), (N_SOURCES, n_classes)).transpose(0, 2, 1) + 0.01
     balance = rng.dirichlet(np.ones(n_classes))
-    single = [jnp.asarray(part, jnp.float32) for part in (confusion, np.log(confusion), np.log(balance), balance)]
-    return Params(*single)
+    matrices, log_likelihoods, log_balance, totals = (
+        jnp.asarray(part, jnp.float32) for part in (confusion, np.log(confusion), np.log(balance), balance)
+    )
+    return Params(ConfusionMatrices(matrices, log_likelihoods), ClassPrior(log_balance, totals))
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -86,23 +98,26 @@ def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, with_gol
     gold = np.where(np.arange(N_ITEMS) % 10 == 0, 1, -1).astype(np.int32) if with_gold else None
     prepared = prepared_of(votes, gold)
     rows, places = prepared.rows, prepared.places
-    found = expect(rows, params, 0)
+    found = e_step_with_statistics(rows, params)
+    sources_of, labels_of = params
+    assert isinstance(sources_of, ConfusionMatrices)
 
     items, sources, labels = triples_of(n_classes)
-    log_joint = np.tile(np.asarray(params.log_prior, float), (N_ITEMS, 1))
-    np.add.at(log_joint, items, np.asarray(params.evidence, float)[sources, labels])
-    weight, hold, anchor = (np.asarray(part, float)[places] for part in (rows.weight, rows.hold, rows.anchor))
-    q = (1 - hold)[:, None] * softmax(log_joint, axis=1) + hold[:, None] * anchor
+    log_joint = np.tile(np.asarray(labels_of.log_prior, float), (N_ITEMS, 1))
+    np.add.at(log_joint, items, np.asarray(sources_of.log_likelihoods, float)[sources, labels])
+    parts = (rows.weight, rows.share_weight, rows.share_prior)
+    weight, share_weight, prior = (np.asarray(part, float)[places] for part in parts)
+    q = (1 - share_weight)[:, None] * softmax(log_joint, axis=1) + share_weight[:, None] * prior
     counts = np.zeros((N_SOURCES, n_classes, n_classes))
     np.add.at(counts, (sources, labels), weight[items, None] * q[items])
-    evidence = (1 - hold) * np.log(np.exp(log_joint).sum(1)) + hold * (anchor * log_joint).sum(1)
+    of_prior = (prior * log_joint).sum(1)
+    log_marginal = (1 - share_weight) * np.log(np.exp(log_joint).sum(1)) + share_weight * of_prior
 
-    np.testing.assert_allclose(found.counted.counts, counts, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(found.counted.totals, weight @ q, rtol=1e-4)
-    assert float(found.log_evidence) == pytest.approx((weight @ evidence) / weight.sum(), rel=1e-5)
+    np.testing.assert_allclose(found.statistics.sources, counts, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.statistics.labels.totals, weight @ q, rtol=1e-4)
+    assert float(found.log_marginal) == pytest.approx((weight @ log_marginal) / weight.sum(), rel=1e-5)
     by_place = np.zeros((bucket(N_ITEMS), n_classes))
     by_place[places] = q
-    assert found.watched is not None
     assert len(found.watched) == 128
     used = np.asarray(watched(rows, jnp.asarray(np.isin(np.arange(bucket(N_ITEMS)), places), jnp.float32))) > 0
     of_watched = np.asarray(watched(rows, jnp.asarray(by_place, jnp.float32)))
@@ -116,28 +131,27 @@ def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, with_gol
 def test_em_starts_from_vote_shares(n_classes: int) -> None:
     votes = votes_of(n_classes)
     prepared = prepared_of(votes)
-    state = start(prepared.rows, prepared.sources, Settings(), 5)
-    assert state.responsibilities is None
+    state = started(prepared, 5)
+    assert len(state.watched) == 128  # responsibilities of all rows are not kept
     items, sources, labels = triples_of(n_classes)
     tally = np.zeros((N_ITEMS, n_classes))
     np.add.at(tally, (items, labels), 1)
-    mass = Settings().anchor_mass
+    mass = Settings().share_prior_mass
     shares = (tally + mass / n_classes) / (tally.sum(1, keepdims=True) + mass)
-    np.testing.assert_allclose(np.asarray(prepared.rows.anchor)[prepared.places], shares, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(prepared.rows.share_prior)[prepared.places], shares, atol=1e-6)
     weight = np.where(tally.sum(1) > 0, np.random.default_rng(6).integers(1, 4, N_ITEMS), 0)
     np.testing.assert_array_equal(np.asarray(prepared.rows.weight)[prepared.places], weight)
     counts = np.zeros((N_SOURCES, n_classes, n_classes))
     np.add.at(counts, (sources, labels), weight[items, None] * shares[items])
-    np.testing.assert_allclose(state.counted.counts, counts, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(state.statistics.sources, counts, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_what_soft_labels_say_is_what_they_say_where_they_are_kept(n_classes: int) -> None:
     votes = votes_of(n_classes)
     model, prepared = LabelModel(n_classes).fit(votes), prepared_of(votes)
-    _, right = look(
-        prepared.rows.layout, prepared.rows.weight, model._fitted.read_out, Settings().anchor_mass, n_sources=N_SOURCES
-    )
+    rows, calibration, mass = prepared.rows, model._fitted.calibration, Settings().share_prior_mass
+    _, right = summarize_blocks(rows.votes.layout, rows.weight, calibration, mass, n_sources=N_SOURCES)
     soft = model.predict_proba(votes)
     items, sources, labels = triples_of(n_classes)
     weight = np.random.default_rng(6).integers(1, 4, N_ITEMS)
@@ -212,13 +226,15 @@ def test_em_goes_on_while_rows_that_return_regularly_stay_still() -> None:
 def test_rest_of_rows_that_cannot_move_is_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     votes = votes_of(30)
     gold = np.where(np.arange(N_ITEMS) % 2 == 0, np.arange(N_ITEMS) % 30, -1)
-    prepared = prepare(MergedRows(votes, np.ones(N_ITEMS, np.float32), gold.astype(np.int32)), Settings())
-    held = np.asarray(prepared.rows.hold)
+    unique = UniqueRows(votes, np.ones(N_ITEMS, np.float32), gold.astype(np.int32))
+    prepared = prepare(unique, Settings(), ClassPrior)
+    held = np.asarray(prepared.rows.share_weight)
     still = np.flatnonzero(held.reshape(-1, 64)[0] == 1)[:4]
-    monkeypatch.setattr(expect_module, "_drawn", lambda *_: jnp.asarray(still))
-    rows = prepared.rows._replace(hold=jnp.asarray(np.tile(held.reshape(-1, 64)[0], len(held) // 64)))
-    state = start(rows, prepared.sources, Settings(), 9)
-    state = run(rows, prepared.sources, state, Settings(), jnp.int32(9), jnp.float32(1e-4))
+    monkeypatch.setattr(statistics_module, "_drawn", lambda *_: jnp.asarray(still))
+    same = jnp.asarray(np.tile(held.reshape(-1, 64)[0], len(held) // 64))
+    rows = prepared.rows._replace(share_weight=same)
+    state = started(prepared._replace(rows=rows), 9)
+    state = run(rows, prepared.profile, state, Settings(), jnp.int32(9), jnp.float32(1e-4))
     assert int(state.iteration) == 9
 
 

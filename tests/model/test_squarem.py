@@ -7,21 +7,23 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel.model import LabelModel
-from weaklabel.model import pipeline as train_module
-from weaklabel.model.em.initialization import prepare
+from weaklabel.model.em import estimate
+from weaklabel.model.em.estimate import FitProgress
 from weaklabel.model.em.loop import run, start
-from weaklabel.model.em.m_step import statistics
 from weaklabel.model.em.squarem import LONGEST, extrapolated
-from weaklabel.model.em.statistics import MANY_ROWS
-from weaklabel.model.layout.deduplication import merge_rows
-from weaklabel.model.pipeline import FitProgress
+from weaklabel.model.em.statistics import MANY_ROWS, statistics
+from weaklabel.model.labels.classes import ClassPrior, ClassStatistics
+from weaklabel.model.layout.deduplication import deduplicate
+from weaklabel.model.preparation.prepare import prepare
 from weaklabel.model.records import Rows, State, Statistics
 from weaklabel.model.settings import Settings
+from weaklabel.model.sources.confusion import ConfusionMatrices
 from weaklabel.votes import Votes
 
 
 def counts_at(point: NDArray[np.float64]) -> Statistics:
-    return Statistics(jnp.asarray(point.reshape(2, 3, 3), jnp.float32), jnp.asarray(point[:3], jnp.float32))
+    counts, totals = jnp.asarray(point.reshape(2, 3, 3), jnp.float32), jnp.asarray(point[:3], jnp.float32)
+    return Statistics(counts, ClassStatistics(totals))
 
 
 def test_a_sequence_that_shrinks_by_one_rate_is_ended_in_one_step() -> None:
@@ -29,19 +31,21 @@ def test_a_sequence_that_shrinks_by_one_rate_is_ended_in_one_step() -> None:
     end, away = rng.uniform(5, 9, 18), rng.normal(size=18)
     first, second, third = (counts_at(end + away * 0.8**n) for n in (3, 4, 5))
     found = extrapolated((first, second), third)
-    np.testing.assert_allclose(found.counts, end.reshape(2, 3, 3), atol=1e-3)
-    np.testing.assert_allclose(found.totals, end[:3], atol=1e-3)
+    np.testing.assert_allclose(found.sources, end.reshape(2, 3, 3), atol=1e-3)
+    np.testing.assert_allclose(found.labels.totals, end[:3], atol=1e-3)
 
 
 def test_steps_are_bounded_and_counts_stay_counts() -> None:
     rng = np.random.default_rng(1)
     end, away = rng.uniform(5, 9, 18), rng.normal(size=18)
     first, second, third = (counts_at(end + away * 0.99**n) for n in (0, 1, 2))
-    moved, step = (np.asarray(other.counts - first.counts) for other in (extrapolated((first, second), third), second))
+    moved, step = (
+        np.asarray(other.sources - first.sources) for other in (extrapolated((first, second), third), second)
+    )
     # Nearly straight on: 2 LONGEST steps, less what they bend.
     np.testing.assert_allclose(moved, (2 * LONGEST - 0.01 * LONGEST**2) * step, atol=1e-4)
     lower = counts_at(np.full(18, 1.0)), counts_at(np.full(18, 0.5))
-    assert float(extrapolated(lower, counts_at(np.full(18, 0.05))).counts.min()) == 0
+    assert float(extrapolated(lower, counts_at(np.full(18, 0.05))).sources.min()) == 0
 
 
 def matrix_of(n_items: int, n_sources: int, n_classes: int, seed: int = 3) -> NDArray[np.int64]:
@@ -56,19 +60,18 @@ def fits(n_iter: int, *, longer_steps: bool, n_sources: int = 6, n_classes: int 
     """Few votes of many classes: EM creeps."""
     settings = Settings()
     votes = Votes.from_dense(matrix_of(1500, n_sources, n_classes), n_classes)
-    rows, sources, *_ = prepare(merge_rows(votes), settings)
-    state = start(rows, sources, settings, 400)
+    prepared = prepare(deduplicate(votes), settings, ClassPrior)
+    rows, profile = prepared.rows, prepared.profile
+    state = start(rows, profile, settings, source_model=ConfusionMatrices, label_space=ClassPrior, max_iter=400)
     if longer_steps:
-        counted = statistics(rows, rows.anchor, state.params)
+        counted = statistics(rows, rows.share_prior, state.params)
         trail = tuple(jax.tree.map(jnp.zeros_like, counted) for _ in range(2))
         state = state._replace(trail=trail)
-    return rows, run(rows, sources, state, settings, jnp.int32(n_iter), jnp.float32(0))
+    return rows, run(rows, profile, state, settings, jnp.int32(n_iter), jnp.float32(0))
 
 
 def distance(one: State, other: State) -> float:
-    assert one.responsibilities is not None
-    assert other.responsibilities is not None
-    return float(jnp.abs(one.responsibilities - other.responsibilities).max())
+    return float(jnp.abs(one.watched - other.watched).max())
 
 
 def test_longer_steps_come_to_rest_where_em_does_and_earlier() -> None:
@@ -95,16 +98,17 @@ def test_no_longer_step_lowers_the_objective(n_sources: int, n_classes: int) -> 
 @pytest.mark.parametrize("n_iter", [2, 3, 4, 6])
 def test_parameters_and_responsibilities_belong_together(n_iter: int) -> None:
     rows, state = fits(n_iter, longer_steps=True)
-    log_joint = state.params.log_prior[None] + rows.layout.evidence(state.params.evidence)
+    sources, labels = state.params
+    assert isinstance(sources, ConfusionMatrices)
+    log_joint = labels.log_prior[None] + rows.votes.layout.evidence(sources.log_likelihoods)
     model = jnp.exp(log_joint - jax.scipy.special.logsumexp(log_joint, axis=1, keepdims=True))
-    hold = rows.hold[:, None]
-    assert state.responsibilities is not None
-    np.testing.assert_allclose(state.responsibilities, (1 - hold) * model + hold * rows.anchor, atol=1e-5)
-    np.testing.assert_allclose(jnp.exp(state.params.evidence).sum(1), 1, atol=1e-4)  # sources read by recall
+    weight = rows.share_weight[:, None]
+    np.testing.assert_allclose(state.watched, (1 - weight) * model + weight * rows.share_prior, atol=1e-5)
+    np.testing.assert_allclose(jnp.exp(sources.log_likelihoods).sum(1), 1, atol=1e-4)  # sources are read generatively
 
 
 def test_watching_longer_steps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_module, "ITERATIONS_A_SEGMENT", 3)
+    monkeypatch.setattr(estimate, "REPORTED_ITERATIONS", 3)
     votes = matrix_of(MANY_ROWS, 16, 6)
     seen: list[FitProgress] = []
     plain, watched = LabelModel(6, sample_rows=None), LabelModel(6, sample_rows=None)

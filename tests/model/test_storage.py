@@ -7,12 +7,15 @@ import pytest
 from weaklabel.model import storage
 from weaklabel.model.features.classifier import Classifier
 from weaklabel.model.features.end_model import FeatureModel
-from weaklabel.model.pipeline import Fitted
+from weaklabel.model.fitted import Fitted
+from weaklabel.model.records import Calibration, Params
+from weaklabel.model.registry import Registered, registered
 from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings
 
 NESTED = {
-    Fitted: {"params", "read_out", "copies", "diagnostics", "features"},
+    Fitted: {"params", "calibration", "copies", "diagnostics", "features"},
+    Calibration: set(storage.CALIBRATED_PARTS.values()),
     FeatureModel: {"classifier"},
     Classifier: {"scaling", "network"},
 }
@@ -31,8 +34,15 @@ def test_each_field_of_a_record_has_a_key(section: storage.Section) -> None:
 def test_each_record_of_a_model_has_a_section() -> None:
     assert set(Classifier._fields) == NESTED[Classifier]
     assert {section.record.__name__ for section in storage.SECTIONS} == {
-        *("Fitted", "Params", "ReadOut", "FeatureModel", "Scaling", "Layer"),
+        *("Fitted", "Calibration", "FeatureModel", "Scaling", "Layer"),
     }
+    assert set(storage.PARTS.values()) == set(Params._fields)
+
+
+@pytest.mark.parametrize("kind", registered(), ids=lambda kind: kind.name)
+def test_each_field_of_a_source_model_and_of_a_label_space_has_a_key(kind: Registered) -> None:
+    fields_of = [entry.field for entry in kind.entries.values()]
+    assert sorted(fields_of) == sorted(kind.part._fields)
 
 
 def test_each_constant_and_each_diagnostic_has_a_key() -> None:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, NotFittedError
-from weaklabel.model.em import subsample as stream
-from weaklabel.model.em.subsample import cut, cut_chunks, draw, draw_chunks, row_ranks, sample_size
+from weaklabel.model.em import subsample
+from weaklabel.model.em.subsample import chunks_of, draw_from_chunks, draw_subsample, recut, row_ranks, sample_size
 from weaklabel.votes.chunks import VoteChunks
 
 
@@ -24,20 +24,22 @@ def simulate(n_items: int, n_sources: int, n_classes: int = 2, coverage: float =
 
 
 def parameters(model: LabelModel) -> NDArray[np.float32]:
-    return np.concatenate([np.ravel(leaf) for leaf in (model._fitted.params.confusion, model.class_balance)])
+    confusion = model._fitted.params.sources.confusion
+    assert confusion is not None
+    return np.concatenate([np.ravel(leaf) for leaf in (confusion, model.class_balance)])
 
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the device took 256 rows at once."""
-    monkeypatch.setattr(stream, "CHUNK_ROWS", 256)
+    monkeypatch.setattr(subsample, "CHUNK_ROWS", 256)
 
 
 @pytest.mark.parametrize("cuts", [[], [0, 0, 1, 2, 255, 256, 257, 900], [512, 1000]])
 def test_rows_are_cut_the_same_however_they_come(small_chunks: None, cuts: list[int]) -> None:
     codes = simulate(1000, 4)
-    at_once = [chunk.codes for chunk in cut(Votes.from_codes(codes, 2), None)]
-    in_parts = [chunk.codes for chunk in cut_chunks(VoteChunks(np.split(codes, cuts), 2))]
+    at_once = [chunk.codes for chunk in chunks_of(Votes.from_codes(codes, 2), None)]
+    in_parts = [chunk.codes for chunk in recut(VoteChunks(np.split(codes, cuts), 2))]
     assert [len(part) for part in in_parts] == [256, 256, 256, 232]
     for one, other in zip(at_once, in_parts, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -46,19 +48,19 @@ def test_rows_are_cut_the_same_however_they_come(small_chunks: None, cuts: list[
 @pytest.mark.parametrize("cuts", [[1, 2, 3000], [0, 1024, 1024, 4999]])
 def test_the_sample_is_the_same_however_rows_come(small_chunks: None, cuts: list[int]) -> None:
     codes = simulate(5000, 14, 3)
-    drawn = draw_chunks(VoteChunks(np.split(codes, cuts), 3), 1000, seed=3)
-    at_once = draw(Votes.from_codes(codes, 3), None, 1000, 3)
+    drawn = draw_from_chunks(VoteChunks(np.split(codes, cuts), 3), 1000, seed=3)
+    at_once = draw_subsample(Votes.from_codes(codes, 3), None, 1000, 3)
     assert drawn.is_sample
-    np.testing.assert_array_equal(drawn.merged.votes.to_codes(), at_once.votes.to_codes())
-    np.testing.assert_array_equal(drawn.merged.weight, at_once.weight)
+    np.testing.assert_array_equal(drawn.rows.votes.to_codes(), at_once.votes.to_codes())
+    np.testing.assert_array_equal(drawn.rows.weight, at_once.weight)
 
 
 def test_a_sample_that_overflows_on_the_way_is_cut_back(small_chunks: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_SAMPLED_CELLS", 14)  # so that no more than sample_rows are held
+    monkeypatch.setattr(subsample, "MOST_SAMPLED_CELLS", 14)  # so that no more than sample_rows are held
     codes = simulate(5000, 14, 3)
-    drawn = draw_chunks(VoteChunks(np.split(codes, 50), 3), 300, seed=3)
+    drawn = draw_from_chunks(VoteChunks(np.split(codes, 50), 3), 300, seed=3)
     np.testing.assert_array_equal(
-        drawn.merged.votes.to_codes(), draw(Votes.from_codes(codes, 3), None, 300, 3).votes.to_codes()
+        drawn.rows.votes.to_codes(), draw_subsample(Votes.from_codes(codes, 3), None, 300, 3).votes.to_codes()
     )
 
 
@@ -76,7 +78,7 @@ def test_a_sample_holds_more_where_there_are_more_parameters() -> None:
     # 8 votes a cell of 10 matrices of 100 x 100, three votes a row
     assert sample_size(10**6, 3 * 10**6, 10, 100, 1000) == 8 * 10 * 100**2 // 3
     # without votes no number is enough: as many as memory takes
-    assert sample_size(10**9, 0, 10, 2, 1000) == stream.MOST_SAMPLED_CELLS // 10
+    assert sample_size(10**9, 0, 10, 2, 1000) == subsample.MOST_SAMPLED_CELLS // 10
 
 
 @pytest.mark.parametrize(

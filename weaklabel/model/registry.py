@@ -114,15 +114,20 @@ def label_space(name: str) -> type[LabelSpace]:
     return cast("type[LabelSpace]", label_space_of(name).part)
 
 
+def registered() -> tuple[Registered, ...]:
+    """All source models and label spaces."""
+    return (*_SOURCE_MODELS.values(), *_LABEL_SPACES.values())
+
+
 def entry_of(part: SourceModel | LabelSpace) -> Registered:
     """The entry of a source model or a label space.
 
     Raises:
         InvalidArgumentError: if it is not registered.
     """
-    for registered in (*_SOURCE_MODELS.values(), *_LABEL_SPACES.values()):
-        if type(part) is registered.part:
-            return registered
+    for known in registered():
+        if type(part) is known.part:
+            return known
     raise InvalidArgumentError(f"{type(part).__name__} is not registered", field="label_space")
 
 
