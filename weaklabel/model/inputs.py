@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.preparation.prepare import FitInputs
+from weaklabel.model.protocols import LabelSpace
 from weaklabel.model.sources.choice import FULL_CELLS
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.bounds import read_bounds
@@ -74,8 +75,11 @@ def read_training_data(
     return TrainingData(votes, known, inputs, matrix)
 
 
-def check_chunks(chunks: VoteChunks, n_classes: int, given: Mapping[str, object]) -> None:
-    """Refuses votes in chunks over other classes, or together with what is given by name."""
+def check_chunks(
+    chunks: VoteChunks, n_classes: int, label_space: type[LabelSpace], given: Mapping[str, object]
+) -> None:
+    """Refuses votes in chunks over other classes, of items that are tied, or together with what is given by name."""
+    check_items_apart(label_space, "votes that are read in chunks")
     names = [name for name, value in given.items() if value is not None]
     if names:
         raise InvalidArgumentError(
@@ -84,6 +88,15 @@ def check_chunks(chunks: VoteChunks, n_classes: int, given: Mapping[str, object]
     if chunks.n_classes != n_classes:
         raise InvalidVotesError(
             f"the votes are over {chunks.n_classes} classes, the model over {n_classes}", field="votes"
+        )
+
+
+def check_items_apart(label_space: type[LabelSpace], what: str) -> None:
+    """Refuses a label space in which the label of an item depends on other items, for what looks at items apart."""
+    if label_space.ties_items():
+        raise InvalidArgumentError(
+            f"{what} need items whose labels do not depend on each other; those of {label_space.__name__} do",
+            field="label_space",
         )
 
 

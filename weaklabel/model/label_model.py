@@ -16,7 +16,7 @@ from weaklabel.model.calibration import conformal
 from weaklabel.model.class_names import class_names
 from weaklabel.model.em.estimate import FitProgress, Options
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.inputs import check_chunks, read_training_data
+from weaklabel.model.inputs import check_chunks, check_items_apart, read_training_data
 from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks
 from weaklabel.model.predictor import Predictor
 from weaklabel.model.report.diagnostics import ConvergenceWarning
@@ -144,7 +144,8 @@ class LabelModel(Predictor):
         training = None
         if isinstance(votes, VoteChunks):
             given = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
-            check_chunks(votes, self.n_classes, given | {"bounds": bounds or None, "families": families or None})
+            given |= {"bounds": bounds or None, "families": families or None}
+            check_chunks(votes, self.n_classes, space, given)
             fitted = train_on_chunks(votes, job)
         else:
             data = read_training_data(
@@ -181,7 +182,8 @@ class LabelModel(Predictor):
 
         Raises:
             NotFittedError: before `fit`.
-            InvalidArgumentError: if the model was fitted without exact gold, or coverage is not in (0, 1).
+            InvalidArgumentError: if the model was fitted without exact gold, coverage is not in (0, 1), or the label
+                space ties items to each other.
         """
         if not 0 < coverage < 1:
             raise InvalidArgumentError(f"coverage must be in (0, 1), got {coverage}", field="coverage")
@@ -192,6 +194,7 @@ class LabelModel(Predictor):
         """A model fitted on half of the gold, and 1 - probability of the true class on the other half."""
         if self._sets is None:
             self._fitted  # noqa: B018  # raises where the model is not fitted
+            check_items_apart(registry.label_space(self.label_space), "conformal sets")
             if self._training is None:
                 raise InvalidArgumentError(
                     "sets need exact gold (of gold_error 0) to be calibrated on: call fit(votes, gold=...) first",
@@ -199,7 +202,8 @@ class LabelModel(Predictor):
                 )
             votes, gold = self._training
             fitting, held = conformal.split(gold, self.seed)
-            model = LabelModel(classes=self.classes, seed=self.seed, max_iter=self.max_iter, tol=self.tol)
+            constants = {"seed": self.seed, "max_iter": self.max_iter, "tol": self.tol}
+            model = LabelModel(classes=self.classes, label_space=self.label_space, **constants)
             items = np.flatnonzero(held >= 0)
             p = model.fit(votes, gold=fitting).predict_proba(votes.select_items(items))
             self._sets = model, 1 - p[np.arange(len(items)), held[items]]

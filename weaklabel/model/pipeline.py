@@ -63,7 +63,7 @@ def train(
     job: Job,
 ) -> Fitted:
     """Fits the label model; see `LabelModel.fit`."""
-    if inputs.items is not None or features is not None:
+    if inputs.items is not None or features is not None or job.label_space.ties_items():
         return _train_by_item(votes, gold, inputs, features, job)
     if job.sample_rows is not None and votes.n_items > job.sample_rows and _is_mostly_silent(votes):
         votes = votes.to_sparse()

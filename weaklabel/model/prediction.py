@@ -95,7 +95,7 @@ def predict(
         with_scores: whether decision scores are wanted.
     """
     calibration = of_plain_votes(fitted.calibration) if votes.is_plain else fitted.calibration
-    if items is not None or not votes.is_plain:
+    if items is not None or not votes.is_plain or calibration.labels.ties_items():
         return _predict_by_item(votes, fitted, calibration, share_prior_mass, items)
     return _predict_votes(votes, fitted.copies, calibration, share_prior_mass, with_scores=with_scores)
 
@@ -166,7 +166,7 @@ def _predict_by_item(
         share_prior_mass=mass,
         sets=set_symbols(votes),
     )
-    information = None if items is None else calibration.labels.on_device(items, n_rows)
+    information = calibration.labels.on_device(items or ItemInformation(), n_rows)
     if information is not None:
         rows = information.attach(rows, weight, 0.0)
     soft, scores = calibrate_rows(rows, calibration, mass, with_scores=True)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.decision import TieBreakPolicy, decide
 from weaklabel.model.fitted_attributes import FittedAttributes
-from weaklabel.model.inputs import read_votes
+from weaklabel.model.inputs import check_items_apart, read_votes
 from weaklabel.model.prediction import Predicted, predict, read_side_information
 from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
@@ -110,9 +110,10 @@ class Predictor(FittedAttributes):
 
         Raises:
             NotFittedError: before `fit`.
+            InvalidArgumentError: if the label space ties items to each other.
             InvalidVotesError: on the way, as in `label`.
         """
-        self._fitted  # noqa: B018  # raises where the model is not fitted
+        check_items_apart(type(self._fitted.params.labels), "votes that are read in chunks")
         return (self.label(votes, tie_break_policy) for votes in chunks)
 
     def decision_function(
@@ -155,8 +156,9 @@ class Predictor(FittedAttributes):
 
         Raises:
             NotFittedError, InvalidVotesError: as in `predict_proba`.
-            InvalidArgumentError: if there is no such row.
+            InvalidArgumentError: if there is no such row, or the label space ties items to each other.
         """
+        check_items_apart(type(self._fitted.params.labels), "explanations")
         readable = read_votes(votes, self._fitted, len(self.classes), None)
         if not -readable.n_items <= row < readable.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")

@@ -230,6 +230,14 @@ class LabelSpace(Protocol):
         ...
 
     @classmethod
+    def ties_items(cls) -> bool:
+        """Whether labels of items depend on each other by themselves, as in a sequence, without side information.
+
+        Each item is then a row of its own, in the order of the items, and `on_device` must not answer None.
+        """
+        ...
+
+    @classmethod
     def on_device(cls, items: ItemInformation, n_rows: int) -> Information | None:
         """What is known of the rows beside their votes, padded; None for nothing.
 

@@ -56,6 +56,11 @@ class ClassPrior(NamedTuple):
         return np.asarray(self.group_totals / self.group_totals.sum(1, keepdims=True), np.float64)
 
     @classmethod
+    def ties_items(cls) -> bool:
+        """See `LabelSpace`; bags and groups are side information."""
+        return False
+
+    @classmethod
     def on_device(cls, items: ItemInformation, n_rows: int) -> RowInformation | None:
         """See `LabelSpace`."""
         return RowInformation.of(items, n_rows)
