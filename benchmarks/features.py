@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import quality
 
 from weaklabel import LabelModel
-from weaklabel.model.features.classifier import Features
 from weaklabel.model.features.end_model import FeatureFit, fit_features, relative_evidence
+from weaklabel.side_information.features import Features
 
 METRICS = ("score", "nll", "brier", "ece")
 

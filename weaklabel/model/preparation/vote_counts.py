@@ -94,7 +94,7 @@ def right_votes(
         weight = np.zeros(rows.votes.layout.n_rows, np.float32)
         weight[places] = unique.weight
         counts = _right_votes(rows.votes.layout, jax.device_put(weight), labels, n_sources=votes.n_sources)
-        return np.asarray(counts, np.float64).sum(1)
+        return np.asarray(np.asarray(counts, np.float64).sum(1))
     columns = votes.triples()
 
     def of_run(start: int) -> NDArray[np.float64]:
