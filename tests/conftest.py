@@ -37,7 +37,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     from weaklabel.model.protocols import LabelSpace, SourceModel
 
-    overrides = FrozenDict({Self: tuple, type[LabelSpace]: type, type[SourceModel]: type})
+    overrides: FrozenDict[Any, Any] = FrozenDict({Self: tuple, type[LabelSpace]: type, type[SourceModel]: type})
     with_types: Callable[..., Any] = beartype(conf=BeartypeConf(hint_overrides=overrides, is_pep484_tower=True))(
         function
     )

@@ -325,7 +325,7 @@ class TwoCoins(NamedTuple):
         return self
 
     def log_likelihood_of(self, source: int, code: int, symbols: Symbols) -> NDArray[np.float64]:
-        return np.log(np.asarray(self.confusion, np.float64)[source, code])
+        return np.asarray(np.log(np.asarray(self.confusion, np.float64)[source, code]))
 
 
 def test_a_source_model_learns_both_its_coins() -> None:

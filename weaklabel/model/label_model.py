@@ -203,8 +203,13 @@ class LabelModel(Predictor):
                 )
             votes, gold = self._training
             fitting, held = conformal.split(gold, self.seed)
-            constants = {"seed": self.seed, "max_iter": self.max_iter, "tol": self.tol}
-            model = LabelModel(classes=self.classes, label_space=self.label_space, **constants)
+            model = LabelModel(
+                classes=self.classes,
+                seed=self.seed,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                label_space=self.label_space,
+            )
             items = np.flatnonzero(held >= 0)
             p = model.fit(votes, gold=fitting).predict_proba(votes.select_items(items))
             self._sets = model, 1 - p[np.arange(len(items)), held[items]]

@@ -50,7 +50,7 @@ def dense(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> L
 
 
 def gathered(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    monkeypatch.setattr("weaklabel.model.layout.dense.DENSE_CLASSES", 0)
+    monkeypatch.setattr("weaklabel.model.layout.dense.FEW_CLASSES", 0)
     return dense(votes, copies, monkeypatch)
 
 

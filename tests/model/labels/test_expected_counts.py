@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from weaklabel.model.labels import bags as bags_module
-from weaklabel.model.labels.bags import bag_posterior, lay_out_bags
+from weaklabel.model.labels import bag_layout
+from weaklabel.model.labels.bag_layout import lay_out_bags
+from weaklabel.model.labels.bags import bag_posterior
 from weaklabel.side_information.bags import Bags, check_bags, class_counts, proportions
 
 Real = NDArray[np.float64]
@@ -25,7 +26,7 @@ def posterior(log_joint: Real, bags: Bags) -> tuple[Real, Real]:
 @pytest.fixture
 def no_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every bag were too large."""
-    monkeypatch.setattr(bags_module, "MOST_STATES", 0)
+    monkeypatch.setattr(bag_layout, "MOST_STATES", 0)
 
 
 @pytest.mark.parametrize("scale", [1.0, 5.0])
@@ -49,7 +50,7 @@ def test_marginals_come_near_the_exact_ones_in_large_bags(
     log_joint = np.random.default_rng(1).normal(0, 1, (size, 2))
     bags = class_counts([int(0.6 * size), int(0.4 * size)], range(size))
     exact, log_evidence = posterior(log_joint, bags)
-    monkeypatch.setattr(bags_module, "MOST_STATES", 0)
+    monkeypatch.setattr(bag_layout, "MOST_STATES", 0)
     p, bound = posterior(log_joint, bags)
     assert 0 < np.abs(p - exact).max() < error
     # Stirling: the bound misses the logarithm of the probability of a count at its mean by log(2 pi variance) / 2.

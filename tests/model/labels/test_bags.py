@@ -14,7 +14,8 @@ from scipy.special import expit, logsumexp
 from scipy.stats import binom, norm
 
 from weaklabel.model.labels import bags as bags_module
-from weaklabel.model.labels.bags import BagLayout, bag_posterior, lay_out_bags
+from weaklabel.model.labels.bag_layout import BagLayout, lay_out_bags
+from weaklabel.model.labels.bags import bag_posterior
 from weaklabel.side_information.bags import (
     Bags,
     at_least_one,

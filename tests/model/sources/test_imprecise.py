@@ -236,8 +236,8 @@ def test_vote_shares_reproduce_themselves() -> None:
         information(jnp.asarray([[0.5, 0.5, 0, 0], [1 / 3, 1 / 3, 1 / 3, 0]])),
     )
     plain, shown = np.array([[1.0, 0, 0, 0]]), np.array([[1.0, 1.0]])
-    single = (jnp.asarray(part, jnp.float32) for part in (plain, shown))
-    found = np.asarray(shared_tally(*single, sets, None, 0.5))[0]
+    of_plain, of_sets = (jnp.asarray(part, jnp.float32) for part in (plain, shown))
+    found = np.asarray(shared_tally(of_plain, of_sets, sets, None, 0.5))[0]
     weights = [1 - np.log(2) / np.log(4), 1 - np.log(3) / np.log(4)]
     assert found.sum() == pytest.approx(1 + sum(weights), abs=1e-5)
     tally = np.zeros(4)
