@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 from scipy.stats import binom, norm
 
+from weaklabel import LabelModel, Votes
 from weaklabel.model.labels import bags as bags_module
 from weaklabel.model.labels.bag_layout import BagLayout, lay_out_bags
 from weaklabel.model.labels.bags import bag_posterior
@@ -317,3 +318,18 @@ def test_no_bags_are_a_plain_softmax() -> None:
     p, log_evidence = posterior(log_joint, [])
     np.testing.assert_allclose(p, np.exp(log_joint) / np.exp(log_joint).sum(1, keepdims=True), rtol=1e-5)
     np.testing.assert_allclose(log_evidence, logsumexp(log_joint, axis=1), rtol=1e-5)
+
+
+def test_bags_of_sparse_votes_are_those_of_the_matrix() -> None:
+    """Padding of sparse rows holds zeros, of which bags must take no logarithm."""
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, 700)
+    items = np.repeat(np.arange(700), 4)
+    sources = np.concatenate([rng.choice(60, 4, replace=False) for _ in range(700)])
+    labels = np.where(rng.random(2800) < 0.75, truth[items], 1 - truth[items])
+    sparse = Votes.from_triples(items, sources, labels, n_classes=2, n_items=700, n_sources=60)
+    dense = Votes.from_dense(sparse.to_dense(), 2)
+    bags = at_least_one(1, items=[[at, at + 1, at + 2] for at in range(0, 300, 5)])
+    p, of_matrix = (LabelModel(2).fit(votes, bags=bags).predict_proba(votes, bags=bags) for votes in (sparse, dense))
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p, of_matrix, atol=2e-3)

@@ -103,7 +103,9 @@ def _attached(
         share_prior = jnp.where(replaced, information.alone, share_prior)
     if information.bags is not None:
         informed = informed | rows_in_bags(information.bags, items.shape[0])
-        share_prior = bag_posterior(jnp.log(share_prior), information.bags).probabilities
+        padded = (share_prior.max(1) == 0)[:, None]  # of sparse votes, where nothing was written: no logarithm of it
+        log_share = jnp.log(jnp.where(padded, 1.0, share_prior))
+        share_prior = bag_posterior(log_share, information.bags).probabilities
     informed = informed & (rows.n_votes == 0) & ~has_gold & (items > 0)
     return rows._replace(
         weight=jnp.where(informed, items, rows.weight),
