@@ -39,7 +39,8 @@ def test_what_the_readme_says_beyond_plain_votes_runs() -> None:
 
 def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:
     makefile = (Path(__file__).parent.parent / "Makefile").read_text()
-    for part in ("--require-hashes -r requirements.lock", "--no-build-isolation --no-deps -e clients/python -e ."):
+    editable = "--no-build-isolation --no-deps -e protos/python -e server -e clients/python -e ."
+    for part in ("--require-hashes -r requirements.lock", editable):
         assert part in README
         assert part in makefile
     for target in re.findall(r"^make ([a-z-]+)", README, re.MULTILINE):
