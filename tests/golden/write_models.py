@@ -3,7 +3,8 @@
     python tests/golden/write_models.py tests/golden/models/v2
 
 Files that are committed are never written anew: a release that changes the format adds a folder, named after the
-version of the format, see docs/releasing.md. Those in v2 were written by commit 9f171ea.
+version of the format, see docs/releasing.md. Those in v2 were written by commit 9f171ea; those in v1 by the commit
+before fc4578a, on the same votes, which it could not save itself.
 """
 
 import json

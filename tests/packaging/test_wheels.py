@@ -125,9 +125,9 @@ def library(wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def everything(wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """What `pip install "weaklabel[server,client]"` gives."""
+    """What `pip install "weaklabel[client,prompts,server]"` gives."""
     environment = Environment(tmp_path_factory.mktemp("everything"))
-    _install(environment, wheels, set(_needed(wheels, "weaklabel", frozenset({"server", "client"}))))
+    _install(environment, wheels, set(_needed(wheels, "weaklabel", frozenset({"client", "prompts", "server"}))))
     return environment
 
 
