@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -208,28 +207,6 @@ def test_public_names_exist_and_are_sorted() -> None:
 def test_folders_are_not_importable_packages(name: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, cwd=tmp_path)
     assert "ModuleNotFoundError" in done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("folder", "packages"),
-    [
-        (".", {"weaklabel"}),
-        ("server", {"weaklabel_server"}),
-        ("clients/python", {"weaklabel_client"}),
-        ("protos/python", {"weaklabel_protocol"}),
-    ],
-)
-def test_wheels_hold_their_packages_and_no_more(folder: str, packages: set[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]
-    subprocess.run([*command, str(ROOT / folder)], check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == packages
-    assert all(f"{package}/py.typed" in names for package in packages)
-    if "weaklabel_server" in packages:
-        assert any("migrations/versions" in name and name.endswith(".py") for name in names)
-    assert [name for name in names if name.endswith("licenses/LICENSE")]
 
 
 def test_no_addresses_of_package_hosts_are_committed() -> None:

@@ -297,8 +297,8 @@ def test_files_that_are_no_models_are_refused() -> None:
         "noise": b"\x00\xff" * 100,
         "pickle": pickle.dumps({"a": 1}),
         "half a file": data[: len(data) // 2],
-        "a pickled array": _with(data, "params.log_prior.npy", _array(bomb)),
-        "another shape": _with(data, "params.confusion.npy", _array(np.zeros((1, 2, 2), np.float32))),
+        "a pickled array": _with(data, "params.labels.log_prior.npy", _array(bomb)),
+        "another shape": _with(data, "params.sources.confusion.npy", _array(np.zeros((1, 2, 2), np.float32))),
         "not a number": _with(data, "calibration.labels.log_prior.npy", _array(np.full(2, np.nan, np.float32))),
         "packed in an unknown way": data.replace(b"PK\x01\x02", b"PK\x01\x03", 1),
         "another program's": _with(data, "header.npy", _array(np.frombuffer(b'{"format": "x"}', np.uint8))),
@@ -339,7 +339,7 @@ def test_a_model_of_a_newer_version_says_so() -> None:
     header = b'{"format": "weaklabel label model", "version": 99}'
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(header, np.uint8))
-    with pytest.raises(ModelFileError, match="format version 99; this library reads 2"):
+    with pytest.raises(ModelFileError, match="format version 99; this library reads 3"):
         LabelModel.from_bytes(buffer.getvalue())
 
 

@@ -20,7 +20,7 @@ compiled = jax.jit(bag_posterior)
 def posterior(log_joint: Real, bags: Bags) -> tuple[Real, Real]:
     layout = lay_out_bags(check_bags(bags, *log_joint.shape), None, len(log_joint))
     found = compiled(jnp.asarray(log_joint, jnp.float32), layout)
-    return np.asarray(found.probabilities, np.float64), np.asarray(found.log_evidence, np.float64)
+    return np.asarray(found.probabilities, np.float64), np.asarray(found.log_marginal, np.float64)
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def test_counts_of_bags_with_too_many_states_hold_in_expectation(scale: float) -
     counts = np.stack([np.full(10, 8), [71, 0, 1, 1, 1, 2, 2, 1, 1, 0]])
     layout = lay_out_bags(check_bags(class_counts(counts, bag_of=bag_of), 160, 10), None, 160)
     assert len(layout.expected) == 1
-    p, log_evidence = posterior(log_joint, class_counts(counts, bag_of=bag_of))
+    p, log_marginal = posterior(log_joint, class_counts(counts, bag_of=bag_of))
     np.testing.assert_allclose(p.sum(1), 1, atol=1e-5)
     np.testing.assert_allclose([p[bag_of == b].sum(0) for b in (0, 1)], counts, atol=1e-3)
     assert (p[80:, 1] == 0).all()
-    assert np.isfinite(log_evidence).all()
+    assert np.isfinite(log_marginal).all()
 
 
 @pytest.mark.parametrize(("size", "error"), [(20, 0.05), (200, 0.005)])
@@ -49,13 +49,13 @@ def test_marginals_come_near_the_exact_ones_in_large_bags(
 ) -> None:
     log_joint = np.random.default_rng(1).normal(0, 1, (size, 2))
     bags = class_counts([int(0.6 * size), int(0.4 * size)], range(size))
-    exact, log_evidence = posterior(log_joint, bags)
+    exact, log_marginal = posterior(log_joint, bags)
     monkeypatch.setattr(bag_layout, "MOST_STATES", 0)
     p, bound = posterior(log_joint, bags)
     assert 0 < np.abs(p - exact).max() < error
     # Stirling: the bound misses the logarithm of the probability of a count at its mean by log(2 pi variance) / 2.
     missed = np.log(2 * np.pi * (p[:, 0] * p[:, 1]).sum()) / 2
-    np.testing.assert_allclose(bound.sum() - log_evidence.sum(), missed, atol=0.02)
+    np.testing.assert_allclose(bound.sum() - log_marginal.sum(), missed, atol=0.02)
 
 
 @pytest.mark.usefixtures("no_sums")
@@ -97,6 +97,6 @@ def test_known_labels_count() -> None:
 @pytest.mark.usefixtures("no_sums")
 def test_surest_evidence_stays_finite() -> None:
     log_joint = np.random.default_rng(4).normal(0, 60, (60, 3))
-    p, log_evidence = posterior(log_joint, class_counts([20, 30, 10], range(60)))
+    p, log_marginal = posterior(log_joint, class_counts([20, 30, 10], range(60)))
     np.testing.assert_allclose(p.sum(0), [20, 30, 10], atol=0.05)
-    assert np.isfinite(log_evidence).all()
+    assert np.isfinite(log_marginal).all()
