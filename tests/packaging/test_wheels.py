@@ -125,9 +125,9 @@ def library(wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def everything(wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """What `pip install "weaklabel[client,prompts,server]"` gives."""
+    """What `pip install "weaklabel[client,server]"` gives."""
     environment = Environment(tmp_path_factory.mktemp("everything"))
-    _install(environment, wheels, set(_needed(wheels, "weaklabel", frozenset({"client", "prompts", "server"}))))
+    _install(environment, wheels, set(_needed(wheels, "weaklabel", frozenset({"client", "server"}))))
     return environment
 
 
@@ -165,7 +165,7 @@ def test_the_library_fits_without_a_server(library: Environment) -> None:
     code = (
         "from importlib.util import find_spec\n"
         "assert not [name for name in ('weaklabel_server', 'weaklabel_client', 'grpc', 'openai') if find_spec(name)]\n"
-        "from weaklabel import LabelModel\n"
+        "from weaklabel import LabelModel, PromptFunction\n"
         "print(LabelModel(2).fit([[1, 1, 0], [0, 0, 0], [1, 1, -1], [0, -1, 1]]).predict([[1, 1, 1]]))\n"
     )
     result = library.run("python", "-c", code)
