@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from weaklabel import LabelModel, Votes
-from weaklabel.errors import InvalidArgumentError
+from weaklabel.errors import InvalidArgumentError, ModelFileError
+from weaklabel.model import registry
 from weaklabel.model.em.e_step import e_step, posterior_probabilities
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.labels.classes import ClassPrior
@@ -35,7 +36,7 @@ from weaklabel.votes.chunks import VoteChunks
 from weaklabel.votes.symbols import Symbols
 
 STAY = 0.8
-"""Probability that a label is that of the item before; else it is drawn anew."""
+"""Probability, before EM, that a label is that of the item before; else it is drawn anew."""
 
 
 class InOrder(NamedTuple):
@@ -122,7 +123,12 @@ class Chain(NamedTuple):
         _, (filtered, log_evidence) = jax.lax.scan(forward, jnp.exp(log_balance), likelihood)
         _, later = jax.lax.scan(backward, jnp.ones_like(log_balance), likelihood, reverse=True)
         both = filtered * later
-        return LabelPosterior(both / both.sum(1, keepdims=True), log_evidence + log_likelihood.max(1), log_joint)
+        ahead = likelihood[1:] * later[1:]
+        stays = self.stay * (filtered[:-1] * ahead).sum(1)
+        turns = (1 - self.stay) * ahead @ jnp.exp(log_balance)
+        stayed = jnp.concatenate([jnp.zeros(1), stays / (stays + turns)])
+        p = both / both.sum(1, keepdims=True)
+        return LabelPosterior(p, log_evidence + log_likelihood.max(1), log_joint, stayed)
 
     def probabilities(
         self,
@@ -133,12 +139,23 @@ class Chain(NamedTuple):
         tempered = log_likelihood if inverse_temperature is None else inverse_temperature * log_likelihood
         return self.posterior(tempered, information).probabilities
 
-    def statistics(self, responsibilities: Float[Array, "U K"], information: InOrder | None) -> Float[Array, " K"]:
-        return responsibilities.sum(0)
+    def statistics(
+        self,
+        responsibilities: Float[Array, "U K"],
+        information: InOrder | None,
+        weight: Float[Array, " U"],
+        expected: Float[Array, " U"] | None,
+    ) -> tuple[Array, Array, Array]:
+        """Items of each class; how often a label was that of the item before, and how often it could be."""
+        after_another = weight.at[0].set(0)
+        stayed = jnp.full(weight.shape, STAY) if expected is None else expected
+        return responsibilities.sum(0), after_another @ stayed, after_another.sum()
 
-    def m_step(self, statistics: Float[Array, " K"], profile: Profile, settings: Settings) -> Self:
-        totals = statistics + 1
-        return self._replace(log_prior=jnp.log(totals / totals.sum()), class_totals=totals)
+    def m_step(self, statistics: tuple[Array, Array, Array], profile: Profile, settings: Settings) -> Self:
+        totals, stayed, n_steps = statistics
+        totals = totals + 1
+        stay = (stayed + 1) / (n_steps + 2)
+        return self._replace(log_prior=jnp.log(totals / totals.sum()), class_totals=totals, stay=stay)
 
     def calibrated(self, profile: Profile, settings: Settings, removed: float, *, for_decisions: bool) -> Self:
         return self
@@ -214,6 +231,9 @@ def test_a_chain_is_fitted_predicted_and_kept() -> None:
     p = model.predict_proba(votes)
     np.testing.assert_allclose(p.sum(1), 1, atol=1e-5)
     assert model.converged
+    chain = model._fitted.params.labels
+    assert isinstance(chain, Chain)
+    assert float(chain.stay) == pytest.approx(0.9, abs=0.05)  # learned: it started at .8
     assert (p.argmax(1) == truth).mean() > (apart.predict_proba(votes).argmax(1) == truth).mean() + 0.1
     assert (p[::10].argmax(1) == truth[::10]).mean() > 0.6  # items without votes
     assert (model.predict(votes) == truth).mean() > 0.8
@@ -285,8 +305,8 @@ class TwoCoins(NamedTuple):
     def table_size(self) -> int:
         return 2 * len(self.right_in_0)
 
-    @property
-    def takes_imprecise_votes(self) -> bool:
+    @classmethod
+    def takes_imprecise_votes(cls) -> bool:
         return False
 
     @property
@@ -350,3 +370,19 @@ def test_a_source_model_learns_both_its_coins() -> None:
     posterior = posterior_probabilities(rows, state.params)
     same = state.params._replace(sources=ConfusionMatrices(coins.confusion, jnp.log(coins.confusion)))
     np.testing.assert_allclose(posterior, posterior_probabilities(rows, same), atol=1e-6)
+
+    model = LabelModel(2, source_model="toy-two-coins").fit(matrix)
+    accuracy = np.where(truth[:, None] == 1, sensitivity, specificity).mean(0)
+    np.testing.assert_allclose(model.source_accuracy, accuracy, atol=0.05)
+    again = LabelModel.from_bytes(model.to_bytes())
+    assert isinstance(again._fitted.params.sources, TwoCoins)
+    np.testing.assert_array_equal(again.predict_proba(matrix), model.predict_proba(matrix))
+    with pytest.raises(InvalidArgumentError, match="no source_model 'none'"):
+        LabelModel(2, source_model="none")
+
+
+def test_a_file_of_a_label_space_that_is_not_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = LabelModel(3, label_space="toy-chain").fit(sequence(100)[0]).to_bytes()
+    monkeypatch.setattr(registry, "_LABEL_SPACES", {"classes": registry.label_space_of("classes")})
+    with pytest.raises(ModelFileError, match=r"no label_space 'toy-chain'.*register it first"):
+        LabelModel.from_bytes(data)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.preparation.prepare import FitInputs
-from weaklabel.model.protocols import LabelSpace
+from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.sources.choice import FULL_CELLS
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.bounds import read_bounds
@@ -38,6 +38,7 @@ class TrainingData(NamedTuple):
 def read_training_data(
     votes: Votes | ArrayLike,
     n_classes: int,
+    source_model: type[SourceModel] | None,
     *,
     gold: ArrayLike | None,
     gold_error: ArrayLike,
@@ -52,7 +53,12 @@ def read_training_data(
     votes = as_votes(votes, n_classes)
     if votes.n_sources == 0:
         raise InvalidVotesError("votes of at least one source are needed", field="votes")
-    if not votes.is_plain and votes.n_sources * n_classes**2 > FULL_CELLS:
+    if not votes.is_plain and source_model and not source_model.takes_imprecise_votes():
+        raise InvalidVotesError(
+            f"{source_model.__name__} has no likelihood of votes for several classes: leave source_model out",
+            field="source_model",
+        )
+    if not votes.is_plain and not source_model and votes.n_sources * n_classes**2 > FULL_CELLS:
         raise InvalidVotesError(
             f"votes for several classes need one confusion matrix per source, and {votes.n_sources} sources of "
             f"{n_classes} classes are too many for that: at most {FULL_CELLS:,} cells",
@@ -122,7 +128,7 @@ def read_votes(votes: Votes | ArrayLike | None, fitted: Fitted, n_classes: int, 
         return Votes.from_triples(silent, silent, silent, **size, source_names=names)
     votes = as_votes(votes, n_classes) if isinstance(votes, Votes) else _named(votes, n_classes, names)
     readable = with_codebook(with_sources(votes, names), fitted.sets)
-    if not readable.is_plain and not fitted.params.sources.takes_imprecise_votes:
+    if not readable.is_plain and not fitted.params.sources.takes_imprecise_votes():
         raise InvalidVotesError(
             "the model has one accuracy a source, which says nothing of votes for several classes", field="votes"
         )

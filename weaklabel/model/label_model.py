@@ -42,7 +42,7 @@ class LabelModel(Predictor):
 
     Attributes:
         classes: names of the K classes.
-        seed, max_iter, tol, sample_rows, label_space: as given.
+        seed, max_iter, tol, sample_rows, label_space, source_model: as given.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class LabelModel(Predictor):
         tol: float = 1e-4,
         sample_rows: int | None = DEFAULT_SAMPLE,
         label_space: str = "classes",
+        source_model: str | None = None,
     ) -> None:
         """Makes a model that is not fitted yet.
 
@@ -69,10 +70,12 @@ class LabelModel(Predictor):
                 ends with passes over all rows; None runs it on all rows, as it always does on sparse votes, and on a
                 matrix that costs less by its votes than by its cells.
             label_space: what labels are, by a name of `weaklabel.model.registry`: "classes", one of K for each item.
+            source_model: how sources vote, by such a name: "confusion", one confusion matrix per source, or "one_coin",
+                one accuracy. None takes matrices, or one accuracy where they would have more than 2^21 cells.
 
         Raises:
             InvalidArgumentError: for classes that are missing, fewer than two or repeated, limits that are not
-                positive, and a label space that is not registered.
+                positive, and a label space or source model that is not registered.
         """
         self.classes = class_names(n_classes, classes)
         if max_iter < 1:
@@ -82,8 +85,9 @@ class LabelModel(Predictor):
         self.seed, self.max_iter, self.tol = int(seed), int(max_iter), float(tol)
         if sample_rows is not None and sample_rows < 1:
             raise InvalidArgumentError(f"sample_rows must be at least 1, got {sample_rows}", field="sample_rows")
-        self.sample_rows, self.label_space = sample_rows, label_space
-        registry.label_space(label_space)  # raises where it is not known
+        self.sample_rows, self.label_space, self.source_model = sample_rows, label_space, source_model
+        self._label_space = registry.label_space(label_space)
+        self._source_model = None if source_model is None else registry.source_model(source_model)
         self._settings = Settings()
         self._state: Fitted | None = None
         self._training: tuple[Votes, NDArray[np.int32]] | None = None
@@ -140,18 +144,25 @@ class LabelModel(Predictor):
             InvalidArgumentError: if anything else does not fit the votes; `field` names the argument.
         """
         options = Options(self.max_iter, float(np.float32(self.tol)), progress)  # as the compiled loop compares
-        space = registry.label_space(self.label_space)
-        job = Job(self._settings, space, options, seed=self.seed, sample_rows=self.sample_rows)
+        job = Job(
+            settings=self._settings,
+            label_space=self._label_space,
+            source_model=self._source_model,
+            options=options,
+            seed=self.seed,
+            sample_rows=self.sample_rows,
+        )
         training = None
         if isinstance(votes, VoteChunks):
             given = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
             given |= {"bounds": bounds or None, "families": families or None}
-            check_chunks(votes, self.n_classes, space, given)
+            check_chunks(votes, self.n_classes, self._label_space, given)
             fitted = train_on_chunks(votes, job)
         else:
             data = read_training_data(
                 votes,
                 self.n_classes,
+                self._source_model,
                 gold=gold,
                 gold_error=gold_error,
                 prior=prior,
@@ -195,7 +206,7 @@ class LabelModel(Predictor):
         """A model fitted on half of the gold, and 1 - probability of the true class on the other half."""
         if self._sets is None:
             self._fitted  # noqa: B018  # raises where the model is not fitted
-            check_items_apart(registry.label_space(self.label_space), "conformal sets")
+            check_items_apart(self._label_space, "conformal sets")
             if self._training is None:
                 raise InvalidArgumentError(
                     "sets need exact gold (of gold_error 0) to be calibrated on: call fit(votes, gold=...) first",
@@ -209,6 +220,7 @@ class LabelModel(Predictor):
                 max_iter=self.max_iter,
                 tol=self.tol,
                 label_space=self.label_space,
+                source_model=self.source_model,
             )
             items = np.flatnonzero(held >= 0)
             p = model.fit(votes, gold=fitting).predict_proba(votes.select_items(items))

@@ -19,7 +19,7 @@ from weaklabel.model.layout.choice import is_dense
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
 from weaklabel.model.numerics.devices import mesh
 from weaklabel.model.preparation.prepare import FitInputs
-from weaklabel.model.protocols import LabelSpace
+from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.report.diagnostics import diagnose
 from weaklabel.model.report.intervals import intervals_of
 from weaklabel.model.report.summary import source_accuracy, summarize_rows
@@ -42,6 +42,8 @@ class Job(NamedTuple):
 
     settings: Settings
     label_space: type[LabelSpace]
+    source_model: type[SourceModel] | None
+    """None for what suits the votes."""
     options: Options
     seed: int
     sample_rows: int | None
@@ -133,7 +135,7 @@ def _only_votes(votes: Votes) -> NDArray[np.float32]:
 
 
 def _estimate(unique: UniqueRows, job: Job, inputs: FitInputs | None = None) -> Estimate:
-    return estimate_rows(unique, job.settings, job.label_space, job.options, inputs)
+    return estimate_rows(unique, job.settings, job.label_space, job.options, inputs, job.source_model)
 
 
 def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outcome:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Never
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,6 +35,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        **unknown: Never,
     ) -> NDArray[np.float32]:
         """[N, K] soft labels: calibrated probabilities of the classes; rows sum to one.
 
@@ -46,13 +47,14 @@ class Predictor(FittedAttributes):
             groups: as in `fit`. A group that the fit has not seen has the class balance of all.
             bags: as in `fit`.
             features: as in `fit`. Those of a fit need not be given; then votes speak alone.
+            **unknown: nothing; other names are refused.
 
         Raises:
             NotFittedError: before `fit`.
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
             InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
         """
-        return self._predict(votes, prior, groups, bags, features, with_scores=False).soft
+        return self._predict(votes, prior, groups, bags, features, unknown, with_scores=False).soft
 
     def predict(
         self,
@@ -63,6 +65,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        **unknown: Never,
     ) -> NDArray[np.int32]:
         """[N] the hard label of each item.
 
@@ -78,12 +81,15 @@ class Predictor(FittedAttributes):
             groups: as in `predict_proba`.
             bags: as in `predict_proba`.
             features: as in `predict_proba`.
+            **unknown: nothing; other names are refused.
 
         Raises:
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: for an unknown policy, and as in `predict_proba`.
         """
-        return self.label(votes, tie_break_policy, prior=prior, groups=groups, bags=bags, features=features)[1]
+        return self.label(votes, tie_break_policy, prior=prior, groups=groups, bags=bags, features=features, **unknown)[
+            1
+        ]
 
     def label(
         self,
@@ -94,9 +100,10 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        **unknown: Never,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        soft, scores = self._predict(votes, prior, groups, bags, features, with_scores=True)
+        soft, scores = self._predict(votes, prior, groups, bags, features, unknown, with_scores=True)
         return soft, decide(scores, tie_break_policy, self.seed)
 
     def predict_chunks(
@@ -124,12 +131,13 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        **unknown: Never,
     ) -> NDArray[np.float32]:
         """[N, K] scores whose largest `predict` takes: for those who break ties, or weigh errors, themselves.
 
         Args and errors as in `predict_proba`.
         """
-        return self._predict(votes, prior, groups, bags, features, with_scores=True).scores
+        return self._predict(votes, prior, groups, bags, features, unknown, with_scores=True).scores
 
     def _predict(
         self,
@@ -138,9 +146,15 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None,
         bags: Bags | Sequence[Bags] | None,
         features: Any | None,
+        unknown: Mapping[str, object],
         *,
         with_scores: bool,
     ) -> Predicted:
+        if unknown:  # type checkers refuse it; this says what is known
+            name = min(unknown)
+            raise InvalidArgumentError(
+                f"{name} is not known at prediction: prior, groups, bags and features are", field=name
+            )
         fitted = self._fitted
         matrix = None if features is None else read_features(features, None)
         readable = read_votes(votes, fitted, len(self.classes), matrix)
@@ -176,6 +190,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        **unknown: Never,
     ) -> float:
         """Share of the items, among those with gold (>= 0), whose hard label is right; ties count as wrong.
 
@@ -187,7 +202,7 @@ class Predictor(FittedAttributes):
         if metric != "accuracy":
             raise InvalidArgumentError(f"the metric known here is 'accuracy', got {metric!r}", field="metric")
         truth = np.asarray(gold)
-        predicted = self.predict(votes, prior=prior, groups=groups, bags=bags, features=features)
+        predicted = self.predict(votes, prior=prior, groups=groups, bags=bags, features=features, **unknown)
         if truth.shape != predicted.shape:
             raise InvalidArgumentError(f"gold must have shape {predicted.shape}, got {truth.shape}", field="gold")
         known = truth >= 0

@@ -130,8 +130,8 @@ class SourceModel(Protocol):
         """Number of (source, symbol) pairs that statistics are tables of; 0 where they are not."""
         ...
 
-    @property
-    def takes_imprecise_votes(self) -> bool:
+    @classmethod
+    def takes_imprecise_votes(cls) -> bool:
         """Whether votes for several classes (candidate sets, probability vectors) have a likelihood."""
         ...
 
@@ -204,6 +204,10 @@ class LabelPosterior(NamedTuple):
     """Log marginal likelihood of the votes; of rows whose labels are tied, shares that sum to it."""
     log_joint: Float[Array, "U K"]
     """Logarithm of the joint probability of each row's votes and class, before rows are tied to each other."""
+    expected: Any = None
+    """What else the M-step of the label space needs, such as expected pairs of neighbouring labels.
+
+    A tree of arrays with rows first; None where the marginal probabilities are enough."""
 
 
 @runtime_checkable
@@ -271,8 +275,17 @@ class LabelSpace(Protocol):
         """The probabilities alone, tempered: prior and votes of a row to the power of its inverse temperature."""
         ...
 
-    def statistics(self, responsibilities: Float[Array, "U K"], information: Any) -> Any:
-        """Expected counts of the labels: a tree of arrays that adds up over rows; responsibilities are weighted."""
+    def statistics(
+        self, responsibilities: Float[Array, "U K"], information: Any, weight: Float[Array, " U"], expected: Any
+    ) -> Any:
+        """Expected counts of the labels: a tree of arrays that adds up over rows.
+
+        Args:
+            responsibilities: weighted.
+            information: of `on_device`.
+            weight: of the rows.
+            expected: of `posterior`; None before the first E-step.
+        """
         ...
 
     def m_step(self, statistics: Any, profile: Profile, settings: Settings) -> Self:

@@ -114,6 +114,11 @@ def label_space(name: str) -> type[LabelSpace]:
     return cast("type[LabelSpace]", label_space_of(name).part)
 
 
+def source_model(name: str) -> type[SourceModel]:
+    """The class of the source model of a name; see `source_model_of`."""
+    return cast("type[SourceModel]", source_model_of(name).part)
+
+
 def registered() -> tuple[Registered, ...]:
     """All source models and label spaces."""
     return (*_SOURCE_MODELS.values(), *_LABEL_SPACES.values())

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel._archive import UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
-from weaklabel.errors import ModelFileError
+from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
@@ -247,6 +247,8 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
         )
         kept = {key: float(value) for key, value in header["settings"].items() if key not in RETIRED_SETTINGS}
         settings = Settings(**_by_field(kept, SETTINGS))
+    except InvalidArgumentError as error:  # of the registry
+        raise ModelFileError(f"the model cannot be read here: {error}; register it first") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"the model file is damaged: {error!r}") from None
     return header, fitted, settings

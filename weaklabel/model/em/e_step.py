@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array, Float
@@ -20,6 +20,8 @@ class EStep(NamedTuple):
     log_marginal: Float[Array, " U"]
     """Of the votes: the log marginal likelihood, and the log joint of the votes with the vote-share prior for the
     label, mixed alike. Where sources are read generatively EM raises it, except for shrinkage."""
+    expected: Any = None
+    """What else the label space counts; see `weaklabel.model.protocols.LabelPosterior`."""
 
 
 def label_posterior(rows: Rows, params: Params) -> LabelPosterior:
@@ -33,7 +35,8 @@ def e_step(rows: Rows, params: Params) -> EStep:
     weight, share_prior = rows.share_weight, rows.share_prior
     responsibilities = (1 - weight[:, None]) * posterior.probabilities + weight[:, None] * share_prior
     of_prior = class_axis.total(share_prior * posterior.log_joint)
-    return EStep(responsibilities, (1 - weight) * posterior.log_marginal + weight * of_prior)
+    log_marginal = (1 - weight) * posterior.log_marginal + weight * of_prior
+    return EStep(responsibilities, log_marginal, posterior.expected)
 
 
 @jax.jit

@@ -19,7 +19,7 @@ from weaklabel.model.em.subsample import Chunk, pass_over, refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
 from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
-from weaklabel.model.protocols import LabelSpace
+from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, State, Statistics
 from weaklabel.model.settings import Settings
 
@@ -81,9 +81,10 @@ def estimate_rows(
     label_space: type[LabelSpace],
     options: Options,
     inputs: FitInputs | None = None,
+    source_model: type[SourceModel] | None = None,
 ) -> Estimate:
     """EM on rows in memory until it converges."""
-    prepared = prepare(unique, settings, label_space, inputs)
+    prepared = prepare(unique, settings, label_space, inputs, source_model)
     state = _iterate(prepared, settings, options)
     weight, n_votes = unique.weight.astype(np.float64), prepared.n_votes.astype(np.float64)
     if unique.votes.is_plain:

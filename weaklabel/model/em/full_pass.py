@@ -82,7 +82,7 @@ def _of_block(
         rows = mark_gold(rows, items, gold, by.gold_weights)
     expected = e_step(rows, by.params)
     responsibilities, log_marginal = materialized(expected.responsibilities), materialized(expected.log_marginal)
-    of_block = statistics(rows, responsibilities, by.params)
+    of_block = statistics(rows, responsibilities, by.params, expected=expected.expected)
     # Each vote is counted once, whatever the class; but known labels weigh more than one item.
     totals = by.params.sources.vote_totals(of_block.sources) if gold is None else None
     if totals is not None:

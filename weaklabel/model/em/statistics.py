@@ -36,7 +36,11 @@ class EStepSummary(NamedTuple):
 
 
 def statistics(
-    rows: Rows, responsibilities: Float[Array, "U K"], params: Params, start: Statistics | None = None
+    rows: Rows,
+    responsibilities: Float[Array, "U K"],
+    params: Params,
+    start: Statistics | None = None,
+    expected: Any = None,
 ) -> Statistics:
     """Expected counts under the responsibilities.
 
@@ -45,10 +49,11 @@ def statistics(
         responsibilities: of the E-step.
         params: those of the E-step; they say what is counted.
         start: statistics that those of the sources are added to; None for none.
+        expected: what else the label space counts, of the E-step.
     """
     weighted = rows.weight[:, None] * responsibilities
     of_sources = params.sources.statistics(rows.votes, weighted, None if start is None else start.sources)
-    return Statistics(of_sources, params.labels.statistics(weighted, rows.information))
+    return Statistics(of_sources, params.labels.statistics(weighted, rows.information, rows.weight, expected))
 
 
 def watched(rows: Rows, values: Float[Array, "U ..."]) -> Float[Array, "W ..."]:
@@ -81,7 +86,8 @@ def e_step_with_statistics(rows: Rows, params: Params) -> EStepSummary:
         expected = e_step(rows, params)
         responsibilities = materialized(expected.responsibilities)
         log_marginal = rows.weight @ materialized(expected.log_marginal) / rows.weight.sum().clip(1)
-        return EStepSummary(responsibilities, log_marginal, statistics(rows, responsibilities, params))
+        counts = statistics(rows, responsibilities, params, expected=expected.expected)
+        return EStepSummary(responsibilities, log_marginal, counts)
     n_watched, in_place = len(_drawn(layout)), _counts_in_place(layout, params)
 
     def of_block(block: Block, so_far: EStepSummary) -> EStepSummary:
@@ -92,7 +98,7 @@ def e_step_with_statistics(rows: Rows, params: Params) -> EStepSummary:
         return EStepSummary(
             jax.lax.dynamic_update_slice_in_dim(so_far.watched, some, block.number * n_watched, 0),
             so_far.log_marginal + part.weight @ log_marginal,
-            _plus(so_far.statistics, part, responsibilities, params, in_place=in_place),
+            _plus(so_far.statistics, part, responsibilities, params, expected.expected, in_place=in_place),
         )
 
     n_blocks, n_classes = layout.n_rows // layout.block_rows, rows.share_prior.shape[1]
@@ -110,7 +116,7 @@ def first_statistics(rows: Rows, params: Params) -> Statistics:
 
     def of_block(block: Block, so_far: Statistics) -> Statistics:
         part = _rows_of(block, rows)
-        return _plus(so_far, part, part.share_prior, params, in_place=in_place)
+        return _plus(so_far, part, part.share_prior, params, None, in_place=in_place)
 
     return layout.fold_blocks(of_block, _nothing(rows, params))
 
@@ -122,9 +128,15 @@ def _nothing(rows: Rows, params: Params) -> Statistics:
 
 
 def _plus(
-    so_far: Statistics, part: Rows, responsibilities: Float[Array, "B K"], params: Params, *, in_place: bool
+    so_far: Statistics,
+    part: Rows,
+    responsibilities: Float[Array, "B K"],
+    params: Params,
+    expected: Any,
+    *,
+    in_place: bool,
 ) -> Statistics:
-    of_part = statistics(part, responsibilities, params, so_far if in_place else None)
+    of_part = statistics(part, responsibilities, params, so_far if in_place else None, expected)
     sources = of_part.sources if in_place else _sum(so_far.sources, of_part.sources)
     return Statistics(sources, _sum(so_far.labels, of_part.labels))
 

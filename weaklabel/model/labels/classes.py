@@ -126,7 +126,13 @@ class ClassPrior(NamedTuple):
             return prior
         return jnp.where(information.replaces_balance[:, None], 0, prior)
 
-    def statistics(self, responsibilities: Float[Array, "U K"], information: RowInformation | None) -> ClassStatistics:
+    def statistics(
+        self,
+        responsibilities: Float[Array, "U K"],
+        information: RowInformation | None,
+        weight: Float[Array, " U"],  # noqa: ARG002  # which the responsibilities hold
+        expected: None,  # noqa: ARG002
+    ) -> ClassStatistics:
         """See `LabelSpace`."""
         by_group = None
         if self.group_totals is not None and information is not None and information.group is not None:

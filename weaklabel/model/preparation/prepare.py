@@ -19,7 +19,7 @@ from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.candidate_sets import set_symbols
-from weaklabel.model.sources.choice import source_model
+from weaklabel.model.sources.choice import suitable_source_model
 from weaklabel.model.sources.duplicates import copy_scores, with_families
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.model.sources.unipolarity import unipolarity
@@ -61,7 +61,11 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    unique: UniqueRows, settings: Settings, label_space: type[LabelSpace], inputs: FitInputs | None = None
+    unique: UniqueRows,
+    settings: Settings,
+    label_space: type[LabelSpace],
+    inputs: FitInputs | None = None,
+    source_model: type[SourceModel] | None = None,
 ) -> Prepared:
     """The rows on the device, and what is known of sources and classes before EM.
 
@@ -70,6 +74,7 @@ def prepare(
         settings: constants.
         label_space: what labels are.
         inputs: what the fit is given beside the votes.
+        source_model: how sources vote; None for what suits their number and that of the classes.
     """
     votes, inputs = unique.votes, inputs or FitInputs()
     items_given = inputs.items or ItemInformation()
@@ -128,7 +133,7 @@ def prepare(
     return Prepared(
         rows=rows,
         profile=label_space.extend_profile(profile, rows, items_given, settings),
-        source_model=source_model(votes.n_sources, votes.n_classes),
+        source_model=source_model or suitable_source_model(votes.n_sources, votes.n_classes),
         label_space=label_space,
         copies=copies,
         mean_unipolarity=mean_unipolarity,

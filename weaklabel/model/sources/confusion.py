@@ -37,8 +37,8 @@ class ConfusionMatrices(NamedTuple):
         """See `SourceModel`."""
         return self.log_likelihoods.shape[0] * self.log_likelihoods.shape[1]
 
-    @property
-    def takes_imprecise_votes(self) -> bool:
+    @classmethod
+    def takes_imprecise_votes(cls) -> bool:
         """See `SourceModel`."""
         return True
 

@@ -27,8 +27,8 @@ class OneCoin(NamedTuple):
         """See `SourceModel`."""
         return 0
 
-    @property
-    def takes_imprecise_votes(self) -> bool:
+    @classmethod
+    def takes_imprecise_votes(cls) -> bool:
         """See `SourceModel`."""
         return False
 
