@@ -34,9 +34,10 @@ ALLOWED = {
 MODEL = (
     {"numerics"},
     {"settings", "class_names"},
-    {"protocols"},
-    {"records"},
     {"layout"},
+    {"records"},
+    {"protocols"},
+    {"params"},
     {"sources", "labels"},  # the two seams: neither knows the other
     {"registry"},
     {"preparation"},

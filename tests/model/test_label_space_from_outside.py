@@ -24,10 +24,11 @@ from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import deduplicate
 from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.params import Params
 from weaklabel.model.preparation.prepare import prepare
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.protocols import Information, LabelPosterior, LabelSpace, SourceModel
-from weaklabel.model.records import Params, Profile, Rows, RowVotes
+from weaklabel.model.records import Profile, Rows, RowVotes
 from weaklabel.model.registry import Entry, entry_of, register_label_space, register_source_model
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.confusion import ConfusionMatrices

@@ -17,8 +17,9 @@ from weaklabel.model.labels.groups import group_prior
 from weaklabel.model.labels.information import RowInformation
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows
-from weaklabel.model.records import Params, Profile, RowVotes
+from weaklabel.model.records import Profile, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.confusion import ConfusionMatrices
 from weaklabel.side_information.bags import class_counts

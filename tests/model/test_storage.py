@@ -8,7 +8,7 @@ from weaklabel.model import storage
 from weaklabel.model.features.classifier import Classifier
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.records import Calibration, Params
+from weaklabel.model.params import Calibration, Params
 from weaklabel.model.registry import Registered, registered
 from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings

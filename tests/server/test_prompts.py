@@ -576,8 +576,7 @@ def test_settings_that_cannot_be_used(content: str, message: str, tmp_path: Path
 async def test_a_server_without_the_prompts_extra_names_it(
     tmp_path: Path, settings_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "weaklabel_server.jobs.prompts", raising=False)
-    monkeypatch.setitem(sys.modules, "weaklabel.prompts.cache", None)
+    monkeypatch.setitem(sys.modules, "openai", None)
     app = App(ServerConfig(listen="127.0.0.1:0", data_dir=tmp_path / "data", prompts_file=settings_file))
     with pytest.raises(StartError, match=r'pip install "weaklabel\[server,prompts\]"'):
         await app.start()

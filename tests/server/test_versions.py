@@ -59,4 +59,4 @@ def test_the_distribution_asks_for_its_own_series() -> None:
     dependencies = tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"]
     major, minor, *_ = versions.installed()["weaklabel-server"].split(".")
     expected = f">={major}.{minor},<{major}.{int(minor) + 1}"
-    assert {f"weaklabel{expected}", f"weaklabel-protocol{expected}"} <= set(dependencies)
+    assert {f"weaklabel{expected}", f"weaklabel-protocol[grpc]{expected}"} <= set(dependencies)

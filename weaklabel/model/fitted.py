@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.model.features.end_model import FeatureModel
-from weaklabel.model.records import Calibration, Params
+from weaklabel.model.params import Calibration, Params
 from weaklabel.model.report.diagnostics import Diagnostics
 
 

@@ -19,8 +19,9 @@ from weaklabel.model.fitted import Fitted
 from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
 from weaklabel.model.numerics.devices import at_once, over_rows
 from weaklabel.model.numerics.padding import bucket, padded, to_device
+from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
-from weaklabel.model.records import Calibration, RowVotes
+from weaklabel.model.records import RowVotes
 from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.side_information.bags import Bags

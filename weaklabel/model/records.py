@@ -1,4 +1,4 @@
-"""The arrays that the label model passes around. Records of more than a few fields are built by keyword.
+"""The data that the label model passes around. Records of more than a few fields are built by keyword.
 
 Shapes: U distinct vote rows (padded to a bucket), M sources, K classes. Votes have S symbols: the K classes, then the
 candidate sets of the codebook. G groups of items, V soft votes, C candidate sets.
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from weaklabel.model.protocols import Information, LabelSpace, Layout, SourceModel
+from weaklabel.model.layout.protocol import Layout
 
 
 class SetSymbols(NamedTuple):
@@ -56,8 +56,8 @@ class Rows(NamedTuple):
     """The vote-share prior: smoothed vote shares, from which EM starts; the label itself where it is known."""
     share_weight: Float[Array, " U"]
     """Weight of that prior in the responsibilities: 1 where the label is known, and for rows without votes."""
-    information: Information | None = None
-    """What is known of the rows beside their votes; None where there is nothing."""
+    information: Any = None
+    """What is known of the rows beside their votes, see `weaklabel.model.protocols.Information`; None for nothing."""
 
 
 class Profile(NamedTuple):
@@ -90,13 +90,6 @@ class Profile(NamedTuple):
         return (self.unipolarity * n_votes).sum() / n_votes.sum().clip(1e-9)
 
 
-class Params(NamedTuple):
-    """What EM estimates."""
-
-    sources: SourceModel
-    labels: LabelSpace
-
-
 class Statistics(NamedTuple):
     """Expected counts: all that an M-step needs of the rows. They add up over blocks, chunks, devices and processes."""
 
@@ -104,50 +97,3 @@ class Statistics(NamedTuple):
     """Of the source model: a tree of arrays."""
     labels: Any
     """Of the label space."""
-
-
-class State(NamedTuple):
-    """What the next EM iteration needs."""
-
-    params: Params
-    watched: Float[Array, "W K"]
-    """Responsibilities whose change tells whether EM goes on: of all rows, or of some where rows are streamed."""
-    statistics: Statistics
-    """Under the responsibilities."""
-    iteration: Int[Array, ""]
-    change: Float[Array, ""]
-    """Largest change of a responsibility in the last iteration; of many rows the mean, see `em.loop`."""
-    rate: Float[Array, ""]
-    """The change of an iteration over that of the one before: EM shrinks its error by about so much."""
-    objective: Float[Array, " max_iter"]
-    """Log marginal likelihood of the votes per item, after each iteration; NaN for those to come."""
-    trail: tuple[Statistics, Statistics] | None
-    """Statistics of the last two iterations, for longer steps, see `weaklabel.model.em.squarem`; None where none are
-    made."""
-
-
-class Calibration(NamedTuple):
-    """How soft labels and decision scores follow from votes; see `weaklabel.model.calibration.tempering`."""
-
-    sources: SourceModel
-    """Of the soft labels: what one vote can say is bounded."""
-    labels: LabelSpace
-    """Prior of the soft labels."""
-    inverse_temperature: Float[Array, ""]
-    """Factor on log-likelihood and log-prior of a row with one vote."""
-    correlation: Float[Array, ""]
-    """Of the errors of two votes on one item."""
-    design_effect_exponent: Float[Array, ""]
-    """See `Settings`."""
-    share_prior_mass: Float[Array, ""]
-    """Pseudo-votes in the vote shares that are mixed in."""
-    share_mixture: Float[Array, ""]
-    """Their share in the soft labels."""
-    uniform_mixture: Float[Array, ""]
-    """Share of the uniform distribution in the soft labels."""
-    decision_sources: SourceModel
-    decision_labels: LabelSpace
-    decision_share: Float[Array, ""]
-    """Share of the vote shares in the decision scores."""
-    silent_scores: Float[Array, " K"]
-    """Decision score of each class on items without votes; their probabilities stay uniform."""

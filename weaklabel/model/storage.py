@@ -21,7 +21,7 @@ from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.records import Calibration, Params
+from weaklabel.model.params import Calibration, Params
 from weaklabel.model.registry import Entry, Registered, entry_of, label_space_of, source_model_of
 from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings

@@ -17,9 +17,10 @@ from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
 from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.params import Params, State
 from weaklabel.model.preparation.prepare import Prepared, prepare
 from weaklabel.model.preparation.rows import build_rows
-from weaklabel.model.records import Params, RowVotes, State
+from weaklabel.model.records import RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources import choice
 from weaklabel.model.sources.confusion import ConfusionMatrices

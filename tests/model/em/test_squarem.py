@@ -14,8 +14,9 @@ from weaklabel.model.em.squarem import LONGEST, extrapolated
 from weaklabel.model.em.statistics import MANY_ROWS, statistics
 from weaklabel.model.labels.classes import ClassPrior, ClassStatistics
 from weaklabel.model.layout.deduplication import deduplicate
+from weaklabel.model.params import State
 from weaklabel.model.preparation.prepare import prepare
-from weaklabel.model.records import Rows, State, Statistics
+from weaklabel.model.records import Rows, Statistics
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.confusion import ConfusionMatrices
 from weaklabel.votes import Votes

@@ -24,8 +24,8 @@ from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis
 from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.params import Params, State
 from weaklabel.model.preparation.prepare import Prepared, prepare
-from weaklabel.model.records import Params, State
 from weaklabel.model.report.summary import summarize_blocks
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.confusion import ConfusionMatrices

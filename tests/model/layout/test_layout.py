@@ -14,10 +14,10 @@ from weaklabel.model.layout.choice import is_dense, lay_out
 from weaklabel.model.layout.copy_weights import cell_weights
 from weaklabel.model.layout.dense import BLOCK_ROWS, DenseLayout
 from weaklabel.model.layout.packed import UNROLLED, PackedLayout, n_words, pack
+from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.layout.slots import FEWEST_ROWS, Arrangement, arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
 from weaklabel.model.numerics.padding import bucket, padded
-from weaklabel.model.protocols import Layout
 
 N_ITEMS = BLOCK_ROWS + 77
 

@@ -23,8 +23,9 @@ from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.layout.sparse import SparseLayout
 from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows, mark_gold
-from weaklabel.model.records import Params, Rows, RowVotes, SetSymbols, Statistics
+from weaklabel.model.records import Rows, RowVotes, SetSymbols, Statistics
 from weaklabel.model.sources.candidate_sets import latent_votes, set_log_likelihood, set_symbols
 from weaklabel.model.sources.confusion import ConfusionMatrices
 from weaklabel.model.sources.duplicates import copy_scores

@@ -17,8 +17,8 @@ from scipy.special import softmax
 
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.devices import at_once
+from weaklabel.model.params import Params
 from weaklabel.model.preparation.prepare import Prepared
-from weaklabel.model.records import Params
 from weaklabel.model.settings import Settings
 from weaklabel.votes import Votes
 from weaklabel.votes.conversion import plain_part

@@ -11,7 +11,8 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from weaklabel.model.calibration.silence import silent_scores
-from weaklabel.model.records import Calibration, Params, Profile
+from weaklabel.model.params import Calibration, Params
+from weaklabel.model.records import Profile
 from weaklabel.model.settings import Settings
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from weaklabel.model.calibration.tempering import RowEvidence, gather_evidence, soft_labels
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.prepare import Prepared
-from weaklabel.model.records import Calibration
 from weaklabel.model.settings import Settings
 
 LOG_INVERSE_TEMPERATURES = np.arange(-2.5, 1.51, 0.25)

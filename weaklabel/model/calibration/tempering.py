@@ -19,9 +19,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from weaklabel.model.layout.protocol import Layout
+from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
-from weaklabel.model.protocols import Information, Layout
-from weaklabel.model.records import Calibration, Rows, RowVotes
+from weaklabel.model.protocols import Information
+from weaklabel.model.records import Rows, RowVotes
 
 
 class RowEvidence(NamedTuple):

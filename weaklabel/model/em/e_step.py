@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float
 
+from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics import class_axis
-from weaklabel.model.protocols import LabelPosterior, Layout
-from weaklabel.model.records import Params, Rows, RowVotes
+from weaklabel.model.params import Params
+from weaklabel.model.protocols import LabelPosterior
+from weaklabel.model.records import Rows, RowVotes
 
 
 class EStep(NamedTuple):

@@ -18,9 +18,10 @@ from weaklabel.model.em.statistics import e_step_with_statistics, watched
 from weaklabel.model.em.subsample import Chunk, pass_over, refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
+from weaklabel.model.params import State
 from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
 from weaklabel.model.protocols import LabelSpace, SourceModel
-from weaklabel.model.records import Profile, Rows, State, Statistics
+from weaklabel.model.records import Profile, Rows, Statistics
 from weaklabel.model.settings import Settings
 
 REPORTED_ITERATIONS = 10

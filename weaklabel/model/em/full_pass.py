@@ -13,10 +13,11 @@ from jaxtyping import Array, Float, Int
 
 from weaklabel.model.em.e_step import e_step
 from weaklabel.model.em.statistics import statistics
+from weaklabel.model.layout.protocol import Block, Layout
 from weaklabel.model.numerics.compute_once import materialized
+from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows, mark_gold
-from weaklabel.model.protocols import Block, Layout
-from weaklabel.model.records import Params, RowVotes, Statistics
+from weaklabel.model.records import RowVotes, Statistics
 
 CHECKED = 3
 """Votes on an item, from which on they check each other."""

@@ -12,8 +12,9 @@ from weaklabel.model.em.m_step import m_step
 from weaklabel.model.em.squarem import CYCLE, extrapolated
 from weaklabel.model.em.statistics import MANY_ROWS, EStepSummary, e_step_with_statistics, first_statistics, watched
 from weaklabel.model.numerics import class_axis
+from weaklabel.model.params import Params, State
 from weaklabel.model.protocols import LabelSpace, SourceModel
-from weaklabel.model.records import Params, Profile, Rows, State, Statistics
+from weaklabel.model.records import Profile, Rows, Statistics
 from weaklabel.model.settings import Settings
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from weaklabel.model.records import Params, Profile, Statistics
+from weaklabel.model.params import Params
+from weaklabel.model.records import Profile, Statistics
 from weaklabel.model.settings import Settings
 
 

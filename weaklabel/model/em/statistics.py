@@ -11,9 +11,10 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.em.e_step import e_step
+from weaklabel.model.layout.protocol import Block, Layout
 from weaklabel.model.numerics.compute_once import materialized
-from weaklabel.model.protocols import Block, Layout
-from weaklabel.model.records import Params, Rows, RowVotes, Statistics
+from weaklabel.model.params import Params
+from weaklabel.model.records import Rows, RowVotes, Statistics
 
 MANY_ROWS = 2**16
 """From so many on, padding included, EM converges by a mean over rows, and where rows are streamed by some: ..."""

@@ -25,10 +25,10 @@ from weaklabel.errors import InvalidVotesError
 from weaklabel.model.em.full_pass import PassParams, PassStatistics, full_pass
 from weaklabel.model.layout.choice import lay_out_codes
 from weaklabel.model.layout.deduplication import DistinctRowCounter, UniqueRows, deduplicate
+from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics import processes
 from weaklabel.model.numerics.devices import at_once, summed_over_rows
 from weaklabel.model.numerics.padding import padded
-from weaklabel.model.protocols import Layout
 from weaklabel.model.records import Profile
 from weaklabel.votes import Codes, Votes, label_dtype
 from weaklabel.votes.chunks import VoteChunks

@@ -21,10 +21,10 @@ from weaklabel.errors import InvalidVotesError
 from weaklabel.model.layout.copy_weights import cell_weights, vote_weights
 from weaklabel.model.layout.dense import DenseLayout
 from weaklabel.model.layout.packed import n_words, pack
+from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.layout.slots import arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
 from weaklabel.model.numerics.padding import bucket, padded
-from weaklabel.model.protocols import Layout
 from weaklabel.votes import Votes
 from weaklabel.votes.counting import FEW_CLASSES
 

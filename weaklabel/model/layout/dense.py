@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
-from weaklabel.model.protocols import Block, Layout, Tree
+from weaklabel.model.layout.protocol import Block, Layout, Tree
 from weaklabel.votes.counting import FEW_CLASSES
 
 BLOCK_ROWS = 1024

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from weaklabel.model.layout.protocol import Block, Layout, Tree
 from weaklabel.model.numerics.compute_once import compute_once
-from weaklabel.model.protocols import Block, Layout, Tree
 
 MOST_VALUES = 2048
 """Of a word, where it holds several votes: so that all tables fit into the cache next to a core."""

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from weaklabel.model.layout.protocol import Block, Layout, Tree
 from weaklabel.model.layout.slots import FEWEST_ROWS
-from weaklabel.model.protocols import Block, Layout, Tree
 from weaklabel.votes.counting import FEW_CLASSES
 
 SLOTS_AT_ONCE, SMALL_STEP = 16, 2**12

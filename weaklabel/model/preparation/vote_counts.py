@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from weaklabel.model.layout.deduplication import UniqueRows
+from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics.devices import at_once
-from weaklabel.model.protocols import Layout
 from weaklabel.model.records import Rows, RowVotes, SetSymbols
 from weaklabel.votes import Votes
 

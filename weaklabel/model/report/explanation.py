@@ -13,8 +13,9 @@ from weaklabel.model.calibration.tempering import gather_evidence, inverse_tempe
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
-from weaklabel.model.records import Calibration, RowVotes
+from weaklabel.model.records import RowVotes
 from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.votes import Votes

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from weaklabel.model.calibration.decision import decide, first_highest
 from weaklabel.model.calibration.tempering import calibrate_rows, gather_evidence, soft_labels, tally_of
 from weaklabel.model.layout.deduplication import UniqueRows
+from weaklabel.model.layout.protocol import Block, Layout
 from weaklabel.model.numerics.compute_once import materialized
+from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.prepare import Prepared
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.preparation.vote_counts import right_votes
-from weaklabel.model.protocols import Block, Layout
-from weaklabel.model.records import Calibration, Rows, RowVotes
+from weaklabel.model.records import Rows, RowVotes
 from weaklabel.model.report.agreement import Agreement, of_tally, of_votes
 from weaklabel.model.settings import Settings
 
