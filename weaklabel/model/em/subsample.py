@@ -258,9 +258,11 @@ def pass_over(
         layout = lay_out_codes(codes, of_sources, n_symbols=n_symbols)
         return full_pass(layout, jnp.zeros(CHUNK_ROWS), None, by, n_sources)
 
-    total: PassStatistics = jax.tree.map(lambda leaf: np.zeros(leaf.shape), jax.eval_shape(of_nothing))
+    total: PassStatistics | None = None
     for summed in at_once(of_chunk, chunks):
-        total = jax.tree.map(np.add, total, summed)
+        total = summed if total is None else jax.tree.map(np.add, total, summed)
+    if total is None:  # a process without rows; tracing what the shapes are takes as long as a small pass
+        total = jax.tree.map(lambda leaf: np.zeros(leaf.shape), jax.eval_shape(of_nothing))
     return total
 
 
