@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from weaklabel.model.numerics import class_axis
+from weaklabel.model.numerics.compute_once import materialized
 from weaklabel.model.records import RowVotes, SetSymbols, SoftVotes
 from weaklabel.model.sources.soft_votes import blocks
 
@@ -36,7 +37,7 @@ def smoothed_shares(
 
     each = jnp.ones((n_sources, n_classes), jnp.float32)
     if sets is None:
-        return votes.layout.map_blocks(lambda block: smoothed(block.own_evidence(each)))
+        return votes.layout.map_blocks(lambda block: smoothed(materialized(block.own_evidence(each))))
     n_symbols = n_classes + sets.members.shape[0]
     shown = votes.layout.evidence(jnp.broadcast_to(jnp.eye(n_symbols)[None], (n_sources, n_symbols, n_symbols)))
     return smoothed(shared_tally(shown[:, :n_classes], shown[:, n_classes:], sets, votes.soft, prior_mass))
