@@ -25,7 +25,7 @@ def e_step_plain(votes: NDArray[np.int8], table: NDArray[np.float32]) -> NDArray
 
 
 def e_step_take(votes: NDArray[np.int8], table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same, row block by row block; the table is the log-evidence, [M, S + 1, K]."""
+    """The same, row block by row block; the table holds log-likelihoods, [M, S + 1, K]."""
     out = np.zeros((len(votes), table.shape[2]), np.float32)
     evidence = np.empty((BLOCK, table.shape[2]), np.float32)
     for start in range(0, len(votes), BLOCK):

@@ -115,7 +115,7 @@ def resample(problem: Problem, n: int) -> Iterator[Problem]:
 
 
 def score(problem: Problem, outcome: Outcome) -> dict[str, float]:
-    """The metrics of one model on one problem; "score" is of the class called."""
+    """The metrics of one model on one problem; "score" is of the predicted class."""
     rare = problem.name.split("#")[0] in F1_SETS
     gold = np.where(problem.test, problem.gold, -1)
     called = evaluate(outcome.probabilities, gold, positive=1 if rare else None, scores=outcome.scores)
@@ -154,7 +154,7 @@ def full(problems: list[Problem], peers: dict[str, dict[str, dict[str, float]]])
             print(f"{key:22}{line}{100 * (figures['score'] - baseline['score']):13.1f}", flush=True)
         print(f"\nmeans over {group} (peers: on all of its sets only)")
         names = [f"{group}/{problem.name}" for problem in problems if problem.group == group]
-        rows = {"weaklabel, class called": table["weaklabel"], "majority vote": table["majority vote"]} | peers
+        rows = {"weaklabel, predicted class": table["weaklabel"], "majority vote": table["majority vote"]} | peers
         means = {
             name: {metric: float(np.mean([sets[key][metric] for key in names])) for metric in METRICS}
             for name, sets in rows.items()
@@ -162,7 +162,7 @@ def full(problems: list[Problem], peers: dict[str, dict[str, dict[str, float]]])
         }
         largest = np.mean([table["weaklabel"][key]["likeliest"] for key in names])
         ranked = sorted(means.items(), key=lambda entry: -entry[1]["score"])
-        ranked.insert(0, ("weaklabel, likeliest", means["weaklabel, class called"] | {"score": float(largest)}))
+        ranked.insert(0, ("weaklabel, likeliest", means["weaklabel, predicted class"] | {"score": float(largest)}))
         print(f"  {'':30}{'score':>8}{'NLL':>8}{'Brier':>8}{'ECE':>8}")
         for name, mean in ranked:
             print(f"  {name:30}{100 * mean['score']:8.1f}{mean['nll']:8.3f}{mean['brier']:8.3f}{mean['ece']:8.3f}")

@@ -150,7 +150,7 @@ def test_explanations_sum_to_the_soft_label(copied: bool) -> None:
     p = model.predict_proba(votes)
     for row in (0, 1, 5, -1):
         why = model.explain(votes, row)
-        np.testing.assert_allclose(softmax(why.prior + why.sources.sum(0) + why.anchor), p[row], atol=1e-5)
+        np.testing.assert_allclose(softmax(why.prior + why.sources.sum(0) + why.vote_shares), p[row], atol=1e-5)
         np.testing.assert_allclose(why.probabilities, p[row], atol=1e-6)
         assert why.votes.tolist() == [vote for vote in votes[row] if vote >= 0]
         np.testing.assert_allclose(why.sources.sum(1), 0, atol=1e-6)

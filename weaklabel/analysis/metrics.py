@@ -40,7 +40,7 @@ def evaluate(
         probabilities: [N, K], rows sum to one.
         gold: [N] class indices; items with -1 are left out.
         positive: class whose F1 is wanted.
-        scores: [N, K] whose largest is the class called, as of `LabelModel.decision_function`, for accuracy and F1;
+        scores: [N, K] whose largest is the predicted class, as of `LabelModel.decision_function`, for accuracy and F1;
             the probabilities where not given.
 
     Raises:

@@ -52,7 +52,7 @@ class Labeler(Protocol):
         ...
 
     def label(self, votes: Votes) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """[N, K] soft labels and [N] the classes called."""
+        """[N, K] soft labels and [N] hard labels."""
         ...
 
 
@@ -227,11 +227,11 @@ def _codes(column: pa.Array, classes: Sequence[str], where: str) -> NDArray[Any]
     if pa.types.is_null(column.type):
         return np.full(len(column), ABSTAIN, np.int8)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        found = pc.index_in(column, value_set=pa.array(classes, column.type))
-        if found.null_count > column.null_count:
-            at = pc.and_(found.is_null(), column.is_valid()).index(True).as_py()
+        index = pc.index_in(column, value_set=pa.array(classes, column.type))
+        if index.null_count > column.null_count:
+            at = pc.and_(index.is_null(), column.is_valid()).index(True).as_py()
             raise InvalidVotesError(f"{where}: row {at} holds {column[at].as_py()!r}, which is no class", field="path")
-        column = found
+        column = index
     elif pa.types.is_unsigned_integer(column.type):
         column = column.cast(pa.int64())
     elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):

@@ -1,4 +1,4 @@
-"""What is said about labeling functions that fail on items."""
+"""Warnings and errors of labeling functions that fail on items."""
 
 from __future__ import annotations
 

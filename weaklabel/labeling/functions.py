@@ -38,10 +38,10 @@ class _ItemFunction:
         if callable(pre):
             raise InvalidArgumentError("pre must be a list of preprocessors", field="pre")
         functools.update_wrapper(self, function)
-        found = name or getattr(function, "__name__", None)
-        if not found:
+        own_name = name or getattr(function, "__name__", None)
+        if not own_name:
             raise InvalidArgumentError(f"{function!r} has no name of its own; give name=", field="name")
-        self.name: str = found
+        self.name: str = own_name
         self.resources = dict(resources or {})
         self.pre = tuple(pre)
         self.body: Callable[[Any], Any] = functools.partial(function, **self.resources) if resources else function

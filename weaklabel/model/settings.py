@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 
 class Settings(NamedTuple):
-    """Constants of the model. The defaults are the ones that are measured; see docs/label-model.md.
+    """Statistical constants of the model. The defaults are the ones that are measured; see docs/constants.md.
 
-    Where there are two of one kind, the first is for sources that use all classes and are read by recall,
-    P(vote | class), the second for unipolar ones, read by precision, P(class | vote); sets in between get a mean.
+    Where there are two of one kind, the first is for sources that use all classes and are read generatively,
+    P(vote | class), the second for unipolar ones, read discriminatively, P(class | vote); sets in between get a mean.
     """
 
     share_prior_mass: float = 0.5
-    """Pseudo-votes, spread over the classes, in the vote shares that anchor a row."""
+    """Pseudo-votes, spread over the classes, in the vote-share prior of a row."""
     share_weight_generative: float = 0.1
-    """Share of the anchor in the responsibilities of EM."""
+    """Weight of the vote-share prior in the responsibilities of EM."""
     share_weight_discriminative: float = 0.25
     accuracy_mean: float = 0.75
     """Accuracy that sources are expected to have, before any vote."""
@@ -28,11 +28,11 @@ class Settings(NamedTuple):
     generative_floor: float = 0.5
     """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
     discriminative_mass: float = 30.0
-    """Pseudo-votes of each symbol for the same matrix, where the source is read by precision."""
+    """Pseudo-votes of each symbol for the same matrix, where the source is read discriminatively."""
     discriminative_floor: float = 0.1
     """Pseudo-votes, spread over the classes, that keep P(class | vote) off zero."""
     prior_power_discriminative: float = 0.75
-    """Power of the anchors' balance in the prior of sets that are read by precision, in EM, ..."""
+    """Power of the balance of the vote-share priors in the prior of sets that are read discriminatively, in EM, ..."""
     prior_power_calibrated: float = 0.5
     """... and in the soft labels."""
     noise_generative: float = 0.15
@@ -45,7 +45,7 @@ class Settings(NamedTuple):
     least_safeguard: float = 0.3
     """What stays of the safeguards where errors seem independent."""
     correlation_base: float = 0.09
-    """Correlation of errors that is assumed of any sources, as far as safeguards are in force."""
+    """Correlation of errors that is assumed of any sources, to the extent that safeguards are in force."""
     correlation_gain: float = 5.5
     """Correlation that is assumed for each unit of correlation measured beyond the noise."""
     correlation_few: float = 0.8
@@ -54,28 +54,28 @@ class Settings(NamedTuple):
     """e: the design effect of n votes is 1 + correlation * (n^e - 1) / e. Below 1, votes depend in groups rather than
     all alike."""
     untestable: float = 1.0
-    """Factor by which the evidence shrinks, beside 1, where sources are so few that independence cannot be tested."""
+    """Added to 1, it divides log-likelihoods where sources are so few that independence cannot be tested."""
     prior_correlated: float = 0.25
-    """Power of the estimated balance that is taken out of the prior as far as safeguards are in force."""
+    """Power of the estimated balance that is taken out of the prior, to the extent that safeguards are in force."""
     sharpen_discriminative: float = 1.5
-    """Factor on the evidence of unipolar sources in the soft labels."""
+    """Factor on the log-likelihood of unipolar sources in the soft labels."""
     share_mixture: float = 0.15
-    """Share of the anchor in the soft labels."""
+    """Share of the vote shares in the soft labels."""
     uniform_mixture: float = 0.04
     """Share of the uniform distribution in the soft labels."""
     decision_share_generative: float = 0.5
-    """Share of the anchor in the score whose largest is called; half of it where no safeguards are in force."""
+    """Share of the vote shares in the decision scores; half of it where no safeguards are in force."""
     decision_share_discriminative: float = 0.2
     silent_margin: float = 0.02
-    """Items without votes: classes within this log-evidence of the best are called alike, ..."""
+    """Items without votes: classes within so many nats of the best share the decision, ..."""
     silent_range: float = 0.7
-    """... and classes within this share of the range of the log-evidence."""
+    """... and classes within this share of the range."""
     silent_prior_power: float = 0.25
-    """Power of the anchors' balance in the second view of silence."""
+    """Power of the balance of the vote-share priors in the second view of silence."""
     silent_sources: float = 2.0
-    """Voting sources a class that are needed to call items without votes; one more where they are unipolar."""
+    """Voting sources per class that are needed to label items without votes; one more where they are unipolar."""
     checked_votes: float = 1.0
-    """Votes a source and class, on items with three votes or more, below which the call stays with majority vote."""
+    """Votes per source and class, on items with three votes or more, below which decisions are majority vote's."""
     family_score: float = 0.5
     """How surely sources of one family are taken for copies at least, where a person names families."""
     set_mass: float = 8.0
@@ -87,9 +87,9 @@ class Settings(NamedTuple):
     """Weight of an item with a known label in the counts."""
     gold_weight_discriminative: float = 1.0
     gold_log_temperature: float = 0.5
-    """Standard deviation of the logarithm of the sharpness, before gold."""
+    """Standard deviation of the logarithm of the inverse temperature, before gold."""
     gold_share_penalty: float = 2.0
-    """Log-odds against the anchor alone, before gold."""
+    """Log-odds against the vote shares alone, before gold."""
 
     def between(self, name: str, unipolarity: float) -> float:
         """The constant `name` of sources that are unipolar to this degree: a mean of its two values."""

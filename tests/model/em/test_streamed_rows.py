@@ -185,7 +185,7 @@ def test_a_matrix_of_many_rows_that_is_mostly_silent_is_fitted_by_its_votes() ->
 
 
 def test_a_sample_whose_rows_go_by_blocks_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes over all rows come to rest at what a fit to all of them finds."""
+    """Passes over all rows converge to what a fit to all of them finds."""
     items, sources, labels = triples_of(5, 6000)
     matrix = np.full((6000, N_SOURCES), -1)
     matrix[items, sources] = labels

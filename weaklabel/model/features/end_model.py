@@ -80,17 +80,17 @@ def fit_features(
     """
     fitted = cross_fit(features, evidence, weight, settings or ClassifierSettings(), seed=seed)
     voted = weight > 0
-    log_p, told, counts = (part[voted].astype(np.float64) for part in (fitted.out_of_fold, evidence, weight))
-    log_balance = np.log(balance(told, counts))
+    log_p, log_likelihoods, counts = (part[voted].astype(np.float64) for part in (fitted.out_of_fold, evidence, weight))
+    log_balance = np.log(balance(log_likelihoods, counts))
 
     def likelihood(power: float) -> float:
         prior = log_softmax(log_balance + power * (log_p - log_balance), axis=1)
-        return float(counts @ logsumexp(prior + told, axis=1))
+        return float(counts @ logsumexp(prior + log_likelihoods, axis=1))
 
     from scipy.optimize import minimize_scalar  # only here: fits without features need not wait for it
 
-    found = minimize_scalar(lambda power: -likelihood(power), bounds=(0, 1), method="bounded")
-    power, gain = float(found.x), -float(found.fun) - likelihood(0.0)
+    optimum = minimize_scalar(lambda power: -likelihood(power), bounds=(0, 1), method="bounded")
+    power, gain = float(optimum.x), -float(optimum.fun) - likelihood(0.0)
     strength = power * max(0.0, 1 - LEAST_GAIN / gain) if gain > 0 else 0.0
     mean = counts @ np.exp(log_p) / max(counts.sum(), 1e-9) if len(log_p) else np.full(evidence.shape[1], 1.0)
     model = FeatureModel(fitted.classifier, np.log(mean).astype(np.float32), strength)

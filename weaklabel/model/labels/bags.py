@@ -65,29 +65,31 @@ def bag_posterior(log_joint: Float[Array, "U K"], layout: BagLayout) -> BagPoste
     """
     log_marginal = jax.scipy.special.logsumexp(log_joint, axis=1)
     log_p = jnp.maximum(log_joint - log_marginal[:, None], IMPOSSIBLE)
-    found = BagPosterior(jnp.exp(log_p), log_marginal)
+    posterior = BagPosterior(jnp.exp(log_p), log_marginal)
     for group in layout.counts:
-        found = _put(found, group.rows, group.size[:, None].astype(log_p.dtype), *_count_posterior(log_p, group))
+        posterior = _put(
+            posterior, group.rows, group.size[:, None].astype(log_p.dtype), *_count_posterior(log_p, group)
+        )
     for bags in layout.expected:
         members = log_p.at[bags.rows].get(mode="fill", fill_value=0)
         p, log_marginal = expected_posterior(members, bags)
-        found = _put(found, bags.rows, bags.size[:, None].astype(log_p.dtype), p, log_marginal[:, None])
+        posterior = _put(posterior, bags.rows, bags.size[:, None].astype(log_p.dtype), p, log_marginal[:, None])
     if layout.same is not None:
-        found = _put(found, layout.same.rows, *_same_posterior(log_p, layout.same))
+        posterior = _put(posterior, layout.same.rows, *_same_posterior(log_p, layout.same))
     if layout.different is not None:
-        found = _put(found, layout.different, jnp.asarray(2.0), *_different_posterior(log_p, layout.different))
-    return found
+        posterior = _put(posterior, layout.different, jnp.asarray(2.0), *_different_posterior(log_p, layout.different))
+    return posterior
 
 
 def _put(
-    found: BagPosterior, rows: Int[Array, "*T"], size: Array, p: Float[Array, "*T K"], log_marginal: Array
+    posterior: BagPosterior, rows: Int[Array, "*T"], size: Array, p: Float[Array, "*T K"], log_marginal: Array
 ) -> BagPosterior:
     """The posterior with that of rows in bags; `log_marginal` is that of the bag beyond its items'."""
     possible = log_marginal > IMPOSSIBLE / 2
     share = jnp.broadcast_to(jnp.where(possible, log_marginal, -jnp.inf) / jnp.maximum(size, 1), rows.shape)
-    p = jnp.where(possible[..., None], p, found.probabilities.at[rows].get(mode="fill", fill_value=0))
+    p = jnp.where(possible[..., None], p, posterior.probabilities.at[rows].get(mode="fill", fill_value=0))
     return BagPosterior(
-        found.probabilities.at[rows].set(p, mode="drop"), found.log_marginal.at[rows].add(share, mode="drop")
+        posterior.probabilities.at[rows].set(p, mode="drop"), posterior.log_marginal.at[rows].add(share, mode="drop")
     )
 
 
@@ -145,16 +147,16 @@ def _forward_backward(
         risen = [_before_rise(after, axis, spread(overflow[:, axis - 1])) for axis in over_states]
         moves = [to + spread(weight[:, axis]) for axis, to in enumerate([after, *risen])]
         base = before - spread(log_marginal)
-        found = [jnp.exp(base + move).sum(over_states) for move in moves]
-        return reduce(_log_add, moves), jnp.stack(found, axis=1)
+        of_moves = [jnp.exp(base + move).sum(over_states) for move in moves]
+        return reduce(_log_add, moves), jnp.stack(of_moves, axis=1)
 
     steps = jnp.moveaxis(weights, 1, 0)
     start = jnp.full((n_bags, *lengths), IMPOSSIBLE).at[(slice(None), *(0,) * n_axes)].set(0.0)
     end, befores = jax.lax.scan(forward, start, steps)
     final = _final(size, factors, rest_factor)
     log_marginal = jax.scipy.special.logsumexp(end + final, axis=over_states)
-    _, found = jax.lax.scan(backward, final, (befores, steps), reverse=True)
-    p = jnp.moveaxis(found, 0, 1)
+    _, by_item = jax.lax.scan(backward, final, (befores, steps), reverse=True)
+    p = jnp.moveaxis(by_item, 0, 1)
     return p / p.sum(2, keepdims=True), log_marginal
 
 

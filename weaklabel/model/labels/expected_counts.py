@@ -45,7 +45,7 @@ class ExpectedCounts(NamedTuple):
 def expected_posterior(
     members: Float[Array, "B L K"], bags: ExpectedCounts
 ) -> tuple[Float[Array, "B L K"], Float[Array, " B"]]:
-    """Probability of each class for each item, and the dual at its maximum: the log-evidence, bounded from above.
+    """Probability of each class for each item, and the dual at its maximum, which bounds the log marginal likelihood.
 
     Args:
         members: finite logarithms of the probabilities of each item, without the bag.

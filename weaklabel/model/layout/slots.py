@@ -105,11 +105,11 @@ def in_slots(arrangement: Arrangement, values: NDArray[Any], nothing: int, size:
     of_row = np.empty(len(length), np.int64)
     of_row[arrangement.rows] = length
     first = (np.cumsum(of_row) - of_row)[arrangement.rows]
-    found = aligned(size, values.dtype)
+    memory = aligned(size, values.dtype)
 
     def fill(start: int, begin: NDArray[np.int64], length: NDArray[np.int64], n_slots: int) -> None:
         """Slots of some rows, longest first, whose votes begin there."""
-        slots = found[start : start + n_slots * len(length)].reshape(n_slots, len(length))
+        slots = memory[start : start + n_slots * len(length)].reshape(n_slots, len(length))
         if n_slots > len(length):  # a step a slot or a row, whichever are fewer
             slots[:] = nothing
             for row, n_votes in enumerate(length):
@@ -133,4 +133,4 @@ def in_slots(arrangement: Arrangement, values: NDArray[Any], nothing: int, size:
 
     for _ in at_once(fill_block, np.flatnonzero(n_slots).tolist()):
         pass
-    return found
+    return memory

@@ -83,9 +83,9 @@ class SparseBlock(_SparseVotes):
         table = weights.reshape(-1, weights.shape[2])
 
         def add(total: Array, symbols: Array, shares: Array | None) -> Array:
-            found = table.at[symbols].get(mode="fill", fill_value=0)
-            found = found if shares is None else found * shares[:, None]
-            return total + found.reshape(-1, *total.shape).sum(0)
+            entries = table.at[symbols].get(mode="fill", fill_value=0)
+            entries = entries if shares is None else entries * shares[:, None]
+            return total + entries.reshape(-1, *total.shape).sum(0)
 
         return self._of_rows(add, weights.shape[2], weights.dtype)
 
@@ -109,10 +109,10 @@ class SparseBlock(_SparseVotes):
         table = weights.reshape(-1)
 
         def add(total: Array, symbols: Array, shares: Array | None) -> Array:
-            found = table.at[symbols].get(mode="fill", fill_value=0)
-            found = found if shares is None else found * shares
+            entries = table.at[symbols].get(mode="fill", fill_value=0)
+            entries = entries if shares is None else entries * shares
             rows = _each_slot(jnp.arange(len(total)), symbols)
-            return total.at[rows, symbols % n_classes].add(found, mode="promise_in_bounds")
+            return total.at[rows, symbols % n_classes].add(entries, mode="promise_in_bounds")
 
         return self._of_rows(add, n_classes, weights.dtype)
 
@@ -186,8 +186,8 @@ class SparseBlock(_SparseVotes):
                 shares = None if self.shares is None else jax.lax.dynamic_slice(self.shares, (begin,), (size,))
                 return add(total, jax.lax.dynamic_slice(self.symbols, (begin,), (size,)), shares)
 
-            found: Array = jax.lax.fori_loop(0, (stop - first) // at_once, step, total)
-            return found
+            summed: Array = jax.lax.fori_loop(0, (stop - first) // at_once, step, total)
+            return summed
 
         at_once = SLOTS_AT_ONCE if slot_rows * SLOTS_AT_ONCE <= min(SMALL_STEP, len(self.symbols)) else 1
         if at_once == 1:

@@ -74,8 +74,8 @@ def _shared_out(function: Callable[..., R], out: PartitionSpec, *, add: bool) ->
     on_one = jax.jit(function)
 
     def on_each(*args: Any) -> R:
-        found = function(*args)
-        summed: R = jax.lax.psum(found, ROWS) if add else found
+        result = function(*args)
+        summed: R = jax.lax.psum(result, ROWS) if add else result
         return summed
 
     @cache
@@ -91,8 +91,8 @@ def _shared_out(function: Callable[..., R], out: PartitionSpec, *, add: bool) ->
     def run(rows: Any, *rest: Any) -> R:
         devices = mesh()
         if devices.size == 1:
-            found: R = on_one(rows, *rest)
-            return found
+            result: R = on_one(rows, *rest)
+            return result
         spread = jax.device_put(rows, NamedSharding(devices, PartitionSpec(ROWS)))
         return on_many(devices, 1 + len(rest))(spread, *rest)
 

@@ -44,5 +44,5 @@ def of_first(tree: T) -> T:
 def _exchanged(array: NDArray[Any]) -> NDArray[Any]:
     """[processes, ...] the arrays of all processes. As bytes: JAX would make float32 of float64."""
     flat = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
-    found = np.asarray(multihost_utils.process_allgather(flat))
-    return found.reshape(jax.process_count(), -1).view(array.dtype).reshape(-1, *array.shape)
+    joined = np.asarray(multihost_utils.process_allgather(flat))
+    return joined.reshape(jax.process_count(), -1).view(array.dtype).reshape(-1, *array.shape)

@@ -21,12 +21,13 @@ CORRELATION = 0.05
 GUESSED_SHARE = 0.05
 VOTES_PER_PARAMETER = 20.0
 RISK, RISK_OF_GUESSING = 0.03, 0.06
-"""Share of the problems that end more than a point below majority vote, without and with calls on items without votes:
-460 resampled development problems, see docs/label-model.md. Nothing else in the votes was found to tell them apart."""
+"""Share of the problems that end more than a point below majority vote, without and with hard labels on items without
+votes: 460 resampled development problems, see docs/label-model.md. Nothing else in the votes was found to tell them
+apart."""
 
 
 class ConvergenceWarning(UserWarning):
-    """EM was stopped by its limit of iterations before it came to rest."""
+    """EM was stopped by its limit of iterations before it converged."""
 
 
 class Finding(NamedTuple):
@@ -45,9 +46,9 @@ class Diagnostics:
     findings: tuple[Finding, ...] = field(default=(), kw_only=True)
     """What is doubtful; empty where nothing is."""
     risk: float
-    """Estimated probability that the calls are more than a point worse than majority vote's."""
+    """Estimated probability that hard labels are more than a point worse than majority vote's."""
     majority_vote: bool
-    """The calls on items with votes are those of majority vote: the evidence for leaving it is too weak."""
+    """Hard labels of items with votes are those of majority vote: the evidence for leaving it is too weak."""
     unanimous_items: int
     """Items whose votes, two or more, all agree, and whose likeliest class is another."""
     unanimous_share: float
@@ -78,7 +79,9 @@ class Diagnostics:
 
     def __str__(self) -> str:
         lines = [f"- {finding.message}" for finding in self.findings] or ["- nothing doubtful was found"]
-        return "\n".join([*lines, f"- estimated risk of calls worse than majority vote's: {100 * self.risk:.0f} %"])
+        return "\n".join(
+            [*lines, f"- estimated risk of hard labels worse than majority vote's: {100 * self.risk:.0f} %"]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -100,7 +103,7 @@ def diagnose(
     votes: Votes,
     weight: NDArray[np.float64],
     agreement: Agreement,
-    called: NDArray[np.int32],
+    predicted: NDArray[np.int32],
     unknown: NDArray[np.bool_],
     *,
     majority_vote: bool,
@@ -113,15 +116,15 @@ def diagnose(
     objective: NDArray[np.float64],
     converged: bool,
 ) -> Diagnostics:
-    """Looks at a fit.
+    """Summarize what is doubtful about a fit.
 
     Args:
         votes: U distinct rows.
         weight: [U] how many items have the row.
         agreement: of the votes with each other and with the fit.
-        called: [U] class called where there are no votes, -1 where it cannot tell.
+        predicted: [U] predicted class where there are no votes, -1 where it cannot tell.
         unknown: [U] rows of which nothing is known, so that their soft labels are uniform.
-        majority_vote: whether the calls are those of majority vote.
+        majority_vote: whether decisions are those of majority vote.
         class_balance: [K] estimated.
         intervals: [M, 2] of the accuracies.
         independence: [M] mean share of each source's votes beside its copies.
@@ -129,14 +132,14 @@ def diagnose(
         copies: [M, M] scores.
         excess_correlation: of errors.
         objective: [n_iter].
-        converged: whether EM came to rest.
+        converged: whether EM converged.
     """
     shares = np.asarray(agreement.shares)
     shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
     names = np.asarray(votes.source_names, dtype=object)
-    guessed = float(weight[unknown & (called >= 0)].sum()) / n_items
+    guessed = float(weight[unknown & (predicted >= 0)].sum()) / n_items
     diagnostics = Diagnostics(
         risk=RISK_OF_GUESSING if guessed > 0 else 0.0 if majority_vote else RISK,
         majority_vote=majority_vote,
@@ -175,11 +178,11 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
-    found: list[Finding] = []
+    findings: list[Finding] = []
 
     def find(kind: str, doubtful: bool, message: str) -> None:
         if doubtful:
-            found.append(Finding(kind, message))
+            findings.append(Finding(kind, message))
 
     find("coverage", coverage == 0, "No item has a vote: soft labels are uniform where nothing else is known.")
     find(
@@ -236,12 +239,11 @@ def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
     find(
         "converged",
         not d.converged,
-        f"EM did not come to rest within {n_iter} iterations: raise max_iter, or "
-        "sample_rows where a sample was fitted.",
+        f"EM did not converge within {n_iter} iterations: raise max_iter, or sample_rows where a sample was fitted.",
     )
     find(
         "majority_vote",
         d.majority_vote and coverage > 0,
-        "Too few votes check each other for anything to be known of the sources: calls follow majority vote.",
+        "Too few votes check each other for anything to be known of the sources: hard labels are majority vote's.",
     )
-    return Diagnostics(**{**d.__dict__, "findings": tuple(found)})
+    return Diagnostics(**{**d.__dict__, "findings": tuple(findings)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from weaklabel.votes import Votes
 class Explanation:
     """Additive contributions to one item's soft label; each is in nats, and centred over the classes.
 
-    softmax(prior + sources.sum(0) + anchor) is the soft label.
+    softmax(prior + sources.sum(0) + vote_shares) is the soft label.
     """
 
     classes: tuple[str, ...]
@@ -33,20 +34,32 @@ class Explanation:
     """The V sources that voted on the item."""
     votes: NDArray[np.int32]
     """[V] their votes, as codes."""
-    said: tuple[str, ...]
+    vote_texts: tuple[str, ...]
     """The same in words."""
     prior: NDArray[np.float64]
     """[K] of the class balance."""
     sources: NDArray[np.float64]
     """[V, K] of each vote, copies counted once, tempered."""
-    anchor: NDArray[np.float64]
+    vote_shares: NDArray[np.float64]
     """[K] of the vote shares and the uniform distribution that are mixed in."""
     probabilities: NDArray[np.float64]
     """[K] the soft label."""
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Deprecated: `vote_texts` by its earlier name."""
+        warnings.warn("Explanation.said is called vote_texts", DeprecationWarning, stacklevel=2)
+        return self.vote_texts
+
+    @property
+    def anchor(self) -> NDArray[np.float64]:
+        """Deprecated: `vote_shares` by its earlier name."""
+        warnings.warn("Explanation.anchor is called vote_shares", DeprecationWarning, stacklevel=2)
+        return self.vote_shares
+
     def __str__(self) -> str:
         width = max(map(len, ("class balance", "soft label", *self.source_names)))
-        voted = max(map(len, ("vote", *self.said)))
+        voted = max(map(len, ("vote", *self.vote_texts)))
         cell = max(9, *(len(name) + 1 for name in self.classes))
         lines = [f"{'':{width}}  {'vote':{voted}}" + "".join(f"{name:>{cell}}" for name in self.classes)]
 
@@ -55,9 +68,9 @@ class Explanation:
             lines.append(f"{name:{width}}  {vote:{voted}}{cells}")
 
         add("class balance", "", self.prior)
-        for name, vote, values in zip(self.source_names, self.said, self.sources, strict=True):
+        for name, vote, values in zip(self.source_names, self.vote_texts, self.sources, strict=True):
             add(name, vote, values)
-        add("vote shares", "", self.anchor)
+        add("vote shares", "", self.vote_shares)
         add("soft label", "", self.probabilities, sign="")
         return "\n".join(lines)
 
@@ -103,10 +116,12 @@ def explain(
         classes=classes,
         source_names=tuple(votes.source_names[source] for source in sources),
         votes=codes,
-        said=tuple(classes[code] if code < len(classes) else repr(votes.symbols.vote(code)) for code in codes.tolist()),
+        vote_texts=tuple(
+            classes[code] if code < len(classes) else repr(votes.symbols.vote(code)) for code in codes.tolist()
+        ),
         prior=prior,
         sources=contributions,
-        anchor=shares,
+        vote_shares=shares,
         probabilities=probabilities,
     )
 

@@ -46,8 +46,8 @@ def bounded_confusion(
     def accuracy(diagonal: Float[Array, "M K"]) -> Float[Array, " M"]:
         return (weight * diagonal).sum(1)
 
-    found = accuracy(diagonal)
-    target = jnp.clip(found, low, high)
+    unbounded = accuracy(diagonal)
+    target = jnp.clip(unbounded, low, high)
 
     def halve(_: Array, interval: tuple[Array, Array]) -> tuple[Array, Array]:
         below, above = interval
@@ -55,7 +55,7 @@ def bounded_confusion(
         short = accuracy(_tilted(diagonal, jnp.sinh(middle)[:, None])) < target
         return jnp.where(short, middle, below), jnp.where(short, above, middle)
 
-    edge = jnp.full_like(found, LARGEST)
+    edge = jnp.full_like(unbounded, LARGEST)
     below, above = jax.lax.fori_loop(0, BISECTIONS, halve, (-edge, edge))
     tilted = _tilted(diagonal, jnp.sinh((below + above) / 2)[:, None])
     eye = jnp.eye(n_classes, dtype=confusion.dtype)[None]
@@ -64,7 +64,7 @@ def bounded_confusion(
     even = jnp.broadcast_to((1 - eye) / (n_classes - 1), confusion.shape)
     shape = jnp.where(total > 0, errors / jnp.where(total > 0, total, 1), even)
     bounded = tilted[:, None, :] * eye + (1 - tilted)[:, None, :] * shape
-    return jnp.where((target == found)[:, None, None], confusion, bounded)
+    return jnp.where((target == unbounded)[:, None, None], confusion, bounded)
 
 
 def _tilted(diagonal: Float[Array, "M K"], z: Float[Array, "M 1"]) -> Float[Array, "M K"]:
