@@ -75,7 +75,7 @@ def expand(
     weighting: Weighting = "none",
     least_weight: float = 0.01,
 ) -> Expanded:
-    """Each item as one row a class, weighted by the probability.
+    """Each item as one row per class, weighted by the probability.
 
     Cross-entropy over these rows is that with the soft labels.
 

@@ -1,4 +1,4 @@
-"""The source summary: a line a source, on what it votes, with whom, and how well."""
+"""The source summary: one line per source, on what it votes, with whom, and how well."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FittedModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SourceSummary:
-    """A line a source. Shares are of all N items, as is the custom of the field.
+    """One line per source. Shares are of all N items, as is the custom of the field.
 
     A vote for a candidate set speaks for each of its classes, a soft vote for its most probable one. Votes conflict
     where there is no class that both speak for, and are correct where they speak for the true class.

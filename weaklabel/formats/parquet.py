@@ -116,7 +116,7 @@ def read_votes(
     sources: Sequence[str] | None = None,
     ids: str | None = None,
 ) -> ParquetVotes:
-    """Votes in Parquet, a column a source, to be read in chunks.
+    """Votes in Parquet, one column per source, to be read in chunks.
 
     Columns hold class indices 0..K-1, -1 for an abstain and -2 for an error; or names of classes. Null abstains.
 

@@ -161,7 +161,7 @@ class Votes:
         sources: Iterable[str] | None = None,
         items: Iterable[Hashable] | None = None,
     ) -> Self:
-        """Soft votes: a probability a class, as of classifiers or from language models' log-probabilities.
+        """Soft votes: one probability per class, as of classifiers or from language models' log-probabilities.
 
         Args:
             probabilities: [N, M, K], or [N, K] of one source: numbers of at least 0 that sum to 1 within 1e-3. A row of

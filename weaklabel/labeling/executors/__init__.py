@@ -1,1 +1,1 @@
-"""Executors: what runs labeling functions over items, one engine a file."""
+"""Executors: what runs labeling functions over items, one engine per file."""

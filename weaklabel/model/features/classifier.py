@@ -92,7 +92,7 @@ class CrossFit(NamedTuple):
     out_of_fold: NDArray[np.float32]
     """[N, K] log p(class | features), of each item by the model that did not see its fold."""
     held_out: NDArray[np.float32]
-    """[epochs, L] log-likelihood of the votes of held-out items, an item, in nats."""
+    """[epochs, L] log-likelihood of the votes of held-out items, per item, in nats."""
 
 
 class _Batches(NamedTuple):

@@ -34,7 +34,7 @@ class FeatureModel(NamedTuple):
         return self._offset(self.classifier.log_proba(features))
 
     def log_proba(self, features: Features) -> NDArray[np.float32]:
-        """[N, K] log p(class | features) for items without votes: uniform as far as features are not trusted."""
+        """[N, K] log p(class | features) for items without votes: uniform where features are not trusted."""
         return self._alone(self.classifier.log_proba(features))
 
     def _offset(self, log_p: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,8 +72,8 @@ def fit_features(
 
     Args:
         features: [N, D] finite.
-        evidence: [N, K] log-likelihood of each item's votes in each class, up to a constant a row. `relative_evidence`
-            makes it of soft labels; for candidate sets it is log(candidates + a small leak).
+        evidence: [N, K] log-likelihood of each item's votes in each class, up to a constant per row.
+            `relative_evidence` makes it of soft labels; for candidate sets it is log(candidates + a small leak).
         weight: [N] of each item; 0 for those without votes, which are predicted only.
         settings: constants of the end model.
         seed: of all that is drawn.

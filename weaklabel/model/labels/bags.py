@@ -56,7 +56,7 @@ def rows_in_bags(bags: BagLayout, n_rows: int) -> Bool[Array, " U"]:
 
 
 def bag_posterior(log_joint: Float[Array, "U K"], layout: BagLayout) -> BagPosterior:
-    """Marginals of the labels, and the evidence, under what is known of bags; exact but for `layout.expected`.
+    """Marginals of the labels, and the evidence, under what is known of bags; exact except for `layout.expected`.
 
     Args:
         log_joint: log-prior plus log-likelihood of each row's votes, not normalised; -inf for classes that are

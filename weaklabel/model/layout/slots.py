@@ -19,7 +19,7 @@ FEWEST_ROWS = 64
 FEWEST_BLOCKS = 16
 """... and blocks of a layout, where there are enough rows: the longest row of each sets the slots of all."""
 WASTE = 4
-"""Slots a vote, at most: else blocks are smaller. Sizes depend on votes no more than that, since each is a program to
+"""Slots per vote, at most: else blocks are smaller. Sizes depend on votes no more than that, since each is a program to
 compile."""
 
 
@@ -110,7 +110,7 @@ def in_slots(arrangement: Arrangement, values: NDArray[Any], nothing: int, size:
     def fill(start: int, begin: NDArray[np.int64], length: NDArray[np.int64], n_slots: int) -> None:
         """Slots of some rows, longest first, whose votes begin there."""
         slots = memory[start : start + n_slots * len(length)].reshape(n_slots, len(length))
-        if n_slots > len(length):  # a step a slot or a row, whichever are fewer
+        if n_slots > len(length):  # one step per slot or per row, whichever are fewer
             slots[:] = nothing
             for row, n_votes in enumerate(length):
                 slots[:n_votes, row] = values[begin[row] : begin[row] + n_votes]

@@ -31,7 +31,7 @@ class Agreement(NamedTuple):
     contradicted: NDArray[np.float64] | Array
     """[] those of them whose votes do not all speak for the likeliest class."""
     shares: NDArray[np.float64] | Array
-    """[K] votes for each class, those of a row shared out, as far as votes show a balance."""
+    """[K] votes for each class, those of a row shared out, to the extent that votes show a balance."""
 
 
 def of_votes(votes: Votes, weight: NDArray[np.float64], likeliest: NDArray[np.int32]) -> Agreement:

@@ -66,7 +66,7 @@ class Diagnostics:
     joint_items: int
     """Items with votes of three sources or more."""
     likelihood_gain: float
-    """Rise of the objective, in nats an item, from the vote shares to the fit."""
+    """Rise of the objective, in nats per item, from the vote shares to the fit."""
     excess_correlation: float
     """Correlation of errors beyond what independent sources of these accuracies show."""
     copies: tuple[tuple[str, ...], ...]
@@ -234,7 +234,7 @@ def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
         "likelihood_gain",
         coverage > 0 and d.converged and d.likelihood_gain < FLAT_GAIN,
         f"The likelihood is flat: the fit explains the votes hardly better than the vote shares do "
-        f"({d.likelihood_gain:.1e} nats an item).",
+        f"({d.likelihood_gain:.1e} nats per item).",
     )
     find(
         "converged",

@@ -72,8 +72,8 @@ class ConfusionMatrices(NamedTuple):
     ) -> Self:
         """See `SourceModel`.
 
-        A vote is read as P(vote | class), generative, or, as far as its source is unipolar, as P(class | vote) over the
-        class balance, discriminative.
+        A vote is read as P(vote | class), generative, or, to the extent that its source is unipolar, as P(class | vote)
+        over the class balance, discriminative.
         """
         n_classes, bounds = profile.vote_counts.shape[1], profile.bounds
         counts, shown_sets = statistics[:, :n_classes], statistics[:, n_classes:]
