@@ -35,9 +35,10 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Methods are decorated one by one, so that Self has no class; and protocols with properties have no subclasses.
     """
-    from weaklabel.model.protocols import LabelSpace, SourceModel
-
-    overrides: FrozenDict[Any, Any] = FrozenDict({Self: tuple, type[LabelSpace]: type, type[SourceModel]: type})
+    seams = sys.modules.get("weaklabel.model.protocols")  # not imported here: it imports modules that are checked
+    unknown = [getattr(seams, name, None) for name in ("LabelSpace", "SourceModel")]
+    kinds: dict[Any, Any] = {Self: tuple, **{type[seam]: type for seam in unknown if seam}}
+    overrides: FrozenDict[Any, Any] = FrozenDict(kinds)
     with_types: Callable[..., Any] = beartype(conf=BeartypeConf(hint_overrides=overrides, is_pep484_tower=True))(
         function
     )
