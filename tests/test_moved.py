@@ -34,6 +34,12 @@ def test_an_old_name_is_the_new_module_and_warns(name: str) -> None:
     assert len(caught) == 1
 
 
+def test_an_old_name_is_an_attribute_too() -> None:
+    code = "import weaklabel\nprint(weaklabel.symbols.Symbols.__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "weaklabel.votes.symbols\n"), done.stderr
+
+
 def test_the_warning_points_at_the_import() -> None:
     code = "import warnings\nwarnings.simplefilter('error')\nwarnings.filterwarnings('default', module='__main__')\n"
     code += "from weaklabel.symbols import one_of\nprint(one_of(0, 1))"

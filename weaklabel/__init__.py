@@ -79,6 +79,8 @@ _moved.install()
 
 
 def __getattr__(name: str) -> Any:
+    if f"{__name__}.{name}" in _moved.MOVED:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -335,11 +335,20 @@ def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPa
         LabelModel.from_bytes(data)
 
 
+def test_a_loaded_model_fits_as_it_was_asked_to() -> None:
+    votes, _ = simulate(100, [0.6, 0.7, 0.8], 2)
+    for asked in (None, "one_coin"):
+        loaded = LabelModel.from_bytes(LabelModel(2, source_model=asked, sample_rows=50).fit(votes).to_bytes())
+        assert (loaded.source_model, loaded.sample_rows) == (asked, 50)
+        again = LabelModel(2, source_model=asked, sample_rows=50).fit(votes).predict_proba(votes)
+        np.testing.assert_array_equal(loaded.fit(votes).predict_proba(votes), again)
+
+
 def test_a_model_of_a_newer_version_says_so() -> None:
     header = b'{"format": "weaklabel label model", "version": 99}'
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(header, np.uint8))
-    with pytest.raises(ModelFileError, match="format version 99; this library reads 3"):
+    with pytest.raises(ModelFileError, match=r"^the model has format version 99; this library reads 1 to 3$"):
         LabelModel.from_bytes(buffer.getvalue())
 
 

@@ -101,7 +101,7 @@ def test_one_accuracy_a_source_explains_no_sets() -> None:
     wide = LabelModel(1100).fit(np.tile([[0, 1, 2]], (30, 1)))
     votes = Votes.from_dense([[one_of(0, 1), 2, -1]], n_classes=1100)
     for read in (wide.predict_proba, lambda new: wide.explain(new, 0)):
-        with pytest.raises(InvalidVotesError, match="one accuracy a source"):
+        with pytest.raises(InvalidVotesError, match="one accuracy per source"):
             read(votes)
 
 

@@ -130,7 +130,7 @@ def read_votes(votes: Votes | ArrayLike | None, fitted: Fitted, n_classes: int, 
     readable = with_codebook(with_sources(votes, names), fitted.sets)
     if not readable.is_plain and not fitted.params.sources.takes_imprecise_votes():
         raise InvalidVotesError(
-            "the model has one accuracy a source, which says nothing of votes for several classes", field="votes"
+            "the model has one accuracy per source, which says nothing of votes for several classes", field="votes"
         )
     return readable
 

@@ -235,7 +235,12 @@ class LabelModel(Predictor):
         Raises:
             NotFittedError: before `fit`.
         """
-        parameters = {"classes": list(self.classes), "seed": self.seed, "max_iter": self.max_iter, "tol": self.tol}
+        parameters: dict[str, Any] = {"classes": list(self.classes), "seed": self.seed}
+        parameters |= {"max_iter": self.max_iter, "tol": self.tol}
+        if self.source_model is not None:  # a key that files without it do not need
+            parameters["asked_source_model"] = self.source_model
+        if self.sample_rows != DEFAULT_SAMPLE:
+            parameters["sample_rows"] = self.sample_rows
         return storage.pack(parameters, self._fitted, self._settings)
 
     @classmethod
@@ -248,7 +253,8 @@ class LabelModel(Predictor):
         header, fitted, settings = storage.unpack(data)
         try:
             parameters = {name: header[name] for name in ("classes", "seed", "max_iter", "tol", "label_space")}
-            model = cls(**parameters)
+            asked = header.get("asked_source_model"), header.get("sample_rows", DEFAULT_SAMPLE)
+            model = cls(**parameters, source_model=asked[0], sample_rows=asked[1])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"the model file is damaged: {error!r}") from None
         model._settings, model._state = settings, fitted

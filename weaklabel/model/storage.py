@@ -247,6 +247,8 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
         )
         kept = {key: float(value) for key, value in header["settings"].items() if key not in RETIRED_SETTINGS}
         settings = Settings(**_by_field(kept, SETTINGS))
+    except ModelFileError:
+        raise
     except InvalidArgumentError as error:  # of the registry
         raise ModelFileError(f"the model cannot be read here: {error}; register it first") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -271,7 +273,7 @@ def _upgrade(header: dict[str, Any], arrays: Arrays) -> None:
     """Bring what a file of an earlier version holds to `VERSION`."""
     version = header.get("version")
     if version not in (1, 2, VERSION):
-        raise ModelFileError(f"the model has format version {version}; this library reads {VERSION}")
+        raise ModelFileError(f"the model has format version {version}; this library reads 1 to {VERSION}")
     if version == 1:  # before votes for several classes and groups
         header["groups"] = []
         arrays["sets"] = np.empty((0, len(header["classes"])), bool)

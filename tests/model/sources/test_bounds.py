@@ -77,7 +77,7 @@ def test_it_is_the_maximum_of_the_m_step(bound: float) -> None:
 
 
 def test_symmetric_sources_are_clipped() -> None:
-    """All diagonals alike stay alike, so that one accuracy a source is the special case."""
+    """All diagonals alike stay alike, so that one accuracy per source is the special case."""
     confusion = np.array([[[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6]]])
     found = bounded(confusion, [0.5, 0.3, 0.2], [0.9], [0.95])[0]
     np.testing.assert_allclose(found, 0.9 * np.eye(3) + 0.05 * (1 - np.eye(3)), atol=1e-5)
