@@ -51,7 +51,8 @@ class SourceModel(Protocol):
         ...
 
     def statistics(self, votes: RowVotes, responsibilities: Float[Array, "U K"], start: Any = None) -> Any:
-        """Expected counts, all that an M-step needs of the rows. They add up over rows.
+        """Expected counts, all that an M-step needs of the rows. They add up over rows, and are not negative:
+        longer EM steps are cut off at 0.
 
         Args:
             votes: of the rows.
@@ -179,7 +180,8 @@ class LabelSpace(Protocol):
     def statistics(
         self, responsibilities: Float[Array, "U K"], information: Any, weight: Float[Array, " U"], expected: Any
     ) -> Any:
-        """Expected counts of the labels: a tree of arrays that adds up over rows.
+        """Expected counts of the labels: a tree of arrays that adds up over rows, none negative, of the same structure
+        and shapes whatever `expected` is.
 
         Args:
             responsibilities: weighted.

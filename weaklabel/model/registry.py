@@ -133,7 +133,7 @@ def entry_of(part: SourceModel | LabelSpace) -> Registered:
     for known in registered():
         if type(part) is known.part:
             return known
-    raise InvalidArgumentError(f"{type(part).__name__} is not registered", field="label_space")
+    raise InvalidArgumentError(f"{type(part).__name__} is not registered")
 
 
 def _register(table: dict[str, Registered], kind: str, new: Registered) -> None:
