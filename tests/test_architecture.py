@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BASE = {"weaklabel._archive", "weaklabel.errors", "weaklabel.votes"}
-VOCABULARY = {f"weaklabel_protocol.{name}" for name in ("bags", "errors", "names", "votes")}
+VOCABULARY = {f"weaklabel_protocol.{name}" for name in ("bags", "errors", "names", "vote_objects")}
 """What library and client share, without gRPC."""
 ALLOWED = {
     "weaklabel.errors": {"weaklabel_protocol.errors"},
@@ -182,7 +182,7 @@ def test_every_module_falls_under_a_rule() -> None:
     [
         ("weaklabel", ["jax", "grpc", "openai", "scipy", "pydantic", "pandas", "sqlalchemy"]),
         ("weaklabel.prompts", ["jax", "grpc", "openai", "httpx2", "httpcore2", "pydantic"]),
-        ("weaklabel_protocol.votes", ["grpc", "google.protobuf", "scipy", "jax"]),
+        ("weaklabel_protocol.vote_objects", ["grpc", "google.protobuf", "scipy", "jax"]),
         ("weaklabel.labeling", ["jax", "grpc", "openai", "pandas", "polars", "pyarrow"]),
         ("weaklabel_client", ["jax", "scipy", "pydantic", "sqlalchemy", "weaklabel", "pandas", "google.rpc"]),
         ("weaklabel.model", ["grpc", "openai", "pydantic", "sqlalchemy", "pandas"]),
@@ -193,6 +193,28 @@ def test_imports_stay_light(package: str, forbidden: list[str]) -> None:
     code = f"import sys, {package}; print([m for m in {forbidden} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _record_fields(node: ast.ClassDef) -> int:
+    """Number of fields of a NamedTuple or dataclass; 0 for another class."""
+    bases = {ast.unparse(base) for base in node.bases}
+    if "NamedTuple" not in bases and not any("dataclass(" in ast.unparse(by) + "(" for by in node.decorator_list):
+        return 0
+    return sum(isinstance(line, ast.AnnAssign) for line in node.body)
+
+
+def test_long_records_are_built_by_keyword() -> None:
+    """Records of more than five fields: a call by position would not notice when fields trade places."""
+    nodes = [(path, node) for _, path in _modules() for node in ast.walk(ast.parse(path.read_text()))]
+    long = {node.name for _, node in nodes if isinstance(node, ast.ClassDef) and _record_fields(node) > 5}
+    others = {node.name for _, node in nodes if isinstance(node, ast.ClassDef) and _record_fields(node) <= 5}
+    assert {"Fitted", "SparseLayout", "Parts"} <= long
+    by_position = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node.func)}"
+        for path, node in nodes
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] in long - others
+    ]
+    assert by_position == []
 
 
 def test_public_names_exist_and_are_sorted() -> None:

@@ -134,14 +134,14 @@ def check_bags(
             different.append(pairs)
         else:
             bounds = _bounds(part, numbers, np.bincount(bag), n_classes)
-            _check_counts(part, numbers, CountBags(item, bag, *bounds), known)
-            counted.append(CountBags(item, bag + first_bag, *bounds))
+            of_part = CountBags._make((item, bag, *bounds))
+            _check_counts(part, numbers, of_part, known)
+            counted.append(of_part._replace(bag=bag + first_bag))
             first_bag += len(numbers)
     none = np.empty(0, np.int64)
     whole, real = np.empty((0, n_classes), np.int64), np.empty((0, n_classes))
-    counts = CountBags(
-        *map(np.concatenate, zip(CountBags(none, none, whole, whole, real, real), *counted, strict=True))
-    )
+    nothing = CountBags(item=none, bag=none, low=whole, high=whole, centre=real, spread=real)
+    counts = CountBags._make(map(np.concatenate, zip(nothing, *counted, strict=True)))
     same_item, same_group = map(np.concatenate, zip((none, none), *same, strict=True))
     return CheckedBags(counts, same_item, same_group, np.concatenate(different))
 

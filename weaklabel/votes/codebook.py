@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidVotesError
 from weaklabel.votes.symbols import Symbols, translation
 from weaklabel.votes.validation import ABSTAIN, Codes, Place, label_dtype
-from weaklabel_protocol.votes import TOLERANCE, ImpreciseVote, entries, least_classes, misfit, probability_rows
+from weaklabel_protocol.vote_objects import TOLERANCE, ImpreciseVote, entries, least_classes, misfit, probability_rows
 
 __all__ = ["Codebook", "candidate_cells", "least_classes", "misfit", "soft_cells"]
 

@@ -27,12 +27,12 @@ from weaklabel.votes.validation import (
     read_vector,
 )
 
-Matrix = ArrayLike | Sequence[Sequence[object]]
+Cells = ArrayLike | Sequence[Sequence[object]]
 """A matrix of votes as numbers, with vote objects among them or not."""
 
 
 def matrix_parts(
-    array: Matrix,
+    array: Cells,
     n_classes: int,
     symbols: Symbols | Iterable[ImpreciseVote] | None,
     sources: Iterable[str] | None,
@@ -47,7 +47,14 @@ def matrix_parts(
     ids = check_ids(items, matrix.shape[0])
     numbers = compact_codes(matrix, n_classes, len(book), lowest, _place_in(names))
     codes, kept_symbols = book.translate(numbers, _place_in(names))
-    return Parts(matrix.shape[0], n_classes, names, ids, codes, kept_symbols)
+    return Parts(
+        n_items=matrix.shape[0],
+        n_classes=n_classes,
+        source_names=names,
+        item_ids=ids,
+        layout=codes,
+        symbols=kept_symbols,
+    )
 
 
 def tensor_parts(
@@ -60,7 +67,14 @@ def tensor_parts(
     n_items, n_sources, n_classes = tensor.shape
     names, ids = check_names(sources, n_sources), check_ids(items, n_items)
     symbols, codes = pack(tensor, _place_in(names))
-    return Parts(n_items, check_count(n_classes, "n_classes", 2), names, ids, codes, symbols)
+    return Parts(
+        n_items=n_items,
+        n_classes=check_count(n_classes, "n_classes", 2),
+        source_names=names,
+        item_ids=ids,
+        layout=codes,
+        symbols=symbols,
+    )
 
 
 def triple_parts(
@@ -100,7 +114,9 @@ def triple_parts(
         raise InvalidVotesError(f"source {names[columns[at]]!r} votes more than once on item {item}")
     keep = last & (codes != ABSTAIN)
     kept = (rows, columns, codes.copy()) if keep.all() else (rows[keep], columns[keep], codes[keep])
-    return Parts(n_items, n_classes, names, ids, kept, kept_symbols)
+    return Parts(
+        n_items=n_items, n_classes=n_classes, source_names=names, item_ids=ids, layout=kept, symbols=kept_symbols
+    )
 
 
 def side_by_side(parts: Sequence[Parts]) -> Parts:
@@ -138,14 +154,28 @@ def _concatenated(parts: Sequence[Parts], axis: int, names: tuple[str, ...], ids
     layouts = [part.layout for part in parts if not isinstance(part.layout, tuple)]
     if len(layouts) == len(parts):
         matrix = np.concatenate([table[layout] for layout, table in zip(layouts, tables, strict=True)], axis)
-        return Parts(n_items, parts[0].n_classes, names, ids, matrix, symbols)
+        return Parts(
+            n_items=n_items,
+            n_classes=parts[0].n_classes,
+            source_names=names,
+            item_ids=ids,
+            layout=matrix,
+            symbols=symbols,
+        )
     sizes = [(part.n_items, len(part.source_names))[axis] for part in parts]
     starts, cells = np.cumsum([0, *sizes])[:-1], [part.cells for part in parts]
     index = [np.concatenate([cell[at] for cell in cells]) for at in (0, 1)]
     index[axis] += np.repeat(starts.astype(np.int32), [len(cell[2]) for cell in cells])
     codes = np.concatenate([table[cell[2]] for cell, table in zip(cells, tables, strict=True)])
     order = np.lexsort((index[1], index[0]))
-    return Parts(n_items, parts[0].n_classes, names, ids, (index[0][order], index[1][order], codes[order]), symbols)
+    return Parts(
+        n_items=n_items,
+        n_classes=parts[0].n_classes,
+        source_names=names,
+        item_ids=ids,
+        layout=(index[0][order], index[1][order], codes[order]),
+        symbols=symbols,
+    )
 
 
 def _check_classes(parts: Sequence[Parts]) -> None:

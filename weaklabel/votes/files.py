@@ -71,10 +71,24 @@ def _checked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Parts:
     if codes.dtype.kind != "i" or (codes.size and not ERROR <= codes.min() <= codes.max() < n_classes + len(symbols)):
         raise ValueError("the codes")
     if "rows" not in arrays:
-        return Parts(n_items, n_classes, names, ids, codes.reshape(n_items, len(names)), symbols)
+        return Parts(
+            n_items=n_items,
+            n_classes=n_classes,
+            source_names=names,
+            item_ids=ids,
+            layout=codes.reshape(n_items, len(names)),
+            symbols=symbols,
+        )
     rows, columns = arrays["rows"].astype(np.int32), arrays["columns"].astype(np.int32)
     cells = rows.astype(np.int64) * len(names) + columns
     inside = (rows >= 0) & (rows < n_items) & (columns >= 0) & (columns < len(names))
     if not (rows.shape == columns.shape == codes.shape) or not inside.all() or (np.diff(cells) <= 0).any():
         raise ValueError("the triples")
-    return Parts(n_items, n_classes, names, ids, (rows, columns, codes), symbols)
+    return Parts(
+        n_items=n_items,
+        n_classes=n_classes,
+        source_names=names,
+        item_ids=ids,
+        layout=(rows, columns, codes),
+        symbols=symbols,
+    )

@@ -18,7 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.votes.codebook import candidate_cells, soft_cells
-from weaklabel.votes.constructors import matrix_parts, one_after_another, side_by_side, tensor_parts, triple_parts
+from weaklabel.votes.constructors import (
+    Cells,
+    matrix_parts,
+    one_after_another,
+    side_by_side,
+    tensor_parts,
+    triple_parts,
+)
 from weaklabel.votes.counting import FEW_CLASSES, counts_of_matrix, counts_of_triples, n_votes
 from weaklabel.votes.files import read_parts, write_parts
 from weaklabel.votes.parts import Parts
@@ -27,8 +34,6 @@ from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, check_names, label
 
 __all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_votes", "label_dtype"]
 
-Cells = ArrayLike | Sequence[Sequence[object]]
-"""A matrix of votes as numbers, with vote objects among them or not."""
 FEW_SOUGHT = 0.1
 """Share of the items, up to which each is looked up by bisection."""
 
@@ -105,7 +110,14 @@ class Votes:
 
     def _parts(self) -> Parts:
         layout = (self._rows, self._columns, self._values) if self._matrix is None else self._matrix
-        return Parts(self.n_items, self.n_classes, self.source_names, self.item_ids, layout, self.symbols)
+        return Parts(
+            n_items=self.n_items,
+            n_classes=self.n_classes,
+            source_names=self.source_names,
+            item_ids=self.item_ids,
+            layout=layout,
+            symbols=self.symbols,
+        )
 
     # ------------------------------------------------------------------ making
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from weaklabel.votes.symbols import Symbols
 from weaklabel.votes.validation import ABSTAIN, Codes
 
-Cells = tuple[NDArray[np.int32], NDArray[np.int32], Codes]
+Triples = tuple[NDArray[np.int32], NDArray[np.int32], Codes]
 """Items, sources and codes [V] of the cells that are not silent, sorted by item, then source."""
 
 
@@ -21,12 +21,12 @@ class Parts(NamedTuple):
     n_classes: int
     source_names: tuple[str, ...]
     item_ids: NDArray[np.str_] | None
-    layout: Codes | Cells
+    layout: Codes | Triples
     """Codes [N, M], or cells where votes are sparse."""
     symbols: Symbols
 
     @property
-    def cells(self) -> Cells:
+    def cells(self) -> Triples:
         """The cells that are not silent."""
         if isinstance(self.layout, tuple):
             return self.layout

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, label_dtype
-from weaklabel_protocol.votes import (
+from weaklabel_protocol.vote_objects import (
     SUM_TOLERANCE,
     TOLERANCE,
     CandidateSet,

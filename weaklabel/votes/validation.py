@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidVotesError
 from weaklabel_protocol.names import column_names, default_sources, first_repeat
-from weaklabel_protocol.votes import ABSTAIN, ERROR
+from weaklabel_protocol.vote_objects import ABSTAIN, ERROR
 
 __all__ = [
     "ABSTAIN",

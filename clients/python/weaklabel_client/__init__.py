@@ -67,7 +67,7 @@ from weaklabel_protocol.bags import (
     proportions,
     same_label,
 )
-from weaklabel_protocol.votes import CandidateSet, Complement, SoftVote, not_, one_of, soft
+from weaklabel_protocol.vote_objects import CandidateSet, Complement, SoftVote, not_, one_of, soft
 
 __all__ = [
     "Aborted",

@@ -204,7 +204,9 @@ def _label_bags(kind: Kind, label: int, items: Iterable[Any] | None, bag_of: Arr
         raise _error(f"{kind}: label must be a class index, got {label!r}")
     bags = _bags(kind, items, bag_of, None)
     n_bags = int(bags.bag.max()) + 1
-    return Bags(kind, bags.item, bags.bag, np.full((n_bags, 1), float(label)), n_items=bags.n_items)
+    return Bags(
+        kind=kind, item=bags.item, bag=bags.bag, values=np.full((n_bags, 1), float(label)), n_items=bags.n_items
+    )
 
 
 def _bags(
@@ -236,7 +238,7 @@ def _bags(
         raise _error(f"{kind}: bag {bag[-1]} has items, but values are given for {len(values)} bags")
     elif items is not None and bag[-1] + 1 < len(values):
         raise _error(f"{kind}: values are given for {len(values)} bags, but items for {bag[-1] + 1}")
-    return Bags(kind, item, bag, values, tolerance, n_items)
+    return Bags(kind=kind, item=item, bag=bag, values=values, tolerance=tolerance, n_items=n_items)
 
 
 def _listed(kind: Kind, items: Iterable[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -166,12 +166,12 @@ class Prompts:
         """
         settings = operation.settings
         assert isinstance(settings, PromptSettings)
-        report(PromptProgress(Stage.READING))
+        report(PromptProgress(stage=Stage.READING))
         with self._database.read() as tx:
             project = projects.get(tx, operation.project_id)
             functions, side = self.check(tx, project, settings)
             items = _read_items(tx, side, functions)
-        progress = PromptProgress(Stage.ASKING)
+        progress = PromptProgress(stage=Stage.ASKING)
         report(progress)
         most = self._most_of_calls(functions, items)
         in_flight = most_in_flight(functions, self._endpoints, len(items.texts), most)
@@ -186,7 +186,7 @@ class Prompts:
         def on_progress(now: library.PromptProgress) -> None:
             nonlocal progress
             progress = PromptProgress(
-                Stage.ASKING,
+                stage=Stage.ASKING,
                 total=now.total,
                 done=now.done,
                 cached=now.cached,

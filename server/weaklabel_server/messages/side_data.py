@@ -43,7 +43,7 @@ def read_chunk(chunk: side_data_pb2.UploadSideDataChunk, *, kind: SideKind, n_cl
     if set(kinds_of(chunk.values)) != {kind}:
         raise invalid("chunk.values", f"the field of {kind}, and no other")
     if chunk.item_ids and kind is SideKind.BAGS:
-        raise invalid("chunk.item_ids", "the rows of bags are no items; their items stand in chunk.values.bags")
+        raise invalid("chunk.item_ids", "the rows of bags are not items; their items stand in chunk.values.bags")
     item_ids = read_item_ids(chunk.item_ids, rows=chunk.rows)
     read = read_side_rows(chunk.values, field="chunk.values", rows=chunk.rows, n_classes=n_classes)
     if read.bags is not None and len(chunk.values.bags.sizes.data) != 4 * chunk.rows:

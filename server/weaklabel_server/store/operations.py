@@ -104,7 +104,7 @@ class Operation:
 
 def queued(settings: FitSettings | PromptSettings) -> Progress | PromptProgress:
     """The progress of an operation that waits for its turn."""
-    return PromptProgress(Stage.QUEUED) if isinstance(settings, PromptSettings) else Progress(Stage.QUEUED)
+    return PromptProgress(stage=Stage.QUEUED) if isinstance(settings, PromptSettings) else Progress(Stage.QUEUED)
 
 
 def create(tx: Connection, project: Project, votes_version: int, settings: FitSettings | PromptSettings) -> Operation:

@@ -12,8 +12,9 @@ from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
 from weaklabel.model.features import classifier
-from weaklabel.model.features.classifier import ClassifierSettings, cross_fit, fit_scaling, padded, scaled
+from weaklabel.model.features.classifier import ClassifierSettings, cross_fit, fit_scaling, scaled
 from weaklabel.model.features.end_model import FeatureFit, balance, fit_features, relative_evidence
+from weaklabel.model.numerics.padding import rounded_up
 
 CERTAIN = -30.0
 """Log-likelihood of votes in a class that they rule out."""
@@ -168,8 +169,8 @@ def test_sizes_alike_share_one_compilation(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 100, 5000, 12345])
 def test_padding_wastes_a_quarter_at_most(size: int) -> None:
-    assert size <= padded(size) <= size + max(7, size / 4)
-    assert padded(padded(size)) == padded(size)
+    assert size <= rounded_up(size) <= size + max(7, size / 4)
+    assert rounded_up(rounded_up(size)) == rounded_up(size)
 
 
 # -------------------------------------------------------------------- scaling

@@ -38,7 +38,7 @@ CHUNK_ROWS = 2**17
 VOTES_PER_PARAMETER = 8
 """A sample holds so many votes for each cell of the confusion matrices ..."""
 MOST_SAMPLED_CELLS = 2**24
-"""... as far as its matrix is no larger than this."""
+"""... unless its matrix is larger than this."""
 
 
 class Chunk(NamedTuple):
@@ -87,7 +87,7 @@ def count_votes(chunks: Iterable[Chunk]) -> int:
 
 
 def sample_size(n_items: int, n_votes: int, n_sources: int, n_classes: int, sample_rows: int) -> int:
-    """Rows of a sample: at least `sample_rows`, and more where there are many parameters, as far as memory goes."""
+    """Rows of a sample: at least `sample_rows`; more where there are many parameters, if memory allows."""
     wanted = VOTES_PER_PARAMETER * n_sources * n_classes**2 * n_items / max(n_votes, 1)
     return max(sample_rows, int(min(wanted, most_sampled(n_sources, sample_rows))))
 

@@ -26,6 +26,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from weaklabel.model.numerics.padding import rounded_up
 from weaklabel.side_information.features import Features
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ClassifierSettings(NamedTuple):
     learning_rate: float = 0.05
     batch_rows: int = 256
     steps: int = 500
-    """Batches seen, as far as `EPOCHS` allow."""
+    """Batches seen, to the extent that `EPOCHS` allows."""
 
 
 class Scaling(NamedTuple):
@@ -214,12 +215,6 @@ def _shrink(squares: NDArray[np.floating], scaling: Scaling) -> NDArray[np.float
 # -------------------------------------------------------------------- training
 
 
-def padded(size: int) -> int:
-    """A size rounded up by a quarter at most, so that sizes alike share one compilation."""
-    step = max(8, 1 << max((size - 1).bit_length() - 3, 0))
-    return -(-size // step) * step
-
-
 def _batch(
     rows: Features,
     evidence: NDArray[np.float32],
@@ -230,10 +225,10 @@ def _batch(
     batch_rows: int,
 ) -> _Batches:
     """The rows to train on, in batches, padded with rows of weight 0."""
-    shape = (padded(n_batches), batch_rows)
+    shape = (rounded_up(n_batches), batch_rows)
     places = np.full(shape[0] * shape[1], -1)
     places.reshape(shape)[:n_batches].T.flat[: len(seen)] = seen
-    width = padded(rows.shape[1])
+    width = rounded_up(rows.shape[1])
 
     def spread(values: NDArray[Any]) -> Array:
         taken = values[np.maximum(places, 0)]
@@ -247,7 +242,7 @@ def _batch(
         return _Batches(jnp.asarray(dense.reshape(*shape, width)), None, *common)
     taken = [places[start : start + batch_rows] for start in range(0, n_batches * batch_rows, batch_rows)]
     parts = [rows[part[part >= 0]].tocoo() for part in taken]
-    n_cells = padded(max((part.nnz for part in parts), default=0))
+    n_cells = rounded_up(max((part.nnz for part in parts), default=0))
     values, cells = np.zeros((shape[0], n_cells), np.float32), np.zeros((shape[0], n_cells, 2), np.int32)
     for number, (part, block) in enumerate(zip(parts, taken, strict=True)):
         values[number, : part.nnz] = part.data
@@ -258,7 +253,7 @@ def _batch(
 
 def _start(n_features: int, n_classes: int, settings: ClassifierSettings, rng: np.random.Generator) -> Network:
     """Weights before training: all classes alike, so that the first expected labels are those of the votes."""
-    width, models = padded(n_features), len(settings.weight_decays) * (settings.folds + 1)
+    width, models = rounded_up(n_features), len(settings.weight_decays) * (settings.folds + 1)
     sizes = [width, n_classes] if not settings.hidden else [width, settings.hidden, n_classes]
     layers = [
         Layer(jnp.zeros((models, inputs, outputs)), jnp.zeros((models, outputs))) for inputs, outputs in pairwise(sizes)

@@ -146,13 +146,13 @@ def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None, room:
         return on_device
 
     return SparseLayout(
-        placed(symbols, votes.n_sources * n_symbols),
-        None if shares is None else placed(shares, 0),
-        jax.device_put(arrangement.starts),
-        jax.device_put(arrangement.n_slots),
-        None if arrangement.n_narrow is None else jax.device_put(arrangement.n_narrow),
-        jax.device_put(np.int32(-(-votes.n_items // arrangement.block_rows))),
-        jax.device_put(arrangement.rows),
-        jax.device_put(arrangement.places),
-        arrangement.block_rows,
+        symbols=placed(symbols, votes.n_sources * n_symbols),
+        shares=None if shares is None else placed(shares, 0),
+        starts=jax.device_put(arrangement.starts),
+        n_slots=jax.device_put(arrangement.n_slots),
+        n_narrow=None if arrangement.n_narrow is None else jax.device_put(arrangement.n_narrow),
+        n_blocks=jax.device_put(np.int32(-(-votes.n_items // arrangement.block_rows))),
+        rows=jax.device_put(arrangement.rows),
+        places=jax.device_put(arrangement.places),
+        block_rows=arrangement.block_rows,
     )

@@ -82,13 +82,13 @@ def arrange(length: NDArray[np.int64], n_rows: int, n_classes: int) -> Arrangeme
     of_block = n_slots * size + n_narrow * FEWEST_ROWS
     starts = np.cumsum(of_block) - of_block
     return Arrangement(
-        rows,
-        places,
-        n_slots.astype(np.int32),
-        n_narrow.astype(np.int32) if n_narrow.any() else None,
-        starts.astype(np.int32),
-        ordered,
-        size,
+        rows=rows,
+        places=places,
+        n_slots=n_slots.astype(np.int32),
+        n_narrow=n_narrow.astype(np.int32) if n_narrow.any() else None,
+        starts=starts.astype(np.int32),
+        length=ordered,
+        block_rows=size,
     )
 
 

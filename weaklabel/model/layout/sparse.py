@@ -262,7 +262,14 @@ class SparseLayout(_SparseVotes):
     def block(self, at: int | Array) -> SparseBlock:
         """One block."""
         n_narrow = None if self.n_narrow is None else self.n_narrow[at]
-        return SparseBlock(self.symbols, self.shares, self.starts[at], self.n_slots[at], n_narrow, self.block_rows)
+        return SparseBlock(
+            symbols=self.symbols,
+            shares=self.shares,
+            start=self.starts[at],
+            n_slots=self.n_slots[at],
+            n_narrow=n_narrow,
+            n_rows=self.block_rows,
+        )
 
     def part(self, values: Float[Array, "U ..."], at: Array) -> Float[Array, "B ..."]:
         """The values of a block's rows, of values in the order of places."""

@@ -17,11 +17,10 @@ from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics.devices import at_once
 from weaklabel.model.records import Rows, RowVotes, SetSymbols
 from weaklabel.votes import Votes
+from weaklabel.votes.counting import VOTES_OF_A_RUN
 
 VOTES_ON_HOST = 2**18
 """Up to so many are counted there."""
-VOTES_OF_A_RUN = 2**18
-"""On the host: what is looked up stays in the cache."""
 
 
 def vote_counts(

@@ -22,7 +22,7 @@ class PromptProgress:
         cached: those of them that the cache answered, or another call of the run.
         errors: those of them without an answer.
         missing: calls that the budget did not hold.
-        money: USD spent so far.
+        money: USD spent so far; replies that are not on disk yet count here, and not among `done`.
         tokens: tokens spent so far.
         seconds: since the run started.
         rate: calls done per second.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from weaklabel_protocol.v1 import prompts_pb2
-from weaklabel_protocol.votes import CandidateSet, Complement, SoftVote
+from weaklabel_protocol.vote_objects import CandidateSet, Complement, SoftVote
 
 _PLAIN = ("name", "model", "template", "endpoint", "samples", "temperature", "max_tokens", "structured", "calibrate")
 _OPTIONAL = ("family", "instructions")

@@ -4,7 +4,7 @@ import numpy as np
 
 from weaklabel_client._results.codebook import FIRST, Codebook, IntArray
 from weaklabel_protocol.errors import InvalidVotesError
-from weaklabel_protocol.votes import ImpreciseVote, SoftVote, entries, misfit
+from weaklabel_protocol.vote_objects import ImpreciseVote, SoftVote, entries, misfit
 
 
 class VoteList:

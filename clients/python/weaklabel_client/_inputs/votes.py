@@ -16,7 +16,7 @@ from weaklabel_client._inputs.vote_list import Symbols, VoteList
 from weaklabel_client._results.codebook import FIRST, Codebook, IntArray
 from weaklabel_protocol.names import column_names
 from weaklabel_protocol.tensors import smallest_dtype
-from weaklabel_protocol.votes import ABSTAIN, ERROR, ImpreciseVote, probability_rows
+from weaklabel_protocol.vote_objects import ABSTAIN, ERROR, ImpreciseVote, probability_rows
 
 
 @runtime_checkable

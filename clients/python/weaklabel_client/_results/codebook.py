@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from weaklabel_protocol.tensors import from_tensor, sets_from_tensor, sets_to_tensor, smallest_dtype, to_tensor
 from weaklabel_protocol.v1 import symbols_pb2
-from weaklabel_protocol.votes import CandidateSet, SoftVote, vote_of
+from weaklabel_protocol.vote_objects import CandidateSet, SoftVote, vote_of
 
 FIRST = -3
 

@@ -7,7 +7,7 @@ import numpy as np
 from weaklabel_client._results.codebook import Codebook, IntArray
 from weaklabel_client._results.types import SoftLabels, VoteMatrix
 from weaklabel_protocol.tensors import smallest_dtype
-from weaklabel_protocol.votes import ABSTAIN, ERROR
+from weaklabel_protocol.vote_objects import ABSTAIN, ERROR
 
 
 def joined_votes(parts: list[VoteMatrix]) -> VoteMatrix:

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weaklabel_client._results.codebook import Codebook
 from weaklabel_protocol.v1 import models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
-from weaklabel_protocol.votes import CandidateSet, SoftVote
+from weaklabel_protocol.vote_objects import CandidateSet, SoftVote
 
 
 def _time(stamp: Timestamp) -> datetime.datetime:
