@@ -25,7 +25,7 @@ LAYERS = {
     ],
     "weaklabel_protocol": [
         {"_version", "", "errors"},
-        {"votes", "bags", "names"},
+        {"vote_objects", "bags", "names"},
         {"v1"},
         {"tensors"},
     ],

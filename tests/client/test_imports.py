@@ -37,7 +37,7 @@ def test_nothing_generated_is_in_the_client() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["weaklabel_protocol", *(f"weaklabel_protocol.{m}" for m in ("votes", "bags", "errors"))]
+    "module", ["weaklabel_protocol", *(f"weaklabel_protocol.{m}" for m in ("vote_objects", "bags", "errors"))]
 )
 def test_votes_and_bags_need_numpy_alone(module: str, tmp_path: Path) -> None:
     code = f"import json, sys, {module}; print(json.dumps(sorted(m for m in sys.modules)))"

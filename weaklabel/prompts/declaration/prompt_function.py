@@ -198,9 +198,7 @@ class PromptFunction:
             )
         unknown = [text for text in shortlist.descriptions if text not in self.answers]
         if unknown:
-            raise InvalidArgumentError(
-                f"shortlist: {unknown[0]!r} is described, but is not an answer", field="shortlist"
-            )
+            raise InvalidArgumentError(f"shortlist: {unknown[0]!r} is described, but is no answer", field="shortlist")
         if shortlist.pick > 1 and (self.votes == "logprobs" or self.samples > 1):
             raise InvalidArgumentError("pick above 1 goes with one sample and votes='answer'", field="shortlist")
 

@@ -45,7 +45,7 @@ class AnswerChoice:
         chosen = list(dict.fromkeys(one if isinstance(one, str) else repr(one) for one in candidates))[: shortlist.n]
         unknown = set(chosen) - set(self._classes)
         if not chosen or unknown:
-            content = f"{min(unknown)!r}, which is not the answer of a class" if unknown else "no answer"
+            content = f"{min(unknown)!r}, which is no answer of a class" if unknown else "no answer"
             raise LookupError(f"the item's {shortlist.candidates!r} holds {content}")
         return chosen + self._always
 
