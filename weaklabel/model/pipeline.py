@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.model.calibration.dependence import measured_correlation
 from weaklabel.model.calibration.fitting import fit_calibration
 from weaklabel.model.calibration.gold import calibrate_with_gold
 from weaklabel.model.em.estimate import Estimate, Options, estimate_rows, refine
@@ -135,7 +134,7 @@ def _only_votes(votes: Votes) -> NDArray[np.float32]:
 
 
 def _estimate(unique: UniqueRows, job: Job, inputs: FitInputs | None = None) -> Estimate:
-    return estimate_rows(unique, job.settings, job.label_space, job.options, inputs, job.source_model)
+    return estimate_rows(unique, job.settings, job.label_space, job.options, inputs, job.source_model, job.seed)
 
 
 def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outcome:
@@ -144,19 +143,10 @@ def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outco
     objective = np.asarray(state.objective, np.float64)[: int(state.iteration)]
     totals = np.asarray(state.params.labels.class_totals, np.float64)
     balance, of_statistics = totals / totals.sum(), estimate.statistics.sources
-    correlation = measured_correlation(prepared, unique, state.params, settings, job.seed)
     intervals = intervals_of(estimate)
-    calibration = fit_calibration(
-        state.params,
-        estimate.profile,
-        settings,
-        correlation=correlation,
-        votes_by_class=state.params.sources.votes_by_class(of_statistics),
-        n_uncovered=estimate.n_uncovered,
-        n_checked=estimate.n_checked,
-    )
+    calibration = fit_calibration(state.params, estimate.profile, settings, prepared.independence)
     calibration = calibrate_with_gold(calibration, prepared, unique, balance, settings)
-    summary = summarize_rows(prepared, unique, calibration, settings, job.seed, keep_soft=keep_soft)
+    summary = summarize_rows(prepared, unique, calibration, settings, keep_soft=keep_soft)
     right = state.params.sources.right_votes(of_statistics, prepared.profile)
     fitted = Fitted(
         source_names=unique.votes.source_names,
@@ -174,15 +164,12 @@ def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outco
             unique.votes,
             unique.weight.astype(np.float64),
             summary.agreement,
-            summary.predicted,
-            summary.unknown,
-            majority_vote=float(calibration.decision_share) == 1.0,
             class_balance=balance,
             intervals=intervals,
             independence=np.asarray(prepared.profile.independence, np.float64),
             vote_counts=np.asarray(prepared.profile.vote_counts, np.float64),
             copies=prepared.copies,
-            excess_correlation=correlation,
+            check=prepared.independence,
             objective=objective,
             converged=estimate.converged,
         ),

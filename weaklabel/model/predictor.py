@@ -12,7 +12,7 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.decision import TieBreakPolicy, decide
 from weaklabel.model.fitted_attributes import FittedAttributes
 from weaklabel.model.inputs import check_items_apart, read_votes
-from weaklabel.model.prediction import Predicted, predict, read_side_information
+from weaklabel.model.prediction import predict, read_side_information
 from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
@@ -54,7 +54,7 @@ class Predictor(FittedAttributes):
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
             InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
         """
-        return self._predict(votes, prior, groups, bags, features, unknown, with_scores=False).soft
+        return self._predict(votes, prior, groups, bags, features, unknown)
 
     def predict(
         self,
@@ -67,11 +67,9 @@ class Predictor(FittedAttributes):
         features: Any | None = None,
         **unknown: Never,
     ) -> NDArray[np.int32]:
-        """[N] the hard label of each item.
+        """[N] the hard label of each item: the likeliest class of `predict_proba`.
 
-        Not always the likeliest class: where the model is not sure, the decision leans to the majority of the votes;
-        and on items without votes, whose soft label is uniform, it may follow the class balance and the silence of
-        unipolar sources (`diagnostics.guessed_share` says how often).
+        Classes are tied where probabilities differ by less than 1e-6, as on items of which nothing is known.
 
         Args:
             votes: as in `predict_proba`.
@@ -103,8 +101,8 @@ class Predictor(FittedAttributes):
         **unknown: Never,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        soft, scores = self._predict(votes, prior, groups, bags, features, unknown, with_scores=True)
-        return soft, decide(scores, tie_break_policy, self.seed)
+        soft = self._predict(votes, prior, groups, bags, features, unknown)
+        return soft, decide(soft, tie_break_policy, self.seed)
 
     def predict_chunks(
         self, chunks: Iterable[Votes | ArrayLike], tie_break_policy: TieBreakPolicy = "abstain"
@@ -133,11 +131,11 @@ class Predictor(FittedAttributes):
         features: Any | None = None,
         **unknown: Never,
     ) -> NDArray[np.float32]:
-        """[N, K] scores whose largest `predict` takes: for those who break ties, or weigh errors, themselves.
+        """[N, K] scores whose largest `predict` takes: the probabilities of `predict_proba`.
 
         Args and errors as in `predict_proba`.
         """
-        return self._predict(votes, prior, groups, bags, features, unknown, with_scores=True).scores
+        return self._predict(votes, prior, groups, bags, features, unknown)
 
     def _predict(
         self,
@@ -147,9 +145,7 @@ class Predictor(FittedAttributes):
         bags: Bags | Sequence[Bags] | None,
         features: Any | None,
         unknown: Mapping[str, object],
-        *,
-        with_scores: bool,
-    ) -> Predicted:
+    ) -> NDArray[np.float32]:
         if unknown:  # type checkers refuse it; this says what is known
             name = min(unknown)
             raise InvalidArgumentError(
@@ -159,7 +155,7 @@ class Predictor(FittedAttributes):
         matrix = None if features is None else read_features(features, None)
         readable = read_votes(votes, fitted, len(self.classes), matrix)
         items = read_side_information(fitted, readable, prior=prior, groups=groups, bags=bags, features=matrix)
-        return predict(readable, fitted, self._settings.share_prior_mass, items, with_scores=with_scores)
+        return predict(readable, fitted, self._settings.share_prior_mass, items)
 
     def explain(self, votes: Votes | ArrayLike, row: int) -> Explanation:
         """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.

@@ -63,6 +63,8 @@ class Rows(NamedTuple):
 class Profile(NamedTuple):
     """What is known of sources and classes before EM."""
 
+    confusion_mass: Float[Array, ""]
+    """Pseudo-votes, in each class, behind a source's accuracy and the shape of errors that all share."""
     vote_counts: Float[Array, "M K"]
     """How often each source voted for each class."""
     n_votes: Float[Array, " M"]

@@ -27,7 +27,7 @@ from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings
 
 FORMAT = "weaklabel label model"
-VERSION = 3
+VERSION = 4
 """Of the format. It goes up when readers of the version before could not read the file, or would misread it. Then
 `_upgrade` learns to read the version before, and tests/golden/models gets a folder. Renaming a field is no reason."""
 MOST_BYTES = 2**32
@@ -86,19 +86,13 @@ CALIBRATION = Section(
         "share_prior_mass": Entry("share_prior_mass", ("",)),
         "share_mixture": Entry("share_mixture", ("",)),
         "uniform_mixture": Entry("uniform_mixture", ("",)),
-        "decision_share": Entry("decision_share", ("",)),
-        "silent_scores": Entry("silent_scores", ("K",)),
+        "share_power": Entry("share_power", ("",)),
     },
     jnp.asarray,
 )
 PARTS = {"sources": "sources", "labels": "labels"}
 """Fields of Params, which are a source model and a label space, by their keys on disk: "params.sources.*"."""
-CALIBRATED_PARTS = {
-    "sources": "sources",
-    "labels": "labels",
-    "decision_sources": "decision_sources",
-    "decision_labels": "decision_labels",
-}
+CALIBRATED_PARTS = PARTS
 """Fields of Calibration that are such, likewise: "calibration.sources.*". Only what calibration changes is kept."""
 FEATURES = Section(
     "features.",
@@ -152,8 +146,6 @@ DIAGNOSTICS = {
 """Fields of Diagnostics, by their keys in the header."""
 SETTINGS = {
     "anchor_mass": "share_prior_mass",
-    "hold_recall": "share_weight_generative",
-    "hold_precision": "share_weight_discriminative",
     "accuracy_mean": "accuracy_mean",
     "accuracy_mass": "accuracy_mass",
     "error_mass": "error_mass",
@@ -162,28 +154,15 @@ SETTINGS = {
     "precision_mass": "discriminative_mass",
     "precision_floor": "discriminative_floor",
     "prior_precision": "prior_power_discriminative",
-    "prior_precision_read": "prior_power_calibrated",
-    "bound_recall": "noise_generative",
-    "bound_precision": "noise_discriminative",
-    "correlation_ignored": "correlation_ignored",
-    "correlation_full": "correlation_full",
-    "least_safeguard": "least_safeguard",
-    "correlation_base": "correlation_base",
-    "correlation_gain": "correlation_gain",
-    "correlation_few": "correlation_few",
-    "saturation": "design_effect_exponent",
-    "untestable": "untestable",
-    "prior_correlated": "prior_correlated",
-    "sharpen_precision": "sharpen_discriminative",
-    "anchor_share": "share_mixture",
-    "uniform_share": "uniform_mixture",
-    "call_anchor_recall": "decision_share_generative",
-    "call_anchor_precision": "decision_share_discriminative",
-    "call_margin": "silent_margin",
-    "call_range": "silent_range",
-    "call_prior": "silent_prior_power",
-    "call_sources": "silent_sources",
-    "call_checked_votes": "checked_votes",
+    "residual_ignored": "residual_ignored",
+    "suspected_copy": "suspected_copy",
+    "copy_rate": "copy_rate",
+    "hold_gain": "hold_gain",
+    "least_hold": "least_hold",
+    "most_hold": "most_hold",
+    "saturation_of_votes": "saturation",
+    "balance_power": "balance_power",
+    "geometric_mean": "geometric_mean",
     "family_score": "family_score",
     "set_mass": "set_mass",
     "group_mass": "group_mass",
@@ -193,7 +172,15 @@ SETTINGS = {
     "gold_anchor_penalty": "gold_share_penalty",
 }
 """Constants, by their keys in the header."""
-RETIRED_SETTINGS: frozenset[str] = frozenset()
+RETIRED_SETTINGS = frozenset(
+    (
+        *("hold_recall", "hold_precision", "prior_precision_read", "bound_recall", "bound_precision"),
+        *("correlation_ignored", "correlation_full", "least_safeguard", "correlation_base", "correlation_gain"),
+        *("correlation_few", "saturation", "untestable", "prior_correlated", "sharpen_precision", "anchor_share"),
+        *("uniform_share", "call_anchor_recall", "call_anchor_precision", "call_margin", "call_range", "call_prior"),
+        *("call_sources", "call_checked_votes"),
+    )
+)
 """Keys of constants that no longer exist: files that hold them are read, without them."""
 
 
@@ -272,12 +259,14 @@ def _opened(data: bytes) -> tuple[dict[str, Any], Arrays]:
 def _upgrade(header: dict[str, Any], arrays: Arrays) -> None:
     """Bring what a file of an earlier version holds to `VERSION`."""
     version = header.get("version")
-    if version not in (1, 2, VERSION):
+    if version not in range(1, VERSION + 1):
         raise ModelFileError(f"the model has format version {version}; this library reads 1 to {VERSION}")
     if version == 1:  # before votes for several classes and groups
         header["groups"] = []
         arrays["sets"] = np.empty((0, len(header["classes"])), bool)
-    if version < VERSION:  # before source models and label spaces had names
+    if version < 4:  # before vote shares were pooled with the posterior
+        arrays["calibration.share_power"] = np.zeros((), np.float32)
+    if version < 3:  # before source models and label spaces had names
         one_coin = arrays["params.confusion"].ndim == 1
         header["source_model"], header["label_space"] = "one_coin" if one_coin else "confusion", "classes"
         for old, new in _VERSION_2.items():
@@ -295,17 +284,13 @@ _VERSION_2 = {
     "params.group_totals": "params.labels.group_totals",
     "params.group_shift": "params.labels.group_shift",
     "read_out.evidence": "calibration.sources.log_likelihoods",
-    "read_out.call_evidence": "calibration.decision_sources.log_likelihoods",
     "read_out.log_prior": "calibration.labels.log_prior",
-    "read_out.call_log_prior": "calibration.decision_labels.log_prior",
     "read_out.sharpness": "calibration.inverse_temperature",
     "read_out.correlation": "calibration.correlation",
     "read_out.saturation": "calibration.design_effect_exponent",
     "read_out.anchor_mass": "calibration.share_prior_mass",
     "read_out.anchor_share": "calibration.share_mixture",
     "read_out.uniform_share": "calibration.uniform_mixture",
-    "read_out.call_anchor_share": "calibration.decision_share",
-    "read_out.uncovered_call": "calibration.silent_scores",
 }
 """Keys of version 2, and those of today. "read_out.group_shift" was the same as "params.group_shift"."""
 

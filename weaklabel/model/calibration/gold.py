@@ -57,11 +57,11 @@ def calibrate(
     for start in range(0, len(gold), ROWS_AT_ONCE):
         some = slice(start, start + ROWS_AT_ONCE)
         n_rows = bucket(len(gold[some]))
-        bounded, shares, n_votes = (  # padded by ones: rows of which nothing is asked
+        log_likelihood, shares, n_votes = (  # padded by ones: rows of which nothing is asked
             to_device(np.asarray(part)[some], n_rows, 1)
-            for part in (evidence.bounded, evidence.shares, evidence.n_votes)
+            for part in (evidence.log_likelihood, evidence.shares, evidence.n_votes)
         )
-        of_rows = RowEvidence(bounded, None, shares, n_votes)
+        of_rows = RowEvidence(log_likelihood, shares, n_votes)
         known = to_device(gold[some], n_rows, 1)
         p = np.asarray(_probabilities(of_rows, known, calibration, factor, share), np.float64)
         log_posterior += np.log(p[:, : len(gold[some])]) @ weight[some]
@@ -106,13 +106,13 @@ def calibrate_with_gold(
     at = prepared.places[chosen]
     # The vote-share priors of these rows are their labels, so the vote shares are counted anew.
     tally, mass = unique.votes.select_items(chosen).counts(), float(calibration.share_prior_mass)
-    evidence = _gathered(prepared.rows, calibration, settings.share_prior_mass, with_scores=False)
+    evidence = _gathered(prepared.rows, calibration, settings.share_prior_mass)
     shares = (tally + mass / tally.shape[1]) / (tally.sum(1, keepdims=True) + mass)
     # On the host: on the device, each number of rows would be a program to compile.
-    bounded, n_votes = np.asarray(evidence.bounded)[at], np.asarray(evidence.n_votes)[at]
-    rows = RowEvidence(jnp.asarray(bounded), None, jnp.asarray(shares, jnp.float32), jnp.asarray(n_votes))
+    log_likelihood, n_votes = np.asarray(evidence.log_likelihood)[at], np.asarray(evidence.n_votes)[at]
+    rows = RowEvidence(jnp.asarray(log_likelihood), jnp.asarray(shares, jnp.float32), jnp.asarray(n_votes))
     weight = unique.weight[chosen].astype(np.float64)
     return calibrate(calibration, rows, unique.gold[chosen], weight, class_balance, settings)
 
 
-_gathered = jax.jit(gather_evidence, static_argnames="with_scores")
+_gathered = jax.jit(gather_evidence)

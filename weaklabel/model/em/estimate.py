@@ -83,9 +83,10 @@ def estimate_rows(
     options: Options,
     inputs: FitInputs | None = None,
     source_model: type[SourceModel] | None = None,
+    seed: int = 0,
 ) -> Estimate:
     """EM on rows in memory until it converges."""
-    prepared = prepare(unique, settings, label_space, inputs, source_model)
+    prepared = prepare(unique, settings, label_space, inputs, source_model, seed)
     state = _iterate(prepared, settings, options)
     weight, n_votes = unique.weight.astype(np.float64), prepared.n_votes.astype(np.float64)
     if unique.votes.is_plain:
@@ -142,7 +143,7 @@ def refine(
     prepared, state, n_sources = estimate.prepared, estimate.state, len(estimate.coverage)
     fixed = {
         "share_prior_mass": jnp.asarray(settings.share_prior_mass, jnp.float32),
-        "share_weight": jnp.asarray(prepared.share_weight, jnp.float32),
+        "share_weight": jnp.asarray(prepared.independence.hold, jnp.float32),
         "gold_weights": prepared.gold_weights,
     }
     rate, before = float(processes.of_first(state.rate) if everywhere else state.rate), np.inf

@@ -147,13 +147,10 @@ class ClassPrior(NamedTuple):
         log_prior = _tempered(log_balance, profile, settings.prior_power_discriminative)
         return type(self)(log_prior, totals, *group_prior(statistics.group_totals, totals, profile, settings))
 
-    def calibrated(self, profile: Profile, settings: Settings, removed: float, *, for_decisions: bool) -> Self:
+    def calibrated(self, power: float) -> Self:
         """See `LabelSpace`."""
-        log_balance = np.log(np.asarray(self.class_totals) / np.asarray(self.class_totals).sum())
-        log_prior = self.log_prior
-        if not for_decisions:
-            log_prior = _tempered(jnp.asarray(log_balance), profile, settings.prior_power_calibrated)
-        return self._replace(log_prior=jnp.asarray(log_prior - removed * log_balance, jnp.float32))
+        totals = np.asarray(self.class_totals)
+        return self._replace(log_prior=jnp.asarray(power * np.log(totals / totals.sum()), jnp.float32))
 
 
 def _offset(information: RowInformation | None) -> Float[Array, "U K"] | float:

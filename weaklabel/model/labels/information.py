@@ -83,13 +83,6 @@ class RowInformation(NamedTuple):
         """See `weaklabel.model.protocols.Information`."""
         return 1 / n_classes if self.alone is None else self.alone
 
-    def scores_without_votes(self, otherwise: Float[Array, "1 K"]) -> Float[Array, "U K"] | Float[Array, "1 K"]:
-        """See `weaklabel.model.protocols.Information`."""
-        if self.alone is None or self.alone_share is None:
-            return otherwise
-        share = self.alone_share[:, None]
-        return share * self.alone + (1 - share) * otherwise
-
 
 @jax.jit
 def _attached(

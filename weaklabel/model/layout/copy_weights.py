@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from weaklabel.model.numerics.padding import SMALLEST_BUCKET, bucket
 from weaklabel.votes import Votes
 
+SILENCING = 1e5
+"""So many copies or more: the vote weighs nothing. Sources are silenced by the diagonal of their scores."""
 MOST_PAIRS = 2**24
 """Rows x M x M that are looked at together, times the smallest bucket."""
 
@@ -34,7 +36,7 @@ def vote_weights(votes: Votes, copies: sp.csr_array[np.float64] | None) -> NDArr
     place = rows.astype(np.int64) * n_symbols + labels
     one_hot = sp.csr_array((np.ones(len(rows)), (place, sources)), shape=(votes.n_items * n_symbols, votes.n_sources))
     n_copies = np.asarray((one_hot @ copies).tocsr()[place, sources])
-    return np.asarray(1 / (1 + n_copies), np.float32)
+    return np.asarray(np.where(n_copies < SILENCING, 1 / (1 + n_copies), 0), np.float32)
 
 
 @jax.jit
@@ -43,7 +45,8 @@ def cell_weights(codes: Int[Array, "U M"], copies: Float[Array, "M M"]) -> Float
 
     def block(_: None, codes: Array) -> tuple[None, Array]:
         same = (codes[:, :, None] == codes[:, None, :]).astype(copies.dtype)
-        return None, 1 / (1 + jnp.einsum("umn,mn->um", same, copies))
+        n_copies = jnp.einsum("umn,mn->um", same, copies)
+        return None, jnp.where(n_copies < SILENCING, 1 / (1 + n_copies), 0)
 
     size = min(codes.shape[0], bucket(MOST_PAIRS // codes.shape[1] ** 2) // SMALLEST_BUCKET)
     blocks = codes.reshape(-1, size, codes.shape[1])

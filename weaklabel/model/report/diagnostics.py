@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from weaklabel.model.dependence.independence import Independence
 from weaklabel.model.report.agreement import VIEWS, Agreement
 from weaklabel.votes import Votes
 
@@ -20,7 +21,7 @@ FLAT_GAIN = 1e-3
 CORRELATION = 0.05
 GUESSED_SHARE = 0.05
 VOTES_PER_PARAMETER = 20.0
-RISK, RISK_OF_GUESSING = 0.03, 0.06
+RISK = 0.03
 """Share of the problems that end more than a point below majority vote, without and with hard labels on items without
 votes: 460 resampled development problems, see docs/label-model.md. Nothing else in the votes was found to tell them
 apart."""
@@ -48,7 +49,7 @@ class Diagnostics:
     risk: float
     """Estimated probability that hard labels are more than a point worse than majority vote's."""
     majority_vote: bool
-    """Hard labels of items with votes are those of majority vote: the evidence for leaving it is too weak."""
+    """Always False: hard labels are the likeliest classes. Kept for those who read it."""
     unanimous_items: int
     """Items whose votes, two or more, all agree, and whose likeliest class is another."""
     unanimous_share: float
@@ -72,7 +73,7 @@ class Diagnostics:
     copies: tuple[tuple[str, ...], ...]
     """Groups of sources that copy each other, and count once."""
     guessed_share: float
-    """Share of the items without votes, of which nothing else is known, on which a class is called all the same."""
+    """Always 0: no class is called on items of which nothing is known. Kept for those who read it."""
     votes_per_parameter: float
     """Votes for each free parameter of the confusion matrices."""
     converged: bool
@@ -103,16 +104,13 @@ def diagnose(
     votes: Votes,
     weight: NDArray[np.float64],
     agreement: Agreement,
-    predicted: NDArray[np.int32],
-    unknown: NDArray[np.bool_],
     *,
-    majority_vote: bool,
     class_balance: NDArray[np.float64],
     intervals: NDArray[np.float64],
     independence: NDArray[np.float64],
     vote_counts: NDArray[np.float64],
     copies: sp.csr_array[np.float64],
-    excess_correlation: float,
+    check: Independence,
     objective: NDArray[np.float64],
     converged: bool,
 ) -> Diagnostics:
@@ -122,15 +120,12 @@ def diagnose(
         votes: U distinct rows.
         weight: [U] how many items have the row.
         agreement: of the votes with each other and with the fit.
-        predicted: [U] predicted class where there are no votes, -1 where it cannot tell.
-        unknown: [U] rows of which nothing is known, so that their soft labels are uniform.
-        majority_vote: whether decisions are those of majority vote.
         class_balance: [K] estimated.
         intervals: [M, 2] of the accuracies.
         independence: [M] mean share of each source's votes beside its copies.
         vote_counts: [M, K] how often each source voted for each class.
         copies: [M, M] scores.
-        excess_correlation: of errors.
+        check: whether independence stands.
         objective: [n_iter].
         converged: whether EM converged.
     """
@@ -139,10 +134,9 @@ def diagnose(
     total = vote_counts.sum(1)
     n_items = max(float(weight.sum()), 1.0)
     names = np.asarray(votes.source_names, dtype=object)
-    guessed = float(weight[unknown & (predicted >= 0)].sum()) / n_items
     diagnostics = Diagnostics(
-        risk=RISK_OF_GUESSING if guessed > 0 else 0.0 if majority_vote else RISK,
-        majority_vote=majority_vote,
+        risk=RISK,
+        majority_vote=False,
         unanimous_items=int(agreement.contradicted),
         unanimous_share=float(agreement.contradicted / max(agreement.agreed, 1)),
         balance_shift=float(np.abs(class_balance - shares).sum() / 2),
@@ -152,9 +146,9 @@ def diagnose(
         views=float(independence[total > 0].sum()),
         joint_items=int(agreement.joint),
         likelihood_gain=float(objective[-1] - objective[0]),
-        excess_correlation=excess_correlation,
+        excess_correlation=check.correlation,
         copies=_groups(copies, votes.source_names),
-        guessed_share=guessed,
+        guessed_share=0.0,
         votes_per_parameter=float(total.sum() / max(votes.n_sources * votes.n_classes, 1)),
         converged=converged,
     )
@@ -162,7 +156,7 @@ def diagnose(
 
 
 def _groups(copies: sp.csr_array[np.float64], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    alike = copies > 0.5
+    alike = sp.csr_array(sp.triu(copies, 1) > 0.5)
     if not alike.nnz:
         return ()
     from scipy.sparse.csgraph import connected_components  # only here: it takes long to load, and copies are rare
@@ -196,12 +190,6 @@ def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
         "votes_per_parameter",
         coverage > 0 and d.votes_per_parameter < VOTES_PER_PARAMETER,
         f"Only {d.votes_per_parameter:.1f} votes a source and class: each source's confusions are mostly those of all.",
-    )
-    find(
-        "guessed_share",
-        d.guessed_share > GUESSED_SHARE,
-        f"{100 * d.guessed_share:.0f} % of the items have no vote, and a class is called on them by the sources' "
-        "silence and the class balance. Their soft labels are uniform: leave them out of training, or add sources.",
     )
     find(
         "unanimous_share",
@@ -240,10 +228,5 @@ def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
         "converged",
         not d.converged,
         f"EM did not converge within {n_iter} iterations: raise max_iter, or sample_rows where a sample was fitted.",
-    )
-    find(
-        "majority_vote",
-        d.majority_vote and coverage > 0,
-        "Too few votes check each other for anything to be known of the sources: hard labels are majority vote's.",
     )
     return Diagnostics(**{**d.__dict__, "findings": tuple(findings)})

@@ -113,6 +113,6 @@ def intervals_of(estimate: Estimate) -> NDArray[np.float64]:
         weight[kept] * (weight.sum() / max(weight[kept].sum(), 1e-9)),
         of_class.astype(np.float32),
         share_prior,
-        prepared.share_weight,
+        prepared.independence.hold,
         INTERVAL_LEVEL,
     )

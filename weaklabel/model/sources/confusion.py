@@ -84,7 +84,7 @@ class ConfusionMatrices(NamedTuple):
         if bounds is not None:
             accuracy = jnp.clip(accuracy, bounds[:, 0], bounds[:, 1])
         centre = expected_confusion(counts, accuracy, overall, profile, settings)
-        generative = counts + settings.generative_mass * centre + settings.generative_floor / n_classes
+        generative = counts + profile.confusion_mass * centre + settings.generative_floor / n_classes
         confusion = generative / generative.sum(1, keepdims=True)
         shown = (profile.vote_counts > 0).astype(counts.dtype)[:, :, None]
         discriminative = (
@@ -124,14 +124,6 @@ class ConfusionMatrices(NamedTuple):
         behind = latent_votes(statistics[:, n_classes:], self.confusion, profile.sets)
         votes = np.asarray(statistics[:, :n_classes] + behind, np.float64)
         return np.trace(votes, axis1=1, axis2=2), votes.sum((1, 2))
-
-    def bounded(self, noise: float, share: float) -> Self:
-        """See `SourceModel`."""
-        log_likelihoods = np.asarray(self.log_likelihoods)
-        scaled = np.exp(log_likelihoods - log_likelihoods.max(2, keepdims=True))
-        bounded = np.log((1 - noise) * scaled + noise * scaled.mean(2, keepdims=True))
-        mixed = (1 - share) * log_likelihoods + share * bounded
-        return self._replace(log_likelihoods=jnp.asarray(np.asarray(mixed, np.float32)))
 
     def of_plain_votes(self) -> Self:
         """See `SourceModel`."""

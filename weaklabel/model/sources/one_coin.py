@@ -81,15 +81,6 @@ class OneCoin(NamedTuple):
         """See `SourceModel`; here all votes are for single classes."""
         return
 
-    def bounded(self, noise: float, share: float) -> Self:
-        """See `SourceModel`."""
-        log_likelihoods = np.asarray(self.log_likelihoods)
-        n_classes = log_likelihoods.shape[1]
-        accuracy = (1 - noise) * np.asarray(self.accuracy) + noise / n_classes
-        bounded = np.tile(np.log(accuracy * (n_classes - 1) / (1 - accuracy))[:, None], (1, n_classes))
-        mixed = (1 - share) * log_likelihoods + share * bounded
-        return self._replace(log_likelihoods=jnp.asarray(np.asarray(mixed, np.float32)))
-
     def of_plain_votes(self) -> Self:
         """See `SourceModel`."""
         return self
