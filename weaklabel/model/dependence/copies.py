@@ -21,8 +21,10 @@ from weaklabel.model.numerics.weighted_gram import filled_in, weighted_gram
 from weaklabel.model.settings import Settings
 from weaklabel.votes import Votes
 
-MOST_PAIRS = 2**18
-"""Pairs of votes x classes that are looked at."""
+FIRST_PAIRS, MOST_PAIRS = 2**16, 2**20
+"""Pairs of votes x classes that are looked at first, and where some pair may be of copies."""
+DOUBTFUL = 0.25
+"""Copy rate, less a standard error, beyond the median, of pairs that may be."""
 PAIRS_AT_ONCE = 2**15
 SHARED_ITEMS = 25
 """A pair with fewer items in common cannot be judged by its agreement."""
@@ -70,10 +72,19 @@ def find_copies(panel: Panel, unipolarity: NDArray[np.float64], settings: Settin
         settings: constants.
     """
     n_sources = panel.n_sources
-    nothing = Copies(sp.csr_array((n_sources, n_sources)), 0.0)
-    first, second = _pairs(panel)
     small = 3 <= n_sources <= MOST_SOURCES and n_sources * panel.n_classes**2 <= MOST_TABLE
-    if not small or len(first) == 0:
+    if not small or len(panel.items) == 0:
+        return Copies(sp.csr_array((n_sources, n_sources)), 0.0)
+    some = _judged(panel, unipolarity, settings, FIRST_PAIRS)
+    return _judged(panel, unipolarity, settings, MOST_PAIRS) if some is None else some
+
+
+def _judged(panel: Panel, unipolarity: NDArray[np.float64], settings: Settings, most_pairs: int) -> Copies | None:
+    """Copies, by so many pairs of votes; None where more should be looked at."""
+    n_sources = panel.n_sources
+    first, second = _pairs(panel, most_pairs)
+    nothing = Copies(sp.csr_array((n_sources, n_sources)), 0.0)
+    if len(first) == 0:
         return nothing
     key = panel.sources[first] * n_sources + panel.sources[second]
     pairs, place = np.unique(
@@ -102,17 +113,23 @@ def find_copies(panel: Panel, unipolarity: NDArray[np.float64], settings: Settin
         sure = rate - SURE * error
         scores = np.clip((sure - least) / WIDTH, 0, 1) * judged * generative
         suspected = np.clip((sure - median - SUSPECTED) / SUSPECTED_WIDTH, 0, 1) * judged * generative
+        if (
+            most_pairs < MOST_PAIRS
+            and (n_shared.sum() * panel.n_classes > most_pairs / 2)
+            and (((rate - error - median) * judged * generative > DOUBTFUL).any())
+        ):
+            return None
         if not scores.any() and not (round_number < 2 and suspected.any()):
             break
     likeliest = float((rate * (1 - scores) * judged * generative).max())
     return Copies(_symmetric(scores, one, other, n_sources), likeliest)
 
 
-def _pairs(panel: Panel) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pairs(panel: Panel, most_pairs: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Places of both votes of each pair of votes on an item; of as many items as are looked at, spread over all."""
     n_votes = np.bincount(panel.items, minlength=panel.n_items)
     starts, n_pairs = n_votes.cumsum() - n_votes, n_votes * (n_votes - 1) // 2
-    share = min(1.0, MOST_PAIRS / panel.n_classes / max(int(n_pairs.sum()), 1))
+    share = min(1.0, most_pairs / panel.n_classes / max(int(n_pairs.sum()), 1))
     looked_at = np.diff(np.floor(np.arange(panel.n_items + 1) * share)) > 0
     firsts, seconds = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for size in np.unique(n_votes[looked_at & (n_votes > 1)]):

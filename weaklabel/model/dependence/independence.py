@@ -17,14 +17,18 @@ from scipy.special import softmax
 from weaklabel.model.dependence.panel import MOST_TABLE, Panel, RoughFit, rough_fit
 from weaklabel.model.settings import Settings
 
-REPLICATES = 4
-"""Of the check."""
+REPLICATES = 6
+"""Of the check, at most: ..."""
+FIRST_REPLICATES, REFUTED = 2, 4.0
+"""... so many show whether independence clearly stands, or is refuted by so many times what a pair's correlation may
+be."""
 CORRELATION_REPLICATES = 2
 """Of the mean correlation."""
-ITERATIONS = 10
+ITERATIONS = 20
+"""Of the fit, and of those to replicates."""
 LARGE_TABLES = 2**17
 """M x K x K, above which iterations are half as many."""
-SURE = 1.5
+SURE = 3.0
 """Standard deviations among the replicates that are taken off what is seen ..."""
 UNSEEN = 0.25
 """... and the share of the sampling variance of a pair's correlation that is added: what could not be seen."""
@@ -107,7 +111,7 @@ def _residual_correlation(
     rng: np.random.Generator,
 ) -> float:
     """Root of the mean squared residual correlation of pairs of sources, beyond that of the replicates."""
-    iterations = ITERATIONS if panel.n_sources * panel.n_classes**2 <= LARGE_TABLES else ITERATIONS // 2
+    large = panel.n_sources * panel.n_classes**2 > LARGE_TABLES
     shared = (panel.matrix().T @ panel.matrix()).tocoo()
     apart = shared.row != shared.col
     if copies.nnz:
@@ -116,7 +120,7 @@ def _residual_correlation(
     apart &= shared.data > 1
 
     def of(votes: Panel) -> tuple[float, float, RoughFit]:
-        fit = rough_fit(votes, settings, iterations, 0.0, weights)
+        fit = rough_fit(votes, settings, ITERATIONS // (2 if large else 1), 0.0, weights)
         residuals = _residuals(votes, fit)
         of_votes, squares = votes.matrix(residuals), votes.matrix(residuals**2)
         products = _on(of_votes.T @ of_votes, shared)
@@ -129,7 +133,14 @@ def _residual_correlation(
         return squared, float((weight / shared.data[kept]).sum() / total), fit
 
     seen, sampling, fit = of(panel)
-    drawn = [of(_drawn(panel, fit, rng))[0] for _ in range(REPLICATES)]
+    drawn: list[float] = []
+    while len(drawn) < REPLICATES:
+        drawn.append(of(_drawn(panel, fit, rng))[0])
+        if len(drawn) == FIRST_REPLICATES:
+            stands = seen < np.mean(drawn)
+            refuted = seen - np.max(drawn) > REFUTED * max((2 * settings.residual_ignored) ** 2, np.max(drawn))
+            if stands or refuted:
+                break
     beyond = seen - float(np.mean(drawn)) - SURE * float(np.std(drawn, ddof=1))
     return float(np.sqrt(max(beyond, 0) + UNSEEN * sampling))
 

@@ -15,7 +15,7 @@ from scipy.special import softmax
 from weaklabel.model.settings import Settings
 from weaklabel.votes import Votes
 
-MOST_ITEMS = 3000
+MOST_ITEMS = 6000
 """More items than this are sampled."""
 MOST_VOTES = 40_000
 """On the sampled items, and ..."""
@@ -120,11 +120,15 @@ class RoughFit(NamedTuple):
     confusion: NDArray[np.float64]
     """[M, K, K] P(vote | class): vote on the second axis, class on the last."""
     log_evidence: NDArray[np.float64]
-    """[R, K] log-likelihood of the votes, and the log-prior."""
+    """[R, K] log-likelihood of the votes, and the log-balance."""
 
 
 def rough_fit(
-    panel: Panel, settings: Settings, iterations: int, hold: float, weights: NDArray[np.float64] | None = None
+    panel: Panel,
+    settings: Settings,
+    iterations: int,
+    hold: float,
+    weights: NDArray[np.float64] | None = None,
 ) -> RoughFit:
     """Dawid-Skene (doi:10.2307/2346806), shrunk as `ConfusionMatrices` is, by so many EM iterations from vote shares.
 
