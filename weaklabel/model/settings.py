@@ -66,12 +66,8 @@ class Settings(NamedTuple):
     decision_share_generative: float = 0.5
     """Share of the vote shares in the decision scores; half of it where no safeguards are in force."""
     decision_share_discriminative: float = 0.2
-    silent_margin: float = 0.02
-    """Items without votes: classes within so many nats of the best share the decision, ..."""
     silent_range: float = 0.7
-    """... and classes within this share of the range."""
-    silent_prior_power: float = 0.25
-    """Power of the balance of the vote-share priors in the second view of silence."""
+    """Items without votes: classes within this share of the range, from the best, share the decision."""
     silent_sources: float = 2.0
     """Voting sources per class that are needed to label items without votes; one more where they are unipolar."""
     checked_votes: float = 1.0

@@ -179,9 +179,7 @@ SETTINGS = {
     "uniform_share": "uniform_mixture",
     "call_anchor_recall": "decision_share_generative",
     "call_anchor_precision": "decision_share_discriminative",
-    "call_margin": "silent_margin",
     "call_range": "silent_range",
-    "call_prior": "silent_prior_power",
     "call_sources": "silent_sources",
     "call_checked_votes": "checked_votes",
     "family_score": "family_score",
@@ -193,7 +191,7 @@ SETTINGS = {
     "gold_anchor_penalty": "gold_share_penalty",
 }
 """Constants, by their keys in the header."""
-RETIRED_SETTINGS: frozenset[str] = frozenset()
+RETIRED_SETTINGS = frozenset(("call_margin", "call_prior"))
 """Keys of constants that no longer exist: files that hold them are read, without them."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel.model.calibration.decision import TIE
 from weaklabel.model.protocols import LabelSpace
 from weaklabel.model.records import Profile
 from weaklabel.model.settings import Settings
@@ -20,9 +21,8 @@ def silent_scores(
 ) -> NDArray[np.float64]:
     """[K] score of each class where no source votes.
 
-    Silence is viewed twice: with the items without votes spread evenly over the classes, and with the balance of the
-    vote-share priors for a prior. Classes about as good as the best in both views share the score: a tie rather than a
-    guess.
+    Silence is viewed twice: with the items without votes spread evenly over the classes, and without them. Classes
+    about as good as the best in both views share the score: a tie rather than a guess.
 
     Args:
         labels: what EM estimated.
@@ -41,7 +41,6 @@ def silent_scores(
         return undecided
     totals = np.asarray(labels.class_totals, np.float64)
     views = np.tile((1 - unipolarity) * np.log(totals / totals.sum()), (2, 1))
-    views[1] += settings.silent_prior_power * unipolarity * np.asarray(profile.log_share_balance, np.float64)
     if votes_by_class is not None:
         fired = np.asarray(votes_by_class, np.float64)
         silence = np.asarray(profile.unipolarity, np.float64) * np.asarray(profile.independence, np.float64)
@@ -50,6 +49,6 @@ def silent_scores(
             coverage = (fired + 2 * fired.sum(1, keepdims=True) / n_class.sum()) / (n_class + 2)
             view += (silence[:, None] * np.log(np.clip(1 - coverage, 1e-3, 1))).sum(0)
     best, worst = views.max(1, keepdims=True), views.min(1, keepdims=True)
-    near = views >= best - np.maximum(settings.silent_margin, settings.silent_range * (best - worst))
+    near = views >= best - np.maximum(TIE, settings.silent_range * (best - worst))
     likely = near.all(0) if near.all(0).any() else near.any(0)
     return np.asarray(likely / likely.sum())
