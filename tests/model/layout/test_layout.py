@@ -269,9 +269,7 @@ def test_rows_of_many_votes_among_short_ones(
     values, q = rng.random((2000, 3)).astype(np.float32), rng.random((2000, n_classes)).astype(np.float32)
     weight = values[:, 0]
     found = applied(layout, weights, own, values, q, weight)
-    np.testing.assert_allclose(
-        np.asarray(found.evidence)[:2000], shared @ weights.reshape(-1, 3), rtol=1e-4, atol=1e-3
-    )
+    np.testing.assert_allclose(np.asarray(found.evidence)[:2000], shared @ weights.reshape(-1, 3), rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(np.reshape(found.counts, (-1, 3)), one_hot.T @ values, rtol=1e-4)
     expected = np.zeros((2000, n_classes))
     np.add.at(expected, (items, labels), share * own[sources, labels])
