@@ -285,6 +285,6 @@ def refreshed(profile: Profile, summed: PassStatistics) -> Profile:
     """The profile with the counts of all rows in place of the subsample's."""
     totals = np.asarray(summed.share_totals) + 1
     return profile._replace(
-        n_votes=single(summed.n_votes),
+        n_votes=single(np.asarray(summed.n_votes)),
         log_share_balance=single(np.log(totals / totals.sum())),
     )
