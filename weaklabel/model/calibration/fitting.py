@@ -11,6 +11,7 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from weaklabel.model.calibration.silence import silent_scores
+from weaklabel.model.numerics.padding import single
 from weaklabel.model.params import Calibration, Params
 from weaklabel.model.records import Profile
 from weaklabel.model.settings import Settings
@@ -76,7 +77,7 @@ def fit_calibration(
         decision_sources=_on_device(params.sources),
         decision_labels=_on_device(params.labels.calibrated(profile, settings, removed, for_decisions=True)),
         decision_share=_scalar(1.0 if unchecked and unipolarity <= 0.5 else decision_share),
-        silent_scores=jnp.asarray(silent.astype(np.float32)),
+        silent_scores=single(silent),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from weaklabel.model.numerics.padding import single
 from weaklabel.model.records import Profile, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.bounds import bounded_confusion
@@ -131,7 +132,7 @@ class ConfusionMatrices(NamedTuple):
         scaled = np.exp(log_likelihoods - log_likelihoods.max(2, keepdims=True))
         bounded = np.log((1 - noise) * scaled + noise * scaled.mean(2, keepdims=True))
         mixed = (1 - share) * log_likelihoods + share * bounded
-        return self._replace(log_likelihoods=jnp.asarray(np.asarray(mixed, np.float32)))
+        return self._replace(log_likelihoods=single(mixed))
 
     def of_plain_votes(self) -> Self:
         """See `SourceModel`."""

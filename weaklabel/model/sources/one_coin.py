@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from weaklabel.model.numerics.padding import single
 from weaklabel.model.records import Profile, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.shrinkage import shrunk_accuracy
@@ -88,7 +89,7 @@ class OneCoin(NamedTuple):
         accuracy = (1 - noise) * np.asarray(self.accuracy) + noise / n_classes
         bounded = np.tile(np.log(accuracy * (n_classes - 1) / (1 - accuracy))[:, None], (1, n_classes))
         mixed = (1 - share) * log_likelihoods + share * bounded
-        return self._replace(log_likelihoods=jnp.asarray(np.asarray(mixed, np.float32)))
+        return self._replace(log_likelihoods=single(mixed))
 
     def of_plain_votes(self) -> Self:
         """See `SourceModel`."""
