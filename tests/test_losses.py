@@ -164,10 +164,10 @@ def test_unbiased_complementary_loss_is_cross_entropy_on_average_over_wrong_clas
 
 @pytest.mark.parametrize("name", losses.__all__)
 def test_values_and_gradients_are_finite_at_extremes(name: str) -> None:
-    row = jnp.asarray([1.0, -1.0, 0.5, 0.0])
-    logits = jnp.stack([scale * row for scale in (0.0, 1.0, -1.0, 1e3, -1e3, 1e6, -1e6)])
-    labels = jnp.eye(K)[jnp.asarray([1, 0, 2, 1, 0, 1, 0])]
-    third = jnp.eye(K) if name.endswith("cross_entropy") else labels
+    scales = np.array([0.0, 1.0, -1.0, 1e3, -1e3, 1e6, -1e6], np.float32)
+    logits = scales[:, None] * np.array([1.0, -1.0, 0.5, 0.0], np.float32)
+    labels = np.eye(K, dtype=np.float32)[[1, 0, 2, 1, 0, 1, 0]]
+    third = np.eye(K, dtype=np.float32) if name.endswith("cross_entropy") else labels
     rest = (third,) if name in THREE else ()
 
     @jax.jit
@@ -175,7 +175,7 @@ def test_values_and_gradients_are_finite_at_extremes(name: str) -> None:
         loss = getattr(losses, name)
         return loss(logits, labels, *rest), jax.grad(lambda logits: loss(logits, labels, *rest).sum())(logits)
 
-    values, gradient = both(logits)
+    values, gradient = both(jax.device_put(logits))
     assert np.isfinite(values).all()
     assert np.isfinite(gradient).all()
 
@@ -185,11 +185,17 @@ def test_one_loss_an_example_of_any_leading_shape(name: str) -> None:
     labels = {**TWO, **dict.fromkeys(THREE, HARD)}[name]
     each = [LOGITS, labels] + ([SOFT] if name == "early_learning_regularized" else [])
     shared = [TRANSITION] if name.endswith("corrected_cross_entropy") else []
-    loss = jax.jit(getattr(losses, name))
-    flat = loss(*each, *shared)
+    loss = getattr(losses, name)
+
+    @jax.jit
+    def of_shapes(each: list[jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        two, one = [jnp.stack([part, part]) for part in each], [part[0] for part in each]
+        return loss(*each, *shared), loss(*two, *shared), loss(*one, *shared)
+
+    flat, stacked, alone = of_shapes(each)
     assert flat.shape == (N,)
-    close(loss(*(jnp.stack([part, part]) for part in each), *shared), np.stack([flat, flat]))
-    close(loss(*(part[0] for part in each), *shared), flat[0])
+    close(stacked, np.stack([flat, flat]))
+    close(alone, np.asarray(flat)[0])
 
 
 def test_log_probabilities_of_the_tests_are_those_of_scipy() -> None:

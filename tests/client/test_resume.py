@@ -60,7 +60,7 @@ async def test_an_upload_goes_on_after_it_idled(
 
     def slowly() -> Iterator[npt.NDArray[np.int8]]:
         yield votes[:1000]
-        time.sleep(1.5)
+        time.sleep(1)
         yield votes[1000:]
 
     await client.upload_votes("idle", slowly(), sources=[f"s{m}" for m in range(8)])

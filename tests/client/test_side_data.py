@@ -171,8 +171,8 @@ async def test_what_the_server_refuses(client: Any, project: str) -> None:
 
 def test_bags_of_all_items_travel_as_lists_of_items(waiting: wc.Client, project: str) -> None:
     """Bag 1 has no items, and some items are in no bag: only what bag_of says of the others arrives."""
-    votes, truth = simulated(60)
-    bag_of = np.repeat([2, -1, 0], 20)[np.random.default_rng(2).permutation(60)]
+    votes, truth = simulated()
+    bag_of = np.repeat([2, -1, 0], [20, 260, 20])[np.random.default_rng(2).permutation(300)]
     counts = [np.bincount(truth[bag_of == bag], minlength=3) for bag in range(3)]
     bags = wc.class_counts(counts, bag_of=bag_of)
     own = LabelModel(classes=CLASSES).fit(votes, bags=bags)
@@ -185,7 +185,7 @@ def test_bags_of_all_items_travel_as_lists_of_items(waiting: wc.Client, project:
     np.testing.assert_allclose(waiting.soft_labels(project, model=model.name), expected, atol=2e-5)
     assert np.abs(expected - LabelModel(classes=CLASSES).fit(votes).predict_proba(votes)).max() > 0.1
     np.testing.assert_allclose(waiting.predict(project, votes, bags=bags), expected, atol=2e-5)
-    with pytest.raises(ValueError, match="bag_of is given for 60 items, but there are 50 to predict"):
+    with pytest.raises(ValueError, match="bag_of is given for 300 items, but there are 50 to predict"):
         waiting.predict(project, votes.select_items(np.arange(50)), bags=bags)
 
 

@@ -89,8 +89,9 @@ def check_same(found: Path, expected: Path, rows: slice) -> None:
         np.testing.assert_allclose(one["soft"], other["soft"][rows], atol=1e-4)
 
 
-@pytest.mark.parametrize("n_devices", [2, 8])
-def test_devices_of_a_process_answer_as_one(problem: Path, n_devices: int) -> None:
+def test_devices_of_a_process_answer_as_one(problem: Path) -> None:
+    """Of six, four are used."""
+    n_devices = 6
     assert finish(start(problem, 0, 1, 0, n_devices, [])) == {"devices": n_devices, "processes": 1}
     check_same(problem / f"1-0-{n_devices}.npz", problem / "1-0-1.npz", slice(None))
 

@@ -57,7 +57,7 @@ def oracle(votes: NDArray[np.int64], accuracy: Any, balance: Any) -> NDArray[np.
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_independent_sources_are_recovered(n_classes: int) -> None:
-    accuracy = np.linspace(0.55, 0.9, 8)
+    accuracy = np.linspace(0.55, 0.9, 9)
     votes, truth = simulate(4000, accuracy, n_classes, coverage=0.8)
     model = LabelModel(n_classes).fit(votes)
     best = oracle(votes, accuracy, np.full(n_classes, 1 / n_classes))
@@ -70,14 +70,14 @@ def test_independent_sources_are_recovered(n_classes: int) -> None:
 
 
 def test_a_third_of_adversaries_does_not_win() -> None:
-    votes, truth = simulate(3000, [0.8] * 8 + [0.25] * 4, 2, coverage=0.9)
+    votes, truth = simulate(4000, [0.8] * 6 + [0.25] * 3, 2, coverage=0.8)
     model = LabelModel(2).fit(votes)
     assert (model.predict(votes) == truth).mean() > (MajorityVote(2).predict(votes, "random") == truth).mean() + 0.03
-    assert (model.source_accuracy[8:] < 0.5).all()
+    assert (model.source_accuracy[6:] < 0.5).all()
 
 
 def test_copies_of_a_source_change_next_to_nothing() -> None:
-    votes, _ = simulate(3000, [0.7, 0.72, 0.68, 0.75, 0.8, 0.66], 3, coverage=0.8)
+    votes, _ = simulate(3000, [0.7, 0.72, 0.68, 0.75], 3, coverage=0.8)
     copied = np.concatenate([votes, np.repeat(votes[:, :1], 5, axis=1)], axis=1)
     alone = LabelModel(3).fit(votes).predict_proba(votes)
     crowded = LabelModel(3).fit(copied).predict_proba(copied)
@@ -104,15 +104,15 @@ def test_an_identical_source_is_found() -> None:
 
 
 def test_sources_of_one_family_share_their_weight() -> None:
-    accuracy = [0.7, 0.7, 0.7, 0.7]
+    accuracy = [0.7, 0.7, 0.7]
     matrix, _ = simulate(800, accuracy, 2, coverage=0.9)
-    votes = Votes.from_dense(matrix, 2, sources=["a", "b", "c", "d"])
+    votes = Votes.from_dense(matrix, 2, sources=["a", "b", "c"])
     plain, family = LabelModel(2).fit(votes), LabelModel(2).fit(votes, families={"a": "one", "b": "one"})
-    agreed = np.array([[1, 1, -1, -1]])
+    agreed = np.array([[1, 1, -1]])
     surer, other = plain.decision_function(agreed)[0, 1], family.decision_function(agreed)[0, 1]
     assert 0.5 < other < surer
     # Nothing changes where only one of the family votes: one over one.
-    rows = lay_out(votes, with_families(sp.csr_array((4, 4)), np.array([0, 0, -1, -1], np.int32), 0.5))
+    rows = lay_out(votes, with_families(sp.csr_array((3, 3)), np.array([0, 0, -1], np.int32), 0.5))
     assert isinstance(rows, DenseLayout)
     assert rows.shares is not None
     same = (matrix[:, 0] == matrix[:, 1]) & (matrix[:, 0] >= 0)
@@ -124,7 +124,7 @@ def test_sources_of_one_family_share_their_weight() -> None:
 
 
 def test_the_same_votes_give_the_same_bits() -> None:
-    votes, _ = simulate(700, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.7)
+    votes, _ = simulate(500, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.7)
     first, second = (LabelModel(3, seed=4).fit(votes) for _ in range(2))
     assert np.array_equal(first.predict_proba(votes), second.predict_proba(votes))
     assert np.array_equal(first.objective, second.objective)
@@ -155,16 +155,16 @@ def test_a_fit_can_be_cancelled_and_leaves_the_model_as_it_was() -> None:
 
 
 def test_permuting_items_and_sources_permutes_the_answer() -> None:
-    votes, _ = simulate(400, [0.6, 0.7, 0.8, 0.75, 0.65], 3, coverage=0.7)
+    votes, _ = simulate(400, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.7)
     rng = np.random.default_rng(1)
-    items, sources = rng.permutation(400), rng.permutation(5)
+    items, sources = rng.permutation(400), rng.permutation(4)
     plain = LabelModel(3).fit(votes).predict_proba(votes)
     shuffled = LabelModel(3).fit(votes[items][:, sources]).predict_proba(votes[items][:, sources])
     np.testing.assert_allclose(shuffled, plain[items], atol=2e-4)
 
 
 def test_permuting_classes_permutes_the_answer() -> None:
-    votes, _ = simulate(400, [0.6, 0.7, 0.8, 0.75, 0.65], 3, coverage=0.7)
+    votes, _ = simulate(400, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.7)
     renamed = np.array([2, 0, 1, ABSTAIN])
     plain = LabelModel(3).fit(votes).predict_proba(votes)
     shuffled = LabelModel(3).fit(renamed[votes]).predict_proba(renamed[votes])
@@ -172,9 +172,9 @@ def test_permuting_classes_permutes_the_answer() -> None:
 
 
 def test_dense_and_sparse_votes_give_the_same_labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    votes, _ = simulate(300, [0.6, 0.7, 0.8, 0.75, 0.65, 0.7], 3, coverage=0.3)
+    votes, _ = simulate(300, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.5)
     rows, columns = np.nonzero(votes >= 0)
-    triples = Votes.from_triples(rows, columns, votes[rows, columns], n_classes=3, n_items=300, n_sources=6)
+    triples = Votes.from_triples(rows, columns, votes[rows, columns], n_classes=3, n_items=300, n_sources=4)
     dense = LabelModel(3).fit(votes).predict_proba(votes)
     monkeypatch.setattr("weaklabel.model.layout.choice.is_dense", lambda *_: False)
     monkeypatch.setattr("weaklabel.model.prediction.is_dense", lambda *_: False)
@@ -182,7 +182,7 @@ def test_dense_and_sparse_votes_give_the_same_labels(monkeypatch: pytest.MonkeyP
 
 
 def test_rows_without_votes_are_uniform() -> None:
-    votes, _ = simulate(300, [0.8, 0.8, 0.8], 3, balance=[0.6, 0.3, 0.1])
+    votes, _ = simulate(300, [0.8, 0.8, 0.8, 0.8], 3, balance=[0.6, 0.3, 0.1])
     votes[::7] = ABSTAIN
     p = LabelModel(3).fit(votes).predict_proba(votes)
     np.testing.assert_allclose(p[::7], 1 / 3, rtol=1e-6)
@@ -192,7 +192,7 @@ ODD = {
     "one source": (np.array([[0], [1], [1]]), 2),
     "two sources": (np.array([[0, 1], [1, 1], [1, -1]]), 2),
     "one item": (np.array([[0, 1, 1]]), 2),
-    "one class seen": (np.array([[1, 1], [1, -1], [1, 1]]), 3),
+    "one class seen": (np.array([[1, 1, 1, 1], [1, -1, -1, 1], [1, 1, 1, -1]]), 3),
     "all abstain": (np.full((4, 3), -1), 2),
     "constant sources": (np.tile([0, 1, 1, 0], (50, 1)), 2),
     "no items": (np.empty((0, 3), int), 2),
@@ -220,7 +220,9 @@ def test_odd_but_legal_input(name: str) -> None:
     assert np.isfinite(model.class_balance).all()
     assert np.isfinite(model.objective).all()
     again = LabelModel.from_bytes(model.to_bytes())
-    assert np.array_equal(again.predict_proba(votes), p)
+    soft, labels = again.label(votes)
+    assert np.array_equal(soft, p)
+    assert np.array_equal(labels, called)
 
 
 def test_ties_are_called_by_the_policy() -> None:
@@ -256,11 +258,12 @@ def test_columns_of_a_frame_are_matched_by_name() -> None:
 
 def test_saved_and_loaded_models_give_the_same_bits(tmp_path: Path) -> None:
     votes, _ = simulate(500, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.6)
-    votes = np.concatenate([votes, votes[:, :1]], axis=1)  # a copy, so that there are scores to keep
+    votes = np.concatenate([votes, np.repeat(votes[:, :1], 5, axis=1)], axis=1)  # so that there are scores to keep
     model = LabelModel(classes=["a", "b", "c"], seed=5).fit(votes)
     model.save(tmp_path / "model.npz")
     again = LabelModel.load(tmp_path / "model.npz")
     assert np.array_equal(again.predict_proba(votes), model.predict_proba(votes))
+    assert np.array_equal(again.label(votes)[0], model.predict_proba(votes))
     assert (again.classes, again.seed, again.n_iter) == (model.classes, 5, model.n_iter)
     assert again.source_names == model.source_names
     assert again.warnings == model.warnings
@@ -403,13 +406,13 @@ def test_majority_vote_shares_ties() -> None:
     assert MajorityVote(3).predict([[0, 1, 1], [2, 0, -1]]).tolist() == [1, ABSTAIN]
 
 
-@pytest.mark.parametrize("coverage", [0.7, 0.02], ids=["dense", "mostly silent"])
+@pytest.mark.parametrize(("coverage", "n_sources"), [(0.7, 4), (0.02, 40)], ids=["dense", "mostly silent"])
 @pytest.mark.parametrize("as_triples", [False, True])
-def test_soft_labels_are_the_callers_own(coverage: float, as_triples: bool) -> None:
-    matrix, _ = simulate(500, [0.7] * 40, 3, coverage=coverage)
+def test_soft_labels_are_the_callers_own(coverage: float, n_sources: int, as_triples: bool) -> None:
+    matrix, _ = simulate(256, [0.7] * n_sources, 3, coverage=coverage)
     votes = Votes.from_dense(matrix, 3)
     if as_triples:
         rows, columns = np.nonzero(matrix >= 0)
-        votes = Votes.from_triples(rows, columns, matrix[rows, columns], n_classes=3, n_items=500, n_sources=40)
+        votes = Votes.from_triples(rows, columns, matrix[rows, columns], n_classes=3, n_items=256, n_sources=n_sources)
     soft = LabelModel(3).fit(votes).predict_proba(votes)
     soft[0] = 1 / 3

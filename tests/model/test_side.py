@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.labels.groups import group_prior
 from weaklabel.model.labels.information import RowInformation
 from weaklabel.model.layout.choice import lay_out
-from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import Profile, RowVotes
@@ -76,14 +77,14 @@ def test_a_belief_stands_in_place_of_the_class_balance() -> None:
     expected /= expected.sum(1, keepdims=True)
 
     n_rows = bucket(4)
-    items = jnp.zeros(n_rows).at[:4].set(1.0)
+    items = to_device(np.ones(4, np.float32), n_rows)
     information = RowInformation.of(read_items(votes, gold=gold, gold_error=0.2, prior=belief), n_rows)
     assert information is not None
     rows = information.attach(build_rows(RowVotes(lay_out(votes)), items, 2, K, 0.5), items, 0.0)
-    log_balance, matrices = jnp.log(jnp.asarray(balance, jnp.float32)), jnp.asarray(confusion, jnp.float32)
-    labels = ClassPrior(log_balance, jnp.asarray(balance, jnp.float32))
-    params = Params(ConfusionMatrices(matrices, jnp.log(matrices)), labels)
-    np.testing.assert_allclose(e_step(rows, params).responsibilities[:4], expected, atol=1e-5)
+    labels = ClassPrior(single(np.log(balance)), single(balance))
+    params = Params(ConfusionMatrices(single(confusion), single(np.log(confusion))), labels)
+    found = np.asarray(jax.jit(e_step)(rows, params).responsibilities)
+    np.testing.assert_allclose(found[:4], expected, atol=1e-5)
 
 
 def test_no_belief_is_none() -> None:

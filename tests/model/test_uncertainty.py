@@ -37,7 +37,7 @@ def some_gold(truth: NDArray[np.int64], per_class: int, seed: int) -> NDArray[np
 
 @pytest.mark.slow
 def test_accuracy_intervals_cover_the_truth() -> None:
-    families = [(10, 2, 0.5, 1000), (5, 2, 1.0, 1000), (10, 4, 0.5, 1000), (20, 3, 0.3, 800)]
+    families = [(5, 2, 0.7, 1000), (5, 2, 1.0, 1000), (10, 4, 0.5, 1000), (10, 4, 0.3, 1000)]
     covered = []
     for n_sources, n_classes, coverage, n_items in families:
         for seed in range(12):
@@ -113,9 +113,9 @@ def test_five_gold_labels_a_class_calibrate_soft_labels() -> None:
 
 
 def test_gold_everywhere_gives_the_empirical_accuracies() -> None:
-    votes, truth = simulate(2000, [0.6, 0.7, 0.9], 3, seed=1, coverage=0.8)
+    votes, truth = simulate(250, [0.6, 0.7, 0.9, 0.65], 3, seed=1, coverage=0.8)
     model = LabelModel(3).fit(votes, gold=truth)
-    empirical = [(votes[votes[:, m] >= 0, m] == truth[votes[:, m] >= 0]).mean() for m in range(3)]
+    empirical = [(votes[votes[:, m] >= 0, m] == truth[votes[:, m] >= 0]).mean() for m in range(4)]
     np.testing.assert_allclose(model.source_accuracy, empirical, atol=1e-5)
 
 
@@ -168,7 +168,7 @@ def kinds(model: LabelModel) -> set[str]:
 
 
 def test_a_good_fit_has_no_findings() -> None:
-    votes, _ = simulate(3000, [0.7, 0.75, 0.8, 0.72, 0.78, 0.7], 2, seed=0, coverage=0.9)
+    votes, _ = simulate(3000, [0.7, 0.75, 0.8, 0.72, 0.78, 0.7], 2, seed=0)
     model = LabelModel(2).fit(votes)
     assert kinds(model) == set()
     assert model.warnings == ()
@@ -207,7 +207,7 @@ def test_votes_that_nobody_checks_are_called_by_majority_and_it_is_said() -> Non
     assert model.diagnostics.risk == 0
     assert "majority_vote" in kinds(model)
     assert np.array_equal(model.predict(votes), MajorityVote(2).predict(votes))
-    checked, _ = simulate(3000, [0.7, 0.75, 0.8, 0.72, 0.78, 0.7], 2, seed=0, coverage=0.9)
+    checked, _ = simulate(3000, [0.7, 0.75, 0.8, 0.72, 0.78, 0.7], 2, seed=0)
     assert LabelModel(2).fit(checked).diagnostics.risk == pytest.approx(0.03)
 
 

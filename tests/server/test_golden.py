@@ -85,11 +85,10 @@ def check_unfinished_upload_is_taken_up(client: Client, writer: dict[str, Any]) 
 
 def check_side_data_can_be_named(client: Client) -> None:
     kept = {one.kind: one for one in client.list_side_data("side")}
-    model = client.fit("side", gold=kept["gold"], groups=kept["groups"]).result()
+    model = client.fit("side", gold=kept["gold"], groups=kept["groups"], bags=kept["bags"]).result()
     assert sorted(model.group_balance) == ["0", "1"]
     assert client.soft_labels("side").shape == (150, 3)
-    bagged = client.fit("side", bags=kept["bags"]).result()
-    assert client.get_model("side").name == bagged.name
+    assert client.get_model("side").name == model.name
 
 
 def check_votes_can_be_replaced(client: Client, expected: dict[str, Any]) -> None:

@@ -123,14 +123,14 @@ def test_drains_on_sigterm(start: Any, harness: Any, simulated: Any, monkeypatch
 
 
 def test_new_calls_are_answered_while_load_balancers_take_notice(start: Any, monkeypatch: Any) -> None:
-    monkeypatch.setenv("WEAKLABEL_DRAIN_SECONDS", "3")
+    monkeypatch.setenv("WEAKLABEL_DRAIN_SECONDS", "2")
     server = start()
     health: Any = health_pb2_grpc.HealthStub(server.channel)
     statuses = health.Watch(health_pb2.HealthCheckRequest())
     next(one for one in statuses if one.status == health_pb2.HealthCheckResponse.SERVING)
     server.process.process.send_signal(signal.SIGTERM)
     assert next(statuses).status == health_pb2.HealthCheckResponse.NOT_SERVING
-    end = time.monotonic() + 1
+    end = time.monotonic() + 0.5
     while time.monotonic() < end:
         server.create_project()
         time.sleep(0.05)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array
@@ -17,7 +16,7 @@ from weaklabel.model.em.subsample import CHUNK_ROWS
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
 from weaklabel.model.numerics.devices import at_once, over_rows
-from weaklabel.model.numerics.padding import bucket, padded, to_device
+from weaklabel.model.numerics.padding import bucket, padded, single, to_device
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import RowVotes
@@ -97,7 +96,7 @@ def _predict_votes(
     room = None
     if n_rows < votes.n_items and by_votes:
         room = Room(n_rows, bucket(int(SPARE * n_rows * votes.n_votes / votes.n_items)))
-    of_sources = jnp.asarray(copies.toarray(), jnp.float32) if copies.nnz and not by_votes else None
+    of_sources = single(copies.toarray()) if copies.nnz and not by_votes else None
 
     def read_rows(start: int) -> Array:
         rows = slice(start, start + n_rows)

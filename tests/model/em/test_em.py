@@ -16,7 +16,7 @@ from weaklabel.model.em.loop import run, start
 from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
-from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Params, State
 from weaklabel.model.preparation.prepare import Prepared, prepare
 from weaklabel.model.preparation.rows import build_rows
@@ -60,15 +60,20 @@ def of_items(unique: UniqueRows, rows: Any, matrix: NDArray[Any]) -> NDArray[Any
     return values
 
 
-def started(prepared: Prepared, settings: Settings, max_iter: int) -> State:
+MAX_ITER = 60
+"""Of all fits: the length of a trace is a shape, and each shape a program to compile."""
+expectation = jax.jit(e_step)
+
+
+def started(prepared: Prepared, settings: Settings) -> State:
     kinds = {"source_model": prepared.source_model, "label_space": prepared.label_space}
-    state: State = start(prepared.rows, prepared.profile, settings, **kinds, max_iter=max_iter)
+    state: State = start(prepared.rows, prepared.profile, settings, **kinds, max_iter=MAX_ITER)
     return state
 
 
 def fitted(matrix: NDArray[Any], n_classes: int, settings: Settings, n_iter: int) -> tuple[Prepared, State]:
     prepared = prepare(deduplicate(Votes.from_dense(matrix, n_classes)), settings, ClassPrior)
-    state = started(prepared, settings, n_iter)
+    state = started(prepared, settings)
     limits = jnp.int32(n_iter), jnp.float32(1e-6)
     return prepared, run(prepared.rows, prepared.profile, state, settings, *limits)
 
@@ -77,10 +82,9 @@ def random_params(n_sources: int, n_classes: int, seed: int) -> Params:
     rng = np.random.default_rng(seed)
     confusion = rng.dirichlet(np.ones(n_classes), (n_sources, n_classes))  # [M, true class, vote]
     balance = rng.dirichlet(np.ones(n_classes))
-    evidence = jnp.asarray(np.log(confusion).transpose(0, 2, 1), jnp.float32)
-    log_balance = jnp.asarray(np.log(balance), jnp.float32)
-    labels = ClassPrior(log_balance, jnp.asarray(balance, jnp.float32))
-    return Params(ConfusionMatrices(jnp.exp(evidence), evidence), labels)
+    evidence = single(np.log(confusion).transpose(0, 2, 1))
+    labels = ClassPrior(single(np.log(balance)), single(balance))
+    return Params(ConfusionMatrices(single(np.exp(evidence)), evidence), labels)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -116,20 +120,22 @@ def test_e_step_and_counts_equal_the_sum_over_all_labelings(n_classes: int) -> N
     items = to_device(unique.weight, bucket(unique.votes.n_items))
     assert unique.votes.n_items < 5
     rows = build_rows(RowVotes(lay_out(unique.votes)), items, 3, n_classes, PLAIN.share_prior_mass)
-    expected = e_step(rows, params)
+    expected = expectation(rows, params)
     covered = (matrix >= 0).any(1)
     found = of_items(unique, expected.responsibilities, matrix)
     np.testing.assert_allclose(found[covered], posterior[covered], atol=1e-5)
-    weighted = rows.weight[:, None] * expected.responsibilities
-    np.testing.assert_allclose(rows.votes.layout.counts(weighted, 3, n_classes), counts, atol=1e-4)
+    weight = np.asarray(rows.weight)
+    weighted = weight[:, None] * np.asarray(expected.responsibilities)
+    counted = jax.jit(lambda layout, weighted: layout.counts(weighted, 3, n_classes))(rows.votes.layout, weighted)
+    np.testing.assert_allclose(counted, counts, atol=1e-4)
     log_evidence = logsumexp(weights) - sum(logsumexp(log_balance) for row in matrix if not (row >= 0).any())
-    np.testing.assert_allclose(float(rows.weight @ expected.log_marginal), log_evidence, rtol=1e-4)
+    np.testing.assert_allclose(weight @ np.asarray(expected.log_marginal), log_evidence, rtol=1e-4)
 
 
 def generative(prepared: Prepared) -> Prepared:
     """With all votes read as P(vote | class)."""
     profile = prepared.profile
-    return prepared._replace(profile=profile._replace(unipolarity=jnp.zeros_like(profile.unipolarity)))
+    return prepared._replace(profile=profile._replace(unipolarity=single(np.zeros(profile.unipolarity.shape))))
 
 
 def dawid_skene(matrix: NDArray[Any], n_classes: int, n_iter: int) -> tuple[NDArray[Any], list[float]]:
@@ -147,28 +153,28 @@ def dawid_skene(matrix: NDArray[Any], n_classes: int, n_iter: int) -> tuple[NDAr
     return q, trace
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("n_classes", [2, 3])
 def test_without_priors_em_is_dawid_skene(n_classes: int) -> None:
-    matrix, _ = sample(400, 6, n_classes, seed=7, coverage=1.0)
+    matrix, _ = sample(400, 5, n_classes, seed=7, coverage=1.0)
     expected, trace = dawid_skene(matrix, n_classes, 15)
     unique = deduplicate(Votes.from_dense(matrix, n_classes))
     prepared = generative(prepare(unique, PLAIN, ClassPrior))
-    state = started(prepared, PLAIN, 15)
+    state = started(prepared, PLAIN)
     state = run(prepared.rows, prepared.profile, state, PLAIN, jnp.int32(15), jnp.float32(0))
     found = of_items(unique, state.watched, matrix)
     np.testing.assert_allclose(found, expected, atol=2e-3)
-    np.testing.assert_allclose(np.asarray(state.objective), trace, atol=2e-4)
+    np.testing.assert_allclose(np.asarray(state.objective)[:15], trace, atol=2e-4)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("share_weight", [0.0, 0.25], ids=["likelihood", "shares"])
 def test_the_objective_never_falls(seed: int, share_weight: float) -> None:
-    matrix, _ = sample(300, 8, 3, seed=seed)
+    matrix, _ = sample(250, 5, 3, seed=seed)
     settings = PLAIN._replace(share_weight_generative=share_weight)
     prepared = generative(prepare(deduplicate(Votes.from_dense(matrix, 3)), settings, ClassPrior))
-    state = started(prepared, settings, 40)
+    state = started(prepared, settings)
     state = run(prepared.rows, prepared.profile, state, settings, jnp.int32(40), jnp.float32(0))
-    trace = np.asarray(state.objective)
+    trace = np.asarray(state.objective)[:40]
     assert np.isfinite(trace).all()
     assert trace[-1] > trace[0]
     assert (np.diff(trace) >= -2e-6).all()  # float32 noise of a mean over the rows
@@ -178,7 +184,7 @@ def test_going_on_gives_the_same_bits_as_one_go() -> None:
     matrix, _ = sample(200, 5, 3)
     settings = Settings()
     prepared, whole = fitted(matrix, 3, settings, 30)
-    state = started(prepared, settings, 30)
+    state = started(prepared, settings)
     for stop_at in (1, 2, 7, 30):
         state = run(prepared.rows, prepared.profile, state, settings, jnp.int32(stop_at), jnp.float32(1e-6))
     assert all(
@@ -190,16 +196,16 @@ def test_going_on_gives_the_same_bits_as_one_go() -> None:
 def test_responsibilities_match_the_parameters() -> None:
     matrix, _ = sample(200, 5, 3)
     prepared, state = fitted(matrix, 3, Settings(), 9)
-    again = e_step(prepared.rows, state.params).responsibilities
+    again = expectation(prepared.rows, state.params).responsibilities
     np.testing.assert_allclose(again, state.watched, atol=1e-6)
 
 
 def test_jit_changes_nothing() -> None:
-    matrix, _ = sample(20, 4, 3)
+    matrix, _ = sample(200, 5, 3)
     prepared, compiled = fitted(matrix, 3, Settings(), 2)
     limits = jnp.int32(2), jnp.float32(1e-6)
     with jax.disable_jit():
-        plain = run(prepared.rows, prepared.profile, started(prepared, Settings(), 2), Settings(), *limits)
+        plain = run(prepared.rows, prepared.profile, started(prepared, Settings()), Settings(), *limits)
     np.testing.assert_allclose(plain.watched, compiled.watched, atol=1e-5)
 
 
@@ -265,6 +271,8 @@ def test_many_classes_take_one_accuracy_a_source(monkeypatch: pytest.MonkeyPatch
     assert (found == truth).mean() > (votes.argmax(1) == truth).mean()
     # The evidence of one coin in closed form: log a / ((1 - a) / (K - 1)).
     accuracy = np.asarray(sources.accuracy, float)
-    np.testing.assert_allclose(sources.log_likelihoods[:, 0], np.log(accuracy / ((1 - accuracy) / 3)), rtol=1e-4)
-    weighted = rows.weight[:, None] * state.watched
+    np.testing.assert_allclose(
+        np.asarray(sources.log_likelihoods)[:, 0], np.log(accuracy / ((1 - accuracy) / 3)), rtol=1e-4
+    )
+    weighted = np.asarray(rows.weight)[:, None] * np.asarray(state.watched)
     assert float(weighted.sum()) == pytest.approx((matrix >= 0).any(1).sum(), rel=1e-5)

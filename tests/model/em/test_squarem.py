@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from weaklabel.model import LabelModel
 from weaklabel.model.em import estimate
@@ -23,7 +24,7 @@ from weaklabel.votes import Votes
 
 
 def counts_at(point: NDArray[np.float64]) -> Statistics:
-    counts, totals = jnp.asarray(point.reshape(2, 3, 3), jnp.float32), jnp.asarray(point[:3], jnp.float32)
+    counts, totals = (jax.device_put(part.astype(np.float32)) for part in (point.reshape(2, 3, 3), point[:3]))
     return Statistics(counts, ClassStatistics(totals))
 
 
@@ -31,7 +32,7 @@ def test_a_sequence_that_shrinks_by_one_rate_is_ended_in_one_step() -> None:
     rng = np.random.default_rng(0)
     end, away = rng.uniform(5, 9, 18), rng.normal(size=18)
     first, second, third = (counts_at(end + away * 0.8**n) for n in (3, 4, 5))
-    found = extrapolated((first, second), third)
+    found = jax.jit(extrapolated)((first, second), third)
     np.testing.assert_allclose(found.sources, end.reshape(2, 3, 3), atol=1e-3)
     np.testing.assert_allclose(found.labels.totals, end[:3], atol=1e-3)
 
@@ -41,12 +42,13 @@ def test_steps_are_bounded_and_counts_stay_counts() -> None:
     end, away = rng.uniform(5, 9, 18), rng.normal(size=18)
     first, second, third = (counts_at(end + away * 0.99**n) for n in (0, 1, 2))
     moved, step = (
-        np.asarray(other.sources - first.sources) for other in (extrapolated((first, second), third), second)
+        np.asarray(other.sources) - np.asarray(first.sources)
+        for other in (jax.jit(extrapolated)((first, second), third), second)
     )
     # Nearly straight on: 2 LONGEST steps, less what they bend.
     np.testing.assert_allclose(moved, (2 * LONGEST - 0.01 * LONGEST**2) * step, atol=1e-4)
     lower = counts_at(np.full(18, 1.0)), counts_at(np.full(18, 0.5))
-    assert float(extrapolated(lower, counts_at(np.full(18, 0.05))).sources.min()) == 0
+    assert np.min(jax.jit(extrapolated)(lower, counts_at(np.full(18, 0.05))).sources) == 0
 
 
 def matrix_of(n_items: int, n_sources: int, n_classes: int, seed: int = 3) -> NDArray[np.int64]:
@@ -65,14 +67,17 @@ def fits(n_iter: int, *, longer_steps: bool, n_sources: int = 6, n_classes: int 
     rows, profile = prepared.rows, prepared.profile
     state = start(rows, profile, settings, source_model=ConfusionMatrices, label_space=ClassPrior, max_iter=400)
     if longer_steps:
-        counted = statistics(rows, rows.share_prior, state.params)
-        trail = tuple(jax.tree.map(jnp.zeros_like, counted) for _ in range(2))
+        counted = jax.eval_shape(statistics, rows, rows.share_prior, state.params)
+        trail = tuple(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), counted) for _ in range(2))
         state = state._replace(trail=trail)
     return rows, run(rows, profile, state, settings, jnp.int32(n_iter), jnp.float32(0))
 
 
 def distance(one: State, other: State) -> float:
-    return float(jnp.abs(one.watched - other.watched).max())
+    return float(np.abs(np.asarray(one.watched) - np.asarray(other.watched)).max())
+
+
+evidence = jax.jit(lambda rows, sources: rows.votes.layout.evidence(sources.log_likelihoods))
 
 
 def test_longer_steps_come_to_rest_where_em_does_and_earlier() -> None:
@@ -83,7 +88,7 @@ def test_longer_steps_come_to_rest_where_em_does_and_earlier() -> None:
     assert distance(fits(120, longer_steps=True)[1], rest) < 1e-3
 
 
-@pytest.mark.parametrize(("n_sources", "n_classes"), [(6, 8), (3, 20), (5, 30)])
+@pytest.mark.parametrize(("n_sources", "n_classes"), [(6, 8), (3, 20)])
 def test_no_longer_step_lowers_the_objective(n_sources: int, n_classes: int) -> None:
     _, state = fits(60, longer_steps=True, n_sources=n_sources, n_classes=n_classes)
     objective = np.asarray(state.objective)[:60]
@@ -101,11 +106,12 @@ def test_parameters_and_responsibilities_belong_together(n_iter: int) -> None:
     rows, state = fits(n_iter, longer_steps=True)
     sources, labels = state.params
     assert isinstance(sources, ConfusionMatrices)
-    log_joint = labels.log_prior[None] + rows.votes.layout.evidence(sources.log_likelihoods)
-    model = jnp.exp(log_joint - jax.scipy.special.logsumexp(log_joint, axis=1, keepdims=True))
-    weight = rows.share_weight[:, None]
-    np.testing.assert_allclose(state.watched, (1 - weight) * model + weight * rows.share_prior, atol=1e-5)
-    np.testing.assert_allclose(jnp.exp(sources.log_likelihoods).sum(1), 1, atol=1e-4)  # sources are read generatively
+    log_joint = np.asarray(labels.log_prior)[None] + np.asarray(evidence(rows, sources))
+    model = softmax(log_joint, axis=1)
+    weight, prior = np.asarray(rows.share_weight)[:, None], np.asarray(rows.share_prior)
+    np.testing.assert_allclose(state.watched, (1 - weight) * model + weight * prior, atol=1e-5)
+    spread = np.exp(np.asarray(sources.log_likelihoods)).sum(1)
+    np.testing.assert_allclose(spread, 1, atol=1e-4)  # sources are read generatively
 
 
 def test_watching_longer_steps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ from weaklabel.model.settings import Settings
 from weaklabel.model.sources.confusion import ConfusionMatrices
 
 N_ITEMS, N_SOURCES = 700, 9
+MANY = 70
+"""Classes: more than are packed, so that only votes given are laid out."""
 
 
 def triples_of(n_classes: int, n_items: int = N_ITEMS) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -49,7 +51,7 @@ def votes_of(n_classes: int, n_items: int = N_ITEMS) -> Votes:
     )
 
 
-@pytest.fixture(params=[3, 30], ids=["few classes", "many classes"])
+@pytest.fixture(params=[3, MANY], ids=["few classes", "many classes"])
 def n_classes(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
@@ -131,7 +133,7 @@ def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, with_gol
 def test_em_starts_from_vote_shares(n_classes: int) -> None:
     votes = votes_of(n_classes)
     prepared = prepared_of(votes)
-    state = started(prepared, 5)
+    state = started(prepared, LabelModel(n_classes).max_iter)
     assert len(state.watched) == 128  # responsibilities of all rows are not kept
     items, sources, labels = triples_of(n_classes)
     tally = np.zeros((N_ITEMS, n_classes))
@@ -176,22 +178,22 @@ def test_a_sparse_fit_is_that_of_the_matrix(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_matrix_of_many_rows_that_is_mostly_silent_is_fitted_by_its_votes() -> None:
-    items, sources, labels = triples_of(70, 3000)
-    matrix = np.full((3000, N_SOURCES), -1)
+    items, sources, labels = triples_of(MANY)
+    matrix = np.full((N_ITEMS, N_SOURCES), -1)
     matrix[items, sources] = labels
-    found = LabelModel(70, sample_rows=1000).fit(matrix)
-    expected = LabelModel(70, sample_rows=None).fit(votes_of(70, 3000))
+    found = LabelModel(MANY, sample_rows=200).fit(matrix)
+    expected = LabelModel(MANY, sample_rows=None).fit(votes_of(MANY))
     np.testing.assert_array_equal(found.predict_proba(matrix), expected.predict_proba(matrix))
 
 
 def test_a_sample_whose_rows_go_by_blocks_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passes over all rows converge to what a fit to all of them finds."""
-    items, sources, labels = triples_of(5, 6000)
-    matrix = np.full((6000, N_SOURCES), -1)
+    items, sources, labels = triples_of(3, 1000)
+    matrix = np.full((1000, N_SOURCES), -1)
     matrix[items, sources] = labels
     monkeypatch.setattr("weaklabel.model.pipeline.MOST_VOTES", 0)
-    found = LabelModel(5, sample_rows=1500).fit(matrix)
-    expected = LabelModel(5, sample_rows=None, tol=1e-5).fit(matrix)
+    found = LabelModel(3, sample_rows=500).fit(matrix)
+    expected = LabelModel(3, sample_rows=None, tol=1e-5).fit(matrix)
     assert found.converged
     soft, of_all = found.predict_proba(matrix), expected.predict_proba(matrix)
     assert np.abs(soft - of_all).sum(1).mean() / 2 < 2e-3
@@ -211,21 +213,16 @@ def test_predictions_in_chunks_are_those_of_all_rows(n_classes: int, monkeypatch
 @pytest.mark.usefixtures("small_blocks")
 def test_em_goes_on_while_rows_that_return_regularly_stay_still() -> None:
     """All watched rows might be of a kind: here every fourth is known."""
-    items, sources, labels = triples_of(30)
-    kept = sources < 3
-    votes = Votes.from_triples(
-        items[kept], sources[kept], labels[kept], n_classes=30, n_items=N_ITEMS, n_sources=N_SOURCES
-    )
-    gold = np.where(np.arange(N_ITEMS) % 4 == 0, np.arange(N_ITEMS) % 30, -1)
-    model = LabelModel(30).fit(votes, gold=gold)
+    gold = np.where(np.arange(N_ITEMS) % 4 == 0, np.arange(N_ITEMS) % MANY, -1)
+    model = LabelModel(MANY).fit(votes_of(MANY), gold=gold)
     assert model.converged
     assert model.n_iter > 3
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_rest_of_rows_that_cannot_move_is_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    votes = votes_of(30)
-    gold = np.where(np.arange(N_ITEMS) % 2 == 0, np.arange(N_ITEMS) % 30, -1)
+    votes = votes_of(MANY)
+    gold = np.where(np.arange(N_ITEMS) % 2 == 0, np.arange(N_ITEMS) % MANY, -1)
     unique = UniqueRows(votes, np.ones(N_ITEMS, np.float32), gold.astype(np.int32))
     prepared = prepare(unique, Settings(), ClassPrior)
     held = np.asarray(prepared.rows.share_weight)
@@ -233,7 +230,7 @@ def test_rest_of_rows_that_cannot_move_is_no_rest(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(statistics_module, "_drawn", lambda *_: jnp.asarray(still))
     same = jnp.asarray(np.tile(held.reshape(-1, 64)[0], len(held) // 64))
     rows = prepared.rows._replace(share_weight=same)
-    state = started(prepared._replace(rows=rows), 9)
+    state = started(prepared._replace(rows=rows), LabelModel(MANY).max_iter)
     state = run(rows, prepared.profile, state, Settings(), jnp.int32(9), jnp.float32(1e-4))
     assert int(state.iteration) == 9
 
@@ -241,13 +238,13 @@ def test_rest_of_rows_that_cannot_move_is_no_rest(monkeypatch: pytest.MonkeyPatc
 def test_sparse_votes_without_a_plain_one() -> None:
     rng = np.random.default_rng(9)
     with pytest.warns(ConvergenceWarning):
-        soft = LabelModel(70, max_iter=2).fit(Votes.from_soft(rng.dirichlet(np.ones(70), (5000, 3))))
+        soft = LabelModel(MANY, max_iter=2).fit(Votes.from_soft(rng.dirichlet(np.ones(MANY), (N_ITEMS, 3))))
     assert np.isfinite(soft.class_balance).all()
-    model = LabelModel(70).fit(votes_of(70))
-    silent = np.full((5000, N_SOURCES), -1)
-    np.testing.assert_allclose(model.predict_proba(silent), 1 / 70, atol=1e-6)
-    silent[4999, 0] = 3
-    assert model.predict_proba(silent)[4999].argmax() == 3
+    model = LabelModel(MANY).fit(votes_of(MANY))
+    silent = np.full((N_ITEMS, N_SOURCES), -1)
+    np.testing.assert_allclose(model.predict_proba(silent), 1 / MANY, atol=1e-6)
+    silent[N_ITEMS - 1, 0] = 3
+    assert model.predict_proba(silent)[N_ITEMS - 1].argmax() == 3
 
 
 def test_votes_are_laid_out_once_and_forgotten_with_them() -> None:

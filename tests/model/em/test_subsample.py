@@ -93,7 +93,7 @@ def test_chunks_are_fitted_as_the_matrix(
     model = LabelModel(n_classes, sample_rows=sample_rows)
     at_once = model.fit(codes)
     expected, proba, n_iter = parameters(at_once), at_once.predict_proba(codes), at_once.n_iter
-    chunks = VoteChunks(np.split(codes, [0, 1, 300, 301, 2000]), n_classes)
+    chunks = VoteChunks(np.split(codes, [0, 1, 200, 201, n_items // 2]), n_classes)
     model.fit(chunks)
     np.testing.assert_allclose(parameters(model), expected, atol=1e-6)
     np.testing.assert_allclose(model.coverage, (codes >= 0).mean(0), atol=1e-6)
@@ -132,8 +132,8 @@ def test_copies_are_found_in_chunks(small_chunks: None) -> None:
 def broken(after: int) -> Any:
     def read() -> Iterator[NDArray[np.int8]]:
         for _ in range(after):
-            yield simulate(300, 12)
-        yield np.full((1, 12), 7, np.int8)
+            yield simulate(300, 6)
+        yield np.full((1, 6), 7, np.int8)
 
     return read
 
@@ -141,7 +141,7 @@ def broken(after: int) -> Any:
 def test_a_wrong_chunk_ends_a_fit_and_leaves_the_model_as_it_was() -> None:
     with pytest.raises(InvalidVotesError, match=r"chunk 2: row 0, column 0 .*label 7"):
         LabelModel(2).fit(VoteChunks(broken(2), 2))
-    model = LabelModel(2).fit(simulate(300, 12))
+    model = LabelModel(2).fit(simulate(3000, 6))
     before = parameters(model)
     with pytest.raises(InvalidVotesError, match="chunk 1"):
         model.fit(VoteChunks(broken(1), 2))

@@ -1,5 +1,6 @@
 """The end model and its guard: against scikit-learn, enumeration and simulation; noise must change nothing."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -128,10 +129,10 @@ def test_items_without_weight_are_predicted_and_not_learned_from() -> None:
 
 
 def test_a_weight_counts_like_copies_of_the_item() -> None:
-    features, truth = problem(600, 4, 2, signal=0.5)
+    features, truth = problem(600, 4, 3, signal=0.5)
     weight = np.where(np.arange(600) < 100, 4, 1).astype(np.float32)
     repeated = np.repeat(np.arange(600), weight.astype(int))
-    evidence = known(truth, 2)
+    evidence = known(truth, 3)
     settings = ClassifierSettings(weight_decays=(1.0,), steps=2000, batch_rows=512)
     weighted = cross_fit(features, evidence, weight, settings, seed=0).classifier
     copied = cross_fit(
@@ -156,12 +157,12 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 
 def test_sizes_alike_share_one_compilation(caplog: pytest.LogCaptureFixture) -> None:
-    features, truth = problem(1020, 30, 3)
+    features, truth = problem(1020, 8, 3)
     evidence, weight = known(truth, 3), np.ones(1020, np.float32)
     cross_fit(features, evidence, weight, ClassifierSettings(), seed=0)
     jax.config.update("jax_log_compiles", True)
     try:
-        cross_fit(features[:990, :27], evidence[:990], weight[:990], ClassifierSettings(), seed=0)
+        cross_fit(features[:990, :7], evidence[:990], weight[:990], ClassifierSettings(), seed=0)
     finally:
         jax.config.update("jax_log_compiles", False)
     assert not [record for record in caplog.records if "_train" in record.getMessage()]
@@ -240,7 +241,7 @@ def test_useless_features_change_little(kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     evidence = sources(truth, 3, [0.6, 0.75, 0.7], seed)
     useless: Any = {
-        "noise": rng.normal(size=(800, 20)).astype(np.float32),
+        "noise": rng.normal(size=(800, 16)).astype(np.float32),
         "permuted": features[rng.permutation(800)],
         "sparse": sp.csr_array(sp.random_array((800, 300), density=0.05, rng=rng, dtype=np.float32)),
         "wide": rng.normal(size=(800, 1000)).astype(np.float32),
@@ -253,7 +254,7 @@ def test_useless_features_change_little(kind: str, seed: int) -> None:
 
 
 def test_features_that_tell_of_the_class_sharpen_labels_and_stay_calibrated() -> None:
-    features, truth = problem(3000, 10, 3, signal=0.35)
+    features, truth = problem(2000, 10, 3, signal=0.35)
     evidence = sources(truth, 3, [0.6, 0.65], 1)
     fitted = fit(features, evidence)
     assert fitted.model.strength > 0.8
@@ -332,8 +333,9 @@ def test_evidence_of_soft_labels_leaves_the_balance_at_their_mean() -> None:
 # ---------------------------------------------------------------------- edges
 
 
-@pytest.mark.parametrize("n_voted", [0, 1, 3])
-@pytest.mark.parametrize("kind", ["dense", "sparse", "empty"])
+@pytest.mark.parametrize(
+    ("kind", "n_voted"), [*itertools.product(["dense", "empty"], [0, 1, 3]), ("sparse", 0), ("sparse", 3)]
+)
 def test_few_or_no_votes_leave_labels_alone(kind: str, n_voted: int) -> None:
     features, truth = problem(12, 4, 3)
     given: Any = {"dense": features, "sparse": sp.csr_array(features), "empty": sp.csr_array((12, 4), dtype=np.float32)}

@@ -76,12 +76,12 @@ def shares_factor(labels: NDArray[Any], shares: Sequence[float], tolerance: floa
 
 SIX = range(6)
 KINDS: list[tuple[str, int, Bags, Callable[[NDArray[Any]], Real]]] = [
-    ("both counts", 2, class_counts([4, 2], SIX), lambda y: where((y == 1).sum(1) == 2)),
+    ("both counts", 2, class_counts([5, 1], SIX), lambda y: where((y == 1).sum(1) == 1)),
     ("all of one class", 2, class_counts([0, 6], SIX), lambda y: where((y == 1).all(1))),
     ("three counts", 3, class_counts([1, 3, 2], SIX), lambda y: where((counts_of(y, 3) == [1, 3, 2]).all(1))),
     ("an absent class", 3, class_counts([3, 0, 3], SIX), lambda y: where((counts_of(y, 3) == [3, 0, 3]).all(1))),
     ("four counts", 4, class_counts([2, 1, 2, 1], SIX), lambda y: where((counts_of(y, 4) == [2, 1, 2, 1]).all(1))),
-    ("one count of three", 3, class_counts([None, 2, None], SIX), lambda y: where((y == 1).sum(1) == 2)),
+    ("one count of three", 3, class_counts([None, 3, None], SIX), lambda y: where((y == 1).sum(1) == 3)),
     ("one count, zero", 4, class_counts([None, None, 0, None], SIX), lambda y: where((y != 2).all(1))),
     (
         "two counts of four",
@@ -135,7 +135,7 @@ def test_posterior_is_that_of_all_labelings(
     np.testing.assert_allclose(log_marginal[6:], logsumexp(log_joint[6:], axis=1), rtol=1e-5)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 7])
+@pytest.mark.parametrize("n_classes", [2, 3, 4])
 def test_pairs_that_differ(n_classes: int) -> None:
     log_joint = np.random.default_rng(2).normal(0, 3, (7, n_classes))
     p, log_marginal = posterior(log_joint, different_label([[5, 1], [0, 3]]))
@@ -146,10 +146,11 @@ def test_pairs_that_differ(n_classes: int) -> None:
 
 
 def test_pairs_that_differ_though_both_seem_sure_of_one_class() -> None:
-    log_joint = np.array([[40.0, 0.0, 1.0], [38.0, 0.0, -1.0]])
+    log_joint = np.zeros((7, 3))
+    log_joint[:2] = [[40.0, 0.0, 1.0], [38.0, 0.0, -1.0]]
     p, _ = posterior(log_joint, different_label([0, 1]))
-    expected, _ = enumerated(log_joint, lambda y: where(y[:, 0] != y[:, 1]))
-    np.testing.assert_allclose(p, expected, rtol=1e-5)
+    expected, _ = enumerated(log_joint[:2], lambda y: where(y[:, 0] != y[:, 1]))
+    np.testing.assert_allclose(p[:2], expected, rtol=1e-5)
 
 
 def test_bags_of_all_kinds_and_sizes_side_by_side() -> None:
@@ -172,7 +173,7 @@ def test_bags_of_all_kinds_and_sizes_side_by_side() -> None:
         np.testing.assert_allclose(log_marginal[items].sum(), total, atol=2e-5)
 
 
-@pytest.mark.parametrize("count", [0, 1, 13, 39, 40])
+@pytest.mark.parametrize("count", [0, 13, 27, 40])
 def test_evidence_of_two_classes_is_the_poisson_binomial(count: int) -> None:
     """Closed form by a discrete Fourier transform (Fernandez and Williams 2010, doi:10.1109/TAES.2010.5461658)."""
     log_odds = np.random.default_rng(4).normal(0, 1.5, 40)
@@ -191,10 +192,11 @@ def test_items_that_are_alike_share_the_count() -> None:
 
 def test_a_class_that_is_known_to_be_there_is_found() -> None:
     """Where all items are very unlike the label, the likeliest by far has it: 1 - prod(1 - p) would round to 0."""
-    log_joint = np.column_stack([np.zeros(5), [-60.0, -90.0, -50.0, -90.0, -70.0]])
+    log_joint = np.zeros((8, 2))
+    log_joint[:5, 1] = [-60.0, -90.0, -50.0, -90.0, -70.0]
     p, log_marginal = posterior(log_joint, at_least_one(1, range(5)))
-    np.testing.assert_allclose(p[:, 1], np.exp([-10.0, -40, 0, -40, -20]), rtol=1e-3)
-    np.testing.assert_allclose(log_marginal.sum(), -50 + np.log1p(np.exp(-10)), rtol=1e-5)
+    np.testing.assert_allclose(p[:5, 1], np.exp([-10.0, -40, 0, -40, -20]), rtol=1e-3)
+    np.testing.assert_allclose(log_marginal[:5].sum(), -50 + np.log1p(np.exp(-10)), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("n_items", "n_classes", "scale"), [(100, 2, 3), (500, 2, 3), (100, 2, 30), (60, 3, 5)])

@@ -1,7 +1,9 @@
 """Each layout is the same linear operator, which is written out here vote by vote."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,9 +39,38 @@ def copies_of(n_sources: int) -> sp.csr_array:
     return sp.csr_array(scores)
 
 
-def below(values: NDArray[np.float32], n_rows: int) -> Array:
-    """Values of rows, and zeros for padding."""
-    found: Array = jnp.zeros((n_rows, *values.shape[1:])).at[: len(values)].set(values)
+class Applied(NamedTuple):
+    """What a layout makes of some values."""
+
+    evidence: Array
+    counts: Array
+    own_evidence: Array
+    own_counts: Array
+    share_totals: Array
+
+
+def applied(
+    layout: Layout,
+    weights: NDArray[np.float32],
+    own: NDArray[np.float32],
+    values: NDArray[np.float32],
+    q: NDArray[np.float32],
+    items: NDArray[np.float32],
+) -> Applied:
+    """All that a layout does, in one program, as fits do it; values of rows have zeros below them for padding."""
+    n_sources, n_symbols = own.shape
+
+    def of(layout: Layout, weights: Array, own: Array, values: Array, q: Array, items: Array) -> Applied:
+        return Applied(
+            evidence=layout.evidence(weights),
+            counts=layout.counts(values, n_sources, n_symbols),
+            own_evidence=layout.own_evidence(own),
+            own_counts=layout.own_counts(q, n_sources),
+            share_totals=layout.share_totals(items, n_sources, n_symbols),
+        )
+
+    of_rows = (padded(part, layout.n_rows) for part in (values, q, items))
+    found: Applied = jax.jit(of)(layout, weights, own, *of_rows)
     return found
 
 
@@ -56,7 +87,10 @@ def gathered(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.Monk
 
 def packed(votes: Votes, copies: sp.csr_array | None, _: pytest.MonkeyPatch) -> Layout:
     assert copies is None, "votes that count in part are not packed"
-    return pack(jnp.asarray(padded(votes.to_codes(), bucket(votes.n_items), -1)), votes.n_classes)
+    return packed_codes(padded(votes.to_codes(), bucket(votes.n_items), -1), votes.n_classes)
+
+
+packed_codes: Callable[..., PackedLayout] = jax.jit(pack, static_argnums=1)
 
 
 def sparse(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.MonkeyPatch) -> Layout:
@@ -66,18 +100,22 @@ def sparse(votes: Votes, copies: sp.csr_array | None, monkeypatch: pytest.Monkey
     return found
 
 
-@pytest.mark.parametrize("n_sources", [6, 6 * UNROLLED + 5])
-@pytest.mark.parametrize("n_classes", [2, 5])
+MANY_SOURCES = 6 * UNROLLED + 5
+"""More words than are looked up in one step."""
+
+
 @pytest.mark.parametrize(
-    ("lay", "with_copies"),
+    ("lay", "with_copies", "n_classes", "n_sources"),
     [
-        (dense, False),
-        (dense, True),
-        (gathered, False),
-        (gathered, True),
-        (packed, False),
-        (sparse, False),
-        (sparse, True),
+        (dense, False, 5, 6),
+        (dense, True, 2, 6),
+        (gathered, False, 2, 6),
+        (gathered, True, 5, 6),
+        (packed, False, 2, 6),
+        (packed, False, 5, 6),
+        (packed, False, 2, MANY_SOURCES),
+        (sparse, False, 5, 6),
+        (sparse, True, 2, 6),
     ],
 )
 def test_layouts_are_the_same_operator(
@@ -97,24 +135,16 @@ def test_layouts_are_the_same_operator(
     items = rng.integers(0, 4, N_ITEMS).astype(np.float32)
 
     one_hot, share = _written_out(votes, copies)
+    found = applied(layout, weights, own, values, q, items)
     np.testing.assert_allclose(
-        layout.evidence(jnp.asarray(weights))[:N_ITEMS], np.einsum("ums,um,msc->uc", one_hot, share, weights), atol=1e-4
+        np.asarray(found.evidence)[:N_ITEMS], np.einsum("ums,um,msc->uc", one_hot, share, weights), atol=1e-4
     )
-    of_items = below(values, layout.n_rows)
+    np.testing.assert_allclose(found.counts, np.einsum("ums,uc->msc", one_hot, values), rtol=1e-4)
     np.testing.assert_allclose(
-        layout.counts(of_items, n_sources, n_classes), np.einsum("ums,uc->msc", one_hot, values), rtol=1e-4
+        np.asarray(found.own_evidence)[:N_ITEMS], np.einsum("ums,um,ms->us", one_hot, share, own), atol=1e-4
     )
-    np.testing.assert_allclose(
-        layout.own_evidence(jnp.asarray(own))[:N_ITEMS], np.einsum("ums,um,ms->us", one_hot, share, own), atol=1e-4
-    )
-    np.testing.assert_allclose(
-        layout.own_counts(below(q, layout.n_rows), n_sources), np.einsum("umk,uk->mk", one_hot, q), rtol=1e-4
-    )
-    np.testing.assert_allclose(
-        layout.share_totals(below(items, layout.n_rows), n_sources, n_classes),
-        np.einsum("ums,um,u->m", one_hot, share, items),
-        rtol=1e-4,
-    )
+    np.testing.assert_allclose(found.own_counts, np.einsum("umk,uk->mk", one_hot, q), rtol=1e-4)
+    np.testing.assert_allclose(found.share_totals, np.einsum("ums,um,u->m", one_hot, share, items), rtol=1e-4)
 
 
 def _written_out(votes: Votes, copies: sp.csr_array | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -130,7 +160,7 @@ def _written_out(votes: Votes, copies: sp.csr_array | None) -> tuple[NDArray[np.
 def test_words_hold_all_votes_and_keep_their_tables_small(n_sources: int, n_symbols: int) -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(-2, n_symbols, (300, n_sources))
-    layout = pack(jnp.asarray(codes), n_symbols)
+    layout = packed_codes(codes, n_symbols)
     assert isinstance(layout, PackedLayout)
     assert layout.words.shape == (300, n_words(n_sources, n_symbols))
     base = n_symbols + 1
@@ -201,9 +231,10 @@ def test_rows_of_any_length_lie_by_their_length() -> None:
     np.testing.assert_array_equal(arrangement.rows[:6], [1, 3, 5, 2, 0, 4])
 
 
-@pytest.mark.parametrize("n_classes", [2, 20])
-@pytest.mark.parametrize(("n_long", "narrow"), [(2, True), (90, False)])
-@pytest.mark.parametrize("with_copies", [False, True])
+@pytest.mark.parametrize(
+    ("n_long", "narrow", "with_copies", "n_classes"),
+    [(2, True, False, 2), (2, True, True, 20), (90, False, True, 2), (90, False, False, 20)],
+)
 def test_rows_of_many_votes_among_short_ones(
     n_long: int, narrow: bool, with_copies: bool, n_classes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,21 +267,17 @@ def test_rows_of_many_votes_among_short_ones(
     weights = rng.normal(size=(700, n_classes, 3)).astype(np.float32)
     own = rng.normal(size=(700, n_classes)).astype(np.float32)
     values, q = rng.random((2000, 3)).astype(np.float32), rng.random((2000, n_classes)).astype(np.float32)
-    np.testing.assert_allclose(
-        layout.evidence(jnp.asarray(weights))[:2000], shared @ weights.reshape(-1, 3), rtol=1e-4, atol=1e-3
-    )
-    counts = layout.counts(below(values, layout.n_rows), 700, n_classes)
-    np.testing.assert_allclose(np.reshape(counts, (-1, 3)), one_hot.T @ values, rtol=1e-4)
+    weight = values[:, 0]
+    found = applied(layout, weights, own, values, q, weight)
+    np.testing.assert_allclose(np.asarray(found.evidence)[:2000], shared @ weights.reshape(-1, 3), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(np.reshape(found.counts, (-1, 3)), one_hot.T @ values, rtol=1e-4)
     expected = np.zeros((2000, n_classes))
     np.add.at(expected, (items, labels), share * own[sources, labels])
-    np.testing.assert_allclose(layout.own_evidence(jnp.asarray(own))[:2000], expected, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(found.own_evidence)[:2000], expected, atol=1e-3)
     right = np.zeros((700, n_classes))
     np.add.at(right, (sources, labels), q[items, labels])
-    np.testing.assert_allclose(layout.own_counts(below(q, layout.n_rows), 700), right, rtol=1e-4)
-    weight = values[:, 0]
-    totals = np.bincount(sources, share * weight[items], 700)
-    found = layout.share_totals(below(weight, layout.n_rows), 700, n_classes)
-    np.testing.assert_allclose(found, totals, rtol=1e-4)
+    np.testing.assert_allclose(found.own_counts, right, rtol=1e-4)
+    np.testing.assert_allclose(found.share_totals, np.bincount(sources, share * weight[items], 700), rtol=1e-4)
 
 
 def test_what_is_mostly_silent_or_of_many_classes_is_laid_out_sparse() -> None:
@@ -265,6 +292,7 @@ def test_a_million_rows_are_summed_without_losing_digits() -> None:
     rng = np.random.default_rng(2)
     codes = (rng.random((2**20, 7)) < 0.01).astype(np.int8)  # so that nearly all rows have the same words
     values = rng.beta(0.05, 2, (2**20, 1)).astype(np.float32)
-    found = np.asarray(pack(jnp.asarray(codes), 2).counts(jnp.asarray(values), 7, 2))[:, :, 0]
+    counts = jax.jit(lambda codes, values: pack(codes, 2).counts(values, 7, 2))(codes, values)
+    found = np.asarray(counts)[:, :, 0]
     exact = np.stack([(codes == k).T.astype(float) @ values[:, 0].astype(float) for k in range(2)], axis=1)
     np.testing.assert_allclose(found, exact, rtol=2e-5)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from weaklabel import LabelModel, Votes
 from weaklabel.model.layout import slots
+from weaklabel.model.numerics.padding import single
 from weaklabel.model.report.agreement import of_tally, of_votes
 
 N_ROWS = 400
@@ -52,8 +53,7 @@ def test_votes_on_the_host(n_classes: int) -> None:
 def test_votes_on_the_device(n_classes: int) -> None:
     votes, weight, soft = rows_of(n_classes)
     tally = (votes[:, :, None] == np.arange(n_classes)).sum(1).astype(np.float32)
-    on_device = (jnp.asarray(value, jnp.float32) for value in (tally, soft, weight, tally.sum(1)))
-    found = of_tally(*on_device)
+    found = jax.jit(of_tally)(*(single(value) for value in (tally, soft, weight, tally.sum(1))))
     for one, expected in zip(tuple(found), by_enumeration(votes, weight, soft.argmax(1), n_classes), strict=True):
         np.testing.assert_allclose(np.asarray(one), expected, rtol=1e-5)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from weaklabel.model.labels.information import RowInformation
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.layout.sparse import SparseLayout
-from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows, mark_gold
 from weaklabel.model.records import Rows, RowVotes, SetSymbols, Statistics
@@ -124,18 +123,21 @@ def random_confusion(n_sources: int, n_classes: int, seed: int = 0) -> Real:
     return np.asarray(0.5 * mixed + 0.5 * np.eye(n_classes))
 
 
+jitted_set_log_likelihood = jax.jit(set_log_likelihood)
+
+
 def params_of(confusion: Real, votes: Votes, log_prior: Real, group_shift: Any = None) -> Params:
     """Parameters as in the first M-step that has seen no set yet: the confusion matrix speaks."""
     (n_sources, n_classes), sets = confusion.shape[:2], set_symbols(votes)
-    matrices = jnp.asarray(confusion, jnp.float32)
+    matrices = single(confusion)
     assert sets is not None
-    nothing = jnp.zeros((n_sources, len(sets.members), n_classes))
-    totals, unipolarity = jnp.ones((n_sources, n_classes)), jnp.zeros(n_sources)
-    of_sets = set_log_likelihood(nothing, matrices, totals, jnp.zeros(n_classes), unipolarity, sets, 8.0)
-    log_likelihoods = jnp.concatenate([jnp.log(matrices), of_sets], axis=1)
-    prior = jnp.asarray(log_prior, jnp.float32)
-    of_groups = None if group_shift is None else jnp.zeros_like(group_shift)
-    labels = ClassPrior(prior, jnp.exp(prior), of_groups, group_shift)
+    nothing = np.zeros((n_sources, len(sets.members), n_classes), np.float32)
+    totals, unipolarity = np.ones((n_sources, n_classes), np.float32), np.zeros(n_sources, np.float32)
+    balance = np.zeros(n_classes, np.float32)
+    of_sets = jitted_set_log_likelihood(nothing, matrices, totals, balance, unipolarity, sets, 8.0)
+    log_likelihoods = single(np.concatenate([np.log(confusion), of_sets], axis=1))
+    of_groups = None if group_shift is None else single(np.zeros(group_shift.shape))
+    labels = ClassPrior(single(log_prior), single(np.exp(log_prior)), of_groups, group_shift)
     return Params(ConfusionMatrices(matrices, log_likelihoods), labels)
 
 
@@ -182,24 +184,25 @@ def test_e_step_counts_and_evidence_equal_the_sums_over_labels_and_votes_in_mind
     n_rows = bucket(len(cells))
     items = to_device(np.ones(len(cells), np.float32), n_rows)
     known_of_rows = RowInformation(
-        offset=jnp.zeros((n_rows, n_classes)).at[: len(cells)].set(jnp.asarray(offset)),
+        offset=to_device(offset, n_rows),
         group=to_device(group.astype(np.int32), n_rows),
     )
-    rows = mark_gold(rows_of(votes), items, to_device(gold, n_rows, -1), jnp.ones(n_classes))
+    rows = mark_gold(rows_of(votes), items, to_device(gold, n_rows, -1), single(np.ones(n_classes)))
     rows = known_of_rows.attach(rows, items, 0.0)
-    params = params_of(confusion, votes, log_prior, jnp.asarray(shift))
+    params = params_of(confusion, votes, log_prior, single(shift))
     expected, counted = step(rows, params)
 
     covered = np.arange(5)  # the last item has no votes
     np.testing.assert_allclose(np.asarray(expected.responsibilities)[covered], story.posterior[covered], atol=1e-5)
     log_evidence = (story.log_evidence + constants(cells, confusion))[covered].sum()
-    np.testing.assert_allclose(float(rows.weight @ expected.log_marginal), log_evidence, rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(rows.weight) @ np.asarray(expected.log_marginal), log_evidence, rtol=1e-4)
 
     counts, labels, sets = counted.sources, counted.labels, set_symbols(votes)
     assert params.sources.confusion is not None
     assert sets is not None
-    behind = latent_votes(counts[:, n_classes:], params.sources.confusion, sets)
-    np.testing.assert_allclose(counts[:, :n_classes] + behind, story.behind, atol=1e-4)
+    of_votes, of_sets = np.split(np.asarray(counts), [n_classes], axis=1)
+    behind = jax.jit(latent_votes)(of_sets, params.sources.confusion, sets)
+    np.testing.assert_allclose(of_votes + np.asarray(behind), story.behind, atol=1e-4)
     np.testing.assert_allclose(labels.totals, story.posterior[covered].sum(0), atol=1e-4)
     assert labels.group_totals is not None
     by_group = [story.posterior[covered][group[covered] == g].sum(0) for g in range(2)]
@@ -223,22 +226,22 @@ def test_the_log_likelihood_of_sets_is_what_its_equation_says() -> None:
             expected[m, c] = np.log((counts[m, c] + behind * lift) / (seen + behind))
             expected[m, c] += discriminative[m] * (np.log(share) - log_balance)
         seen_by, matrices, n_votes, log_shares, unipolarity = (
-            jnp.asarray(part, jnp.float32) for part in (counts, confusion, totals, log_balance, discriminative)
+            single(part) for part in (counts, confusion, totals, log_balance, discriminative)
         )
-        sets = SetSymbols(jnp.asarray(members, jnp.float32), jnp.asarray([0.5, 0.2]))
-        found = set_log_likelihood(seen_by, matrices, n_votes, log_shares, unipolarity, sets, mass)
+        sets = SetSymbols(single(members), single(np.array([0.5, 0.2])))
+        found = jitted_set_log_likelihood(seen_by, matrices, n_votes, log_shares, unipolarity, sets, mass)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_vote_shares_reproduce_themselves() -> None:
     """A tally of {0, 1}, 0, and not 3: the fixed point of sharing the sets out by the shares themselves."""
     sets = SetSymbols(
-        jnp.asarray([[1.0, 1, 0, 0], [1, 1, 1, 0]]),
-        information(jnp.asarray([[0.5, 0.5, 0, 0], [1 / 3, 1 / 3, 1 / 3, 0]])),
+        single(np.array([[1.0, 1, 0, 0], [1, 1, 1, 0]])),
+        jax.jit(information)(single(np.array([[0.5, 0.5, 0, 0], [1 / 3, 1 / 3, 1 / 3, 0]]))),
     )
     plain, shown = np.array([[1.0, 0, 0, 0]]), np.array([[1.0, 1.0]])
-    of_plain, of_sets = (jnp.asarray(part, jnp.float32) for part in (plain, shown))
-    found = np.asarray(shared_tally(of_plain, of_sets, sets, None, 0.5))[0]
+    share = jax.jit(lambda plain, shown, sets: shared_tally(plain, shown, sets, None, 0.5))
+    found = np.asarray(share(single(plain), single(shown), sets))[0]
     weights = [1 - np.log(2) / np.log(4), 1 - np.log(3) / np.log(4)]
     assert found.sum() == pytest.approx(1 + sum(weights), abs=1e-5)
     tally = np.zeros(4)
@@ -268,9 +271,10 @@ def test_layouts_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("by_precision", [False, True])
 def test_soft_votes_go_from_nothing_to_a_plain_vote(by_precision: bool) -> None:
     """Of any evidence, normalised over the votes or not: the ends are exact, and the way is continuous."""
-    evidence = jnp.log(jnp.asarray(random_confusion(1, K), jnp.float32))
+    evidence = np.log(random_confusion(1, K)).astype(np.float32)
     if by_precision:
-        evidence = evidence + jnp.arange(float(K))[None, None]
+        evidence = evidence + np.arange(K, dtype=np.float32)[None, None]
+    inform, read = jax.jit(information), jax.jit(soft_log_likelihood)
     sharp, flat = np.eye(K)[2], np.full(K, 1 / K)
     found = {}
     for name, p in {
@@ -282,9 +286,9 @@ def test_soft_votes_go_from_nothing_to_a_plain_vote(by_precision: bool) -> None:
         votes = Votes.from_dense(np.array([[soft(0.9 * p + 0.1 * np.eye(K)[0])]], object), K)
         vote = soft_votes(votes)
         assert vote is not None
-        shown = jnp.asarray(np.tile(p, (vote.rows.shape[0], 1)), jnp.float32)
-        vote = vote._replace(probabilities=shown, information=information(shown))
-        total = soft_log_likelihood(vote, evidence, jnp.zeros((bucket(1), K)))
+        shown = single(np.tile(p, (vote.rows.shape[0], 1)))
+        vote = vote._replace(probabilities=shown, information=inform(shown))
+        total = read(vote, evidence, np.zeros((bucket(1), K), np.float32))
         found[name] = np.asarray(total)[0]
     np.testing.assert_allclose(found["plain"], evidence[0, 2], atol=1e-5)
     np.testing.assert_allclose(found["near plain"], evidence[0, 2], atol=0.02)
@@ -488,9 +492,11 @@ def test_biased_complements_are_learned() -> None:
     new = with_codebook(as_votes([*[c[held] for c in columns], filler(1)]), fitted.sets)
     rows, y = rows_of(new), gold[held]
 
+    by_votes = rows._replace(share_weight=single(np.zeros(rows.share_weight.shape)))
+    expectation = jax.jit(e_step)
+
     def held_out(params: Params) -> float:
-        by_votes = rows._replace(share_weight=jnp.zeros_like(rows.share_weight))
-        p = np.asarray(e_step(by_votes, params).responsibilities)[: len(y)]
+        p = np.asarray(expectation(by_votes, params).responsibilities)[: len(y)]
         return -float(np.log(p[np.arange(len(y)), y]).mean())
 
     sources = fitted.params.sources
@@ -499,7 +505,7 @@ def test_biased_complements_are_learned() -> None:
     for m in (3, 4):
         uniform[m, K:] = np.log(fitted.sets / fitted.sets.sum(1, keepdims=True) + 1e-3)
     learned = held_out(fitted.params)
-    assumed = held_out(fitted.params._replace(sources=sources._replace(log_likelihoods=jnp.asarray(uniform))))
+    assumed = held_out(fitted.params._replace(sources=sources._replace(log_likelihoods=single(uniform))))
     log_true = np.zeros((len(y), K))
     for votes_of_source in plain:
         log_true += np.log(np.where(votes_of_source[held][:, None] == np.arange(K), 0.7, 0.1))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.calibration.tempering import RowEvidence, gather_evidence, soft_labels
 from weaklabel.model.layout.deduplication import UniqueRows
-from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.prepare import Prepared
 from weaklabel.model.settings import Settings
@@ -110,7 +110,7 @@ def calibrate_with_gold(
     shares = (tally + mass / tally.shape[1]) / (tally.sum(1, keepdims=True) + mass)
     # On the host: on the device, each number of rows would be a program to compile.
     log_likelihood, n_votes = np.asarray(evidence.log_likelihood)[at], np.asarray(evidence.n_votes)[at]
-    rows = RowEvidence(jnp.asarray(log_likelihood), jnp.asarray(shares, jnp.float32), jnp.asarray(n_votes))
+    rows = RowEvidence(to_device(log_likelihood), single(shares), to_device(n_votes))
     weight = unique.weight[chosen].astype(np.float64)
     return calibrate(calibration, rows, unique.gold[chosen], weight, class_balance, settings)
 

@@ -71,10 +71,8 @@ def check_independence(
     voting = np.bincount(panel.sources, minlength=panel.n_sources) > 0
     total = float((voting / (1 + np.asarray(copies.sum(1)).ravel())).sum())
     if not 0 < panel.n_sources * panel.n_classes**2 <= MOST_TABLE or total == 0:
-        cautious = Independence(
-            doubt=1.0, hold=settings.least_hold, correlation=0.0, residual=0.0, effective_sources=total
-        )
-        return cautious
+        hold = settings.least_hold
+        return Independence(doubt=1.0, hold=hold, correlation=0.0, residual=0.0, effective_sources=total)
     rng, weights = np.random.default_rng(seed), panel.weights_beside(copies)
     few = untestable(float(voting.sum()), panel.n_classes)
     residual = _residual_correlation(panel, settings, copies, weights, rng)
@@ -145,9 +143,9 @@ def _residual_correlation(
     return float(np.sqrt(max(beyond, 0) + UNSEEN * sampling))
 
 
-def _on(product: sp.csr_array[np.float64], pattern: sp.coo_array[np.float64]) -> NDArray[np.float64]:
+def _on(product: sp.sparray, pattern: sp.coo_array[np.float64]) -> NDArray[np.float64]:
     """Entries of a product at the places of another of the same pattern."""
-    return np.asarray(product.tocsr()[pattern.row, pattern.col], np.float64).ravel()
+    return np.asarray(sp.csr_array(product)[pattern.row, pattern.col], np.float64).ravel()
 
 
 def _residuals(panel: Panel, fit: RoughFit) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ from weaklabel.model.layout.deduplication import DistinctRowCounter, UniqueRows,
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics import processes
 from weaklabel.model.numerics.devices import at_once, summed_over_rows
-from weaklabel.model.numerics.padding import padded
+from weaklabel.model.numerics.padding import padded, single
 from weaklabel.model.records import Profile
 from weaklabel.votes import Codes, Votes, label_dtype
 from weaklabel.votes.chunks import VoteChunks
@@ -244,7 +244,7 @@ def pass_over(
         n_sources: M.
         by: parameters.
     """
-    of_sources = jnp.asarray(copies.toarray(), jnp.float32) if copies.nnz else None
+    of_sources = single(copies.toarray()) if copies.nnz else None
     n_symbols = by.gold_weights.shape[0]
 
     def of_chunk(chunk: Chunk) -> PassStatistics:
@@ -285,6 +285,6 @@ def refreshed(profile: Profile, summed: PassStatistics) -> Profile:
     """The profile with the counts of all rows in place of the subsample's."""
     totals = np.asarray(summed.share_totals) + 1
     return profile._replace(
-        n_votes=jnp.asarray(summed.n_votes, jnp.float32),
-        log_share_balance=jnp.asarray(np.log(totals / totals.sum()), jnp.float32),
+        n_votes=single(np.asarray(summed.n_votes)),
+        log_share_balance=single(np.log(totals / totals.sum())),
     )

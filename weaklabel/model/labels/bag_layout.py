@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.labels.expected_counts import ExpectedCounts
-from weaklabel.model.numerics.padding import bucket, padded
+from weaklabel.model.numerics.padding import bucket, padded, single, to_device
 from weaklabel.side_information.bags import CheckedBags, CountBags
 
 MOST_STATES = 2**12
@@ -154,9 +153,9 @@ def _count_group(
         size=_indices(padded(bags.size[chosen], len(rows))),
         classes=_indices(padded(classes, len(rows))),
         axis_of=_indices(padded(axis_of, len(rows))),
-        factors=tuple(jnp.asarray(padded(factor, len(rows)), jnp.float32) for factor in factors),
-        overflow=jnp.asarray(padded(np.where(open_ended, 0.0, IMPOSSIBLE), len(rows)), jnp.float32),
-        rest_factor=jnp.asarray(padded(rest_factor, len(rows)), jnp.float32),
+        factors=tuple(single(padded(factor, len(rows))) for factor in factors),
+        overflow=single(padded(np.where(open_ended, 0.0, IMPOSSIBLE), len(rows))),
+        rest_factor=single(padded(rest_factor, len(rows))),
     )
 
 
@@ -167,10 +166,10 @@ def _expected_counts(bags: CountBags, chosen: NDArray[np.intp], rows: NDArray[np
     return ExpectedCounts(
         rows=_indices(rows),
         size=_indices(padded(bags.size[chosen], len(rows))),
-        target=jnp.asarray(padded(np.where(soft, centre, np.where(known, low, 0)), len(rows)), jnp.float32),
-        variance=jnp.asarray(padded(np.where(soft, spread**2, 0), len(rows)), jnp.float32),
-        known=jnp.asarray(padded(known, len(rows))),
-        excluded=jnp.asarray(padded(high == 0, len(rows))),
+        target=single(padded(np.where(soft, centre, np.where(known, low, 0)), len(rows))),
+        variance=single(padded(np.where(soft, spread**2, 0), len(rows))),
+        known=to_device(padded(known, len(rows))),
+        excluded=to_device(padded(high == 0, len(rows))),
     )
 
 
@@ -207,4 +206,4 @@ def _rounded_up(axes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _indices(values: NDArray[np.generic]) -> Array:
-    return jnp.asarray(values, jnp.int32)
+    return to_device(np.asarray(values).astype(np.int32))

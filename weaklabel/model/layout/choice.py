@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array, Float, Int
@@ -24,7 +23,7 @@ from weaklabel.model.layout.packed import n_words, pack
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.layout.slots import arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
-from weaklabel.model.numerics.padding import bucket, padded
+from weaklabel.model.numerics.padding import bucket, padded, single
 from weaklabel.votes import Votes
 from weaklabel.votes.counting import FEW_CLASSES
 
@@ -88,7 +87,7 @@ def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None, room: 
     copies = None if copies is None or copies.nnz == 0 else copies
     n_symbols = votes.n_classes + len(votes.symbols.sets)
     if is_dense(votes, copies):
-        of_sources = None if copies is None else jnp.asarray(copies.toarray(), jnp.float32)
+        of_sources = None if copies is None else single(copies.toarray())
         matrix: Layout = lay_out_codes(padded(votes.to_codes(), n_rows, -1), of_sources, n_symbols=n_symbols)
         return matrix
     if copies is None and not is_part:
