@@ -14,6 +14,7 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.tempering import calibrate_rows, calibrate_votes, of_plain_votes
 from weaklabel.model.em.subsample import CHUNK_ROWS
 from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import corrected
 from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
 from weaklabel.model.numerics.devices import at_once, over_rows
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
@@ -80,8 +81,10 @@ def predict(
     """
     calibration = of_plain_votes(fitted.calibration) if votes.is_plain else fitted.calibration
     if items is not None or not votes.is_plain or calibration.labels.ties_items():
-        return _predict_by_item(votes, fitted, calibration, share_prior_mass, items)
-    return _predict_votes(votes, fitted.copies, calibration, share_prior_mass)
+        soft = _predict_by_item(votes, fitted, calibration, share_prior_mass, items)
+    else:
+        soft = _predict_votes(votes, fitted.copies, calibration, share_prior_mass)
+    return soft if fitted.gold is None else corrected(soft, votes, fitted.gold)
 
 
 def _predict_votes(

@@ -57,13 +57,24 @@ class Settings(NamedTuple):
     vote, more by the root of that."""
     group_mass: float = 10.0
     """Items, of the balance of all, behind the class balance of a group."""
-    gold_weight_generative: float = 5.0
-    """Weight of an item with a known label in the counts."""
-    gold_weight_discriminative: float = 1.0
-    gold_log_temperature: float = 0.5
-    """Standard deviation of the logarithm of the inverse temperature, before gold."""
-    gold_share_penalty: float = 2.0
-    """Log-odds against the vote shares alone, before gold."""
+    gold_power_deviation: float = 0.25
+    """Standard deviation, before gold, of the power of the posterior of the votes alone from 1, ..."""
+    gold_bias_deviation: float = 0.5
+    """... of the log-odds of a class, ..."""
+    gold_trust_variance: float = 0.15
+    """... and variance of the log-odds of a source's vote, ..."""
+    gold_trust_variance_large: float = 0.1
+    """... and in the large correction, ..."""
+    gold_vote_variance: float = 0.01
+    """... where each vote adds log-odds to each class."""
+    gold_pool_temperature: float = 4.0
+    """Divides cross-validated log-likelihoods in the pool of the votes alone, corrections and the best source."""
+    gold_votes_mass: float = 5.0
+    """Labels a class at which the votes alone weigh half a correction, before their likelihoods, ..."""
+    gold_large_mass: float = 10.0
+    """... and the large correction does."""
+    gold_best_source: float = 0.5
+    """Weight of the best source there."""
 
     def between(self, name: str, unipolarity: float) -> float:
         """The constant `name` of sources that are unipolar to this degree: a mean of its two values."""

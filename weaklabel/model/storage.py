@@ -21,6 +21,7 @@ from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import Correction, Gold
 from weaklabel.model.params import Calibration, Params
 from weaklabel.model.registry import Entry, Registered, entry_of, label_space_of, source_model_of
 from weaklabel.model.report.diagnostics import Diagnostics
@@ -113,7 +114,24 @@ SCALING = Section(
 )
 LAYER = Section("features.network.{at}.", Layer, {"weight": Entry("weight", ("IO",)), "bias": Entry("bias", ("O",))})
 """For layer 0, 1, ..."""
-SECTIONS = (FITTED, CALIBRATION, FEATURES, SCALING, LAYER)
+GOLD = Section(
+    "gold.",
+    Gold,
+    {"pool": Entry("pool", ("4",)), "best": Entry("best", ("M",)), "n_labels": Entry("n_labels", ("",), kind="i")},
+)
+CORRECTION = Section(
+    "gold.{name}.",
+    Correction,
+    {
+        "power": Entry("power", ("",)),
+        "bias": Entry("bias", ("2K",)),
+        "trust": Entry("trust", ("M",)),
+        "of_votes": Entry("of_votes", ("VK",)),
+        "of_shares": Entry("of_shares", ("KK",)),
+    },
+)
+"""For "small", which has the first three, and "large"."""
+SECTIONS = (FITTED, CALIBRATION, FEATURES, SCALING, LAYER, GOLD, CORRECTION)
 
 COPIES = ("copies.row", "copies.column", "copies.score")
 """Keys of the sparse matrix `Fitted.copies`."""
@@ -138,6 +156,7 @@ DIAGNOSTICS = {
     "joint_items": "joint_items",
     "likelihood_gain": "likelihood_gain",
     "excess_correlation": "excess_correlation",
+    "doubt": "doubt",
     "copies": "copies",
     "guessed_share": "guessed_share",
     "votes_per_parameter": "votes_per_parameter",
@@ -166,10 +185,15 @@ SETTINGS = {
     "family_score": "family_score",
     "set_mass": "set_mass",
     "group_mass": "group_mass",
-    "gold_recall": "gold_weight_generative",
-    "gold_precision": "gold_weight_discriminative",
-    "gold_log_sharpness": "gold_log_temperature",
-    "gold_anchor_penalty": "gold_share_penalty",
+    "gold_power_deviation": "gold_power_deviation",
+    "gold_bias_deviation": "gold_bias_deviation",
+    "gold_trust_variance": "gold_trust_variance",
+    "gold_trust_variance_large": "gold_trust_variance_large",
+    "gold_vote_variance": "gold_vote_variance",
+    "gold_pool_temperature": "gold_pool_temperature",
+    "gold_votes_mass": "gold_votes_mass",
+    "gold_large_mass": "gold_large_mass",
+    "gold_best_source": "gold_best_source",
 }
 """Constants, by their keys in the header."""
 RETIRED_SETTINGS = frozenset(
@@ -179,6 +203,7 @@ RETIRED_SETTINGS = frozenset(
         *("correlation_few", "saturation", "untestable", "prior_correlated", "sharpen_precision", "anchor_share"),
         *("uniform_share", "call_anchor_recall", "call_anchor_precision", "call_margin", "call_range", "call_prior"),
         *("call_sources", "call_checked_votes"),
+        *("gold_recall", "gold_precision", "gold_log_sharpness", "gold_anchor_penalty"),
     )
 )
 """Keys of constants that no longer exist: files that hold them are read, without them."""
@@ -204,6 +229,7 @@ def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
         **_written_parts(fitted),
         **_written(CALIBRATION, fitted.calibration),
         **({} if fitted.features is None else _written_features(fitted.features)),
+        **({} if fitted.gold is None else _written_gold(fitted.gold)),
     }
     return pack_arrays(header, arrays)
 
@@ -231,6 +257,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
             copies=sp.csr_array((score, (row, column)), shape=(sizes["M"], sizes["M"])),
             diagnostics=Diagnostics.from_json(_by_field(header["diagnostics"], DIAGNOSTICS)),
             features=_read_features(arrays, sizes),
+            gold=_read_gold(arrays, sizes),
         )
         kept = {key: float(value) for key, value in header["settings"].items() if key not in RETIRED_SETTINGS}
         settings = Settings(**_by_field(kept, SETTINGS))
@@ -264,8 +291,9 @@ def _upgrade(header: dict[str, Any], arrays: Arrays) -> None:
     if version == 1:  # before votes for several classes and groups
         header["groups"] = []
         arrays["sets"] = np.empty((0, len(header["classes"])), bool)
-    if version < 4:  # before vote shares were pooled with the posterior
+    if version < 4:  # before vote shares were pooled with the posterior, and independence was tested
         arrays["calibration.share_power"] = np.zeros((), np.float32)
+        header["diagnostics"]["doubt"] = 1.0
     if version < 3:  # before source models and label spaces had names
         one_coin = arrays["params.confusion"].ndim == 1
         header["source_model"], header["label_space"] = "one_coin" if one_coin else "confusion", "classes"
@@ -383,6 +411,26 @@ def _read_features(arrays: Arrays, sizes: dict[str, int]) -> FeatureModel | None
     if n_inputs != sizes["K"]:
         raise ModelFileError(f"the model file is damaged: the network has {n_inputs} outputs")
     return FeatureModel(classifier=Classifier(scaling, tuple(layers)), **_read(FEATURES, arrays, sizes))
+
+
+def _written_gold(gold: Gold) -> Arrays:
+    arrays = _written(GOLD, gold)
+    for name in ("small", "large"):
+        arrays |= _written(CORRECTION, getattr(gold, name), CORRECTION.prefix.format(name=name))
+    return arrays
+
+
+def _read_gold(arrays: Arrays, sizes: dict[str, int]) -> Gold | None:
+    if not any(key.startswith(GOLD.prefix) for key in arrays):
+        return None
+    sizes = {**sizes, "V": sizes["M"] * sizes["K"]}
+    corrections = {}
+    for name in ("small", "large"):
+        prefix = CORRECTION.prefix.format(name=name)
+        entries = {key: entry for key, entry in CORRECTION.entries.items() if f"{prefix}{key}" in arrays}
+        section = CORRECTION._replace(entries=entries)
+        corrections[name] = Correction(**_read(section, arrays, sizes, prefix))
+    return Gold(**corrections, **_read(GOLD, arrays, sizes))
 
 
 def _by_field(values: Mapping[str, Any], table: Mapping[str, str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from weaklabel.model.em.full_pass import CHECKED, PassParams
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.m_step import m_step
 from weaklabel.model.em.statistics import e_step_with_statistics, watched
-from weaklabel.model.em.subsample import Chunk, pass_over, refreshed
+from weaklabel.model.em.subsample import pass_over, refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
 from weaklabel.model.params import State
@@ -23,6 +23,7 @@ from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, Statistics
 from weaklabel.model.settings import Settings
+from weaklabel.votes import Codes
 
 REPORTED_ITERATIONS = 10
 """Between two reports of progress."""
@@ -130,7 +131,7 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
 
 
 def refine(
-    estimate: Estimate, chunks: Callable[[], Iterable[Chunk]], settings: Settings, *, everywhere: bool = False
+    estimate: Estimate, chunks: Callable[[], Iterable[Codes]], settings: Settings, *, everywhere: bool = False
 ) -> Estimate:
     """The estimate after passes over all rows.
 
@@ -144,7 +145,6 @@ def refine(
     fixed = {
         "share_prior_mass": jnp.asarray(settings.share_prior_mass, jnp.float32),
         "share_weight": jnp.asarray(prepared.independence.hold, jnp.float32),
-        "gold_weights": prepared.gold_weights,
     }
     rate, before = float(processes.of_first(state.rate) if everywhere else state.rate), np.inf
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
@@ -170,7 +170,7 @@ def refine(
             objective=jax.device_put(np.asarray(trace, np.float32)), iteration=jnp.asarray(len(trace), jnp.int32)
         ),
         statistics=statistics,
-        coverage=np.rint(summed.n_covered) / float(estimate.unique.weight.sum()),
+        coverage=np.rint(summed.n_votes) / float(estimate.unique.weight.sum()),
         n_uncovered=float(summed.uncovered),
         n_checked=float(summed.checked),
     )

@@ -93,8 +93,7 @@ class ClassPrior(NamedTuple):
         log_joint = self._row_prior(information) + log_likelihood + _offset(information)
         if information is None or information.bags is None:
             return LabelPosterior(*class_axis.normalised(log_joint), log_joint)
-        excluded = 0 if information.excluded is None else information.excluded
-        return LabelPosterior(*bag_posterior(log_joint + excluded, information.bags), log_joint)
+        return LabelPosterior(*bag_posterior(log_joint, information.bags), log_joint)
 
     def probabilities(
         self,
@@ -111,8 +110,7 @@ class ClassPrior(NamedTuple):
         log_joint = log_joint + _offset(information)
         if information.bags is None:
             return class_axis.normalised(log_joint)[0]
-        excluded = 0 if information.excluded is None else information.excluded
-        return bag_posterior(log_joint + excluded, information.bags).probabilities
+        return bag_posterior(log_joint, information.bags).probabilities
 
     def _row_prior(self, information: RowInformation | None) -> Float[Array, "U K"] | Float[Array, "1 K"]:
         """Log-prior of each row: the class balance, or that of its group; nothing where a belief replaces it."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from numpy.typing import NDArray
 
 from weaklabel.model.dependence.copies import find_copies, identical_columns, with_families, without_sources
@@ -16,7 +16,7 @@ from weaklabel.model.dependence.panel import Panel
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
-from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.preparation.vote_counts import share_totals, vote_counts
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, RowVotes
@@ -54,8 +54,6 @@ class Prepared(NamedTuple):
     """See `Profile`."""
     independence: Independence
     """How far votes refute that sources err independently."""
-    gold_weights: Float[Array, " K"]
-    """Weight of an item with each known label."""
     places: NDArray[np.int32]
     """[U] where each vote row is among `rows`: somewhere else where they are streamed, longest first."""
     n_votes: NDArray[np.float32]
@@ -125,21 +123,13 @@ def prepare(
         share_weight=independence.hold,
         sets=sets,
     )
-    gold_weights = single(np.ones(votes.n_classes))
-    if unique.gold is not None:
-        gold_weights = _gold_weights(rows, unique, settings.between("gold_weight", mean_unipolarity))
-        rows = mark_gold(rows, items, _in_order(unique.gold, n_rows, order, fill=-1), gold_weights)
     if information is not None:
         rows = information.attach(rows, items, independence.hold)
     places = (np.arange(n_rows, dtype=np.int32) if places is None else places)[: votes.n_items]
-    n_votes = counts.sum(1)
-    if unique.gold is not None:
-        of_rows = np.asarray(rows.weight)[places]
-        n_votes = vote_counts(votes, of_rows, rows.votes, rows.weight, sets).sum(1)
     profile = Profile(
         confusion_mass=single(np.maximum(settings.generative_mass, (1 - independence.doubt) * votes.n_classes)),
         vote_counts=single(counts),
-        n_votes=single(n_votes),
+        n_votes=single(counts.sum(1)),
         unipolarity=single(unipolar),
         independence=single(alone),
         log_share_balance=_log_share_balance(rows),
@@ -155,29 +145,17 @@ def prepare(
         copies=copies,
         mean_unipolarity=mean_unipolarity,
         independence=independence,
-        gold_weights=gold_weights,
         places=places,
         n_votes=np.asarray(rows.n_votes)[places],
     )
 
 
-def _in_order(values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None, fill: float = 0) -> Array:
+def _in_order(values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None) -> Array:
     """Values [U] of rows on the device, padded, in an order if one is given."""
-    return to_device(values, n_rows, fill) if order is None else to_device(padded(values, n_rows, fill)[order])
+    return to_device(values, n_rows) if order is None else to_device(padded(values, n_rows, 0)[order])
 
 
 def _log_share_balance(rows: Rows) -> Array:
     """Logarithm of the class balance that the vote-share priors show."""
     totals = np.asarray(rows.weight) @ np.asarray(rows.share_prior) + 1
     return single(np.log(totals / totals.sum()))
-
-
-def _gold_weights(rows: Rows, unique: UniqueRows, weight: float) -> Array:
-    """[K] weights: gold is often stratified by class, and is reweighted to the balance that the votes show."""
-    assert unique.gold is not None
-    known = np.flatnonzero(unique.gold >= 0)
-    n_classes = rows.share_prior.shape[1]
-    balance = np.asarray(rows.weight @ rows.share_prior, np.float64) + 1
-    drawn = np.bincount(unique.gold[known], unique.weight[known], minlength=n_classes)
-    factor = np.clip(balance / balance.sum() / np.maximum(drawn / drawn.sum(), 1e-9), 0.1, 10)
-    return single(weight * factor)

@@ -1,4 +1,4 @@
-"""Vote rows as EM sees them: how many votes, which shares, and the label where it is known. On the device."""
+"""Vote rows as EM sees them: how many votes, and which shares. On the device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from weaklabel.model.records import Rows, RowVotes, SetSymbols
 from weaklabel.model.sources.tally import smoothed_shares
@@ -40,23 +40,4 @@ def build_rows(
         n_votes=n_votes,
         share_prior=shares,
         share_weight=jnp.where(n_votes > 0, share_weight, 1.0).astype(items.dtype),
-    )
-
-
-@jax.jit
-def mark_gold(rows: Rows, items: Float[Array, " U"], gold: Int[Array, " U"], gold_weights: Float[Array, " K"]) -> Rows:
-    """The rows with the label in place of the vote-share prior where it is known, and fixed.
-
-    Args:
-        rows: of `build_rows`.
-        items: [U] how many items have each row.
-        gold: [U] labels, -1 where unknown.
-        gold_weights: [K] weight of an item with each known label.
-    """
-    known = gold >= 0
-    labels = jax.nn.one_hot(gold, rows.share_prior.shape[1], dtype=rows.share_prior.dtype)
-    return rows._replace(
-        weight=jnp.where(known, items * gold_weights[gold.clip(0)], rows.weight),
-        share_prior=jnp.where(known[:, None], labels, rows.share_prior),
-        share_weight=jnp.where(known, 1.0, rows.share_weight).astype(rows.share_weight.dtype),
     )

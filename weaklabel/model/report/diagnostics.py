@@ -70,6 +70,8 @@ class Diagnostics:
     """Rise of the objective, in nats per item, from the vote shares to the fit."""
     excess_correlation: float
     """Correlation of errors beyond what independent sources of these accuracies show."""
+    doubt: float
+    """In [0, 1]: 0 where conditional independence of the sources stands, 1 where it is refuted or cannot be tested."""
     copies: tuple[tuple[str, ...], ...]
     """Groups of sources that copy each other, and count once."""
     guessed_share: float
@@ -147,6 +149,7 @@ def diagnose(
         joint_items=int(agreement.joint),
         likelihood_gain=float(objective[-1] - objective[0]),
         excess_correlation=check.correlation,
+        doubt=check.doubt,
         copies=_groups(copies, votes.source_names),
         guessed_share=0.0,
         votes_per_parameter=float(total.sum() / max(votes.n_sources * votes.n_classes, 1)),

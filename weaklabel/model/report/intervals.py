@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from weaklabel.model.em.e_step import posterior_of_votes, posterior_probabilities
+from weaklabel.model.em.e_step import posterior_of_votes
 from weaklabel.model.em.estimate import Estimate
 from weaklabel.model.layout.choice import Room, lay_out
 from weaklabel.model.numerics.padding import bucket
@@ -46,7 +46,7 @@ def accuracy_intervals(
     posterior: NDArray[np.float32],
     share_prior: NDArray[np.float32],
     share_weight: float,
-    level: float,
+    reported: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """[M, 2] equal-tailed interval of each source's accuracy.
 
@@ -56,7 +56,7 @@ def accuracy_intervals(
         posterior: [U, K] untempered posterior of EM.
         share_prior: [U, K] smoothed vote shares.
         share_weight: weight of the vote-share prior in the responsibilities.
-        level: probability that the interval covers the accuracy, in (0, 1).
+        reported: [M] accuracies, on which the intervals are centred.
     """
     n_sources, n_classes = votes.n_sources, votes.n_classes
     rows, sources, labels = votes.triples()
@@ -86,14 +86,19 @@ def accuracy_intervals(
     of_prior = np.bincount(sources, items * share_prior[rows, labels], minlength=n_sources) / np.maximum(n_votes, 1e-9)
     missing = np.clip(variance * n_votes / spread, 1, 10)  # the less the votes tell, the more the prior does
     variance = variance + (SHARE_PRIOR_BIAS * share_weight * (of_prior - accuracy) * missing) ** 2
-    observations = np.minimum(np.maximum(spread / variance, 0.5), n_votes + 0.5)
+    return beta_interval(reported, np.minimum(np.maximum(spread / variance, 0.5), n_votes + 0.5))
+
+
+def beta_interval(accuracy: NDArray[np.float64], observations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M, 2] equal-tailed intervals of Beta distributions with so many observations; they hold the accuracies [M]."""
     shape = (observations * accuracy + 0.5, observations * (1 - accuracy) + 0.5)
-    tail = (1 - level) / 2
-    return np.stack([betaincinv(*shape, tail), betaincinv(*shape, 1 - tail)], axis=1)
+    tail = (1 - INTERVAL_LEVEL) / 2
+    low, high = betaincinv(*shape, tail), betaincinv(*shape, 1 - tail)
+    return np.stack([np.minimum(low, accuracy), np.maximum(high, accuracy)], axis=1)
 
 
-def intervals_of(estimate: Estimate) -> NDArray[np.float64]:
-    """[M, 2] intervals of the accuracies of a fit's sources."""
+def intervals_of(estimate: Estimate, reported: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M, 2] intervals of the accuracies [M] of a fit's sources."""
     unique, prepared, state = estimate.unique, estimate.prepared, estimate.state
     rows, kept = prepared.rows, sampled_rows(unique.votes.n_items)
     at, weight = prepared.places[kept], unique.weight.astype(np.float64)
@@ -102,17 +107,15 @@ def intervals_of(estimate: Estimate) -> NDArray[np.float64]:
     if rows.votes.layout.streams:
         layout = lay_out(votes, prepared.copies, Room(bucket(len(kept)), 0))
         alone = np.asarray(posterior_of_votes(layout, state.params))[: len(kept)]
-    elif unique.gold is not None:
-        alone = np.asarray(posterior_probabilities(rows, state.params))[at]
     else:  # all rows are watched: what the vote-share prior has added is taken out
         responsibilities = np.asarray(state.watched)[at]
         alone = (responsibilities - share_weight * share_prior) / np.maximum(1 - share_weight, 1e-6)
-    of_class = alone if unique.gold is not None else np.where(share_weight < 1, np.clip(alone, 0, 1), share_prior)
+    of_class = np.where(share_weight < 1, np.clip(alone, 0, 1), share_prior)
     return accuracy_intervals(
         plain_part(votes),
         weight[kept] * (weight.sum() / max(weight[kept].sum(), 1e-9)),
         of_class.astype(np.float32),
         share_prior,
         prepared.independence.hold,
-        INTERVAL_LEVEL,
+        reported,
     )

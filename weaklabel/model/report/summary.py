@@ -50,16 +50,13 @@ def summarize_rows(
     """
     rows, n_sources, mass = prepared.rows, unique.votes.n_sources, settings.share_prior_mass
     plain = unique.votes.is_plain
-    if plain and unique.gold is None and rows.votes.layout.streams and not keep_soft:
+    if plain and rows.votes.layout.streams and not keep_soft:
         of_blocks, right = summarize_blocks(rows.votes.layout, rows.weight, calibration, mass, n_sources=n_sources)
         agreement = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64).sum(0), of_blocks)
         right = np.asarray(right, np.float64).sum(1)
         return RowSummary(soft=None, agreement=agreement, right=right)
     labels = calibrate_rows(rows, calibration, mass)
     soft = np.asarray(labels)[prepared.places]
-    if unique.gold is not None:
-        known = unique.gold >= 0
-        soft[known] = np.eye(soft.shape[1], dtype=soft.dtype)[unique.gold[known]]
     return RowSummary(
         soft=soft,
         agreement=of_votes(unique.votes, unique.weight.astype(np.float64), first_highest(soft)),
