@@ -21,8 +21,8 @@ class Settings(NamedTuple):
     error_mass: float = 4.0
     """Pseudo-errors, spread over the wrong classes, in the shape of errors that the sources share."""
     generative_mass: float = 8.0
-    """Pseudo-votes, in each class (K where that is more and independence stands), for a confusion matrix of the source's
-    accuracy and the shared shape of errors."""
+    """Pseudo-votes, in each class (K where that is more and independence stands), for a confusion matrix of the
+    source's accuracy and the shared shape of errors."""
     generative_floor: float = 0.5
     """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
     discriminative_mass: float = 30.0

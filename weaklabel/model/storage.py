@@ -285,7 +285,7 @@ def _opened(data: bytes) -> tuple[dict[str, Any], Arrays]:
 
 def _upgrade(header: dict[str, Any], arrays: Arrays) -> None:
     """Bring what a file of an earlier version holds to `VERSION`."""
-    version = header.get("version")
+    version: Any = header.get("version")
     if version not in range(1, VERSION + 1):
         raise ModelFileError(f"the model has format version {version}; this library reads 1 to {VERSION}")
     if version == 1:  # before votes for several classes and groups
@@ -424,13 +424,13 @@ def _read_gold(arrays: Arrays, sizes: dict[str, int]) -> Gold | None:
     if not any(key.startswith(GOLD.prefix) for key in arrays):
         return None
     sizes = {**sizes, "V": sizes["M"] * sizes["K"]}
-    corrections = {}
-    for name in ("small", "large"):
+
+    def correction(name: str) -> Correction:
         prefix = CORRECTION.prefix.format(name=name)
         entries = {key: entry for key, entry in CORRECTION.entries.items() if f"{prefix}{key}" in arrays}
-        section = CORRECTION._replace(entries=entries)
-        corrections[name] = Correction(**_read(section, arrays, sizes, prefix))
-    return Gold(**corrections, **_read(GOLD, arrays, sizes))
+        return Correction(**_read(CORRECTION._replace(entries=entries), arrays, sizes, prefix))
+
+    return Gold(small=correction("small"), large=correction("large"), **_read(GOLD, arrays, sizes))
 
 
 def _by_field(values: Mapping[str, Any], table: Mapping[str, str]) -> dict[str, Any]:

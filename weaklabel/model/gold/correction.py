@@ -71,7 +71,7 @@ def inputs_of(soft: NDArray[np.float32], votes: Votes) -> Inputs:
         votes: N items.
     """
     n_classes, shares = votes.n_classes, class_shares(votes)
-    n_votes = shares.sum(1)
+    n_votes = np.asarray(shares.sum(1), np.float64)
     tally = own_classes(shares, np.ones(votes.n_sources))
     log_soft = np.log(np.maximum(soft, LEAST_PROBABILITY).astype(np.float64))
     return Inputs(
@@ -89,9 +89,10 @@ def class_shares(votes: Votes) -> sp.csr_array[np.float64]:
     plain = codes < n_classes
     places = [(rows[plain], sources[plain] * n_classes + codes[plain], np.ones(int(plain.sum())))]
     if not plain.all():
-        of_symbols = votes.symbols.distributions()[codes[~plain]]
-        which, classes = np.nonzero(of_symbols)
-        places.append((rows[~plain][which], sources[~plain][which] * n_classes + classes, of_symbols[which, classes]))
+        of_symbols = votes.symbols.distributions()[codes[~plain]].astype(np.float64)
+        vote, classes = np.nonzero(of_symbols)
+        columns = sources[~plain][vote] * n_classes + classes
+        places.append((rows[~plain][vote], columns, of_symbols[vote, classes]))
     row, column, value = (np.concatenate(parts) for parts in zip(*places, strict=True))
     return sp.csr_array((value, (row, column)), shape=(votes.n_items, n_sources * n_classes))
 

@@ -147,15 +147,18 @@ def _fit(
         ]
     )
 
-    def parts(
-        values: NDArray[np.float64],
-    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def parts(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         power, bias, trust, rest = np.split(values, ends[:3])
-        return float(power[0]), bias.reshape(2, n_classes), trust, rest.reshape(n_seen, n_classes)
+        return power[0], bias.reshape(2, n_classes), trust, rest.reshape(n_seen, n_classes)
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         power, bias, trust, of_seen = parts(values)
-        total = (1 + power) * inputs.log_odds + design @ bias + (own @ trust).reshape(-1, n_classes) + labels.offset
+        total = (
+            (1 + power) * inputs.log_odds
+            + design @ bias
+            + np.asarray(own @ trust).reshape(-1, n_classes)
+            + labels.offset
+        )
         if seen is not None:
             total = total + seen @ of_seen
         log_p = log_softmax(total, axis=1)
@@ -176,8 +179,7 @@ def _fit(
         first[1 : ends[1]] = (start.bias / scale).ravel()
         if start.of_votes is not None and start.of_shares is not None:
             first[ends[2] :] = np.concatenate([start.of_votes[touched], start.of_shares]).ravel()
-    options = {"maxiter": MOST_ITERATIONS, "ftol": 1e-6}
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options=options).x
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS, "ftol": 1e-6}).x
     power, bias, trust, of_seen = parts(found)
     of_votes = of_shares = None
     if seen is not None:
@@ -203,10 +205,10 @@ def _best_source(inputs: Inputs, labels: Labels) -> NDArray[np.float64]:
     """[M] log-odds of the vote of the source that is right most often, zero for all others."""
     n_classes = labels.targets.shape[1]
     n_sources = inputs.votes.shape[1] // n_classes
-    of_labels = sp.csr_array(labels.targets * labels.weight[:, None])
+    of_labels = labels.targets * labels.weight[:, None]
     own = _own_matrix(inputs.votes, n_sources, n_classes)
-    right = own.T @ of_labels.toarray().ravel()
-    total = own.T @ np.repeat(labels.weight, n_classes)
+    right = np.asarray(own.T @ of_labels.ravel())
+    total = np.asarray(own.T @ np.repeat(labels.weight, n_classes))
     accuracy = (right + 1) / (total + 2)
     best = int(accuracy.argmax())
     found = np.zeros(n_sources)
