@@ -17,13 +17,14 @@ from weaklabel.model.calibration import conformal
 from weaklabel.model.class_names import class_names
 from weaklabel.model.em.estimate import FitProgress, Options
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.inputs import check_chunks, check_items_apart, read_training_data
+from weaklabel.model.gold.sampling import NextToLabel, draw
+from weaklabel.model.inputs import check_chunks, check_items_apart, read_training_data, read_votes
 from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks
 from weaklabel.model.predictor import Predictor
 from weaklabel.model.report.diagnostics import ConvergenceWarning
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
-from weaklabel.side_information.gold import GoldSampling
+from weaklabel.side_information.gold import GoldSampling, as_gold
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
 
@@ -189,6 +190,36 @@ class LabelModel(Predictor):
             if finding.kind == "converged":
                 warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
         return self
+
+    def next_to_label(
+        self, votes: Votes | ArrayLike, n: int, *, gold: ArrayLike | None = None, seed: int | None = None
+    ) -> NextToLabel:
+        """Draws items whose labels would teach the model most, with the weights that `fit` needs beside their gold.
+
+        Half of the probability is even, half follows the doubt of the soft labels. The weights undo this: with them
+        the labels stand for all items. See docs/gold.md for what 10 to 200 labels buy.
+
+        Args:
+            votes: as in `predict_proba`.
+            n: number of items to draw.
+            gold: [N] labels that are known already, -1 where unknown: those items are not drawn.
+            seed: of the draw; None for the model's. With the same seed and votes the same items are drawn.
+
+        Returns:
+            Positions of n items, and their weights.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+            InvalidArgumentError: if n is not between 1 and the number of items without gold.
+        """
+        readable = read_votes(votes, self._fitted, self.n_classes, None)
+        known = np.full(readable.n_items, -1) if gold is None else as_gold(gold, readable)
+        candidates = np.flatnonzero(known < 0)
+        if not 1 <= n <= len(candidates):
+            raise InvalidArgumentError(
+                f"n must be between 1 and {len(candidates)} items without gold, got {n}", field="n"
+            )
+        return draw(self.predict_proba(votes), candidates, int(n), self.seed if seed is None else seed)
 
     def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
         """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.

@@ -174,7 +174,7 @@ class Predictor(FittedAttributes):
         if not -readable.n_items <= row < readable.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
         item = readable.select_items([row % readable.n_items])
-        return explain(item, fitted.calibration, fitted.copies, self._settings.share_prior_mass, self.classes)
+        return explain(item, fitted, self._settings.share_prior_mass, self.classes)
 
     def score(
         self,
