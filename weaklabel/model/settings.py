@@ -55,6 +55,8 @@ class Settings(NamedTuple):
     set_mass: float = 8.0
     """Votes, in each class, behind what the confusion matrix implies of a candidate set; of sets that are less of a
     vote, more by the root of that."""
+    set_coverage: float = 0.98
+    """Share of candidate sets that are expected to hold the truth, before any vote; `set_mass` sets are behind it."""
     group_mass: float = 10.0
     """Items, of the balance of all, behind the class balance of a group."""
     gold_power_deviation: float = 0.25
