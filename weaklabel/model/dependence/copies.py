@@ -81,8 +81,11 @@ def find_copies(panel: Panel, unipolarity: NDArray[np.float64], settings: Settin
         return Copies(sp.csr_array((n_sources, n_sources)), 0.0)
     most = MOST_PAIRS // panel.n_classes
     first = max(FIRST_PAIRS // panel.n_classes, FIRST_SHARED * n_sources * (n_sources - 1) // 2)
-    some = _judged(panel, unipolarity, settings, min(first, most))
-    return _judged(panel, unipolarity, settings, most, last=True) if some is None else some
+    found = _judged(panel, unipolarity, settings, min(first, most))
+    if found is None:
+        found = _judged(panel, unipolarity, settings, most, last=True)
+    assert found is not None
+    return found
 
 
 def _judged(

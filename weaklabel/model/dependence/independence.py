@@ -8,7 +8,7 @@ Copies are left out: they are known, and counted once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -117,7 +117,8 @@ class _Pairs:
             keys = panel.sources[self._first] * n_sources + panel.sources[self._second]
             pairs, self._place = numbered(keys, n_sources**2)
             self.one, self.other = np.divmod(pairs, n_sources)
-            self.n_shared = np.bincount(self._place, panel.times_of_votes[self._first], len(pairs))
+            shared = np.bincount(self._place, panel.times_of_votes[self._first], len(pairs))
+            self.n_shared = shared.astype(np.float64)
         self.copied = np.zeros(len(self.one))
         """[P] how surely each pair copies each other."""
         if copies.nnz and len(self.one):
@@ -151,6 +152,7 @@ class _Pairs:
         if not self.copied.any():
             of_rows = np.bincount(panel.items, values, minlength=panel.n_rows)
             return float((of_rows**2) @ panel.times - (values**2) @ panel.times_of_votes) / 2
+        products: NDArray[Any]
         if panel.is_dense:
             of_votes = panel.dense(values)
             products = (of_votes.T @ (of_votes * panel.times[:, None].astype(np.float32)))[self.one, self.other]
@@ -202,7 +204,7 @@ def _sampling_variance(weight: NDArray[np.float64], n_shared: NDArray[np.float64
     variance = float(weight @ (1 / np.maximum(n_shared, 1))) / total
     if sampled < 1:
         variance *= max(sampled, min(1.0, float(np.sqrt(2 * (weight @ weight)) / total)))
-    return variance
+    return float(variance)
 
 
 def _residuals(panel: Panel, fit: RoughFit) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ come first and rows last, so that sums over classes run along memory.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -78,7 +78,9 @@ class Panel(NamedTuple):
         rows, sources, labels = (part.astype(np.int64) for part in votes.select_items(chosen).triples())
         heard = ~silenced[sources]
         panel = cls(
-            *(part[heard] for part in (rows, sources, labels)),
+            items=rows[heard],
+            sources=sources[heard],
+            labels=labels[heard],
             times=times.astype(np.float64),
             n_sources=votes.n_sources,
             n_classes=votes.n_classes,
@@ -104,7 +106,7 @@ class Panel(NamedTuple):
             items=np.repeat(np.arange(len(first)), n_votes[first]),
             sources=self.sources[place],
             labels=self.labels[place],
-            times=np.bincount(inverse, self.times[voted]),
+            times=np.bincount(inverse, self.times[voted]).astype(np.float64),
         )
 
     @property
@@ -135,6 +137,7 @@ class Panel(NamedTuple):
         """[V] weight of each vote: one over the number of copies [M, M] that vote on the item too."""
         if not copies.nnz:
             return np.ones(len(self.items))
+        n_copies: NDArray[Any]
         if self.is_dense:
             n_copies = (self.dense() @ copies.toarray().astype(np.float32))[self.items, self.sources]
         else:
@@ -263,7 +266,8 @@ def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np
 def numbered(keys: NDArray[np.int64], n_keys: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The distinct keys, all below a number, ascending, and the place of each key among them."""
     if n_keys > MOST_KEYS:
-        return np.unique(keys, return_inverse=True)
+        distinct, place = np.unique(keys, return_inverse=True)
+        return distinct, place
     distinct = np.flatnonzero(np.bincount(keys, minlength=n_keys))
     place = np.empty(n_keys, np.int64)
     place[distinct] = np.arange(len(distinct))
