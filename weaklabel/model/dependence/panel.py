@@ -260,14 +260,15 @@ def softmax(logits: NDArray[np.float32]) -> None:
 def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """starts[0], starts[0] + 1, ..., so many as its length, then those of the next."""
     ends = lengths.cumsum()
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    within = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    return np.asarray(within, np.int64)
 
 
 def numbered(keys: NDArray[np.int64], n_keys: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The distinct keys, all below a number, ascending, and the place of each key among them."""
     if n_keys > MOST_KEYS:
-        distinct, place = np.unique(keys, return_inverse=True)
-        return distinct, place
+        found: tuple[NDArray[np.int64], NDArray[np.int64]] = np.unique(keys, return_inverse=True)
+        return found
     distinct = np.flatnonzero(np.bincount(keys, minlength=n_keys))
     place = np.empty(n_keys, np.int64)
     place[distinct] = np.arange(len(distinct))
