@@ -14,18 +14,20 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from weaklabel.model.dependence.panel import MOST_TABLE, Panel, rough_fit
+from weaklabel.model.dependence.panel import MOST_TABLE, Panel, numbered, pairs_of_votes, rough_fit
 from weaklabel.model.numerics.weighted_gram import filled_in, weighted_gram
 from weaklabel.model.settings import Settings
 from weaklabel.votes import Votes
 
 FIRST_PAIRS, MOST_PAIRS = 2**16, 2**20
 """Pairs of votes x classes that are looked at first, and where some pair may be of copies."""
+FIRST_SHARED = 40
+"""Items, on average, of each pair of sources that are looked at first, at least."""
 DOUBTFUL = 0.25
-"""Copy rate, less a standard error, beyond the median, of pairs that may be."""
-PAIRS_AT_ONCE = 2**15
+"""Copy rate, less so many standard errors, beyond the median, of pairs that may be: ..."""
+DOUBTFUL_ERRORS = 2.0
+"""... of many pairs, some are one off."""
 SHARED_ITEMS = 25
 """A pair with fewer items in common cannot be judged by its agreement."""
 PRIOR_AGREEMENTS = 5.0
@@ -48,6 +50,8 @@ SILENCED = 1e6
 """On the diagonal of the scores: the source's votes weigh nothing."""
 MOST_SOURCES = 3000
 """Above, the [M, M] tables are not worth their memory."""
+FEW_ROWS = 256
+"""Distinct rows in which columns mostly differ."""
 MOST_ROWS = 16_384
 """More distinct rows than this are sampled, ..."""
 MOST_CELLS = 2**24
@@ -75,35 +79,42 @@ def find_copies(panel: Panel, unipolarity: NDArray[np.float64], settings: Settin
     small = 3 <= n_sources <= MOST_SOURCES and n_sources * panel.n_classes**2 <= MOST_TABLE
     if not small or len(panel.items) == 0:
         return Copies(sp.csr_array((n_sources, n_sources)), 0.0)
-    some = _judged(panel, unipolarity, settings, FIRST_PAIRS)
-    return _judged(panel, unipolarity, settings, MOST_PAIRS) if some is None else some
+    most = MOST_PAIRS // panel.n_classes
+    first = max(FIRST_PAIRS // panel.n_classes, FIRST_SHARED * n_sources * (n_sources - 1) // 2)
+    found = _judged(panel, unipolarity, settings, min(first, most))
+    if found is None:
+        found = _judged(panel, unipolarity, settings, most, last=True)
+    assert found is not None
+    return found
 
 
-def _judged(panel: Panel, unipolarity: NDArray[np.float64], settings: Settings, most_pairs: int) -> Copies | None:
+def _judged(
+    panel: Panel, unipolarity: NDArray[np.float64], settings: Settings, most_pairs: int, last: bool = False
+) -> Copies | None:
     """Copies, by so many pairs of votes; None where more should be looked at."""
     n_sources = panel.n_sources
-    first, second = _pairs(panel, most_pairs)
     nothing = Copies(sp.csr_array((n_sources, n_sources)), 0.0)
-    if len(first) == 0:
-        return nothing
-    key = panel.sources[first] * n_sources + panel.sources[second]
-    pairs, place = np.unique(
-        np.minimum(key, panel.sources[second] * n_sources + panel.sources[first]), return_inverse=True
-    )
-    one, other = pairs // n_sources, pairs % n_sources
-    n_shared = np.bincount(place)
-    generative = (1 - unipolarity[one]) * (1 - unipolarity[other])
-    judged = n_shared >= SHARED_ITEMS
+    first, second, all_seen = _pairs(panel, most_pairs)
+    times = panel.times_of_votes[first]
+    keys, place = numbered(panel.sources[first] * n_sources + panel.sources[second], n_sources**2)
+    judged = np.bincount(place, times, len(keys)) >= SHARED_ITEMS
     if not judged.any():
         return nothing
-    agreed = np.bincount(place, panel.labels[first] == panel.labels[second])
-    compared = judged & (generative > 0.5)
+    kept = judged[place]
+    first, second, times, place = first[kept], second[kept], times[kept], (judged.cumsum() - 1)[place[kept]]
+    one, other = np.divmod(keys[judged], n_sources)
+    n_shared, agreed = (
+        np.bincount(place, values, len(one))
+        for values in (times, times * (panel.labels[first] == panel.labels[second]))
+    )
+    generative = (1 - unipolarity[one]) * (1 - unipolarity[other])
+    compared = generative > 0.5
 
-    scores = suspected = np.zeros(len(pairs))
-    rate = np.zeros(len(pairs))
+    scores = suspected = rate = np.zeros(len(one))
     for round_number in range(ROUNDS):
         weights = panel.weights_beside(_symmetric(suspected, one, other, n_sources))
-        expected = np.bincount(place, _expected_agreement(panel, settings, first, second, weights))
+        agreement = _expected_agreement(panel, settings, first, second, one, other, place, weights)
+        expected = np.bincount(place, agreement * times, len(one))
         possible = n_shared - expected + PRIOR_AGREEMENTS
         rate = (agreed - expected) / possible
         error = np.sqrt(np.maximum(agreed * (n_shared - agreed), 0) / n_shared) / possible
@@ -111,33 +122,26 @@ def _judged(panel: Panel, unipolarity: NDArray[np.float64], settings: Settings, 
         spread = float(np.median(np.abs(rate[compared] - median))) if compared.any() else 0.0
         least = max(settings.copy_rate, median + SPREADS * spread)
         sure = rate - SURE * error
-        scores = np.clip((sure - least) / WIDTH, 0, 1) * judged * generative
-        suspected = np.clip((sure - median - SUSPECTED) / SUSPECTED_WIDTH, 0, 1) * judged * generative
-        if (
-            most_pairs < MOST_PAIRS
-            and (n_shared.sum() * panel.n_classes > most_pairs / 2)
-            and (((rate - error - median) * judged * generative > DOUBTFUL).any())
-        ):
+        scores = np.clip((sure - least) / WIDTH, 0, 1) * generative
+        suspected = np.clip((sure - median - SUSPECTED) / SUSPECTED_WIDTH, 0, 1) * generative
+        by_chance = np.sqrt(np.maximum(expected * (n_shared - expected), 0) / n_shared) / possible
+        if not (last or all_seen) and ((rate - DOUBTFUL_ERRORS * by_chance - median) * generative > DOUBTFUL).any():
             return None
         if not scores.any() and not (round_number < 2 and suspected.any()):
             break
-    likeliest = float((rate * (1 - scores) * judged * generative).max())
+    likeliest = float((rate * (1 - scores) * generative).max())
     return Copies(_symmetric(scores, one, other, n_sources), likeliest)
 
 
-def _pairs(panel: Panel, most_pairs: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of both votes of each pair of votes on an item; of as many items as are looked at, spread over all."""
-    n_votes = np.bincount(panel.items, minlength=panel.n_items)
-    starts, n_pairs = n_votes.cumsum() - n_votes, n_votes * (n_votes - 1) // 2
-    share = min(1.0, most_pairs / panel.n_classes / max(int(n_pairs.sum()), 1))
-    looked_at = np.diff(np.floor(np.arange(panel.n_items + 1) * share)) > 0
-    firsts, seconds = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for size in np.unique(n_votes[looked_at & (n_votes > 1)]):
-        at = starts[looked_at & (n_votes == size)][:, None]
-        left, right = np.triu_indices(size, 1)
-        firsts.append((at + left).ravel())
-        seconds.append((at + right).ravel())
-    return np.concatenate(firsts), np.concatenate(seconds)
+def _pairs(panel: Panel, most_pairs: int) -> tuple[NDArray[np.int64], NDArray[np.int64], bool]:
+    """Places of both votes of each pair of votes on a row; of as many rows as are looked at, and whether of all.
+
+    Rows are looked at from one end: their order is one of hashes.
+    """
+    n_votes = np.bincount(panel.items, minlength=panel.n_rows)
+    looked_at = (n_votes * (n_votes - 1) // 2).cumsum() <= most_pairs
+    first, second = pairs_of_votes(panel, looked_at)
+    return first, second, bool(looked_at.all())
 
 
 def _expected_agreement(
@@ -145,19 +149,22 @@ def _expected_agreement(
     settings: Settings,
     first: NDArray[np.int64],
     second: NDArray[np.int64],
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    place: NDArray[np.int64],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """[P] probability that both votes of a pair agree, given the other votes on the item."""
     fit = rough_fit(panel, settings, ROUGH_ITERATIONS, ROUGH_HOLD, weights)
-    confusion = fit.confusion.transpose(0, 2, 1)  # class on the second axis, vote on the last
-    of_votes = np.log(fit.confusion)[panel.sources, panel.labels] * weights[:, None]
-    expected = np.empty(len(first))
-    for start in range(0, len(first), PAIRS_AT_ONCE):
-        one, other = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
-        others = softmax(fit.log_evidence[panel.items[one]] - of_votes[one] - of_votes[other], axis=1)
-        both = np.einsum("pck,pck->pc", confusion[panel.sources[one]], confusion[panel.sources[other]])
-        expected[start : start + PAIRS_AT_ONCE] = (others * both).sum(1)
-    return expected
+    agreeing, total = np.zeros(len(first), np.float32), np.zeros(len(first), np.float32)
+    rows, exponents = panel.items[first], None if (weights == 1).all() else weights.astype(np.float32)
+    for posterior, confusion in zip(fit.posterior, fit.confusion, strict=True):
+        of_votes = confusion[panel.labels, panel.sources]
+        of_votes = of_votes if exponents is None else of_votes**exponents
+        others = posterior[rows] / (of_votes[first] * of_votes[second])
+        agreeing += others * (confusion[:, one] * confusion[:, other]).sum(0)[place]
+        total += others
+    return np.asarray(agreeing / np.maximum(total, 1e-30), np.float64)
 
 
 def _symmetric(
@@ -185,26 +192,23 @@ def identical_columns(
     """
     n_rows, n_sources, n_symbols = votes.n_items, votes.n_sources, votes.n_classes + len(votes.symbols)
     nothing = sp.csr_array((n_sources, n_sources))
-    if not 3 <= n_sources <= MOST_SOURCES or votes.n_votes == 0:
+    if not 3 <= n_sources <= MOST_SOURCES:
         return nothing
     most_rows = min(MOST_ROWS, MOST_CELLS // n_symbols)
+    if n_rows > FEW_ROWS and not _some_identical(votes.select_items(np.arange(0, n_rows, n_rows // FEW_ROWS))):
+        return nothing
     if n_rows > most_rows:
         sampled = np.sort(np.random.default_rng(0).choice(n_rows, most_rows, replace=False))
         return identical_columns(votes.select_items(sampled), weight[sampled], unipolarity)
     rows, sources, labels = votes.triples()
-    place = rows.astype(np.int64) * n_symbols + labels
-    # Two sums over a column's cells, with random factors: equal for equal columns, and for hardly any others.
-    factors = np.random.default_rng(0).random((2, n_rows * n_symbols))
-    marks = np.stack([np.bincount(sources, factor[place], minlength=n_sources) for factor in factors])
-    of_source = np.bincount(sources, minlength=n_sources)
-    voting = np.flatnonzero(of_source)
-    _, group = np.unique(np.round(marks[:, voting], 6), axis=1, return_inverse=True)
-    if group.max(initial=-1) + 1 == len(voting):
+    if len(rows) == 0:
         return nothing
-    number = np.full(n_sources, -1)
-    number[voting] = group.ravel()
+    place = rows.astype(np.int64) * n_symbols + labels
+    number = _numbers_of_columns(sources, place, n_sources, n_rows * n_symbols)
     same = (number[:, None] == number[None]) & (number[:, None] >= 0)
     np.fill_diagonal(same, False)
+    if not same.any():
+        return nothing
     one_hot = sp.csr_array((np.ones(len(rows), bool), (place, sources)), shape=(n_rows * n_symbols, n_sources))
     fired = sp.csr_array((np.ones(len(rows), bool), (rows, sources)), shape=(n_rows, n_sources))
     together = weighted_gram(filled_in(fired), weight)
@@ -213,6 +217,29 @@ def identical_columns(
     same &= together >= IDENTICAL_VOTES
     alone = n_votes[:, None] + n_votes[None] - 2 * together
     return sp.csr_array((same & _improbable(same, agreed, together, alone, unipolarity)).astype(np.float64))
+
+
+def _some_identical(votes: Votes) -> bool:
+    """Whether some columns are equal, or have no vote."""
+    rows, sources, labels = votes.triples()
+    n_symbols = votes.n_classes + len(votes.symbols)
+    number = _numbers_of_columns(
+        sources, rows.astype(np.int64) * n_symbols + labels, votes.n_sources, votes.n_items * n_symbols
+    )
+    return len(np.unique(number[number >= 0])) < votes.n_sources
+
+
+def _numbers_of_columns(
+    sources: NDArray[np.int32], cells: NDArray[np.int64], n_sources: int, n_cells: int
+) -> NDArray[np.int64]:
+    """[M] a number that equal columns share, -1 for those of no vote, from the sources and cells [V] of the votes."""
+    # Two sums over a column's cells, with random factors: equal for equal columns, and for hardly any others.
+    factors = np.random.default_rng(0).random((2, n_cells))
+    marks = np.stack([np.bincount(sources, factor[cells], minlength=n_sources) for factor in factors])
+    voting = np.flatnonzero(np.bincount(sources, minlength=n_sources))
+    number = np.full(n_sources, -1)
+    number[voting] = np.unique(np.round(marks[:, voting], 6), axis=1, return_inverse=True)[1].ravel()
+    return number
 
 
 def without_sources(scores: sp.csr_array[np.float64], silenced: NDArray[np.bool_]) -> sp.csr_array[np.float64]:

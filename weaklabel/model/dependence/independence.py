@@ -7,26 +7,26 @@ Copies are left out: they are known, and counted once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from weaklabel.model.dependence.panel import MOST_TABLE, Panel, RoughFit, rough_fit
+from weaklabel.model.dependence.panel import MOST_TABLE, Panel, RoughFit, numbered, pairs_of_votes, rough_fit, softmax
 from weaklabel.model.settings import Settings
 
 REPLICATES = 6
 """Of the check, at most: ..."""
 FIRST_REPLICATES, REFUTED = 2, 4.0
-"""... so many show whether independence clearly stands, or is refuted by so many times what a pair's correlation may
-be."""
+"""... fewer, where one shows that independence stands, or two that it is refuted by so many times what a pair's
+correlation may be."""
 CORRELATION_REPLICATES = 2
 """Of the mean correlation."""
 ITERATIONS = 20
 """Of the fit, and of those to replicates."""
-LARGE_TABLES = 2**17
+LARGE_TABLES = 2**16
 """M x K x K, above which iterations are half as many."""
 SURE = 3.0
 """Standard deviations among the replicates that are taken off what is seen ..."""
@@ -73,10 +73,10 @@ def check_independence(
     if not 0 < panel.n_sources * panel.n_classes**2 <= MOST_TABLE or total == 0:
         hold = settings.least_hold
         return Independence(doubt=1.0, hold=hold, correlation=0.0, residual=0.0, effective_sources=total)
-    rng, weights = np.random.default_rng(seed), panel.weights_beside(copies)
+    rng, pairs = np.random.default_rng(seed), _Pairs(panel, copies)
     few = untestable(float(voting.sum()), panel.n_classes)
-    residual = _residual_correlation(panel, settings, copies, weights, rng)
-    correlation = _mean_correlation(panel, settings, copies, weights, rng)
+    residual = _residual_correlation(panel, pairs, settings, copies, rng)
+    correlation = _mean_correlation(panel, pairs, settings, copies, rng)
     doubt = float(np.clip((residual - settings.residual_ignored) / settings.residual_ignored, 0, 1))
     suspicion = float(np.clip((likeliest_copy - settings.suspected_copy) / settings.suspected_copy, 0, 1))
     doubt = max(doubt, few * suspicion)
@@ -101,118 +101,189 @@ def untestable(n_sources: float, n_classes: int) -> float:
     return float(min(1.0, parameters / max(min(float(n_classes), 1e6) ** n_sources - 1, 1e-9)) ** 3)
 
 
+class _Pairs:
+    """Pairs of sources that vote on items together, and sums over these items."""
+
+    def __init__(self, panel: Panel, copies: sp.csr_array[np.float64]) -> None:
+        """Of a panel, and of its replicates: those of dense votes may have other rows, the others have the same."""
+        n_sources = panel.n_sources
+        self._first = self._second = self._place = np.empty(0, np.int64)
+        if panel.is_dense:
+            together = panel.dense().T @ (panel.dense() * panel.times[:, None].astype(np.float32))
+            self.one, self.other = np.nonzero(np.triu(together, 1))
+            self.n_shared = together[self.one, self.other].astype(np.float64)
+        else:
+            self._first, self._second = pairs_of_votes(panel, np.ones(panel.n_rows, bool))
+            keys = panel.sources[self._first] * n_sources + panel.sources[self._second]
+            pairs, self._place = numbered(keys, n_sources**2)
+            self.one, self.other = np.divmod(pairs, n_sources)
+            shared = np.bincount(self._place, panel.times_of_votes[self._first], len(pairs))
+            self.n_shared = shared.astype(np.float64)
+        self.copied = np.zeros(len(self.one))
+        """[P] how surely each pair copies each other."""
+        if copies.nnz and len(self.one):
+            self.copied = np.asarray(copies.tocsr()[self.one, self.other], np.float64).ravel()
+
+    def squared_correlations(
+        self, panel: Panel, residuals: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """[P] each pair's squared correlation of residuals [V], and the weight that it has by their variances."""
+        squares = residuals**2
+        if panel.is_dense:
+            voted, of_votes, of_squares = panel.dense(), panel.dense(residuals), panel.dense(squares)
+            times = panel.times[:, None].astype(np.float32)
+            products = (of_votes.T @ (of_votes * times))[self.one, self.other]
+            variances = of_squares.T @ (voted * times)
+            scale = np.sqrt(variances[self.one, self.other] * variances[self.other, self.one])
+        else:
+            products, one, other = (
+                np.bincount(self._place, values, len(self.one))
+                for values in (
+                    residuals[self._first] * residuals[self._second],
+                    squares[self._first],
+                    squares[self._second],
+                )
+            )
+            scale = np.sqrt(one * other)
+        return np.asarray((products / np.maximum(scale, 1e-9)) ** 2, np.float64), np.asarray(scale, np.float64)
+
+    def total(self, panel: Panel, values: NDArray[np.float64]) -> float:
+        """Sum over pairs of votes of the products of their values [V], copies left out."""
+        if not self.copied.any():
+            of_rows = np.bincount(panel.items, values, minlength=panel.n_rows)
+            return float((of_rows**2) @ panel.times - (values**2) @ panel.times_of_votes) / 2
+        products: NDArray[Any]
+        if panel.is_dense:
+            of_votes = panel.dense(values)
+            products = (of_votes.T @ (of_votes * panel.times[:, None].astype(np.float32)))[self.one, self.other]
+        else:
+            products = np.bincount(self._place, values[self._first] * values[self._second], len(self.one))
+        return float(products @ (1 - self.copied))
+
+
 def _residual_correlation(
     panel: Panel,
+    pairs: _Pairs,
     settings: Settings,
     copies: sp.csr_array[np.float64],
-    weights: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> float:
     """Root of the mean squared residual correlation of pairs of sources, beyond that of the replicates."""
     large = panel.n_sources * panel.n_classes**2 > LARGE_TABLES
-    shared = (panel.matrix().T @ panel.matrix()).tocoo()
-    apart = shared.row != shared.col
-    if copies.nnz:
-        copied = copies.tocsr()[shared.row, shared.col]
-        apart &= np.asarray(copied).ravel() == 0
-    apart &= shared.data > 1
+    apart = (pairs.copied == 0) & (pairs.n_shared > 1)
 
-    def of(votes: Panel) -> tuple[float, float, RoughFit]:
+    def of(votes: Panel) -> tuple[float, NDArray[np.float64], RoughFit]:
+        weights = votes.weights_beside(copies)
         fit = rough_fit(votes, settings, ITERATIONS // (2 if large else 1), 0.0, weights)
-        residuals = _residuals(votes, fit)
-        of_votes, squares = votes.matrix(residuals), votes.matrix(residuals**2)
-        products = _on(of_votes.T @ of_votes, shared)
-        variance = _on((squares.T @ votes.matrix()), shared)
-        scale = np.sqrt(variance * _on((votes.matrix().T @ squares), shared))
-        kept = apart & (scale > 0)
-        weight = scale[kept]
-        total = max(weight.sum(), 1e-9)
-        squared = float((weight * (products[kept] / weight) ** 2).sum() / total)
-        return squared, float((weight / shared.data[kept]).sum() / total), fit
+        squared, weight = pairs.squared_correlations(votes, _residuals(votes, fit))
+        weight = weight * apart
+        return float(weight @ squared / max(weight.sum(), 1e-9)), weight, fit
 
-    seen, sampling, fit = of(panel)
-    drawn: list[float] = []
+    seen, weight, fit = of(panel)
+    ignored, refuted = settings.residual_ignored**2, (2 * settings.residual_ignored) ** 2
+    unseen = UNSEEN * _sampling_variance(weight, pairs.n_shared, panel.sampled)
+    replicates, drawn = _replicates(panel, fit, rng), list[float]()
     while len(drawn) < REPLICATES:
-        drawn.append(of(_drawn(panel, fit, rng))[0])
-        if len(drawn) == FIRST_REPLICATES:
-            stands = seen < np.mean(drawn)
-            refuted = seen - np.max(drawn) > REFUTED * max((2 * settings.residual_ignored) ** 2, np.max(drawn))
-            if stands or refuted:
-                break
+        drawn.append(of(next(replicates))[0])
+        # The largest of six numbers is less than SURE standard deviations above their mean: nothing could be beyond.
+        if seen <= drawn[-1] or seen - np.mean(drawn) + unseen <= ignored:
+            return float(np.sqrt(unseen))
+        beyond = seen - np.max(drawn)
+        if len(drawn) == FIRST_REPLICATES and (unseen >= refuted or beyond > REFUTED * max(refuted, np.max(drawn))):
+            break
     beyond = seen - float(np.mean(drawn)) - SURE * float(np.std(drawn, ddof=1))
-    return float(np.sqrt(max(beyond, 0) + UNSEEN * sampling))
+    return float(np.sqrt(max(beyond, 0) + unseen))
 
 
-def _on(product: sp.sparray, pattern: sp.coo_array[np.float64]) -> NDArray[np.float64]:
-    """Entries of a product at the places of another of the same pattern."""
-    return np.asarray(sp.csr_array(product)[pattern.row, pattern.col], np.float64).ravel()
+def _sampling_variance(weight: NDArray[np.float64], n_shared: NDArray[np.float64], sampled: float) -> float:
+    """Mean sampling variance of the correlation of pairs [P] by their weights.
+
+    Where items were sampled: that of all items, or the sampling error of the mean over pairs where that is more.
+    """
+    total = max(weight.sum(), 1e-9)
+    variance = float(weight @ (1 / np.maximum(n_shared, 1))) / total
+    if sampled < 1:
+        variance *= max(sampled, min(1.0, float(np.sqrt(2 * (weight @ weight)) / total)))
+    return float(variance)
 
 
 def _residuals(panel: Panel, fit: RoughFit) -> NDArray[np.float64]:
     """[V] probability that the vote is wrong, less what the source's confusion matrix expects."""
-    of_item = fit.responsibilities[panel.items]
-    right = np.einsum("mkk->mk", fit.confusion)[panel.sources]
-    wrong = 1 - np.take_along_axis(of_item, panel.labels[:, None], 1).ravel()
-    return np.asarray(wrong - (of_item * (1 - right)).sum(1))
+    of_item, right = fit.responsibilities, np.einsum("kkm->km", fit.confusion)
+    if panel.is_dense:
+        right_votes = (of_item.T @ right)[panel.items, panel.sources]
+    else:
+        right_votes = np.zeros(len(panel.items), np.float32)
+        for of_class, right_of_class in zip(of_item, right, strict=True):
+            right_votes += of_class[panel.items] * right_of_class[panel.sources]
+    return np.asarray(right_votes - of_item[panel.labels, panel.items], np.float64)
 
 
-def _drawn(panel: Panel, fit: RoughFit, rng: np.random.Generator) -> Panel:
-    """Votes drawn from the fit, on the same pattern."""
-    last = panel.n_classes - 1
-    truth = (rng.random(panel.n_items)[:, None] > fit.posterior.cumsum(1)).sum(1).clip(0, last)
-    below = fit.confusion.cumsum(1)[panel.sources, :, truth[panel.items]]
-    return panel._replace(labels=(rng.random(len(panel.items))[:, None] > below).sum(1).clip(0, last))
+def _replicates(panel: Panel, fit: RoughFit, rng: np.random.Generator) -> Iterator[Panel]:
+    """Votes drawn from the fit, on the same pattern, again and again."""
+    apart = panel.apart()
+    posterior = fit.posterior.cumsum(0).repeat(panel.times.astype(np.int64), axis=1)
+    confusion = fit.confusion.cumsum(1).transpose(1, 0, 2).reshape(panel.n_classes, -1)
+    while True:
+        cells = _draw(posterior, rng)[apart.items] * panel.n_sources + apart.sources
+        uniform, labels = rng.random(len(cells), np.float32), np.zeros(len(cells), np.int64)
+        for of_class in confusion[:-1]:
+            labels += uniform > of_class[cells]
+        votes = apart._replace(labels=labels)
+        yield votes if apart is panel else votes.together()
+
+
+def _draw(cumulated: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
+    """[R] classes, from cumulated probabilities [K, R]."""
+    return np.asarray((rng.random(cumulated.shape[1], np.float32) > cumulated[:-1]).sum(0))
 
 
 def _mean_correlation(
     panel: Panel,
+    pairs: _Pairs,
     settings: Settings,
     copies: sp.csr_array[np.float64],
-    weights: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> float:
     """Correlation of errors over all pairs of votes on an item, beyond that of replicates; an error is a vote unlike
     the likeliest class of two one-coin steps.
     """
-    n_classes, n_items, n_sources = panel.n_classes, panel.n_items, panel.n_sources
-    n_votes = np.bincount(panel.sources, minlength=n_sources).astype(np.float64)
+    n_classes, n_sources = panel.n_classes, panel.n_sources
+    n_votes = np.bincount(panel.sources, panel.times_of_votes, n_sources)
 
-    def fit(votes: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def fit(votes: Panel) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        weights, times = votes.weights_beside(copies), votes.times_of_votes
         tally, mass = votes.tally(weights), settings.share_prior_mass
-        labels = (tally + mass / n_classes) / (tally.sum(1, keepdims=True) + mass)
+        labels = ((tally + mass / n_classes) / (tally.sum(0) + mass)).astype(np.float32)
         accuracy = np.empty(0)
         for _ in range(2):
-            right = np.bincount(votes.sources, labels[votes.items, votes.labels], minlength=n_sources)
+            right = np.bincount(votes.sources, labels[votes.labels, votes.items] * times, n_sources)
             expected = settings.accuracy_mass
             overall = (right.sum() + expected * settings.accuracy_mean) / (n_votes.sum() + expected)
             accuracy = np.clip((right + expected * overall) / (n_votes + expected), 0.02, 0.999)
             gain = np.log(accuracy * (n_classes - 1) / (1 - accuracy))
-            labels = softmax(votes.tally(gain[votes.sources] * weights), axis=1)
+            labels = votes.tally(gain[votes.sources] * weights).astype(np.float32)
+            softmax(labels)
         return labels, accuracy
 
-    def correlation(votes: Panel, labels: NDArray[np.float64]) -> float:
-        wrong = (votes.labels != labels.argmax(1)[votes.items]).astype(float)
-        share = (np.bincount(votes.sources, wrong, minlength=n_sources) + 0.5) / (n_votes + 1)
+    def correlation(votes: Panel, labels: NDArray[np.float32]) -> float:
+        wrong = (votes.labels != labels.argmax(0)[votes.items]).astype(float)
+        share = (np.bincount(votes.sources, wrong * votes.times_of_votes, n_sources) + 0.5) / (n_votes + 1)
         residual, deviation = wrong - share[votes.sources], np.sqrt(share * (1 - share))[votes.sources]
-        return _over_pairs(votes, residual, copies) / max(_over_pairs(votes, deviation, copies), 1e-9)
+        return pairs.total(votes, residual) / max(pairs.total(votes, deviation), 1e-9)
 
     labels, accuracy = fit(panel)
-    shares = (np.bincount(panel.labels, minlength=n_classes) + 0.5) / (len(panel.labels) + 0.5 * n_classes)
-    cumulated, drawn = labels.cumsum(1), []
+    apart = panel.apart()
+    shares = np.bincount(panel.labels, panel.times_of_votes, n_classes) + 0.5
+    cumulated_shares = (shares / shares.sum()).cumsum()[:-1]
+    cumulated = np.repeat(labels, panel.times.astype(np.int64), axis=1).cumsum(0)
+    drawn = []
     for _ in range(CORRELATION_REPLICATES):
-        truth = (rng.random(n_items)[:, None] > cumulated).sum(1).clip(0, n_classes - 1)[panel.items]
-        other = rng.choice(n_classes, size=len(truth), p=shares)
+        truth = _draw(cumulated, rng)[apart.items]
+        other = np.searchsorted(cumulated_shares, rng.random(len(truth)))
         other = np.where(other == truth, (other + rng.integers(1, n_classes, len(truth))) % n_classes, other)
-        votes = panel._replace(labels=np.where(rng.random(len(truth)) < accuracy[panel.sources], truth, other))
+        right = rng.random(len(truth)) < accuracy[apart.sources]
+        votes = apart._replace(labels=np.where(right, truth, other))
+        votes = votes if apart is panel else votes.together()
         drawn.append(correlation(votes, fit(votes)[0]))
     return correlation(panel, labels) - float(np.mean(drawn))
-
-
-def _over_pairs(panel: Panel, values: NDArray[np.float64], copies: sp.csr_array[np.float64]) -> float:
-    """Sum over pairs of votes on an item of the products of their values; pairs of copies are left out."""
-    total = np.bincount(panel.items, values, minlength=panel.n_items)
-    pairs = float(total @ total - values @ values)
-    if copies.nnz:
-        of_sources = panel.matrix(values)
-        pairs -= float((of_sources.T @ of_sources).multiply(copies).sum())
-    return pairs

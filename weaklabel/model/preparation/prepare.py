@@ -88,7 +88,7 @@ def prepare(
     unipolar = unipolarity(counts)
     weight = unique.weight.astype(np.float64) / unique.scale
     constant = constant_sources(counts, votes, unique.weight)
-    panel = Panel.sample(plain_part(votes), weight, seed).without(constant)
+    panel = Panel.sample(plain_part(votes), weight, constant, seed)
     found = find_copies(panel, unipolar, settings)
     copies = found.scores.maximum(identical_columns(plain_part(votes, with_sets=True), weight, unipolar))
     if inputs.families is not None:
