@@ -33,7 +33,7 @@ class Settings(NamedTuple):
     """Power of the balance of the vote-share priors in the prior of EM, where sources are read discriminatively."""
     residual_ignored: float = 0.02
     """Root mean square of residual correlations up to which independence stands; at twice as much it is refuted."""
-    suspected_copy: float = 0.2
+    suspected_copy: float = 0.3
     """Copy rate from which on copies are suspected among sources too few for a test; at twice as much they are."""
     copy_rate: float = 0.6
     """Least copy rate, beyond sampling error, of sources that count as copies."""

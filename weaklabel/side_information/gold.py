@@ -90,17 +90,17 @@ def read_gold(
                 f"gold_weight must be one number for each of the {n_items} items, got shape {weight.shape}",
                 field="gold_weight",
             )
-        if not (weight[items] > 0).all():
-            at = int(items[np.argmin(weight[items] > 0)])
+        usable = (weight[items] > 0) & np.isfinite(weight[items])
+        if not usable.all():
+            at = int(items[np.argmin(usable)])
             raise InvalidArgumentError(
-                f"gold_weight of item {at}, which has gold, is {weight[at]:g}: it must be above 0", field="gold_weight"
+                f"gold_weight of item {at}, which has gold, is {weight[at]:g}: it must be a number above 0",
+                field="gold_weight",
             )
     by_class = gold_sampling == "by_class"
     if gold_sampling == "auto" and gold_weight is None:
         of_classes = np.bincount(known[items], minlength=votes.n_classes)
-        by_class = bool(np.ptp(of_classes) <= (len(items) % votes.n_classes > 0)) and bool(
-            of_classes.min() >= FEWEST_OF_CLASS
-        )
+        by_class = bool(np.ptp(of_classes) == 0 and of_classes[0] >= FEWEST_OF_CLASS)
     return KnownLabels(
         items=items,
         labels=known[items].astype(np.int64),

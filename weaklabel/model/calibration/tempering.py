@@ -45,7 +45,8 @@ def gather_evidence(rows: Rows, calibration: Calibration, share_prior_mass: floa
 
 def tally_of(rows: Rows, share_prior_mass: float | Float[Array, ""]) -> Float[Array, "U K"]:
     """Votes for each class, of which the vote-share priors are the smoothed shares."""
-    return rows.share_prior * (rows.n_votes[:, None] + share_prior_mass) - share_prior_mass / rows.share_prior.shape[1]
+    smoothing = 1 / rows.share_prior.shape[1] if rows.smoothing is None else rows.smoothing
+    return rows.share_prior * (rows.n_votes[:, None] + share_prior_mass) - share_prior_mass * smoothing
 
 
 def of_plain_votes(calibration: Calibration) -> Calibration:

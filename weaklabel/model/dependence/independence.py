@@ -79,8 +79,8 @@ def check_independence(
     correlation = _mean_correlation(panel, pairs, settings, copies, rng)
     doubt = float(np.clip((residual - settings.residual_ignored) / settings.residual_ignored, 0, 1))
     suspicion = float(np.clip((likeliest_copy - settings.suspected_copy) / settings.suspected_copy, 0, 1))
-    doubt = max(doubt, few * suspicion)
-    held = float(np.clip(settings.hold_gain * correlation + few, settings.least_hold, settings.most_hold))
+    doubt, unseen = max(doubt, few * suspicion), few * suspicion
+    held = float(np.clip(settings.hold_gain * correlation + unseen, settings.least_hold, settings.most_hold))
     return Independence(
         doubt=doubt,
         hold=held * (mean_unipolarity + (1 - mean_unipolarity) * doubt),

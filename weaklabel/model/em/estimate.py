@@ -145,6 +145,7 @@ def refine(
     fixed = {
         "share_prior_mass": jnp.asarray(settings.share_prior_mass, jnp.float32),
         "share_weight": jnp.asarray(prepared.independence.hold, jnp.float32),
+        "smoothing": jnp.asarray(prepared.smoothing, jnp.float32),
     }
     rate, before = float(processes.of_first(state.rate) if everywhere else state.rate), np.inf
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]

@@ -47,6 +47,7 @@ class PassParams(NamedTuple):
     params: Params
     share_prior_mass: Float[Array, ""]
     share_weight: Float[Array, ""]
+    smoothing: Float[Array, " K"]
 
 
 def full_pass(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sources: int) -> PassStatistics:
@@ -69,7 +70,9 @@ def full_pass(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sourc
 
 def _of_block(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sources: int) -> PassStatistics:
     n_classes = by.params.labels.log_prior.shape[0]
-    rows = build_rows(RowVotes(layout), items, n_sources, n_classes, by.share_prior_mass, by.share_weight)
+    rows = build_rows(
+        RowVotes(layout), items, n_sources, n_classes, by.share_prior_mass, by.share_weight, smoothing=by.smoothing
+    )
     expected = e_step(rows, by.params)
     responsibilities, log_marginal = materialized(expected.responsibilities), materialized(expected.log_marginal)
     of_block = statistics(rows, responsibilities, by.params, expected=expected.expected)

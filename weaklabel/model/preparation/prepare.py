@@ -54,6 +54,8 @@ class Prepared(NamedTuple):
     """See `Profile`."""
     independence: Independence
     """How far votes refute that sources err independently."""
+    smoothing: NDArray[np.float64]
+    """[K] over which the pseudo-votes of the vote-share priors are spread."""
     places: NDArray[np.int32]
     """[U] where each vote row is among `rows`: somewhere else where they are streamed, longest first."""
     n_votes: NDArray[np.float32]
@@ -109,6 +111,7 @@ def prepare(
         mean_unipolarity=mean_unipolarity,
         seed=seed,
     )
+    smoothing = _smoothing((counts * alone[:, None]).sum(0), mean_unipolarity)
     places = order = None
     if row_votes.soft is None and information is None:
         layout, places, order = row_votes.layout.in_storage_order()
@@ -122,6 +125,8 @@ def prepare(
         share_prior_mass=settings.share_prior_mass,
         share_weight=independence.hold,
         sets=sets,
+        smoothing=single(smoothing),
+        set_coverage=settings.set_coverage,
     )
     if information is not None:
         rows = information.attach(rows, items, independence.hold)
@@ -145,6 +150,7 @@ def prepare(
         copies=copies,
         mean_unipolarity=mean_unipolarity,
         independence=independence,
+        smoothing=smoothing,
         places=places,
         n_votes=np.asarray(rows.n_votes)[places],
     )
@@ -153,6 +159,14 @@ def prepare(
 def _in_order(values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None) -> Array:
     """Values [U] of rows on the device, padded, in an order if one is given."""
     return to_device(values, n_rows) if order is None else to_device(padded(values, n_rows, 0)[order])
+
+
+def _smoothing(counts: NDArray[np.float64], mean_unipolarity: float) -> NDArray[np.float64]:
+    """[K] the shares of the votes, and uniform to the extent that sources are unipolar: those vote for part of the
+    classes, whatever the balance.
+    """
+    shares = (counts + 0.5) / (counts + 0.5).sum()
+    return np.asarray((1 - mean_unipolarity) * shares + mean_unipolarity / len(counts))
 
 
 def _log_share_balance(rows: Rows) -> Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from weaklabel.model.records import Rows, RowVotes, SetSymbols
-from weaklabel.model.sources.tally import smoothed_shares
+from weaklabel.model.sources.tally import smoothed_shares, smoothing_within_sets
 
 
 @partial(jax.jit, static_argnames=("n_sources", "n_classes"))
@@ -21,6 +21,8 @@ def build_rows(
     share_prior_mass: float | Float[Array, ""],
     share_weight: float | Float[Array, ""] = 0.0,
     sets: SetSymbols | None = None,
+    smoothing: Float[Array, " K"] | None = None,
+    set_coverage: float | Float[Array, ""] = 1.0,
 ) -> Rows:
     """Vote rows with their vote-share priors.
 
@@ -32,12 +34,22 @@ def build_rows(
         share_prior_mass: pseudo-votes in the vote-share priors.
         share_weight: weight of the vote-share prior in the responsibilities of ordinary rows.
         sets: candidate sets of the codebook; None where votes are plain.
+        smoothing: over which the pseudo-votes are spread; None for the uniform distribution. Of rows with candidate
+            sets, most of it lies within them.
+        set_coverage: share of candidate sets that are expected to hold the truth.
     """
     n_votes, shares = smoothed_shares(votes, n_sources, n_classes, share_prior_mass, sets)
+    if smoothing is not None:
+        if sets is not None:
+            smoothing = smoothing_within_sets(votes, smoothing, sets, n_sources, set_coverage)
+        moved = jnp.broadcast_to(smoothing - 1 / n_classes, shares.shape)
+        moved = (share_prior_mass / (n_votes + share_prior_mass))[:, None] * moved
+        shares = jnp.where(n_votes[:, None] > 0, shares + moved, shares)
     return Rows(
         votes=votes,
         weight=jnp.where(n_votes > 0, items, 0),
         n_votes=n_votes,
         share_prior=shares,
         share_weight=jnp.where(n_votes > 0, share_weight, 1.0).astype(items.dtype),
+        smoothing=smoothing,
     )

@@ -101,7 +101,14 @@ class ConfusionMatrices(NamedTuple):
         log_likelihoods = (1 - share) * jnp.log(confusion) + share * (jnp.log(of_class) - log_balance[None, None])
         if profile.sets is not None:
             of_sets = set_log_likelihood(
-                shown_sets, confusion, of_source, log_balance, profile.unipolarity, profile.sets, settings.set_mass, settings.set_coverage
+                shown_sets,
+                confusion,
+                of_source,
+                log_balance,
+                profile.unipolarity,
+                profile.sets,
+                settings.set_mass,
+                settings.set_coverage,
             )
             log_likelihoods = jnp.concatenate([log_likelihoods, of_sets], axis=1)
         return type(self)(confusion, log_likelihoods)
