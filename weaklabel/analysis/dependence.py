@@ -157,7 +157,7 @@ def effective_votes(
         >>> votes = Votes.from_dense(np.array([[1, 1, 1], [1, 1, 0], [0, 0, 1], [1, 1, 1]]), n_classes=2)
         >>> round(effective_votes(votes, [1, 1, 1, 1]).number, 2)
         2.45
-        >>> effective_votes(votes, [1, 1, 1, 1], sources=["0", "1"]).number
+        >>> effective_votes(votes, [1, 1, 1, 1], sources=["source_0", "source_1"]).number
         1.0
     """
     if not votes.is_plain:
