@@ -60,7 +60,9 @@ def test_numbers_agree_with_loops(kind: str, seed: int) -> None:
     assert np.isnan(found.pairs[3, 4])
     assert found.correlation == pytest.approx(np.nanmean(pairs[np.triu_indices(5, 1)]))
     for one in everyone:
-        assert found.without[f"source_{one}"] == pytest.approx(_by_loops(votes, soft, [m for m in everyone if m != one])[0])
+        assert found.without[f"source_{one}"] == pytest.approx(
+            _by_loops(votes, soft, [m for m in everyone if m != one])[0]
+        )
     assert found.families == pytest.approx(
         {"a": _by_loops(votes, soft, [0, 1])[0], "b": _by_loops(votes, soft, [2, 3])[0]}
     )

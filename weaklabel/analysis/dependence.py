@@ -93,6 +93,23 @@ class _Cells(NamedTuple):
     """[V] probability that the vote is right."""
 
 
+class _Tables(NamedTuple):
+    """The same votes as tables of J items, or of A answers: different labels that an item was given."""
+
+    there: csr_array
+    """[J, M] 1 where there is a vote."""
+    wrong: csr_array
+    """[J, M] probability that it is wrong."""
+    alike: csr_array
+    """[A, M] root of the probability that the answer is right, at those who gave it."""
+    asked: NDArray[np.int64]
+    """[A] item of each answer."""
+
+    def of(self, items: NDArray[np.bool_]) -> _Tables:
+        """Those of some of the J items; answers keep the numbers of theirs."""
+        return _Tables(self.there[items], self.wrong[items], self.alike[items[self.asked]], self.asked)
+
+
 class _Sums(NamedTuple):
     """Sums over items that both sources of a pair vote on, [M, M] each."""
 
@@ -176,8 +193,9 @@ def effective_votes(
     by: Literal["gold", "soft labels"] = "gold" if np.ndim(labels) != 2 else "soft labels"
     cells, voting = _judged(votes, labels)
     names = tuple(votes.source_names[source] for source in voting)
-    n_sources, judged = len(names), np.unique(cells.items)
-    sums = _sums(cells, n_sources)
+    n_sources = len(names)
+    tables = _tables(cells, n_sources)
+    sums = _sums(tables)
     covariance = sums.covariance()
     variance, rows = covariance.diagonal(), covariance.sum(1)
     total, spread = float(covariance.sum()), float(variance.sum())
@@ -191,9 +209,9 @@ def effective_votes(
     apart = pairs[np.triu_indices(n_sources, 1)]
     return EffectiveVotes(
         number=_held(n_sources, spread, total),
-        interval=_interval(cells, sums, judged),
+        interval=_interval(tables, sums),
         n_sources=n_sources,
-        n_items=len(judged),
+        n_items=tables.there.shape[0],
         by=by,
         sources=names,
         without=dict(zip(names, rest, strict=True)),
@@ -236,18 +254,27 @@ def _soft_labels(labels: ArrayLike, votes: Votes) -> NDArray[np.float64]:
     return np.minimum(soft, 1)
 
 
-def _sums(cells: _Cells, n_sources: int) -> _Sums:
-    def table(rows: NDArray[np.integer], values: NDArray[np.float64], at: NDArray[np.bool_]) -> csr_array:
-        found, numbers = np.unique(rows[at], return_inverse=True)
-        return csr_array((values[at], (numbers, cells.sources[at])), (len(found), n_sources))
+def _tables(cells: _Cells, n_sources: int) -> _Tables:
+    def table(rows: NDArray[np.integer], values: NDArray[np.float64], n_rows: int) -> csr_array:
+        return csr_array((values, (rows, cells.sources)), (n_rows, n_sources))
 
-    everywhere = np.ones(len(cells.items), bool)
-    there = table(cells.items, np.ones(len(cells.items)), everywhere)
-    wrong = table(cells.items, 1 - cells.right, everywhere)
-    answers = cells.items.astype(np.int64) * (int(cells.labels.max(initial=0)) + 1) + cells.labels
-    alike = table(answers, np.sqrt(cells.right), cells.right > 0)
-    shared, errors = _products(there, there), _products(wrong, there)
-    return _Sums(shared=shared, wrong=errors, both=errors + errors.T - shared + _products(alike, alike))
+    judged, at = np.unique(cells.items, return_inverse=True)
+    answers, answer = np.unique(
+        cells.items.astype(np.int64) * (int(cells.labels.max()) + 1) + cells.labels, return_inverse=True
+    )
+    asked = np.zeros(len(answers), np.int64)
+    asked[answer] = at
+    return _Tables(
+        there=table(at, np.ones(len(at)), len(judged)),
+        wrong=table(at, 1 - cells.right, len(judged)),
+        alike=table(answer, np.sqrt(cells.right), len(answers)),
+        asked=asked,
+    )
+
+
+def _sums(tables: _Tables) -> _Sums:
+    shared, errors = _products(tables.there, tables.there), _products(tables.wrong, tables.there)
+    return _Sums(shared=shared, wrong=errors, both=errors + errors.T - shared + _products(tables.alike, tables.alike))
 
 
 def _products(left: csr_array, right: csr_array) -> NDArray[np.float64]:
@@ -272,22 +299,18 @@ def _held(n_sources: int, spread: float, total: float) -> float:
     return float(np.clip(_uncapped(n_sources, spread, total), 1, n_sources))
 
 
-def _interval(cells: _Cells, sums: _Sums, judged: NDArray[np.int32]) -> tuple[float, float]:
-    n_sources = len(sums.shared)
+def _interval(tables: _Tables, sums: _Sums) -> tuple[float, float]:
+    n_items, n_sources = tables.there.shape
 
     def logarithm(of: _Sums) -> float:
         covariance = of.covariance()
         return float(np.log(_uncapped(n_sources, float(covariance.trace()), float(covariance.sum()))))
 
-    n_groups = min(GROUPS, len(judged))
+    n_groups = min(GROUPS, n_items)
     if n_groups < 2 or not (sums.covariance().diagonal() > 0).any():
         return 1.0, float(n_sources)
-    group = np.random.default_rng(0).permutation(len(judged)) % n_groups
-    of_cell = group[np.searchsorted(judged, cells.items)]
-    left_out = [
-        logarithm(sums.without(_sums(_Cells(*(part[of_cell == one] for part in cells)), n_sources)))
-        for one in range(n_groups)
-    ]
+    group = np.random.default_rng(0).permutation(n_items) % n_groups
+    left_out = [logarithm(sums.without(_sums(tables.of(group == one)))) for one in range(n_groups)]
     error = float(np.std(left_out)) * (n_groups - 1) ** 0.5  # sqrt((G - 1) / G * sum of squares)
     middle, reach = logarithm(sums), float(stdtrit(n_groups - 1, (1 + LEVEL) / 2)) * error
     low, high = np.clip(np.exp([middle - reach, middle + reach]), 1, n_sources).tolist()
