@@ -8,6 +8,7 @@ from typing import Any, Never
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel.analysis import EffectiveVotes, effective_votes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.decision import TieBreakPolicy, decide
 from weaklabel.model.fitted_attributes import FittedAttributes
@@ -17,6 +18,7 @@ from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.features import read_features
+from weaklabel.side_information.gold import as_gold
 from weaklabel.votes import Votes
 
 
@@ -175,6 +177,24 @@ class Predictor(FittedAttributes):
             raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
         item = readable.select_items([row % readable.n_items])
         return explain(item, fitted, self._settings.share_prior_mass, self.classes)
+
+    def effective_votes(
+        self, votes: Votes | ArrayLike, gold: ArrayLike | None = None, *, families: Mapping[str, str] | None = None
+    ) -> EffectiveVotes:
+        """How many independent votes the sources are worth: `weaklabel.analysis.effective_votes` of these votes.
+
+        Args:
+            votes: as in `predict_proba`, plain votes only.
+            gold: [N] true classes, -1 where unknown; where not given, `predict_proba` of the votes stands for them.
+            families: family by name of a source, for the number of each family.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+            InvalidArgumentError: as in `weaklabel.analysis.effective_votes`.
+        """
+        readable = read_votes(votes, self._fitted, len(self.classes), None)
+        labels = self.predict_proba(readable) if gold is None else as_gold(gold, readable)
+        return effective_votes(readable, labels, families=families)
 
     def score(
         self,
