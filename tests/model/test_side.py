@@ -62,23 +62,20 @@ def nll(p: NDArray[Any], truth: NDArray[Any]) -> float:
 
 
 def test_a_belief_stands_in_place_of_the_class_balance() -> None:
-    """Bayes by hand, with given parameters: of a belief, of none, and of gold that is wrong one time in five."""
+    """Bayes by hand, with given parameters: of a belief, and of none."""
     matrix = np.array([[0, 1], [2, 2], [1, -1], [0, 1]])
     rng = np.random.default_rng(0)
     confusion, balance = rng.dirichlet(np.ones(K), (2, K)).swapaxes(1, 2), np.array([0.6, 0.3, 0.1])
     belief = np.array([[0.2, 0.5, 0.3], [np.nan] * 3, [1 / 3] * 3, [np.nan] * 3])
-    gold = np.array([2, -1, 0, 1], np.int32)
     votes = Votes.from_dense(matrix, K)
     expected = np.where(np.isnan(belief), balance, belief)
     for i, m in zip(*np.nonzero(matrix >= 0), strict=True):
         expected[i] *= confusion[m, matrix[i, m]]
-    for i in np.flatnonzero(gold >= 0):
-        expected[i] *= np.where(np.arange(K) == gold[i], 0.8, 0.1)
     expected /= expected.sum(1, keepdims=True)
 
     n_rows = bucket(4)
     items = to_device(np.ones(4, np.float32), n_rows)
-    information = RowInformation.of(read_items(votes, gold=gold, gold_error=0.2, prior=belief), n_rows)
+    information = RowInformation.of(read_items(votes, prior=belief), n_rows)
     assert information is not None
     rows = information.attach(build_rows(RowVotes(lay_out(votes)), items, 2, K, 0.5), items, 0.0)
     labels = ClassPrior(single(np.log(balance)), single(balance))
@@ -148,6 +145,7 @@ def profile_of(n_groups: int) -> Profile:
     ones = jnp.ones(N_SOURCES)
     log_balance = jnp.log(jnp.asarray([0.5, 0.3, 0.2]))
     return Profile(
+        confusion_mass=jnp.asarray(8.0),
         vote_counts=jnp.ones((N_SOURCES, K)),
         n_votes=ones,
         unipolarity=0 * ones,

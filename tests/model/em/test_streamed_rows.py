@@ -70,9 +70,9 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics_module, "WATCHED_ROWS", 128)
 
 
-def prepared_of(votes: Votes, gold: NDArray[np.int32] | None = None) -> Prepared:
+def prepared_of(votes: Votes) -> Prepared:
     weight = np.random.default_rng(6).integers(1, 4, votes.n_items).astype(np.float32)
-    found = prepare(UniqueRows(votes, weight, gold), Settings(), ClassPrior)
+    found = prepare(UniqueRows(votes, weight), Settings(), ClassPrior)
     assert found.rows.votes.layout.streams
     return found
 
@@ -94,12 +94,15 @@ def params_of(n_classes: int) -> Params:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("with_gold", [False, True])
-def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, with_gold: bool) -> None:
+@pytest.mark.parametrize("hold", [None, 0.3])
+def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, hold: float | None) -> None:
+    """Responsibilities held to the vote shares as the fit holds them, or more; those of rows without votes wholly."""
     votes, params = votes_of(n_classes), params_of(n_classes)
-    gold = np.where(np.arange(N_ITEMS) % 10 == 0, 1, -1).astype(np.int32) if with_gold else None
-    prepared = prepared_of(votes, gold)
+    prepared = prepared_of(votes)
     rows, places = prepared.rows, prepared.places
+    if hold is not None:
+        held = np.where(np.asarray(rows.share_weight) == 1, 1, hold)
+        rows = rows._replace(share_weight=jnp.asarray(held, jnp.float32))
     found = e_step_with_statistics(rows, params)
     sources_of, labels_of = params
     assert isinstance(sources_of, ConfusionMatrices)
@@ -211,25 +214,14 @@ def test_predictions_in_chunks_are_those_of_all_rows(n_classes: int, monkeypatch
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_em_goes_on_while_rows_that_return_regularly_stay_still() -> None:
-    """All watched rows might be of a kind: here every fourth is known."""
-    gold = np.where(np.arange(N_ITEMS) % 4 == 0, np.arange(N_ITEMS) % MANY, -1)
-    model = LabelModel(MANY).fit(votes_of(MANY), gold=gold)
-    assert model.converged
-    assert model.n_iter > 3
-
-
-@pytest.mark.usefixtures("small_blocks")
 def test_rest_of_rows_that_cannot_move_is_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    votes = votes_of(MANY)
-    gold = np.where(np.arange(N_ITEMS) % 2 == 0, np.arange(N_ITEMS) % MANY, -1)
-    unique = UniqueRows(votes, np.ones(N_ITEMS, np.float32), gold.astype(np.int32))
-    prepared = prepare(unique, Settings(), ClassPrior)
-    held = np.asarray(prepared.rows.share_weight)
-    still = np.flatnonzero(held.reshape(-1, 64)[0] == 1)[:4]
+    """Watched rows that are held wholly: here those of every second group of columns."""
+    prepared = prepared_of(votes_of(MANY))
+    cannot = np.arange(64) < 32
+    still = np.flatnonzero(cannot)[:4]
     monkeypatch.setattr(statistics_module, "_drawn", lambda *_: jnp.asarray(still))
-    same = jnp.asarray(np.tile(held.reshape(-1, 64)[0], len(held) // 64))
-    rows = prepared.rows._replace(share_weight=same)
+    held = np.asarray(prepared.rows.share_weight).reshape(-1, 64)
+    rows = prepared.rows._replace(share_weight=jnp.asarray(np.where(cannot, 1, held).ravel(), jnp.float32))
     state = started(prepared._replace(rows=rows), LabelModel(MANY).max_iter)
     state = run(rows, prepared.profile, state, Settings(), jnp.int32(9), jnp.float32(1e-4))
     assert int(state.iteration) == 9
