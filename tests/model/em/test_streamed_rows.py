@@ -13,6 +13,7 @@ from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model import ConvergenceWarning
 from weaklabel.model import prediction as predict
+from weaklabel.model.dependence.independence import Independence
 from weaklabel.model.em import statistics as statistics_module
 from weaklabel.model.em.e_step import posterior_of_votes
 from weaklabel.model.em.loop import run, start
@@ -190,7 +191,9 @@ def test_a_matrix_of_many_rows_that_is_mostly_silent_is_fitted_by_its_votes() ->
 
 
 def test_a_sample_whose_rows_go_by_blocks_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes over all rows converge to what a fit to all of them finds."""
+    """Passes over all rows converge to what a fit to all of them finds, if both hold to the vote shares alike."""
+    held = Independence(doubt=1.0, hold=0.2, correlation=0.0, residual=0.05, effective_sources=float(N_SOURCES))
+    monkeypatch.setattr("weaklabel.model.preparation.prepare.check_independence", lambda *_, **__: held)
     items, sources, labels = triples_of(3, 1000)
     matrix = np.full((1000, N_SOURCES), -1)
     matrix[items, sources] = labels
