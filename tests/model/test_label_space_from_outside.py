@@ -64,9 +64,6 @@ class InOrder(NamedTuple):
     def soft_labels_without_votes(self, n_classes: int) -> float:
         return 1 / n_classes
 
-    def scores_without_votes(self, otherwise: Float[Array, "1 K"]) -> Float[Array, "1 K"]:
-        return otherwise
-
 
 class Chain(NamedTuple):
     """A first-order Markov chain whose stationary distribution is the class balance."""
