@@ -14,6 +14,7 @@ from scipy.stats import entropy
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
+from weaklabel.model.dependence.copies import identical_columns
 from weaklabel.model.em.e_step import EStep, e_step
 from weaklabel.model.em.statistics import statistics
 from weaklabel.model.labels.classes import ClassPrior
@@ -23,11 +24,10 @@ from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.layout.sparse import SparseLayout
 from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Params
-from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import Rows, RowVotes, SetSymbols, Statistics
 from weaklabel.model.sources.candidate_sets import latent_votes, set_log_likelihood, set_symbols
 from weaklabel.model.sources.confusion import ConfusionMatrices
-from weaklabel.model.sources.duplicates import copy_scores
 from weaklabel.model.sources.soft_votes import information, soft_log_likelihood, soft_votes
 from weaklabel.model.sources.tally import shared_tally
 from weaklabel.votes.conversion import plain_part, with_codebook
@@ -175,11 +175,7 @@ def test_e_step_counts_and_evidence_equal_the_sums_over_labels_and_votes_in_mind
     log_prior = np.log(rng.dirichlet(np.ones(n_classes)))
     offset = rng.normal(size=(len(cells), n_classes)).astype(np.float32)
     group, shift = np.array([0, 1, 0, 1, 1, 0]), rng.normal(size=(2, n_classes)).astype(np.float32)
-    gold = np.array([-1, -1, -1, 1, -1, -1], np.int32)
-
-    known = log_prior + offset + shift[group]
-    known[3, gold[3] != np.arange(n_classes)] = -np.inf
-    story = Enumerated(cells, confusion, known)
+    story = Enumerated(cells, confusion, log_prior + offset + shift[group])
 
     n_rows = bucket(len(cells))
     items = to_device(np.ones(len(cells), np.float32), n_rows)
@@ -187,8 +183,7 @@ def test_e_step_counts_and_evidence_equal_the_sums_over_labels_and_votes_in_mind
         offset=to_device(offset, n_rows),
         group=to_device(group.astype(np.int32), n_rows),
     )
-    rows = mark_gold(rows_of(votes), items, to_device(gold, n_rows, -1), single(np.ones(n_classes)))
-    rows = known_of_rows.attach(rows, items, 0.0)
+    rows = known_of_rows.attach(rows_of(votes), items, 0.0)
     params = params_of(confusion, votes, log_prior, single(shift))
     expected, counted = step(rows, params)
 
@@ -570,11 +565,11 @@ def test_copies_are_found_by_what_they_show() -> None:
         ]
         voices.append(kinds[m % 3])
     votes = as_votes([*voices, *voices[:3]])
-    scores = copy_scores(plain_part(votes, with_sets=True), np.ones(N_ITEMS), np.zeros(12)).toarray()
+    scores = identical_columns(plain_part(votes, with_sets=True), np.ones(N_ITEMS), np.zeros(12))
     expected = np.zeros((12, 12))
     expected[[0, 1, 2, 9, 10, 11], [9, 10, 11, 0, 1, 2]] = 1
-    np.testing.assert_array_equal(scores, expected)
-    shares = vote_weights(votes, copy_scores(plain_part(votes, with_sets=True), np.ones(N_ITEMS), np.zeros(12)))
+    np.testing.assert_array_equal(scores.toarray(), expected)
+    shares = vote_weights(votes, scores)
     assert shares is not None
     copied = np.isin(votes.triples()[1], [0, 1, 2, 9, 10, 11])
     np.testing.assert_array_equal(shares, np.where(copied, 0.5, 1))
