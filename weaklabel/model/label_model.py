@@ -130,7 +130,7 @@ class LabelModel(Predictor):
             gold_weight: [N] how many items each gold label stands for, relative to the others: one over the
                 probability with which the item was drawn, see `next_to_label`. None for the same of all.
             gold_sampling: how items with gold were drawn: "random"; "by_class", so many of each class, which says
-                nothing of the class balance; or "auto", by class if all classes have as many labels, two or more.
+                nothing of the class balance; or "auto", by class if each class has the same number, two or more.
             prior: [N, K] a belief about each item before the votes, rows summing to 1; a row of NaN for none (prior
                 beliefs of labelers and items: arXiv:2202.14000).
             groups: [N] names or numbers: a class balance for each group, and confusions that all share (latent label
@@ -163,7 +163,12 @@ class LabelModel(Predictor):
         training = None
         if isinstance(votes, VoteChunks):
             given = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
-            given |= {"gold_weight": gold_weight, "bounds": bounds or None, "families": families or None}
+            given |= {
+                "gold_error": gold_error if np.any(gold_error) else None,
+                "gold_weight": gold_weight,
+                "bounds": bounds or None,
+                "families": families or None,
+            }
             check_chunks(votes, self.n_classes, self._label_space, given)
             fitted = train_on_chunks(votes, job)
         else:

@@ -184,6 +184,7 @@ SETTINGS = {
     "geometric_mean": "geometric_mean",
     "family_score": "family_score",
     "set_mass": "set_mass",
+    "set_coverage": "set_coverage",
     "group_mass": "group_mass",
     "gold_power_deviation": "gold_power_deviation",
     "gold_bias_deviation": "gold_bias_deviation",

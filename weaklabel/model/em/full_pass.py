@@ -70,9 +70,8 @@ def full_pass(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sourc
 
 def _of_block(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sources: int) -> PassStatistics:
     n_classes = by.params.labels.log_prior.shape[0]
-    rows = build_rows(
-        RowVotes(layout), items, n_sources, n_classes, by.share_prior_mass, by.share_weight, smoothing=by.smoothing
-    )
+    mass, weight = by.share_prior_mass, by.share_weight
+    rows = build_rows(RowVotes(layout), items, n_sources, n_classes, mass, weight, smoothing=by.smoothing)
     expected = e_step(rows, by.params)
     responsibilities, log_marginal = materialized(expected.responsibilities), materialized(expected.log_marginal)
     of_block = statistics(rows, responsibilities, by.params, expected=expected.expected)

@@ -107,8 +107,8 @@ class ConfusionMatrices(NamedTuple):
                 log_balance,
                 profile.unipolarity,
                 profile.sets,
-                settings.set_mass,
-                settings.set_coverage,
+                mass=settings.set_mass,
+                coverage=settings.set_coverage,
             )
             log_likelihoods = jnp.concatenate([log_likelihoods, of_sets], axis=1)
         return type(self)(confusion, log_likelihoods)
