@@ -49,6 +49,7 @@ def test_each_constant_and_each_diagnostic_has_a_key() -> None:
     assert sorted(storage.SETTINGS.values()) == sorted(Settings._fields)
     assert sorted(storage.DIAGNOSTICS.values()) == sorted(field.name for field in fields(Diagnostics))
     assert not storage.RETIRED_SETTINGS & set(storage.SETTINGS)
+    assert not storage.RETIRED_DIAGNOSTICS & set(storage.DIAGNOSTICS)
 
 
 def test_no_key_of_the_file_stands_twice() -> None:

@@ -145,7 +145,6 @@ HEADER = {
 DIAGNOSTICS = {
     "findings": "findings",
     "risk": "risk",
-    "majority_vote": "majority_vote",
     "unanimous_items": "unanimous_items",
     "unanimous_share": "unanimous_share",
     "balance_shift": "balance_shift",
@@ -158,11 +157,12 @@ DIAGNOSTICS = {
     "excess_correlation": "excess_correlation",
     "doubt": "doubt",
     "copies": "copies",
-    "guessed_share": "guessed_share",
     "votes_per_parameter": "votes_per_parameter",
     "converged": "converged",
 }
 """Fields of Diagnostics, by their keys in the header."""
+RETIRED_DIAGNOSTICS = frozenset(("majority_vote", "guessed_share"))
+"""Keys of fields that no longer exist: files that hold them are read, without them."""
 SETTINGS = {
     "anchor_mass": "share_prior_mass",
     "accuracy_mean": "accuracy_mean",
@@ -250,18 +250,19 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
         sizes["S"] = sizes["K"] + sizes["C"]
         row, column, score = (arrays[key] for key in COPIES)
         params = _read_params(header, arrays, sizes)
+        diagnostics = _kept(header["diagnostics"], RETIRED_DIAGNOSTICS)
         fitted = Fitted(
             **values,
             **_read(FITTED, arrays, sizes),
             params=params,
             calibration=_read_calibration(params, arrays, sizes),
             copies=sp.csr_array((score, (row, column)), shape=(sizes["M"], sizes["M"])),
-            diagnostics=Diagnostics.from_json(_by_field(header["diagnostics"], DIAGNOSTICS)),
+            diagnostics=Diagnostics.from_json(_by_field(diagnostics, DIAGNOSTICS)),
             features=_read_features(arrays, sizes),
             gold=_read_gold(arrays, sizes),
         )
-        kept = {key: float(value) for key, value in header["settings"].items() if key not in RETIRED_SETTINGS}
-        settings = Settings(**_by_field(kept, SETTINGS))
+        constants = _kept(header["settings"], RETIRED_SETTINGS)
+        settings = Settings(**_by_field({key: float(value) for key, value in constants.items()}, SETTINGS))
     except ModelFileError:
         raise
     except InvalidArgumentError as error:  # of the registry
@@ -432,6 +433,10 @@ def _read_gold(arrays: Arrays, sizes: dict[str, int]) -> Gold | None:
         return Correction(**_read(CORRECTION._replace(entries=entries), arrays, sizes, prefix))
 
     return Gold(small=correction("small"), large=correction("large"), **_read(GOLD, arrays, sizes))
+
+
+def _kept(values: Mapping[str, Any], retired: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in retired}
 
 
 def _by_field(values: Mapping[str, Any], table: Mapping[str, str]) -> dict[str, Any]:

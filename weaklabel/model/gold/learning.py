@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import inputs_of
 from weaklabel.model.gold.fitting import Labels, fit_gold
+from weaklabel.model.report.agreement import of_votes
 from weaklabel.model.report.intervals import beta_interval
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.gold import KnownLabels
@@ -43,7 +44,7 @@ def learn_from_gold(
 def report_with_gold(
     fitted: Fitted, votes: Votes, soft: NDArray[np.float32], of_gold: Votes, known: KnownLabels
 ) -> Fitted:
-    """The fit, whose class balance and accuracies are those of corrected soft labels and of gold.
+    """The fit, whose class balance, accuracies and risk are those of corrected soft labels and of gold.
 
     What the soft labels say of a source's accuracy is a prior Beta distribution, worth as many votes as its interval
     without gold is, or `FEW_VOTES` where independence is refuted; the source's votes on items with gold are counted.
@@ -58,7 +59,11 @@ def report_with_gold(
     voted = votes.counts().sum(1) > 0
     n_sources = votes.n_sources
     total = soft[voted].astype(np.float64).sum(0) + 1
-    fitted = fitted._replace(class_balance=total / total.sum())
+    agreement = of_votes(votes, np.ones(votes.n_items), soft)
+    fitted = fitted._replace(
+        class_balance=total / total.sum(),
+        diagnostics=fitted.diagnostics.with_gold(agreement, votes.n_items, len(known.items)),
+    )
     if not votes.is_plain or not of_gold.is_plain:
         return fitted
     rows, sources, labels = votes.triples()

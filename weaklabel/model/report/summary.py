@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.calibration.decision import first_highest
 from weaklabel.model.calibration.tempering import calibrate_rows, gather_evidence, soft_labels, tally_of
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.layout.protocol import Block, Layout
@@ -59,7 +58,7 @@ def summarize_rows(
     soft = np.asarray(labels)[prepared.places]
     return RowSummary(
         soft=soft,
-        agreement=of_votes(unique.votes, unique.weight.astype(np.float64), first_highest(soft)),
+        agreement=of_votes(unique.votes, unique.weight.astype(np.float64), soft),
         right=right_votes(unique, soft, rows, prepared.places, labels) if plain else np.zeros(n_sources),
     )
 
@@ -109,6 +108,8 @@ def summarize_blocks(
         agreed=of_blocks,
         contradicted=of_blocks,
         shares=jnp.zeros((len(of_blocks), n_classes)),
+        moved=of_blocks,
+        gain=of_blocks,
     )
     return layout.fold_blocks(of_block, (agreement, jnp.zeros((n_sources, n_classes))))
 
