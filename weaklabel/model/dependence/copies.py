@@ -64,7 +64,7 @@ class Copies(NamedTuple):
     scores: sp.csr_array[np.float64]
     """[M, M] how surely each pair of sources copies each other: symmetric, in [0, 1], zero on the diagonal."""
     likeliest: float
-    """The largest copy rate of pairs that are not taken for copies."""
+    """The largest copy rate of pairs that are not taken for copies; 1 where no pair can be judged."""
 
 
 def find_copies(panel: Panel, unipolarity: NDArray[np.float64], settings: Settings) -> Copies:
@@ -78,7 +78,7 @@ def find_copies(panel: Panel, unipolarity: NDArray[np.float64], settings: Settin
     n_sources = panel.n_sources
     small = 3 <= n_sources <= MOST_SOURCES and n_sources * panel.n_classes**2 <= MOST_TABLE
     if not small or len(panel.items) == 0:
-        return Copies(sp.csr_array((n_sources, n_sources)), 0.0)
+        return Copies(sp.csr_array((n_sources, n_sources)), 1.0)
     most = MOST_PAIRS // panel.n_classes
     first = max(FIRST_PAIRS // panel.n_classes, FIRST_SHARED * n_sources * (n_sources - 1) // 2)
     found = _judged(panel, unipolarity, settings, min(first, most))
@@ -93,7 +93,7 @@ def _judged(
 ) -> Copies | None:
     """Copies, by so many pairs of votes; None where more should be looked at."""
     n_sources = panel.n_sources
-    nothing = Copies(sp.csr_array((n_sources, n_sources)), 0.0)
+    nothing = Copies(sp.csr_array((n_sources, n_sources)), 1.0)
     first, second, all_seen = _pairs(panel, most_pairs)
     times = panel.times_of_votes[first]
     keys, place = numbered(panel.sources[first] * n_sources + panel.sources[second], n_sources**2)
