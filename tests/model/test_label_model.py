@@ -17,7 +17,7 @@ from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileE
 from weaklabel.model import FitProgress
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.dense import DenseLayout
-from weaklabel.model.sources.duplicates import copy_scores, with_families
+from weaklabel.model.dependence.copies import with_families
 
 TWIN_NOISE = 0.02
 """Dependence is measured against simulated votes; with the classes renamed, others are drawn."""
