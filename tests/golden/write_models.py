@@ -5,7 +5,8 @@
 Files that are committed are never written anew: a release that changes the format adds a folder, named after the
 version of the format, see docs/releasing.md. Those in v2 were written by commit 9f171ea, and those in v1 by the commit
 before fc4578a, on the same votes, which it could not save itself. What files up to v3 record of `predict` and
-`decision_function` was computed apart from the soft labels; from v4 on, they are the likeliest classes and the soft labels.
+`decision_function` was computed apart from the soft labels; from v4 on, these are the likeliest classes and the soft
+labels.
 """
 
 import json

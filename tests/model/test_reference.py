@@ -125,8 +125,9 @@ class Reference:
         return found
 
     def soft_labels(self) -> NDArray[np.float64]:
-        """Votes worth n / (1 + .45 z (n - 1)), pooled geometrically with the vote shares by .5 u^2; z = doubt (1 - u^2),
-        u the mean unipolarity."""
+        """n votes are worth n / (1 + .45 z (n - 1)), z = doubt (1 - u^2) and u the mean unipolarity; the posterior is
+        pooled geometrically with the vote shares, by .5 u^2.
+        """
         unipolar = self.mean_unipolarity**2
         doubt, shares_weigh = (1 - unipolar) * self.doubt, 0.5 * unipolar
         worth = 1 / (1 + 0.45 * doubt * (np.maximum(self.n_votes, 1) - 1))
