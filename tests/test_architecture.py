@@ -34,7 +34,7 @@ ALLOWED = {
 MODEL = (
     {"numerics"},
     {"settings", "class_names"},
-    {"layout"},
+    {"layout", "dependence", "gold"},
     {"records"},
     {"protocols"},
     {"params"},
@@ -52,7 +52,7 @@ MODEL = (
     {"label_model"},
 )
 """The floors of weaklabel.model, from the ground up: each may import what is below, and itself."""
-PROTOCOLS_ONLY = {"em", "preparation", "calibration", "report", "layout"}
+PROTOCOLS_ONLY = {"em", "preparation", "calibration", "dependence", "gold", "report", "layout"}
 """Rooms that know no label space but by the protocol."""
 PROMPTS = {
     "declaration": set(),
