@@ -110,7 +110,9 @@ def test_sources_of_one_family_share_their_weight() -> None:
     # Nothing changes where only one of the family votes: one over one.
     weights = vote_weights(votes, with_families(sp.csr_array((3, 3)), np.array([0, 0, -1], np.int32), 0.5))
     rows, sources, _ = votes.triples()
-    together = (matrix[:, :2] >= 0).all(1)[rows] & (sources < 2)
+    assert weights is not None
+    both: NDArray[np.bool_] = np.all(matrix[:, :2] >= 0, axis=1)
+    together = both[rows] & (sources < 2)
     np.testing.assert_allclose(weights, np.where(together, 1 / 1.5, 1.0), rtol=1e-6)
     with pytest.raises(InvalidArgumentError, match="no source 'x'"):
         LabelModel(2).fit(votes, families={"x": "one"})
