@@ -16,7 +16,6 @@ from weaklabel.model.em.subsample import chunks_of, count_votes, draw_from_chunk
 from weaklabel.model.features.end_model import fit_features, relative_evidence
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
-from weaklabel.model.gold.learning import learn_from_gold, report_with_gold
 from weaklabel.model.layout.choice import is_dense
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
 from weaklabel.model.numerics.devices import mesh
@@ -27,6 +26,7 @@ from weaklabel.model.report.diagnostics import diagnose
 from weaklabel.model.report.intervals import intervals_of
 from weaklabel.model.report.summary import source_accuracy, summarize_rows
 from weaklabel.model.settings import Settings
+from weaklabel.model.with_gold import learn_from_gold, report_with_gold
 from weaklabel.side_information.features import Features
 from weaklabel.side_information.gold import KnownLabels
 from weaklabel.side_information.items import ItemInformation

@@ -176,7 +176,8 @@ class Predictor(FittedAttributes):
         if not -readable.n_items <= row < readable.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
         item = readable.select_items([row % readable.n_items])
-        return explain(item, fitted, self._settings.share_prior_mass, self.classes)
+        mass = self._settings.share_prior_mass
+        return explain(item, fitted.calibration, fitted.copies, fitted.gold, mass, self.classes)
 
     def effective_votes(
         self, votes: Votes | ArrayLike, gold: ArrayLike | None = None, *, families: Mapping[str, str] | None = None

@@ -56,7 +56,7 @@ class Rows(NamedTuple):
     """The vote-share prior: smoothed vote shares, from which EM starts; the label itself where it is known."""
     share_weight: Float[Array, " U"]
     """Weight of that prior in the responsibilities: 1 where the label is known, and for rows without votes."""
-    smoothing: Float[Array, " K"] | Float[Array, "U K"] | None = None
+    smoothing: Float[Array, "1 K"] | Float[Array, "U K"] | None = None
     """Distribution over which the pseudo-votes of the vote-share prior are spread; None for the uniform one."""
     information: Any = None
     """What is known of the rows beside their votes, see `weaklabel.model.protocols.Information`; None for nothing."""

@@ -40,11 +40,11 @@ def build_rows(
     """
     n_votes, shares = smoothed_shares(votes, n_sources, n_classes, share_prior_mass, sets)
     if smoothing is not None:
+        smoothing = smoothing[None]
         if sets is not None:
             smoothing = smoothing_within_sets(votes, smoothing, sets, n_sources, set_coverage)
-        moved = jnp.broadcast_to(smoothing - 1 / n_classes, shares.shape)
-        moved = (share_prior_mass / (n_votes + share_prior_mass))[:, None] * moved
-        shares = jnp.where(n_votes[:, None] > 0, shares + moved, shares)
+        of_row = (share_prior_mass / (n_votes + share_prior_mass))[:, None]
+        shares = jnp.where(n_votes[:, None] > 0, shares + of_row * (smoothing - 1 / n_classes), shares)
     return Rows(
         votes=votes,
         weight=jnp.where(n_votes > 0, items, 0),

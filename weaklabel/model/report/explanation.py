@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.model.calibration.tempering import gather_evidence, inverse_temperature, of_plain_votes, soft_labels
-from weaklabel.model.fitted import Fitted
-from weaklabel.model.gold.correction import corrected
+from weaklabel.model.gold.correction import Gold, corrected
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.numerics.padding import bucket
+from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import RowVotes
 from weaklabel.model.sources.candidate_sets import set_symbols
@@ -82,16 +83,24 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(votes: Votes, fitted: Fitted, share_prior_mass: float, classes: tuple[str, ...]) -> Explanation:
+def explain(
+    votes: Votes,
+    calibration: Calibration,
+    copies: sp.csr_array[np.float64],
+    gold: Gold | None,
+    share_prior_mass: float,
+    classes: tuple[str, ...],
+) -> Explanation:
     """Explains the soft label of the only item of `votes`.
 
     Args:
         votes: one item, of the sources of the model, with its codebook.
-        fitted: the model.
+        calibration: of the model.
+        copies: [M, M] how surely sources copy each other.
+        gold: what known labels have taught; None where there were none.
         share_prior_mass: pseudo-votes in vote-share priors.
         classes: names of the classes.
     """
-    copies, calibration = fitted.copies, fitted.calibration
     calibration = of_plain_votes(calibration) if votes.is_plain else calibration
     rows = build_rows(
         RowVotes(lay_out(votes, copies), soft_votes(votes, copies)),
@@ -103,7 +112,7 @@ def explain(votes: Votes, fitted: Fitted, share_prior_mass: float, classes: tupl
     )
     evidence = gather_evidence(rows, calibration, share_prior_mass)
     soft = np.asarray(soft_labels(evidence, calibration))[:1]
-    after = soft if fitted.gold is None else corrected(soft, votes, fitted.gold)
+    after = soft if gold is None else corrected(soft, votes, gold)
     before, probabilities = soft[0].astype(np.float64), after[0].astype(np.float64)
     _, sources, codes = votes.triples()
     factor = float(inverse_temperature(evidence.n_votes, calibration)[0, 0]) if len(sources) else 0.0

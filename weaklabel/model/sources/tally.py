@@ -45,13 +45,13 @@ def smoothed_shares(
 
 def smoothing_within_sets(
     votes: RowVotes,
-    smoothing: Float[Array, " K"],
+    smoothing: Float[Array, "1 K"],
     sets: SetSymbols,
     n_sources: int,
     coverage: float | Float[Array, ""],
 ) -> Float[Array, "U K"]:
     """The distribution over the classes, given for each row that its candidate sets hold the truth so often."""
-    n_classes = smoothing.shape[0]
+    n_classes = smoothing.shape[1]
     odds = jnp.log((1 - coverage) / coverage)
     outside = jnp.concatenate([jnp.zeros((n_classes, n_classes)), odds * (1 - sets.members)])
     log_odds = votes.layout.evidence(jnp.broadcast_to(outside[None], (n_sources, *outside.shape)))
