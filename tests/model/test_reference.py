@@ -76,7 +76,10 @@ class Reference:
         self.mean_unipolarity = float((self.unipolarity * once).sum() / once.sum())
         self.tally = np.array([[self.share[i, matrix[i] == c].sum() for c in range(k)] for i in range(n)])
         self.n_votes = self.tally.sum(1)
-        self.share_prior = (self.tally + 0.5 / k) / (self.n_votes + 0.5)[:, None]
+        of_all = (self.shown * self.independence[:, None]).sum(0) + 0.5
+        smoothing = (1 - self.mean_unipolarity) * of_all / of_all.sum() + self.mean_unipolarity / k
+        self.share_prior = (self.tally + 0.5 * smoothing) / (self.n_votes + 0.5)[:, None]
+        self.share_prior[self.n_votes == 0] = 1 / k
         self.weight = (self.n_votes > 0).astype(float)
         self.share_weight = np.where(self.n_votes > 0, found.hold, 1.0)
         self.q = self.share_prior.copy()

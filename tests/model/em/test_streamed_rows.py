@@ -143,7 +143,8 @@ def test_em_starts_from_vote_shares(n_classes: int) -> None:
     tally = np.zeros((N_ITEMS, n_classes))
     np.add.at(tally, (items, labels), 1)
     mass = Settings().share_prior_mass
-    shares = (tally + mass / n_classes) / (tally.sum(1, keepdims=True) + mass)
+    shares = (tally + mass * prepared.smoothing) / (tally.sum(1, keepdims=True) + mass)
+    shares[tally.sum(1) == 0] = 1 / n_classes
     np.testing.assert_allclose(np.asarray(prepared.rows.share_prior)[prepared.places], shares, atol=1e-6)
     weight = np.where(tally.sum(1) > 0, np.random.default_rng(6).integers(1, 4, N_ITEMS), 0)
     np.testing.assert_array_equal(np.asarray(prepared.rows.weight)[prepared.places], weight)

@@ -321,8 +321,9 @@ def test_what_a_label_may_be_wrong_by_is_spread_over_the_other_classes() -> None
     ("of_classes", "sampling", "weighted", "by_class"),
     [
         ([5, 5], "auto", False, True),
-        ([3, 2], "auto", False, True),
-        ([3, 3, 2], "auto", False, True),
+        ([3, 2], "auto", False, False),
+        ([3, 3, 3], "auto", False, True),
+        ([3, 3, 2], "auto", False, False),
         ([1, 1], "auto", False, False),
         ([6, 4], "auto", False, False),
         ([5, 0], "auto", False, False),

@@ -74,11 +74,13 @@ def check_independence(
         hold = settings.least_hold
         return Independence(doubt=1.0, hold=hold, correlation=0.0, residual=0.0, effective_sources=total)
     rng, pairs = np.random.default_rng(seed), _Pairs(panel, copies)
-    few = untestable(float(voting.sum()), panel.n_classes)
+    few = untestable(total, panel.n_classes)
     residual = _residual_correlation(panel, pairs, settings, copies, rng)
     correlation = _mean_correlation(panel, pairs, settings, copies, rng)
     doubt = float(np.clip((residual - settings.residual_ignored) / settings.residual_ignored, 0, 1))
+    alone = not (pairs.copied == 0).any()
     suspicion = float(np.clip((likeliest_copy - settings.suspected_copy) / settings.suspected_copy, 0, 1))
+    suspicion = 1.0 if alone else suspicion
     doubt, unseen = max(doubt, few * suspicion), few * suspicion
     held = float(np.clip(settings.hold_gain * correlation + unseen, settings.least_hold, settings.most_hold))
     return Independence(

@@ -27,7 +27,7 @@ from weaklabel.votes import Codes
 
 REPORTED_ITERATIONS = 10
 """Between two reports of progress."""
-MOST_PASSES = 40
+MOST_PASSES = 100
 """Over all rows, after a fit on a subsample."""
 SETTLED = 2.5e-4
 """Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
