@@ -1,6 +1,6 @@
 """What is learned from gold: against a general optimiser on likelihoods that are written out, and what must not be."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -92,8 +92,8 @@ class Problem:
 
     def best(self, *, large: bool) -> Real:
         size = len(self.variances(large=large))
-        found = minimize(lambda values: self.loss(values, large=large), np.full(size, 0.05), method="BFGS")
-        return np.asarray(found.x)
+        loss: Any = partial(self.loss, large=large)
+        return np.asarray(minimize(loss, np.full(size, 0.05), method="BFGS").x)
 
 
 def values_of(correction: Correction) -> Real:
@@ -313,7 +313,7 @@ def test_what_a_label_may_be_wrong_by_is_spread_over_the_other_classes() -> None
     known = KnownLabels(
         items=np.arange(2), labels=np.array([1, 3]), error=np.array([0.3, 0]), weight=np.ones(2), by_class=False
     )
-    np.testing.assert_allclose(known.targets(4), [[0.1, 0.7, 0.1, 0.1], [0, 0, 0, 1]])
+    np.testing.assert_allclose(known.targets(4), np.array([[0.1, 0.7, 0.1, 0.1], [0, 0, 0, 1]]))
     np.testing.assert_array_equal(known.certain(4), [-1, 3, -1, -1])
 
 
