@@ -20,17 +20,17 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 sys.path.insert(0, str(Path(__file__).parent))
-import quality
+from label_quality.problems import Problem, read
+from label_quality.scoring import METRICS, score
 
 from weaklabel import LabelModel
 from weaklabel.model.features.end_model import FeatureFit, fit_features, relative_evidence
 from weaklabel.side_information.features import Features
-
-METRICS = ("score", "nll", "brier", "ece")
 
 
 def read_features(path: Path) -> sp.csr_array:
@@ -40,21 +40,21 @@ def read_features(path: Path) -> sp.csr_array:
     return sp.csr_array(TfidfVectorizer(sublinear_tf=True, min_df=2).fit_transform(texts), dtype=np.float32)
 
 
-def with_features(problem: quality.Problem, features: Features) -> tuple[quality.Outcome, quality.Outcome, FeatureFit]:
-    """What the label model says of votes alone, and what it says with features."""
+def with_features(problem: Problem, features: Features) -> tuple[NDArray[np.float32], NDArray[np.float32], FeatureFit]:
+    """Soft labels of votes alone, and of votes and features."""
     model = LabelModel(problem.votes.n_classes).fit(problem.votes)
     soft = model.predict_proba(problem.votes)
-    alone = quality.Outcome(soft, model.decision_function(problem.votes))
     voted = problem.votes.counts().sum(1) > 0
     weight = voted.astype(np.float32)
     fit = fit_features(features, relative_evidence(soft, weight), weight, seed=model.seed)
-    scores = np.maximum(model.decision_function(problem.votes), 1e-12)
-    said, called = (softmax(np.log(part) + fit.offset, axis=1) for part in (soft, scores))
-    # Items without votes: the label of the features; the call as before as far as they are not trusted.
-    of_features = np.exp(fit.log_proba)
-    guessed = (1 - fit.model.strength) * scores + fit.model.strength * of_features
-    said, called = np.where(voted[:, None], said, of_features), np.where(voted[:, None], called, guessed)
-    return alone, quality.Outcome(said, called), fit
+    both = softmax(np.log(np.maximum(soft, 1e-12)) + fit.offset, axis=1)
+    return soft, np.where(voted[:, None], both, np.exp(fit.log_proba)), fit
+
+
+def scored(problem: Problem, probabilities: NDArray[np.float32]) -> dict[str, float]:
+    """METRICS on the items that are scored."""
+    gold = np.where(problem.test, problem.gold, -1)
+    return score(probabilities, gold, rare=problem.rare)._asdict()
 
 
 def speed(n_items: int, n_features: int, cells: int, n_classes: int) -> tuple[float, float]:
@@ -84,7 +84,7 @@ def main() -> None:
     print(f"{'set':10}{'features':12}{'strength':>9}{'gain':>8}" + "".join(f"{metric:>8}" for metric in METRICS))
     for path in texts:
         name = path.name.removesuffix(".text.jsonl.gz")
-        problem = quality.read(arguments.data / "weak" / f"{name}.npz", "weak")
+        problem = read(arguments.data / "weak" / f"{name}.npz", "weak")
         features = read_features(path)
         rng = np.random.default_rng(0)
         kinds: dict[str, Features] = {
@@ -94,9 +94,9 @@ def main() -> None:
         }
         for kind, given in kinds.items():
             alone, outcome, fit = with_features(problem, given)
-            figures = quality.score(problem, outcome)
+            figures = scored(problem, outcome)
             if "none" not in found.setdefault(name, {}):
-                found[name]["none"] = quality.score(problem, alone)
+                found[name]["none"] = scored(problem, alone)
                 row = "".join(f"{found[name]['none'][metric]:8.3f}" for metric in METRICS)
                 print(f"{name:10}{'none':12}{'':17}{row}")
             found[name][kind] = figures | {"strength": fit.model.strength, "gain": fit.gain}

@@ -12,7 +12,7 @@ gold     one item in ten has its label, drawn evenly; scores are on the others
 mixed    a quarter of the votes widened, a quarter replaced, gold
 
 A candidate set of 2 classes of 2 says nothing, so the first two and the last take sets with K > 3 only. Scores as in
-quality.py: "called" is what `predict` calls.
+quality.py.
 
 shift    the items in five groups, each resampled to a balance drawn from a Dirichlet distribution (1, ..., 1): L1 error
          of the estimated balances, beside that of one balance for all
@@ -33,13 +33,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
-import quality
+from label_quality.problems import Problem, read_groups
+from label_quality.scoring import Scores, score
 
 from weaklabel import LabelModel, Votes
 from weaklabel.side_information.bags import proportions
 from weaklabel.votes.symbols import ImpreciseVote, not_, one_of
 
-METRICS = ("score", "likeliest", "nll")
+METRICS = ("score", "nll")
 SETTINGS = ("sets", "not", "all not", "gold", "mixed")
 NOT_VOTES = 3
 GOLD_SHARE = 0.1
@@ -53,11 +54,11 @@ class Imprecise(NamedTuple):
     mixed: Votes
     plain: Votes
     gold: NDArray[np.int64] | None
-    problem: quality.Problem
+    problem: Problem
     """What is scored."""
 
 
-def blur(problem: quality.Problem, setting: str, draw: int) -> Imprecise:
+def blur(problem: Problem, setting: str, draw: int) -> Imprecise:
     """The problem in one of SETTINGS."""
     rng = np.random.default_rng([zlib.crc32(problem.name.encode()), SETTINGS.index(setting), draw])
     k, votes = problem.votes.n_classes, problem.votes
@@ -92,14 +93,20 @@ def blur(problem: quality.Problem, setting: str, draw: int) -> Imprecise:
     return Imprecise(mixed, plain, gold, problem)
 
 
-def said(votes: Votes, **side: Any) -> quality.Outcome:
+def soft_labels(votes: Votes, **side: Any) -> NDArray[np.float32]:
     """What a fit says of its own votes; gold is not given at prediction."""
     model = LabelModel(votes.n_classes).fit(votes, **side)
     side.pop("gold", None)
-    return quality.Outcome(model.predict_proba(votes, **side), model.decision_function(votes, **side))
+    return model.predict_proba(votes, **side)
 
 
-def compare(problems: list[quality.Problem], draws: int, settings: list[str]) -> dict[str, Any]:
+def scored(problem: Problem, probabilities: NDArray[np.float32]) -> dict[str, float]:
+    """METRICS on the items that are scored."""
+    found: Scores = score(probabilities, np.where(problem.test, problem.gold, -1), rare=problem.rare)
+    return {metric: getattr(found, metric) for metric in METRICS}
+
+
+def compare(problems: list[Problem], draws: int, settings: list[str]) -> dict[str, Any]:
     """The mixed fits against those of what is left: prints set by set, and means."""
     found: dict[str, Any] = {}
     for setting in settings:
@@ -110,8 +117,8 @@ def compare(problems: list[quality.Problem], draws: int, settings: list[str]) ->
             runs = []
             for draw in range(draws):
                 case = blur(problem, setting, draw)
-                told = said(case.mixed, gold=case.gold)
-                runs.append([quality.score(case.problem, one) for one in (told, said(case.plain))])
+                told = soft_labels(case.mixed, gold=case.gold)
+                runs.append([scored(case.problem, one) for one in (told, soft_labels(case.plain))])
             rows[problem.name] = {
                 name: {metric: float(np.mean([run[at][metric] for run in runs])) for metric in METRICS}
                 for at, name in enumerate(("mixed", "dropped"))
@@ -127,13 +134,10 @@ def compare(problems: list[quality.Problem], draws: int, settings: list[str]) ->
 
 
 def _line(row: dict[str, dict[str, float]]) -> str:
-    return "".join(
-        f"   {name} {100 * figures['score']:6.2f} {100 * figures['likeliest']:6.2f} {figures['nll']:6.3f}"
-        for name, figures in row.items()
-    )
+    return "".join(f"   {name} {100 * figures['score']:6.2f} {figures['nll']:6.3f}" for name, figures in row.items())
 
 
-def shifted(problem: quality.Problem, draw: int) -> tuple[Votes, NDArray[np.int64], NDArray[np.float64]]:
+def shifted(problem: Problem, draw: int) -> tuple[Votes, NDArray[np.int64], NDArray[np.float64]]:
     """Votes of five groups with balances of their own, the group of each item, and the true balances [G, K]."""
     rng = np.random.default_rng([zlib.crc32(problem.name.encode()), draw, 7])
     k, known = problem.votes.n_classes, np.flatnonzero(problem.gold >= 0)
@@ -151,7 +155,7 @@ def shifted(problem: quality.Problem, draw: int) -> tuple[Votes, NDArray[np.int6
     return problem.votes.select_items(np.concatenate(items)), np.concatenate(groups), np.stack(balances)
 
 
-def label_shift(problems: list[quality.Problem], draws: int) -> dict[str, Any]:
+def label_shift(problems: list[Problem], draws: int) -> dict[str, Any]:
     """L1 errors of the balances of groups: of a balance each, of one for all, and of the vote shares of each."""
     found: dict[str, Any] = {}
     for problem in problems:
@@ -173,7 +177,7 @@ def label_shift(problems: list[quality.Problem], draws: int) -> dict[str, Any]:
     return {"sets": found, "mean": means}
 
 
-def bags_of(problem: quality.Problem, draw: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def bags_of(problem: Problem, draw: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The bag of each item with gold (-1 for others), and the class shares of each bag."""
     rng = np.random.default_rng([zlib.crc32(problem.name.encode()), draw, 9])
     order = rng.permutation(np.flatnonzero(problem.gold >= 0))
@@ -185,16 +189,16 @@ def bags_of(problem: quality.Problem, draw: int) -> tuple[NDArray[np.int64], NDA
     return bag_of, counts / counts.sum(1, keepdims=True)
 
 
-def in_bags(problems: list[quality.Problem], draws: int) -> dict[str, Any]:
+def in_bags(problems: list[Problem], draws: int) -> dict[str, Any]:
     """Class shares of bags, beside votes alone."""
     found: dict[str, Any] = {}
     for problem in problems:
         runs = []
-        alone = quality.score(problem, said(problem.votes))
+        alone = scored(problem, soft_labels(problem.votes))
         for draw in range(draws):
             bag_of, shares = bags_of(problem, draw)
             bags = proportions(shares, bag_of=bag_of)
-            runs.append([quality.score(problem, said(problem.votes, bags=bags)), alone])
+            runs.append([scored(problem, soft_labels(problem.votes, bags=bags)), alone])
         found[problem.name] = {
             name: {metric: float(np.mean([run[at][metric] for run in runs])) for metric in METRICS}
             for at, name in enumerate(("bags", "votes alone"))
@@ -211,7 +215,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[*SETTINGS, "shift", "bags"], help="parts to run")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/imprecise.json"))
     arguments = parser.parse_args()
-    problems = [problem for problem in quality.read_all(arguments.data) if problem.group == "crowd"]
+    problems = list(read_groups(arguments.data, ["crowd"]))
     chosen = [setting for setting in SETTINGS if setting in arguments.only]
     figures: dict[str, Any] = {"imprecise": compare(problems, arguments.draws, chosen)}
     if "shift" in arguments.only:

@@ -18,14 +18,14 @@ ALLOWED = {
     "weaklabel._extras": {"weaklabel.errors"},
     "weaklabel.votes": {*BASE, *VOCABULARY},
     "weaklabel.side_information": {*BASE, *VOCABULARY, "weaklabel.side_information"},
-    "weaklabel.model": {*BASE, "weaklabel.side_information", "weaklabel.model"},
+    "weaklabel.model": {*BASE, "weaklabel.side_information", "weaklabel.analysis", "weaklabel.model"},
     "weaklabel.compile_cache": {"weaklabel.errors"},
     "weaklabel.losses": set(),
     "weaklabel.training": BASE,
     "weaklabel.labeling": {*BASE, "weaklabel.labeling"},
     "weaklabel.prompts": {*BASE, "weaklabel._extras", "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"},
     "weaklabel.formats": {*BASE, "weaklabel._extras", "weaklabel.formats"},
-    "weaklabel.analysis": {*BASE, "weaklabel.side_information", "weaklabel.model", "weaklabel.analysis"},
+    "weaklabel.analysis": {*BASE, "weaklabel.side_information", "weaklabel.analysis"},
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},
     "weaklabel_protocol": {"weaklabel_protocol"},
     "weaklabel_client": {"weaklabel_client", "weaklabel_protocol"},
@@ -34,7 +34,7 @@ ALLOWED = {
 MODEL = (
     {"numerics"},
     {"settings", "class_names"},
-    {"layout"},
+    {"layout", "dependence", "gold"},
     {"records"},
     {"protocols"},
     {"params"},
@@ -47,12 +47,13 @@ MODEL = (
     {"report"},
     {"fitted"},
     {"fitted_attributes", "inputs", "storage"},
-    {"pipeline", "prediction"},
+    {"prediction", "with_gold"},
+    {"pipeline"},
     {"predictor", "majority_vote"},
     {"label_model"},
 )
 """The floors of weaklabel.model, from the ground up: each may import what is below, and itself."""
-PROTOCOLS_ONLY = {"em", "preparation", "calibration", "report", "layout"}
+PROTOCOLS_ONLY = {"em", "preparation", "calibration", "dependence", "gold", "report", "layout"}
 """Rooms that know no label space but by the protocol."""
 PROMPTS = {
     "declaration": set(),

@@ -75,6 +75,7 @@ async def test_main_job(client: Any, project: str) -> None:
     intervals = [source.accuracy_interval for source in model.sources]
     np.testing.assert_allclose(intervals, own.source_accuracy_interval, atol=1e-5)
     assert (model.warnings, model.risk) == (own.warnings, own.diagnostics.risk)
+    assert model.doubt == pytest.approx(own.diagnostics.doubt, abs=1e-5)
     np.testing.assert_allclose([source.coverage for source in model.sources], (votes >= 0).mean(axis=0), atol=1e-6)
 
 

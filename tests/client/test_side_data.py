@@ -107,6 +107,38 @@ def test_a_fit_with_all_that_is_known_is_that_of_the_library(waiting: wc.Client,
     np.testing.assert_allclose(np.concatenate(streamed), whole, atol=2e-5)
 
 
+def test_weighed_gold_and_how_it_was_drawn_is_that_of_the_library(waiting: wc.Client, project: str) -> None:
+    votes, truth = simulated()
+    gold = np.full(300, -1)
+    for label in range(3):  # as many of each class, which "auto" takes for a design
+        gold[np.flatnonzero(truth == label)[:8]] = label
+    weight = np.where(gold == 0, 20.0, 0.125)
+    own = LabelModel(classes=CLASSES)
+    known: dict[str, dict[str, Any]] = {
+        "weighed": {"gold_weight": weight},
+        "random": {"gold_sampling": "random"},
+        "by class": {"gold_sampling": "by_class"},
+        "auto": {},
+    }
+    expected = {name: own.fit(votes, gold=gold, **given).predict_proba(votes) for name, given in known.items()}
+    for name in ("weighed", "random"):  # so that an argument that got lost would be seen
+        assert np.abs(expected[name] - expected["auto"]).max() > 1e-3, name
+    np.testing.assert_array_equal(expected["by class"], expected["auto"])
+
+    ids = [f"item {i}" for i in range(300)]
+    waiting.create_project(project, classes=CLASSES)
+    waiting.upload_votes(project, votes, items=ids)
+    by_id = {ids[i]: int(gold[i]) for i in np.flatnonzero(gold >= 0)}
+    weight_by_id = {one: float(weight[ids.index(one)]) for one in reversed(by_id)}
+    for name, given in known.items():
+        sent = given | ({"gold_weight": weight_by_id} if name == "weighed" else {})
+        model = waiting.fit(project, gold=by_id, **sent).result(timeout=120)
+        fetched = waiting.soft_labels(project, model=model.name)
+        np.testing.assert_allclose(fetched, expected[name], atol=2e-5, err_msg=name)
+    kinds = {one.kind for one in waiting.list_side_data(project)}
+    assert kinds == {"gold", "gold_weight"}
+
+
 async def test_side_data_is_kept_once_listed_and_deleted(client: Any, project: str) -> None:
     votes, truth = simulated(50)
     await client.create_project(project, classes=CLASSES)
@@ -146,6 +178,8 @@ async def test_large_features_go_in_many_chunks_and_are_taken_up(
         ("golden", [0], '"golden" is none of gold, prior'),
         ("gold", [0.5], r"gold: classes \[N\] are expected"),
         ("gold", [], "gold: "),
+        ("gold_weight", [[0.5]], r"gold_weight: numbers \[N\] are expected"),
+        ("gold_weight", ["heavy"], r"gold_weight: numbers \[N\] are expected"),
         ("prior", [0.5, 0.5], "prior: numbers in two dimensions"),
         ("features", [["a"]], "features: numbers in two dimensions"),
         ("groups", [0.5], "groups: names or numbers"),
@@ -162,6 +196,12 @@ async def test_what_the_server_refuses(client: Any, project: str) -> None:
     await client.create_project(project, classes=CLASSES)
     with pytest.raises(InvalidArgument, match=r"row 1: 3 is outside -1\.\.2"):
         await client.upload_side_data(project, "gold", [0, 3])
+    with pytest.raises(InvalidArgument, match="row 1: -1 is below 0"):
+        await client.upload_side_data(project, "gold_weight", [0, -1])
+    with pytest.raises(InvalidArgument, match="there is no gold that it could weigh"):
+        await client.fit(project, gold_weight=[1, 1])
+    with pytest.raises(ValueError, match=r"gold_sampling: one of auto, random, by_class is expected, got 'active'"):
+        await client.fit(project, gold=[0, 1], gold_sampling="active")
     unchecked = wc.Bags("class_counts", np.array([0, 1]), np.array([0, 0]), np.ones((1, 3)))
     with pytest.raises(InvalidArgument, match="bag 0 has 2 items, but its counts sum to 3"):
         await client.upload_side_data(project, "bags", unchecked)

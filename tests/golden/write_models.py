@@ -1,10 +1,12 @@
 """Write the golden model files: models of the installed weaklabel, their votes, and what they predict.
 
-    python tests/golden/write_models.py tests/golden/models/v3
+    python tests/golden/write_models.py tests/golden/models/v4
 
 Files that are committed are never written anew: a release that changes the format adds a folder, named after the
 version of the format, see docs/releasing.md. Those in v2 were written by commit 9f171ea, and those in v1 by the commit
-before fc4578a, on the same votes, which it could not save itself.
+before fc4578a, on the same votes, which it could not save itself. What files up to v3 record of `predict` and
+`decision_function` was computed apart from the soft labels; from v4 on, these are the likeliest classes and the soft
+labels.
 """
 
 import json
@@ -97,7 +99,21 @@ def gold() -> Case:
     return Case(Votes.from_dense(matrix, 3), {"gold": np.where(np.arange(90) % 3 == 0, labels, -1)})
 
 
-CASES = (plain, one_coin, groups, features, imprecise, bounds_and_copies, gold)
+def gold_and_features() -> Case:
+    """Votes and features, corrected by labels of which some may be wrong, drawn with unlike probabilities."""
+    matrix, labels = _simulate(80, [0.85, 0.8, 0.7, 0.75], 2, seed=9, coverage=0.6)
+    noise = np.random.default_rng(10).normal(size=(80, 3))
+    columns = (noise + labels[:, None] * [2.0, -1.0, 0.0]).astype(np.float32)
+    known = {
+        "gold": np.where(np.arange(80) % 3 == 0, labels, -1),
+        "gold_error": 0.05,
+        "gold_weight": 1.0 + np.arange(80) % 2,
+        "gold_sampling": "random",
+    }
+    return Case(Votes.from_dense(matrix, 2), {"features": columns, **known}, {"features": columns})
+
+
+CASES = (plain, one_coin, groups, features, imprecise, bounds_and_copies, gold, gold_and_features)
 
 
 def expected(model: LabelModel, votes: Votes, side: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from weaklabel import ABSTAIN, LabelModel, MajorityVote, Votes
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
 from weaklabel.model import FitProgress
-from weaklabel.model.layout.choice import lay_out
-from weaklabel.model.layout.dense import DenseLayout
-from weaklabel.model.sources.duplicates import copy_scores, with_families
+from weaklabel.model.dependence.copies import with_families
+from weaklabel.model.layout.copy_weights import vote_weights
 
 TWIN_NOISE = 0.02
-"""Dependence is measured against simulated votes; with the classes renamed, others are drawn."""
+"""Independence is tested against simulated votes; with sources or classes in another order, others are drawn."""
 
 
 def simulate(
@@ -90,17 +89,14 @@ def test_copies_of_a_source_change_next_to_nothing() -> None:
 def test_accurate_and_independent_sources_are_not_taken_for_copies(n_classes: int) -> None:
     accuracy = np.linspace(0.85, 0.97, 50)
     matrix, _ = simulate(1500, accuracy, n_classes)
-    votes = Votes.from_dense(matrix, n_classes)
-    assert copy_scores(votes, np.ones(1500), np.zeros(50)).nnz == 0
+    assert LabelModel(n_classes).fit(matrix).diagnostics.copies == ()
 
 
 def test_an_identical_source_is_found() -> None:
     votes, _ = simulate(500, [0.7, 0.75, 0.8, 0.65], 2, coverage=0.7)
-    matrix = np.concatenate([votes, votes[:, 1:2]], axis=1)
-    scores = copy_scores(Votes.from_dense(matrix, 2), np.ones(500), np.zeros(5)).toarray()
-    expected = np.zeros((5, 5))
-    expected[1, 4] = expected[4, 1] = 1
-    np.testing.assert_allclose(scores, expected)
+    model = LabelModel(2).fit(np.concatenate([votes, votes[:, 1:2]], axis=1))
+    assert model.diagnostics.copies == (("source_1", "source_4"),)
+    assert model.diagnostics.views == pytest.approx(4)
 
 
 def test_sources_of_one_family_share_their_weight() -> None:
@@ -109,16 +105,15 @@ def test_sources_of_one_family_share_their_weight() -> None:
     votes = Votes.from_dense(matrix, 2, sources=["a", "b", "c"])
     plain, family = LabelModel(2).fit(votes), LabelModel(2).fit(votes, families={"a": "one", "b": "one"})
     agreed = np.array([[1, 1, -1]])
-    surer, other = plain.decision_function(agreed)[0, 1], family.decision_function(agreed)[0, 1]
+    surer, other = plain.predict_proba(agreed)[0, 1], family.predict_proba(agreed)[0, 1]
     assert 0.5 < other < surer
     # Nothing changes where only one of the family votes: one over one.
-    rows = lay_out(votes, with_families(sp.csr_array((3, 3)), np.array([0, 0, -1], np.int32), 0.5))
-    assert isinstance(rows, DenseLayout)
-    assert rows.shares is not None
-    same = (matrix[:, 0] == matrix[:, 1]) & (matrix[:, 0] >= 0)
-    expected = np.where(same, 1 / 1.5, 1.0)
-    voted = matrix[:, 0] >= 0
-    np.testing.assert_allclose(np.asarray(rows.shares)[: len(matrix), 0][voted], expected[voted], rtol=1e-6)
+    weights = vote_weights(votes, with_families(sp.csr_array((3, 3)), np.array([0, 0, -1], np.int32), 0.5))
+    rows, sources, _ = votes.triples()
+    assert weights is not None
+    both: NDArray[np.bool_] = np.all(matrix[:, :2] >= 0, axis=1)
+    together = both[rows] & (sources < 2)
+    np.testing.assert_allclose(weights, np.where(together, 1 / 1.5, 1.0), rtol=1e-6)
     with pytest.raises(InvalidArgumentError, match="no source 'x'"):
         LabelModel(2).fit(votes, families={"x": "one"})
 
@@ -154,13 +149,20 @@ def test_a_fit_can_be_cancelled_and_leaves_the_model_as_it_was() -> None:
     assert np.array_equal(model.predict_proba(votes), before)
 
 
-def test_permuting_items_and_sources_permutes_the_answer() -> None:
+def test_permuting_items_permutes_the_answer() -> None:
     votes, _ = simulate(400, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.7)
-    rng = np.random.default_rng(1)
-    items, sources = rng.permutation(400), rng.permutation(4)
+    items = np.random.default_rng(1).permutation(400)
     plain = LabelModel(3).fit(votes).predict_proba(votes)
-    shuffled = LabelModel(3).fit(votes[items][:, sources]).predict_proba(votes[items][:, sources])
+    shuffled = LabelModel(3).fit(votes[items]).predict_proba(votes[items])
     np.testing.assert_allclose(shuffled, plain[items], atol=2e-4)
+
+
+def test_permuting_sources_changes_next_to_nothing() -> None:
+    votes, _ = simulate(400, [0.6, 0.7, 0.8, 0.75], 3, coverage=0.7)
+    sources = np.random.default_rng(1).permutation(4)
+    plain = LabelModel(3).fit(votes).predict_proba(votes)
+    shuffled = LabelModel(3).fit(votes[:, sources]).predict_proba(votes[:, sources])
+    np.testing.assert_allclose(shuffled, plain, atol=TWIN_NOISE)
 
 
 def test_permuting_classes_permutes_the_answer() -> None:
@@ -351,7 +353,7 @@ def test_a_model_of_a_newer_version_says_so() -> None:
     header = b'{"format": "weaklabel label model", "version": 99}'
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(header, np.uint8))
-    with pytest.raises(ModelFileError, match=r"^the model has format version 99; this library reads 1 to 3$"):
+    with pytest.raises(ModelFileError, match=r"^the model has format version 99; this library reads 1 to 4$"):
         LabelModel.from_bytes(buffer.getvalue())
 
 

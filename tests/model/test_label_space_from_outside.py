@@ -64,9 +64,6 @@ class InOrder(NamedTuple):
     def soft_labels_without_votes(self, n_classes: int) -> float:
         return 1 / n_classes
 
-    def scores_without_votes(self, otherwise: Float[Array, "1 K"]) -> Float[Array, "1 K"]:
-        return otherwise
-
 
 class Chain(NamedTuple):
     """A first-order Markov chain whose stationary distribution is the class balance."""
@@ -158,7 +155,7 @@ class Chain(NamedTuple):
         stay = (stayed + 1) / (n_steps + 2)
         return self._replace(log_prior=jnp.log(totals / totals.sum()), class_totals=totals, stay=stay)
 
-    def calibrated(self, profile: Profile, settings: Settings, removed: float, *, for_decisions: bool) -> Self:
+    def calibrated(self, power: float) -> Self:
         return self
 
 
@@ -338,9 +335,6 @@ class TwoCoins(NamedTuple):
 
     def right_votes(self, statistics: Array, profile: Profile) -> None:
         return None
-
-    def bounded(self, noise: float, share: float) -> Self:
-        return self
 
     def of_plain_votes(self) -> Self:
         return self

@@ -1,29 +1,29 @@
-"""The whole default model against its equations in docs/label-model.md, written cell by cell in float64."""
+"""The default model against its equations in docs/label-model.md, written cell by cell in float64.
 
-from typing import Any
+How far independence is refuted, and which sources are copies, is taken from the fit: tests/model/dependence has that.
+"""
+
+from itertools import product
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import softmax
-from scipy.stats import dirichlet_multinomial
 
+from weaklabel import LabelModel, Votes
 from weaklabel.model.calibration.decision import decide
 from weaklabel.model.calibration.fitting import fit_calibration
 from weaklabel.model.calibration.tempering import calibrate_votes
+from weaklabel.model.dependence.independence import Independence
 from weaklabel.model.em.loop import run, start
-from weaklabel.model.em.statistics import statistics
 from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
-from weaklabel.model.preparation.prepare import prepare
+from weaklabel.model.preparation.prepare import Prepared, prepare
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.confusion import ConfusionMatrices
-from weaklabel.model.sources.duplicates import copy_scores
 from weaklabel.model.sources.unipolarity import unipolarity
-from weaklabel.votes import Votes
 
 SETTINGS = Settings()
 
@@ -45,39 +45,43 @@ def problem(n_classes: int, seed: int) -> NDArray[np.int64]:
     return matrix
 
 
+def classes_lacking(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M] what each source lacks of the classes that it would use if it voted as all do, beyond one."""
+    n_sources, k = counts.shape
+    shares = (counts.sum(0) + 0.5) / (counts.sum() + 0.5 * k)
+    found = np.zeros(n_sources)
+    for a in range(n_sources):
+        expected = sum(1 - (1 - shares[c]) ** counts[a].sum() for c in range(k))
+        used = sum(counts[a, c] > 0 for c in range(k))
+        if counts[a].sum() > 0:
+            found[a] = min(max((expected - used) / max(expected - 1, 0.3), 0), 1)
+    return found
+
+
 class Reference:
     """The equations, item by item and source by source."""
 
-    def __init__(self, matrix: NDArray[np.int64], k: int, copies: NDArray[np.float64], gold: NDArray[np.int64]) -> None:
-        self.votes, self.k, self.s, self.gold = matrix, k, SETTINGS, gold
+    def __init__(self, matrix: NDArray[np.int64], k: int, copies: NDArray[np.float64], found: Independence) -> None:
+        self.votes, self.k, self.doubt = matrix, k, found.doubt
         n, m = matrix.shape
         self.share = np.zeros((n, m))
         for i in range(n):
             for a in range(m):
                 if matrix[i, a] >= 0:
-                    with_it = sum(copies[a, b] for b in range(m) if matrix[i, b] == matrix[i, a])
-                    self.share[i, a] = 1 / (1 + with_it)
+                    self.share[i, a] = 1 / (1 + sum(copies[a, b] for b in range(m) if matrix[i, b] >= 0))
         self.shown = np.array([[(matrix[:, a] == c).sum() for c in range(k)] for a in range(m)], float)
-        self.unipolarity = unipolarity(self.shown)
-        voted = matrix >= 0
-        self.independence = self.share.sum(0) / np.maximum(voted.sum(0), 1)
+        self.unipolarity = classes_lacking(self.shown)
+        self.independence = self.share.sum(0) / np.maximum((matrix >= 0).sum(0), 1)
         once = self.shown.sum(1) * self.independence
         self.mean_unipolarity = float((self.unipolarity * once).sum() / once.sum())
         self.tally = np.array([[self.share[i, matrix[i] == c].sum() for c in range(k)] for i in range(n)])
         self.n_votes = self.tally.sum(1)
-        self.share_prior = (self.tally + 0.5 / k) / (self.n_votes + 0.5)[:, None]
+        of_all = (self.shown * self.independence[:, None]).sum(0) + 0.5
+        smoothing = (1 - self.mean_unipolarity) * of_all / of_all.sum() + self.mean_unipolarity / k
+        self.share_prior = (self.tally + 0.5 * smoothing) / (self.n_votes + 0.5)[:, None]
+        self.share_prior[self.n_votes == 0] = 1 / k
         self.weight = (self.n_votes > 0).astype(float)
-        weight = 0.1 * (1 - self.mean_unipolarity) + 0.25 * self.mean_unipolarity
-        self.share_weight = np.where(self.n_votes > 0, weight, 1.0)
-        self.decision_weight = weight
-        if (gold >= 0).any():
-            balance = self.weight @ self.share_prior + 1
-            drawn = np.bincount(gold[gold >= 0], minlength=k) / (gold >= 0).sum()
-            factor = np.clip(balance / balance.sum() / np.maximum(drawn, 1e-9), 0.1, 10)
-            for i in np.flatnonzero(gold >= 0).tolist():
-                self.weight[i] = (5 * (1 - self.mean_unipolarity) + self.mean_unipolarity) * factor[gold[i]]
-                self.share_prior[i] = np.eye(k)[gold[i]]
-                self.share_weight[i] = 1.0
+        self.share_weight = np.where(self.n_votes > 0, found.hold, 1.0)
         self.q = self.share_prior.copy()
 
     def iterate(self) -> None:
@@ -87,9 +91,8 @@ class Reference:
             for a in range(m):
                 if self.votes[i, a] >= 0:
                     counts[a, self.votes[i, a]] += w[i] * self.q[i]
-        self.counts = counts
         self.totals = w @ self.q + 1
-        log_balance = np.log(self.totals / self.totals.sum())
+        self.log_balance = np.log(self.totals / self.totals.sum())
         n_votes = counts.sum((1, 2))
         correct = np.array([np.trace(counts[a]) for a in range(m)])
         overall = ((self.independence * correct).sum() + 5 * 0.75) / ((self.independence * n_votes).sum() + 5)
@@ -97,174 +100,115 @@ class Reference:
         pooled = sum(self.independence[a] * counts[a] for a in range(m))
         errors = np.where(np.eye(k) == 1, 0, pooled + 4 * (1 - overall) / (k - 1))
         shape = errors / errors.sum(0)
+        mass = max(8, (1 - self.doubt) * k)
         self.log_likelihoods = np.zeros((m, k, k))
         self.confusion = np.zeros((m, k, k))
         for a in range(m):
             centre = np.where(np.eye(k) == 1, accuracy[a], (1 - accuracy[a]) * shape)
-            recall = counts[a] + 8 * centre + 0.5 / k
+            recall = counts[a] + mass * centre + 0.5 / k
             self.confusion[a] = recall / recall.sum(0)
             shown = (self.shown[a] > 0)[:, None]
             precision = counts[a] + 30 * centre * shown + 0.1 / k
-            by_precision = np.log(precision / precision.sum(1, keepdims=True)) - log_balance
+            by_precision = np.log(precision / precision.sum(1, keepdims=True)) - self.log_balance
             share = self.unipolarity[a]
             self.log_likelihoods[a] = (1 - share) * np.log(self.confusion[a]) + share * by_precision
         of_shares = w @ self.share_prior + 1
-        self.log_share_balance = np.log(of_shares / of_shares.sum())
-        self.log_balance = log_balance
-        self.log_prior = (
-            1 - self.mean_unipolarity
-        ) * log_balance + self.mean_unipolarity * 0.75 * self.log_share_balance
-        model = softmax(self.log_prior + self.gather(self.log_likelihoods), axis=1)
+        by_shares = 0.75 * np.log(of_shares / of_shares.sum())
+        self.log_prior = (1 - self.mean_unipolarity) * self.log_balance + self.mean_unipolarity * by_shares
+        model = softmax(self.log_prior + self.gather(), axis=1)
         self.q = (1 - self.share_weight[:, None]) * model + self.share_weight[:, None] * self.share_prior
 
-    def gather(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    def gather(self) -> NDArray[np.float64]:
+        """Log-likelihood of each item's votes."""
         found = np.zeros((len(self.votes), self.k))
         for i, row in enumerate(self.votes):
             for a, vote in enumerate(row):
                 if vote >= 0:
-                    found[i] += self.share[i, a] * evidence[a, vote]
+                    found[i] += self.share[i, a] * self.log_likelihoods[a, vote]
         return found
 
-    def soft_labels(self, correlation: float) -> NDArray[np.float64]:
-        k, mean = self.k, self.mean_unipolarity
-        n_sources = self.independence[self.shown.sum(1) > 0].sum()
-        untestable = min(1, (n_sources * k * (k - 1) + k - 1) / (k**n_sources - 1)) ** 3
-        beyond = max(correlation - 0.01, 0)
-        guard = (1 - mean) * max(min(max(beyond / 0.02, 0.3), 1), untestable) + mean
-        bound = (1 - mean) * 0.15 + mean * 0.2
-        scaled = np.exp(self.log_likelihoods)
-        bounded = np.log((1 - bound) * scaled + bound * scaled.mean(2, keepdims=True))
-        evidence = (1 - guard) * self.log_likelihoods + guard * bounded
-        r = (1 - mean) * (guard * (0.09 + 0.8 / n_sources) + 5.5 * beyond)
-        self.correlated = 0.25 * guard * (1 - mean) * self.log_balance
-        log_prior = (1 - mean) * self.log_balance + mean * 0.5 * self.log_share_balance - self.correlated
-        worth = (1 - mean + 1.5 * mean) / (1 + (np.maximum(self.n_votes, 1) ** 0.7 - 1) / 0.7 * r)
-        worth /= 1 + (1 - mean) * untestable
-        self.pool = 0.5 * (1 + guard) / 2 * (1 - mean) + 0.2 * mean
-        posterior = softmax(worth[:, None] * (log_prior + self.gather(evidence)), axis=1)
-        mass = 0.5 * (1 + mean)
-        self.calibrated_shares = (self.tally + mass / k) / (self.n_votes + mass)[:, None]
-        mixed = (1 - 0.15 * guard) * posterior + 0.15 * guard * self.calibrated_shares
-        mixed = (1 - 0.04 * guard) * mixed + 0.04 * guard / k
-        return np.where(self.n_votes[:, None] > 0, mixed, 1 / k)
-
-    def decision_scores(self) -> NDArray[np.float64]:
-        """Scores whose largest is the predicted class, on items with votes."""
-        checked = self.n_votes[self.n_votes >= 3].sum() / self.independence[self.shown.sum(1) > 0].sum() / self.k
-        share = 1 - (1 - self.decision_weight) * (1 - self.pool) if checked >= 1 else 1.0
-        model = softmax(self.log_prior - self.correlated + self.gather(self.log_likelihoods), axis=1)
-        return np.asarray((1 - share) * model + share * self.calibrated_shares)
+    def soft_labels(self) -> NDArray[np.float64]:
+        """n votes are worth n / (1 + .45 z (n - 1)), z = doubt (1 - u^2) and u the mean unipolarity; the posterior is
+        pooled geometrically with the vote shares, by .5 u^2.
+        """
+        unipolar = self.mean_unipolarity**2
+        doubt, shares_weigh = (1 - unipolar) * self.doubt, 0.5 * unipolar
+        worth = 1 / (1 + 0.45 * doubt * (np.maximum(self.n_votes, 1) - 1))
+        log_posterior = worth[:, None] * ((1 + 0.25 * doubt) * self.log_balance + self.gather())
+        shares = (self.tally + 1 / self.k) / (self.n_votes + 1)[:, None]
+        pooled = softmax((1 - shares_weigh) * log_posterior + shares_weigh * np.log(shares), axis=1)
+        return np.where(self.n_votes[:, None] > 0, pooled, 1 / self.k)
 
 
-def of_items(unique: UniqueRows, matrix: NDArray[Any], gold: NDArray[Any], rows: Any) -> NDArray[Any]:
+def of_items(unique: UniqueRows, matrix: NDArray[np.int64], rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Values of the distinct rows as values of the items."""
     same = (matrix[:, None, :] == unique.votes.to_dense()[None]).all(2)
-    if unique.gold is not None:
-        same &= gold[:, None] == unique.gold[None]
-    values: NDArray[Any] = np.asarray(rows)[same.argmax(1)]
-    return values
+    return np.asarray(rows[same.argmax(1)])
 
 
-@pytest.mark.parametrize("with_gold", [False, True], ids=["votes alone", "gold"])
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_the_model_is_what_its_equations_say(n_classes: int, with_gold: bool) -> None:
+def prepared_with(unique: UniqueRows, found: Independence | None, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    if found is not None:
+        monkeypatch.setattr("weaklabel.model.preparation.prepare.check_independence", lambda *_, **__: found)
+    return prepare(unique, SETTINGS, ClassPrior)
+
+
+STANDS = Independence(doubt=0.0, hold=0.1, correlation=0.0, residual=0.0, effective_sources=5)
+PARTLY_REFUTED = Independence(doubt=0.4, hold=0.3, correlation=0.05, residual=0.028, effective_sources=5)
+
+
+@pytest.mark.parametrize("found", [None, STANDS, PARTLY_REFUTED], ids=["as found", "stands", "partly refuted"])
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_the_model_is_what_its_equations_say(
+    n_classes: int, found: Independence | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     matrix = problem(n_classes, seed=n_classes)
-    gold = np.full(len(matrix), -1)
-    if with_gold:
-        gold[[3, 9, 40]] = [0, 1, 1]  # item 9 has no votes
     votes = Votes.from_dense(matrix, n_classes)
-    unique = deduplicate(votes, gold.astype(np.int32) if with_gold else None)
-    prepared = prepare(unique, SETTINGS, ClassPrior)
+    unique = deduplicate(votes)
+    prepared = prepared_with(unique, found, monkeypatch)
     rows, profile, copies = prepared.rows, prepared.profile, prepared.copies
     assert copies.nnz == 2  # the copy and its original
-    reference = Reference(matrix, n_classes, copies.toarray(), gold)
+    reference = Reference(matrix, n_classes, copies.toarray(), prepared.independence)
     assert 0.1 < reference.mean_unipolarity < 0.9  # both forms of evidence count
     state = start(rows, profile, SETTINGS, source_model=ConfusionMatrices, label_space=ClassPrior, max_iter=4)
     for n_iter in range(1, 5):
         state = run(rows, profile, state, SETTINGS, jnp.int32(n_iter), jnp.float32(0))
         reference.iterate()
         sources, labels = state.params
-        np.testing.assert_allclose(sources.log_likelihoods, reference.log_likelihoods, atol=2e-4)
-        np.testing.assert_allclose(sources.confusion, reference.confusion, atol=2e-4)
-        np.testing.assert_allclose(labels.log_prior, reference.log_prior, atol=1e-4)
-        np.testing.assert_allclose(of_items(unique, matrix, gold, state.watched), reference.q, atol=2e-4)
-
-    fired = statistics(rows, state.watched, state.params).sources.sum(1)
-    for correlation in (0.0, 0.02, 0.1):
-        calibration = fit_calibration(
-            state.params,
-            profile,
-            SETTINGS,
-            correlation=correlation,
-            votes_by_class=np.asarray(fired),
-            n_uncovered=10.0,
-            n_checked=float(reference.n_votes[reference.n_votes >= 3].sum()),
-        )
-        layout, n_sources = lay_out(votes, copies), votes.n_sources
-        soft, scores = calibrate_votes(layout, calibration, 0.5, n_sources=n_sources, with_scores=True)
-        assert scores is not None
-        np.testing.assert_allclose(soft[: len(matrix)], reference.soft_labels(correlation), atol=3e-4)
-        covered = np.flatnonzero(reference.n_votes > 0)
-        np.testing.assert_allclose(np.asarray(scores)[covered], reference.decision_scores()[covered], atol=3e-4)
+        np.testing.assert_allclose(sources.log_likelihoods, reference.log_likelihoods, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(sources.confusion, reference.confusion, atol=1e-5)
+        np.testing.assert_allclose(labels.log_prior, reference.log_prior, rtol=1e-5, atol=1e-5)
+        watched = np.asarray(state.watched)[prepared.places]
+        np.testing.assert_allclose(of_items(unique, matrix, watched), reference.q, atol=1e-5)
+    calibration = fit_calibration(state.params, profile, SETTINGS, prepared.independence)
+    soft = calibrate_votes(lay_out(votes, copies), calibration, 0.5, n_sources=votes.n_sources)
+    np.testing.assert_allclose(soft[: len(matrix)], reference.soft_labels(), atol=1e-5)
 
 
-def test_unipolarity_is_a_posterior_of_two_dirichlet_multinomials() -> None:
-    counts = np.array([[9, 0, 1], [4, 3, 3], [0, 12, 0], [5, 1, 6], [2, 2, 2]])
-    shares = (counts.sum(0) + 1) / (counts.sum() + 3)
-    odds = np.array(
-        [
-            np.exp(
-                dirichlet_multinomial.logpmf(row, [0.1] * 3, row.sum())
-                - dirichlet_multinomial.logpmf(row, 3 * shares, row.sum())
-            )
-            for row in counts
-        ]
-    )
-    mixing = 0.5
-    for _ in range(50):
-        p = odds * mixing / (odds * mixing + 1 - mixing)
-        mixing = min(max((p.sum() + 1) / (len(p) + 2), 0.02), 0.98)
-    np.testing.assert_allclose(unipolarity(counts.astype(float)), np.clip(2 * p - 1, 0, 1), atol=1e-9)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_fit_of_the_library_is_the_reference_run_to_its_end(n_classes: int) -> None:
+    matrix = problem(n_classes, seed=n_classes + 10)
+    votes = Votes.from_dense(matrix, n_classes)
+    model = LabelModel(n_classes).fit(votes)
+    prepared = prepare(deduplicate(votes), SETTINGS, ClassPrior)
+    reference = Reference(matrix, n_classes, prepared.copies.toarray(), prepared.independence)
+    for _ in range(model.n_iter):
+        reference.iterate()
+    np.testing.assert_allclose(model.predict_proba(votes), reference.soft_labels(), atol=1e-5)
+    np.testing.assert_allclose(model.class_balance, reference.totals / reference.totals.sum(), atol=1e-5)
 
 
-def test_near_copies_are_scored_by_the_errors_they_share() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 3, 3000)
-
-    def source(accuracy: float) -> NDArray[Any]:
-        return np.where(rng.random(3000) < accuracy, truth, rng.integers(0, 3, 3000))
-
-    first = source(0.6)
-    slips = rng.random(3000) < 0.02
-    near = np.where(slips, rng.integers(0, 3, 3000), first)
-    matrix = np.stack([first, near, source(0.8), source(0.75), source(0.7), source(0.8)], axis=1)
-    scores = copy_scores(Votes.from_dense(matrix, 3), np.ones(3000), np.zeros(6)).toarray()
-
-    # The score of the pair from its definition, vote by vote.
-    shared = apart = 0.0
-    for row in matrix:
-        if row[0] != row[1]:
-            apart += 1
-            continue
-        others = np.bincount(row[2:], minlength=3)
-        rest, best = others[row[0]], max(np.delete(others, row[0]))
-        if best >= 2:
-            shared += 1.0 if best > rest else 0.5 if best == rest else 0.0
-    expected = np.clip((shared / (shared + apart + 2) - 0.8) / 0.1, 0, 1)
-    assert expected > 0.5
-    assert scores[0, 1] == pytest.approx(expected)
-    assert np.count_nonzero(scores) == 2
+def test_unipolarity_is_what_a_source_lacks_of_the_classes_it_would_use() -> None:
+    counts = np.array([[4, 0, 1], [2, 2, 1], [0, 5, 0], [3, 0, 0], [0, 0, 0]], float)
+    shares = (counts.sum(0) + 0.5) / (counts.sum() + 1.5)
+    for row, seen in zip(counts, unipolarity(counts), strict=True):
+        n_votes = int(row.sum())
+        # Expected number of classes in so many votes that are drawn from all: by enumeration.
+        draws = product(range(3), repeat=n_votes)
+        expected = sum(np.prod(shares[list(drawn)]) * len(set(drawn)) for drawn in draws)
+        lacking = (expected - (row > 0).sum()) / max(expected - 1, 0.3)
+        assert seen == pytest.approx(np.clip(lacking, 0, 1) if n_votes else 0, abs=1e-9)
 
 
 def test_ties_are_called_within_the_noise_of_float32() -> None:
     scores = np.array([[0.5, 0.5 + 5e-7], [0.5, 0.5 + 5e-6], [0.2, 0.8]])
     assert decide(scores, "abstain", 0).tolist() == [-1, 1, 1]
-
-
-def test_copies_are_symmetric_and_never_of_themselves() -> None:
-    matrix = problem(3, seed=1)
-    scores = copy_scores(Votes.from_dense(matrix, 3), np.ones(len(matrix)), np.zeros(matrix.shape[1]))
-    assert isinstance(scores, sp.csr_array)
-    dense = scores.toarray()
-    np.testing.assert_array_equal(dense, dense.T)
-    assert not dense.diagonal().any()

@@ -77,7 +77,6 @@ def test_votes_that_are_all_sets_count_as_votes_in_the_diagnostics() -> None:
     cells = [[not_(int(k + 1 + rng.integers(2)) % K) for _ in range(4)] for k in truth]
     found = LabelModel(K).fit(Votes.from_dense(cells, K)).diagnostics
     assert found.joint_items == N_ITEMS
-    assert found.guessed_share == 0
     assert not any(finding.kind == "coverage" for finding in found.findings)
 
 
@@ -88,7 +87,6 @@ def test_items_without_votes_are_not_called_uniform_where_features_speak() -> No
     silent = Votes.from_dense(np.full((N_ITEMS, 2), -1), K)
     model = LabelModel(K).fit(silent, gold=np.where(np.arange(N_ITEMS) < 60, truth, -1), features=features)
     assert model.score(silent, truth, features=features) > 0.8
-    assert model.diagnostics.guessed_share == 0
 
 
 def test_no_items_are_no_error() -> None:

@@ -8,16 +8,18 @@ from weaklabel.model import storage
 from weaklabel.model.features.classifier import Classifier
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import Gold
 from weaklabel.model.params import Calibration, Params
 from weaklabel.model.registry import Registered, registered
 from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings
 
 NESTED = {
-    Fitted: {"params", "calibration", "copies", "diagnostics", "features"},
+    Fitted: {"params", "calibration", "copies", "diagnostics", "features", "gold"},
     Calibration: set(storage.CALIBRATED_PARTS.values()),
     FeatureModel: {"classifier"},
     Classifier: {"scaling", "network"},
+    Gold: {"small", "large"},
 }
 """Fields that are records of their own, or sparse: each has a section, a table or keys for itself."""
 
@@ -34,7 +36,7 @@ def test_each_field_of_a_record_has_a_key(section: storage.Section) -> None:
 def test_each_record_of_a_model_has_a_section() -> None:
     assert set(Classifier._fields) == NESTED[Classifier]
     assert {section.record.__name__ for section in storage.SECTIONS} == {
-        *("Fitted", "Calibration", "FeatureModel", "Scaling", "Layer"),
+        *("Fitted", "Calibration", "FeatureModel", "Scaling", "Layer", "Gold", "Correction"),
     }
     assert set(storage.PARTS.values()) == set(Params._fields)
 
@@ -49,6 +51,7 @@ def test_each_constant_and_each_diagnostic_has_a_key() -> None:
     assert sorted(storage.SETTINGS.values()) == sorted(Settings._fields)
     assert sorted(storage.DIAGNOSTICS.values()) == sorted(field.name for field in fields(Diagnostics))
     assert not storage.RETIRED_SETTINGS & set(storage.SETTINGS)
+    assert not storage.RETIRED_DIAGNOSTICS & set(storage.DIAGNOSTICS)
 
 
 def test_no_key_of_the_file_stands_twice() -> None:

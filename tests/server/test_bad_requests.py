@@ -13,6 +13,7 @@ from weaklabel_protocol.v1 import (
     models_pb2,
     operations_pb2,
     projects_pb2,
+    side_data_pb2,
     sources_pb2,
     tensor_pb2,
     votes_pb2,
@@ -239,6 +240,10 @@ def test_unknown_names(server: Any, harness: Any, parent: str) -> None:
             "MODEL",
         ),
         (
+            lambda: server.labels.NextToLabel(labels_pb2.NextToLabelRequest(model=f"{parent}/models/latest", n=1)),
+            "MODEL",
+        ),
+        (
             lambda: list(server.labels.ReadSoftLabels(labels_pb2.ReadSoftLabelsRequest(model=f"{no}/models/latest"))),
             "PROJECT",
         ),
@@ -256,6 +261,7 @@ def test_malformed_names(server: Any, harness: Any, name: str) -> None:
         (lambda: server.models.GetModel(models_pb2.GetModelRequest(name=name)), "name"),
         (lambda: server.models.FitModel(models_pb2.FitModelRequest(parent=name)), "parent"),
         (lambda: server.labels.Predict(labels_pb2.PredictRequest(model=name)), "model"),
+        (lambda: server.labels.NextToLabel(labels_pb2.NextToLabelRequest(model=name, n=1)), "model"),
     ]
     for call, field in calls:
         failure = harness.failure_of(call)
@@ -302,6 +308,9 @@ def test_bad_predictions(server: Any, harness: Any, model: str) -> None:
     assert list(unknown.violations) == ["sources[1]"]
     assert list(failure(sources=["source 1", "source 1"], votes=harness.tensor([[0, 0]])).violations) == ["sources[1]"]
 
+    weighed = side_data_pb2.SideRows(gold_weight=harness.tensor([[1]], "<f4"))
+    assert list(failure(votes=harness.tensor([[0, 0, 0, 0, 0]]), side=weighed).violations) == ["side.gold_weight"]
+
     good = labels_pb2.PredictStreamRequest(model=model, votes=harness.tensor([[0, 0, 0, 0, 0]]))
     later = labels_pb2.PredictStreamRequest(model="projects/p/models/m", votes=good.votes)
     stream = harness.failure_of(lambda: list(server.labels.PredictStream(iter([good, later]))))
@@ -318,6 +327,7 @@ METHODS = [
     ("VoteService/ReadVotes", "unary_stream"),
     ("LabelService/Predict", "unary_unary"),
     ("LabelService/PredictStream", "stream_stream"),
+    ("LabelService/NextToLabel", "unary_unary"),
 ]
 
 

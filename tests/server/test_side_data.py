@@ -25,12 +25,17 @@ PRIOR = side_data_pb2.SIDE_DATA_KIND_PRIOR
 GROUPS = side_data_pb2.SIDE_DATA_KIND_GROUPS
 FEATURES = side_data_pb2.SIDE_DATA_KIND_FEATURES
 BAGS = side_data_pb2.SIDE_DATA_KIND_BAGS
+WEIGHT = side_data_pb2.SIDE_DATA_KIND_GOLD_WEIGHT
 Rows = side_data_pb2.SideRows
 CLASSES = ["a", "b", "c"]
 
 
 def gold(harness: Any, labels: list[int]) -> tuple[int, Rows]:
     return len(labels), Rows(gold=harness.tensor(np.reshape(labels, (-1, 1))))
+
+
+def weights(harness: Any, values: list[float]) -> Rows:
+    return Rows(gold_weight=harness.tensor(np.reshape(values, (-1, 1)), "<f4"))
 
 
 def sparse(harness: Any, columns: int, lengths: Any, indices: Any, values: Any) -> Rows:
@@ -212,6 +217,35 @@ BAD: dict[str, tuple[int, int, Make, str, str]] = {
         "at least one item",
     ),
     "three that differ": (BAGS, 1, lambda h: bags(h, DIFFERENT, [3], [0, 1, 2]), "chunk.values.bags", "pairs only"),
+    "a weight below 0": (
+        WEIGHT,
+        2,
+        lambda h: weights(h, [0, -0.5]),
+        "chunk.values.gold_weight.data",
+        "row 1: -0.5 is below 0",
+    ),
+    "a weight that is no number": (
+        WEIGHT,
+        2,
+        lambda h: weights(h, [1, np.nan]),
+        "chunk.values.gold_weight.data",
+        "row 1: not a finite number",
+    ),
+    "weights of whole numbers": (
+        WEIGHT,
+        1,
+        lambda h: Rows(gold_weight=h.tensor([[1]])),
+        "chunk.values.gold_weight.data_type",
+        "DATA_TYPE_FLOAT32",
+    ),
+    "too few weights": (WEIGHT, 2, lambda h: weights(h, [1]), "chunk.values.gold_weight.rows", "2 rows, got 1"),
+    "two weights an item": (
+        WEIGHT,
+        1,
+        lambda h: Rows(gold_weight=h.tensor([[1, 1]], "<f4")),
+        "chunk.values.gold_weight.columns",
+        "got 2",
+    ),
     "no kind of bag": (BAGS, 1, lambda h: bags(h, 0, [1], [0]), "chunk.values.bags.kind", "a kind of bag"),
 }
 
@@ -275,6 +309,10 @@ def test_fits_name_what_is_there(server: Any, harness: Any) -> None:
     assert (missing.code, missing.info.reason) == (grpc.StatusCode.NOT_FOUND, "SIDE_DATA_NOT_FOUND")
     for gold_name, error in (("", 1), (mine, 1), (mine, -0.1), ("", 0.1)):
         assert list(fault(gold=gold_name, gold_error=error).violations) == ["side.gold_error"]
+    heavy = server.upload_side(parent, WEIGHT, (3, weights(harness, [1, 2, 3])))[-1].name
+    assert fault(gold_weight=heavy).violations == {"side.gold_weight": "there is no gold that it could weigh"}
+    assert "side data of kind gold_weight" in fault(gold=mine, gold_weight=mine).violations["side.gold_weight"]
+    assert list(fault(gold=mine, gold_sampling=7).violations) == ["side.gold_sampling"]
     bound = models_pb2.SourceBounds
     assert list(fault(bounds=[bound(source="source 0", accuracy_low=0.9, accuracy_high=0.8)]).violations) == [
         "side.bounds[0]"
@@ -363,6 +401,36 @@ def test_rows_without_names_are_items_in_order(database: Database, harness: Any)
         ("same_label", [1, 2, 4], [0, 1, 1]),
     ]
     assert found["bags"][0].values.tolist() == [[1, 1, 0]]
+
+
+def test_weights_and_sampling_of_gold(server: Any, harness: Any) -> None:
+    """They come back with the model; a fit whose gold has no weight ends with an error."""
+    parent = server.create_project(CLASSES)
+    server.upload(parent, np.repeat(np.arange(3, dtype=np.int8)[:, None], 3, axis=1))
+    name = server.upload_side(parent, GOLD, gold(harness, [0, -1, 2]))[-1].name
+    good = server.upload_side(parent, WEIGHT, (3, weights(harness, [0.5, 0, 3])))[-1].name
+    side = models_pb2.SideInformation(
+        gold=name, gold_weight=good, gold_sampling=models_pb2.GOLD_SAMPLING_BY_CLASS, gold_error=0.25
+    )
+    model = server.fit(parent, side=side).model
+    assert server.models.GetModel(models_pb2.GetModelRequest(name=model)).model.side == side
+    short = server.upload_side(parent, WEIGHT, (1, weights(harness, [0.5])))[-1].name
+    error = server.fit(parent, side=models_pb2.SideInformation(gold=name, gold_weight=short)).error
+    assert "gold_weight: there is none above 0 for item 2, which has gold" in error.message
+
+
+def test_gold_is_put_in_the_order_of_the_items_with_its_weights(database: Database, harness: Any) -> None:
+    project_id = project_with_votes(database, [*"pqrst"])
+    data = {
+        SideKind.GOLD: [(["s", "q", "t"], 3, gold(harness, [1, 2, -1])[1])],
+        SideKind.GOLD_WEIGHT: [(["q", "t", "s"], 3, weights(harness, [0.5, 0, 4]))],
+    }
+    ids = {kind: stored(database, project_id, kind, chunks) for kind, chunks in data.items()}
+    found = told(database, project_id, data=ids, gold_sampling="random")
+    assert found["gold"].tolist() == [-1, 2, -1, 1, -1]
+    assert found["gold_weight"][[1, 3]].tolist() == [0.5, 4]
+    assert found["gold_sampling"] == "random"
+    assert told(database, project_id, data={SideKind.GOLD: ids[SideKind.GOLD]})["gold_sampling"] == "auto"
 
 
 def test_rows_with_names_find_their_items(database: Database, harness: Any) -> None:

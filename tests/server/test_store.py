@@ -310,5 +310,5 @@ def test_a_database_of_the_first_version_is_taken_on(tmp_path: Path) -> None:
         (operation,) = operations.list_unfinished(tx)
         assert operation.settings == FitSettings(seed=7)
         summary = models.get(tx, view.project, "m").summary
-        assert (summary.risk, summary.group_balance, summary.side) == (0.1, {}, SideSettings())
+        assert (summary.risk, summary.doubt, summary.group_balance, summary.side) == (0.1, None, {}, SideSettings())
     database.close()

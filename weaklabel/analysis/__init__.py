@@ -1,6 +1,17 @@
-"""What people look at: how sources vote, where they disagree, and how often they are right."""
+"""What people look at: how sources vote, where they disagree, how often they are right, and how alike they err."""
 
+from weaklabel.analysis.dependence import EffectiveVotes, effective_votes
 from weaklabel.analysis.metrics import Scores, evaluate
 from weaklabel.analysis.summary import SourceSummary, conflict, coverage, overlap, source_summary
 
-__all__ = ["Scores", "SourceSummary", "conflict", "coverage", "evaluate", "overlap", "source_summary"]
+__all__ = [
+    "EffectiveVotes",
+    "Scores",
+    "SourceSummary",
+    "conflict",
+    "coverage",
+    "effective_votes",
+    "evaluate",
+    "overlap",
+    "source_summary",
+]

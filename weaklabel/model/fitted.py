@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.model.features.end_model import FeatureModel
+from weaklabel.model.gold.correction import Gold
 from weaklabel.model.params import Calibration, Params
 from weaklabel.model.report.diagnostics import Diagnostics
 
@@ -41,3 +42,5 @@ class Fitted(NamedTuple):
     """[G, K] class balance of each group; None where there are no groups."""
     features: FeatureModel | None = None
     """p(class | features); None where there were none."""
+    gold: Gold | None = None
+    """What known labels make of the soft labels; None where there were none."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.model.fitted import Fitted
@@ -17,7 +17,7 @@ from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.bounds import read_bounds
 from weaklabel.side_information.families import read_families
 from weaklabel.side_information.features import Features, read_features
-from weaklabel.side_information.gold import as_gold, read_gold_error
+from weaklabel.side_information.gold import GoldSampling, KnownLabels, read_gold
 from weaklabel.side_information.items import read_items
 from weaklabel.votes import Votes, as_votes
 from weaklabel.votes.chunks import VoteChunks
@@ -29,8 +29,8 @@ class TrainingData(NamedTuple):
     """Votes and all that a fit is given beside them."""
 
     votes: Votes
-    gold: NDArray[np.int32] | None
-    """[N] labels that are known exactly, -1 where unknown; None where none is."""
+    gold: KnownLabels | None
+    """None where no label is known."""
     inputs: FitInputs
     features: Features | None
 
@@ -42,6 +42,8 @@ def read_training_data(
     *,
     gold: ArrayLike | None,
     gold_error: ArrayLike,
+    gold_weight: ArrayLike | None,
+    gold_sampling: GoldSampling,
     prior: ArrayLike | None,
     groups: ArrayLike | None,
     bounds: Mapping[str, tuple[float, float]] | None,
@@ -64,15 +66,10 @@ def read_training_data(
             f"{n_classes} classes are too many for that: at most {FULL_CELLS:,} cells",
             field="votes",
         )
-    known = None if gold is None else as_gold(gold, votes)
-    known = known if known is not None and (known >= 0).any() else None
-    if gold is None and read_gold_error(gold_error, votes.n_items).any():
-        raise InvalidArgumentError("gold_error says how often gold is wrong: gold is needed", field="gold_error")
-    items = read_items(votes, gold=known, gold_error=gold_error, prior=prior, groups=groups, bags=bags)
+    known = read_gold(gold, votes, gold_error=gold_error, gold_weight=gold_weight, gold_sampling=gold_sampling)
+    certain = None if known is None else known.certain(votes.n_items)
+    items = read_items(votes, gold=certain, prior=prior, groups=groups, bags=bags)
     matrix = None if features is None else read_features(features, votes.n_items)
-    if known is not None:  # what may be wrong is a belief, and in `items`
-        known = np.where(read_gold_error(gold_error, votes.n_items) > 0, -1, known).astype(np.int32)
-        known = known if (known >= 0).any() else None
     inputs = FitInputs(
         items=items if items.is_given else None,
         bounds=read_bounds(bounds, votes.source_names),

@@ -17,12 +17,14 @@ from weaklabel.model.calibration import conformal
 from weaklabel.model.class_names import class_names
 from weaklabel.model.em.estimate import FitProgress, Options
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.inputs import check_chunks, check_items_apart, read_training_data
+from weaklabel.model.gold.sampling import NextToLabel, draw
+from weaklabel.model.inputs import check_chunks, check_items_apart, read_training_data, read_votes
 from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks
 from weaklabel.model.predictor import Predictor
 from weaklabel.model.report.diagnostics import ConvergenceWarning
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
+from weaklabel.side_information.gold import GoldSampling, as_gold
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
 
@@ -104,6 +106,8 @@ class LabelModel(Predictor):
         *,
         gold: ArrayLike | None = None,
         gold_error: ArrayLike = 0.0,
+        gold_weight: ArrayLike | None = None,
+        gold_sampling: GoldSampling = "auto",
         prior: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         bounds: Mapping[str, tuple[float, float]] | None = None,
@@ -120,9 +124,13 @@ class LabelModel(Predictor):
         Args:
             votes: Votes, of classes, candidate sets and probability vectors in any mixture; or whole numbers [N, M]
                 with -1 for an abstain; or VoteChunks.
-            gold: [N] known labels, -1 where unknown; any number of them. They enter the likelihood, and set how sure
-                soft labels are. Gold that was stratified by class is reweighted to the balance of the votes.
-            gold_error: probability, one number or [N], that a gold label is wrong. Above 0, gold is a belief.
+            gold: [N] known labels, -1 where unknown; any number of them. A correction of the soft labels of the votes
+                alone is learned from them; see docs/gold.md.
+            gold_error: probability, one number or [N], that a gold label is wrong.
+            gold_weight: [N] how many items each gold label stands for, relative to the others: one over the
+                probability with which the item was drawn, see `next_to_label`. None for the same of all.
+            gold_sampling: how items with gold were drawn: "random"; "by_class", so many of each class, which says
+                nothing of the class balance; or "auto", by class if each class has the same number, two or more.
             prior: [N, K] a belief about each item before the votes, rows summing to 1; a row of NaN for none (prior
                 beliefs of labelers and items: arXiv:2202.14000).
             groups: [N] names or numbers: a class balance for each group, and confusions that all share (latent label
@@ -155,7 +163,12 @@ class LabelModel(Predictor):
         training = None
         if isinstance(votes, VoteChunks):
             given = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
-            given |= {"bounds": bounds or None, "families": families or None}
+            given |= {
+                "gold_error": gold_error if np.any(gold_error) else None,
+                "gold_weight": gold_weight,
+                "bounds": bounds or None,
+                "families": families or None,
+            }
             check_chunks(votes, self.n_classes, self._label_space, given)
             fitted = train_on_chunks(votes, job)
         else:
@@ -165,6 +178,8 @@ class LabelModel(Predictor):
                 self._source_model,
                 gold=gold,
                 gold_error=gold_error,
+                gold_weight=gold_weight,
+                gold_sampling=gold_sampling,
                 prior=prior,
                 groups=groups,
                 bounds=bounds,
@@ -173,12 +188,43 @@ class LabelModel(Predictor):
                 families=families,
             )
             fitted = train(data.votes, data.gold, data.inputs, data.features, job)
-            training = None if data.gold is None else (data.votes, data.gold)
+            if data.gold is not None and not data.gold.error.any():
+                training = data.votes, data.gold.certain(data.votes.n_items)
         self._state, self._training, self._sets = fitted, training, None
         for finding in fitted.diagnostics.findings:
             if finding.kind == "converged":
                 warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
         return self
+
+    def next_to_label(
+        self, votes: Votes | ArrayLike, n: int, *, gold: ArrayLike | None = None, seed: int | None = None
+    ) -> NextToLabel:
+        """Draws items whose labels would teach the model most, with the weights that `fit` needs beside their gold.
+
+        Half of the probability is even, half follows the doubt of the soft labels. The weights undo this: with them
+        the labels stand for all items. See docs/gold.md for what 10 to 200 labels buy.
+
+        Args:
+            votes: as in `predict_proba`.
+            n: number of items to draw.
+            gold: [N] labels that are known already, -1 where unknown: those items are not drawn.
+            seed: of the draw; None for the model's. With the same seed and votes the same items are drawn.
+
+        Returns:
+            Positions of n items, and their weights.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+            InvalidArgumentError: if n is not between 1 and the number of items without gold.
+        """
+        readable = read_votes(votes, self._fitted, self.n_classes, None)
+        known = np.full(readable.n_items, -1) if gold is None else as_gold(gold, readable)
+        candidates = np.flatnonzero(known < 0)
+        if not 1 <= n <= len(candidates):
+            raise InvalidArgumentError(
+                f"n must be between 1 and {len(candidates)} items without gold, got {n}", field="n"
+            )
+        return draw(self.predict_proba(votes), candidates, int(n), self.seed if seed is None else seed)
 
     def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
         """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.

@@ -41,10 +41,9 @@ class State(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """How soft labels and decision scores follow from votes; see `weaklabel.model.calibration.tempering`."""
+    """How soft labels follow from votes; see `weaklabel.model.calibration.tempering`."""
 
     sources: SourceModel
-    """Of the soft labels: what one vote can say is bounded."""
     labels: LabelSpace
     """Prior of the soft labels."""
     inverse_temperature: Float[Array, ""]
@@ -52,16 +51,12 @@ class Calibration(NamedTuple):
     correlation: Float[Array, ""]
     """Of the errors of two votes on one item."""
     design_effect_exponent: Float[Array, ""]
-    """See `Settings`."""
+    """e: the design effect of n votes is 1 + correlation * (n^e - 1) / e."""
     share_prior_mass: Float[Array, ""]
-    """Pseudo-votes in the vote shares that are mixed in."""
+    """Pseudo-votes in the vote shares that are pooled or mixed in."""
+    share_power: Float[Array, ""]
+    """Power of the vote shares that multiplies the posterior."""
     share_mixture: Float[Array, ""]
-    """Their share in the soft labels."""
+    """Share of the vote shares in the soft labels."""
     uniform_mixture: Float[Array, ""]
     """Share of the uniform distribution in the soft labels."""
-    decision_sources: SourceModel
-    decision_labels: LabelSpace
-    decision_share: Float[Array, ""]
-    """Share of the vote shares in the decision scores."""
-    silent_scores: Float[Array, " K"]
-    """Decision score of each class on items without votes; their probabilities stay uniform."""

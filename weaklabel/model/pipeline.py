@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.model.calibration.dependence import measured_correlation
 from weaklabel.model.calibration.fitting import fit_calibration
-from weaklabel.model.calibration.gold import calibrate_with_gold
 from weaklabel.model.em.estimate import Estimate, Options, estimate_rows, refine
 from weaklabel.model.em.subsample import chunks_of, count_votes, draw_from_chunks, draw_subsample, recut, sample_size
 from weaklabel.model.features.end_model import fit_features, relative_evidence
 from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import corrected
 from weaklabel.model.layout.choice import is_dense
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
 from weaklabel.model.numerics.devices import mesh
+from weaklabel.model.prediction import predict
 from weaklabel.model.preparation.prepare import FitInputs
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.report.diagnostics import diagnose
 from weaklabel.model.report.intervals import intervals_of
 from weaklabel.model.report.summary import source_accuracy, summarize_rows
 from weaklabel.model.settings import Settings
+from weaklabel.model.with_gold import learn_from_gold, report_with_gold
 from weaklabel.side_information.features import Features
+from weaklabel.side_information.gold import KnownLabels
 from weaklabel.side_information.items import ItemInformation
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
@@ -33,6 +37,8 @@ DEFAULT_SAMPLE = 2**16
 """Rows of a subsample."""
 MOST_VOTES, MOST_RESPONSIBILITIES = 2**24, 2**26
 """Up to so many votes of a matrix, and rows x K, fits do without a subsample where most cells are silent."""
+MOST_REPORTED = 20_000
+"""Items by whose soft labels a fit with gold is reported."""
 LEAK = 1e-3
 """Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 
@@ -57,25 +63,56 @@ class Outcome(NamedTuple):
     """[U, K]; None where they were not to be kept, and nothing else needed them."""
 
 
-def train(
-    votes: Votes,
-    gold: NDArray[np.int32] | None,
-    inputs: FitInputs,
-    features: Features | None,
-    job: Job,
-) -> Fitted:
+def train(votes: Votes, gold: KnownLabels | None, inputs: FitInputs, features: Features | None, job: Job) -> Fitted:
     """Fits the label model; see `LabelModel.fit`."""
     if inputs.items is not None or features is not None or job.label_space.ties_items():
         return _train_by_item(votes, gold, inputs, features, job)
+    fitted = _train_on_votes(votes, inputs, job)
+    if gold is None:
+        return fitted
+    some = _sampled(votes.n_items, job.seed)
+    return _with_gold(fitted, votes, gold, some, partial(_soft_labels, votes, fitted, job), job)
+
+
+def _train_on_votes(votes: Votes, inputs: FitInputs, job: Job) -> Fitted:
     if job.sample_rows is not None and votes.n_items > job.sample_rows and _is_mostly_silent(votes):
         votes = votes.to_sparse()
-    unique = deduplicate(votes, gold)
+    unique = deduplicate(votes)
     if job.sample_rows is not None and not votes.is_sparse and votes.is_plain:
-        size = _size_of_subsample(unique, votes, gold, job.sample_rows)
+        size = _size_of_subsample(unique, votes, job.sample_rows)
         if size < votes.n_items:
-            estimate = _estimate(draw_subsample(votes, gold, size, job.seed), job, inputs)
-            return _conclude(refine(estimate, lambda: chunks_of(votes, gold), job.settings), job).fitted
+            estimate = _estimate(draw_subsample(votes, size, job.seed), job, inputs)
+            return _conclude(refine(estimate, lambda: chunks_of(votes), job.settings), job).fitted
     return _conclude(_estimate(unique, job, inputs), job).fitted
+
+
+def _soft_labels(votes: Votes, fitted: Fitted, job: Job, items: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[n, K] soft labels of some items by their votes alone."""
+    return predict(votes.select_items(items), fitted, job.settings.share_prior_mass)
+
+
+def _with_gold(
+    fitted: Fitted,
+    votes: Votes,
+    gold: KnownLabels,
+    some: NDArray[np.int64],
+    soft_labels: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    job: Job,
+) -> Fitted:
+    """The fit corrected by gold, and what it reports by a sample of the items."""
+    of_gold = votes.select_items(gold.items)
+    learned = learn_from_gold(fitted, of_gold, soft_labels(gold.items), gold, job.settings, job.seed)
+    sampled = votes.select_items(some)
+    assert learned.gold is not None
+    soft = corrected(soft_labels(some), sampled, learned.gold)
+    return report_with_gold(learned, sampled, soft, of_gold, gold)
+
+
+def _sampled(n_items: int, seed: int) -> NDArray[np.int64]:
+    """Items by whose soft labels a fit with gold is reported: all, or a sample."""
+    if n_items <= MOST_REPORTED:
+        return np.arange(n_items)
+    return np.sort(np.random.default_rng(seed).choice(n_items, MOST_REPORTED, replace=False))
 
 
 def train_on_chunks(chunks: VoteChunks, job: Job) -> Fitted:
@@ -88,11 +125,11 @@ def train_on_chunks(chunks: VoteChunks, job: Job) -> Fitted:
     return _conclude(estimate, job).fitted
 
 
-def _size_of_subsample(unique: UniqueRows, votes: Votes, gold: NDArray[np.int32] | None, sample_rows: int) -> int:
+def _size_of_subsample(unique: UniqueRows, votes: Votes, sample_rows: int) -> int:
     """Rows to sample; all N where there are few distinct ones."""
     if unique.votes.n_items <= sample_rows:
         return votes.n_items
-    n_votes = count_votes(chunks_of(votes, gold))
+    n_votes = count_votes(chunks_of(votes))
     return sample_size(votes.n_items, n_votes, votes.n_sources, votes.n_classes, sample_rows)
 
 
@@ -108,23 +145,32 @@ def _is_mostly_silent(votes: Votes) -> bool:
 
 
 def _train_by_item(
-    votes: Votes, gold: NDArray[np.int32] | None, inputs: FitInputs, features: Features | None, job: Job
+    votes: Votes, gold: KnownLabels | None, inputs: FitInputs, features: Features | None, job: Job
 ) -> Fitted:
     """A fit in which each item is a row of its own; with features, one without them teaches what they say."""
-    rows = UniqueRows(votes, np.ones(votes.n_items, np.float32), gold)
-    first = _conclude(_estimate(rows, job, inputs), job, keep_soft=True)
-    if features is None or votes.n_items == 0:
-        return first.fitted
-    weight = (votes.counts().sum(1) > 0).astype(np.float32)
+    rows = UniqueRows(votes, np.ones(votes.n_items, np.float32))
+    fitted, soft = _conclude(_estimate(rows, job, inputs), job, keep_soft=True)
+    assert soft is not None
+    every = np.arange(votes.n_items)
     if gold is not None:
-        weight = np.maximum(weight, gold >= 0).astype(np.float32)
-    assert first.soft is not None
-    evidence = relative_evidence(first.soft, weight) if votes.n_sources > 1 else _only_votes(votes)
+        fitted = _with_gold(fitted, votes, gold, every, soft.__getitem__, job)
+    if features is None or votes.n_items == 0:
+        return fitted
+    weight, known = (votes.counts().sum(1) > 0).astype(np.float32), soft
+    if gold is not None and fitted.gold is not None:
+        known = corrected(soft, votes, fitted.gold)
+        known[gold.items] = gold.targets(votes.n_classes)
+        weight[gold.items] = 1
+    alone = votes.n_sources == 1 and gold is None
+    evidence = _only_votes(votes) if alone else relative_evidence(known, weight)
     learned = fit_features(features, evidence, weight, seed=job.seed)
     items = inputs.items or ItemInformation()
     inputs = inputs._replace(items=items.with_features(learned.offset, learned.log_proba, learned.model.strength))
-    again = _conclude(_estimate(rows, job, inputs), job)
-    return again.fitted._replace(features=learned.model)
+    fitted, soft = _conclude(_estimate(rows, job, inputs), job, keep_soft=gold is not None)
+    fitted = fitted._replace(features=learned.model)
+    if gold is None or soft is None:
+        return fitted
+    return _with_gold(fitted, votes, gold, every, soft.__getitem__, job)
 
 
 def _only_votes(votes: Votes) -> NDArray[np.float32]:
@@ -135,7 +181,7 @@ def _only_votes(votes: Votes) -> NDArray[np.float32]:
 
 
 def _estimate(unique: UniqueRows, job: Job, inputs: FitInputs | None = None) -> Estimate:
-    return estimate_rows(unique, job.settings, job.label_space, job.options, inputs, job.source_model)
+    return estimate_rows(unique, job.settings, job.label_space, job.options, inputs, job.source_model, job.seed)
 
 
 def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outcome:
@@ -144,20 +190,11 @@ def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outco
     objective = np.asarray(state.objective, np.float64)[: int(state.iteration)]
     totals = np.asarray(state.params.labels.class_totals, np.float64)
     balance, of_statistics = totals / totals.sum(), estimate.statistics.sources
-    correlation = measured_correlation(prepared, unique, state.params, settings, job.seed)
-    intervals = intervals_of(estimate)
-    calibration = fit_calibration(
-        state.params,
-        estimate.profile,
-        settings,
-        correlation=correlation,
-        votes_by_class=state.params.sources.votes_by_class(of_statistics),
-        n_uncovered=estimate.n_uncovered,
-        n_checked=estimate.n_checked,
-    )
-    calibration = calibrate_with_gold(calibration, prepared, unique, balance, settings)
-    summary = summarize_rows(prepared, unique, calibration, settings, job.seed, keep_soft=keep_soft)
+    calibration = fit_calibration(state.params, estimate.profile, settings, prepared.independence)
+    summary = summarize_rows(prepared, unique, calibration, settings, keep_soft=keep_soft)
     right = state.params.sources.right_votes(of_statistics, prepared.profile)
+    accuracy = source_accuracy(prepared, summary.right, right)
+    intervals = intervals_of(estimate, accuracy)
     fitted = Fitted(
         source_names=unique.votes.source_names,
         params=state.params,
@@ -168,21 +205,18 @@ def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outco
         objective=objective,
         class_balance=balance,
         coverage=estimate.coverage,
-        source_accuracy=source_accuracy(prepared, summary.right, right),
+        source_accuracy=accuracy,
         source_accuracy_interval=intervals,
         diagnostics=diagnose(
             unique.votes,
             unique.weight.astype(np.float64),
             summary.agreement,
-            summary.predicted,
-            summary.unknown,
-            majority_vote=float(calibration.decision_share) == 1.0,
             class_balance=balance,
             intervals=intervals,
             independence=np.asarray(prepared.profile.independence, np.float64),
             vote_counts=np.asarray(prepared.profile.vote_counts, np.float64),
             copies=prepared.copies,
-            excess_correlation=correlation,
+            check=prepared.independence,
             objective=objective,
             converged=estimate.converged,
         ),

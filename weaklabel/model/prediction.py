@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +14,7 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.tempering import calibrate_rows, calibrate_votes, of_plain_votes
 from weaklabel.model.em.subsample import CHUNK_ROWS
 from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import corrected
 from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
 from weaklabel.model.numerics.devices import at_once, over_rows
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
@@ -32,15 +32,6 @@ SPARE = 1.25
 """Slots of a part, in those that it would have if all parts were alike."""
 SPARSE_CELLS = 2**21
 """Rows x K that are read at once where votes are sparse: no large result is made, except the one returned."""
-
-
-class Predicted(NamedTuple):
-    """Of N items."""
-
-    soft: NDArray[np.float32]
-    """[N, K] soft labels."""
-    scores: NDArray[np.float32]
-    """[N, K] decision scores; [0, K] where they were not asked for."""
 
 
 def read_side_information(
@@ -78,33 +69,29 @@ def read_side_information(
 
 
 def predict(
-    votes: Votes,
-    fitted: Fitted,
-    share_prior_mass: float,
-    items: ItemInformation | None = None,
-    *,
-    with_scores: bool,
-) -> Predicted:
-    """Soft labels and, if asked for, decision scores.
+    votes: Votes, fitted: Fitted, share_prior_mass: float, items: ItemInformation | None = None
+) -> NDArray[np.float32]:
+    """[N, K] soft labels.
 
     Args:
         votes: N items, of the sources of the model in its order, with the model's codebook of candidate sets.
         fitted: the model.
         share_prior_mass: pseudo-votes in the rows' vote shares.
         items: side information.
-        with_scores: whether decision scores are wanted.
     """
     calibration = of_plain_votes(fitted.calibration) if votes.is_plain else fitted.calibration
     if items is not None or not votes.is_plain or calibration.labels.ties_items():
-        return _predict_by_item(votes, fitted, calibration, share_prior_mass, items)
-    return _predict_votes(votes, fitted.copies, calibration, share_prior_mass, with_scores=with_scores)
+        soft = _predict_by_item(votes, fitted, calibration, share_prior_mass, items)
+    else:
+        soft = _predict_votes(votes, fitted.copies, calibration, share_prior_mass)
+    return soft if fitted.gold is None else corrected(soft, votes, fitted.gold)
 
 
 def _predict_votes(
-    votes: Votes, copies: sp.csr_array[np.float64], calibration: Calibration, mass: float, *, with_scores: bool
-) -> Predicted:
+    votes: Votes, copies: sp.csr_array[np.float64], calibration: Calibration, mass: float
+) -> NDArray[np.float32]:
     of_copies = copies if copies.nnz else None
-    n_sources, read = votes.n_sources, partial(calibrate_votes, n_sources=votes.n_sources, with_scores=with_scores)
+    n_sources, read = votes.n_sources, partial(calibrate_votes, n_sources=votes.n_sources)
     # Of several chunks the last is padded like the others: one program for all.
     by_votes = not is_dense(votes, copies) and (votes.is_sparse or not packs(votes.n_classes, of_copies))
     most_rows = bucket(SPARSE_CELLS // votes.n_classes) if by_votes else CHUNK_ROWS
@@ -114,47 +101,40 @@ def _predict_votes(
         room = Room(n_rows, bucket(int(SPARE * n_rows * votes.n_votes / votes.n_items)))
     of_sources = single(copies.toarray()) if copies.nnz and not by_votes else None
 
-    def read_rows(start: int) -> tuple[Array, Array | None]:
+    def read_rows(start: int) -> Array:
         rows = slice(start, start + n_rows)
         if not by_votes:
             codes = padded(votes.to_codes()[rows], n_rows, -1)
             layout = lay_out_codes(codes, of_sources, n_symbols=votes.n_classes)
-            return _on_devices(n_sources, with_scores)(layout, calibration, mass)
+            return _on_devices(n_sources)(layout, calibration, mass)
         part = votes if n_rows >= votes.n_items else votes.select_items(np.arange(votes.n_items)[rows])
-        of_part: tuple[Array, Array | None] = read(lay_out(part, copies, room), calibration, mass)
+        of_part: Array = read(lay_out(part, copies, room), calibration, mass)
         return of_part
 
-    return _in_chunks(votes, n_rows, read_rows, with_scores=with_scores)
+    return _in_chunks(votes, n_rows, read_rows)
 
 
-def _in_chunks(
-    votes: Votes, n_rows: int, read_rows: Callable[[int], tuple[Array, Array | None]], *, with_scores: bool
-) -> Predicted:
+def _in_chunks(votes: Votes, n_rows: int, read_rows: Callable[[int], Array]) -> NDArray[np.float32]:
     """Reads chunks of rows, from each start on, on all cores."""
     soft = np.empty((votes.n_items, votes.n_classes), np.float32)
-    scores = np.empty((votes.n_items if with_scores else 0, votes.n_classes), np.float32)
 
     def fill(start: int) -> None:
-        rows = slice(start, start + n_rows)
-        of_chunk, decision_scores = read_rows(start)
-        soft[rows] = np.asarray(of_chunk)[: votes.n_items - start]
-        if decision_scores is not None:
-            scores[rows] = np.asarray(decision_scores)[: votes.n_items - start]
+        soft[start : start + n_rows] = np.asarray(read_rows(start))[: votes.n_items - start]
 
     for _ in at_once(fill, range(0, votes.n_items, n_rows)):
         pass
-    return Predicted(soft, scores)
+    return soft
 
 
 @cache
-def _on_devices(n_sources: int, with_scores: bool) -> Callable[..., tuple[Array, Array | None]]:
+def _on_devices(n_sources: int) -> Callable[..., Array]:
     """`calibrate_votes`, rows spread over the devices."""
-    return over_rows(partial(calibrate_votes, n_sources=n_sources, with_scores=with_scores))
+    return over_rows(partial(calibrate_votes, n_sources=n_sources))
 
 
 def _predict_by_item(
     votes: Votes, fitted: Fitted, calibration: Calibration, mass: float, items: ItemInformation | None
-) -> Predicted:
+) -> NDArray[np.float32]:
     """Of votes for several classes, and with side information: all items at once, since bags tie them together."""
     n_rows, n_items = bucket(votes.n_items), votes.n_items
     weight = to_device(np.ones(n_items, np.float32), n_rows)
@@ -169,7 +149,5 @@ def _predict_by_item(
     information = calibration.labels.on_device(items or ItemInformation(), n_rows)
     if information is not None:
         rows = information.attach(rows, weight, 0.0)
-    soft, scores = calibrate_rows(rows, calibration, mass, with_scores=True)
-    assert scores is not None
     # Cut on the host: on the device, each number of items would be a program to compile.
-    return Predicted(np.array(np.asarray(soft)[:n_items]), np.array(np.asarray(scores)[:n_items]))
+    return np.array(np.asarray(calibrate_rows(rows, calibration, mass))[:n_items])

@@ -8,15 +8,17 @@ from typing import Any, Never
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel.analysis import EffectiveVotes, effective_votes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.decision import TieBreakPolicy, decide
 from weaklabel.model.fitted_attributes import FittedAttributes
 from weaklabel.model.inputs import check_items_apart, read_votes
-from weaklabel.model.prediction import Predicted, predict, read_side_information
+from weaklabel.model.prediction import predict, read_side_information
 from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.features import read_features
+from weaklabel.side_information.gold import as_gold
 from weaklabel.votes import Votes
 
 
@@ -54,7 +56,7 @@ class Predictor(FittedAttributes):
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
             InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
         """
-        return self._predict(votes, prior, groups, bags, features, unknown, with_scores=False).soft
+        return self._predict(votes, prior, groups, bags, features, unknown)
 
     def predict(
         self,
@@ -67,11 +69,9 @@ class Predictor(FittedAttributes):
         features: Any | None = None,
         **unknown: Never,
     ) -> NDArray[np.int32]:
-        """[N] the hard label of each item.
+        """[N] the hard label of each item: the likeliest class of `predict_proba`.
 
-        Not always the likeliest class: where the model is not sure, the decision leans to the majority of the votes;
-        and on items without votes, whose soft label is uniform, it may follow the class balance and the silence of
-        unipolar sources (`diagnostics.guessed_share` says how often).
+        Classes are tied where probabilities differ by less than 1e-6, as on items of which nothing is known.
 
         Args:
             votes: as in `predict_proba`.
@@ -103,8 +103,8 @@ class Predictor(FittedAttributes):
         **unknown: Never,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        soft, scores = self._predict(votes, prior, groups, bags, features, unknown, with_scores=True)
-        return soft, decide(scores, tie_break_policy, self.seed)
+        soft = self._predict(votes, prior, groups, bags, features, unknown)
+        return soft, decide(soft, tie_break_policy, self.seed)
 
     def predict_chunks(
         self, chunks: Iterable[Votes | ArrayLike], tie_break_policy: TieBreakPolicy = "abstain"
@@ -133,11 +133,11 @@ class Predictor(FittedAttributes):
         features: Any | None = None,
         **unknown: Never,
     ) -> NDArray[np.float32]:
-        """[N, K] scores whose largest `predict` takes: for those who break ties, or weigh errors, themselves.
+        """[N, K] scores whose largest `predict` takes: the probabilities of `predict_proba`.
 
         Args and errors as in `predict_proba`.
         """
-        return self._predict(votes, prior, groups, bags, features, unknown, with_scores=True).scores
+        return self._predict(votes, prior, groups, bags, features, unknown)
 
     def _predict(
         self,
@@ -147,9 +147,7 @@ class Predictor(FittedAttributes):
         bags: Bags | Sequence[Bags] | None,
         features: Any | None,
         unknown: Mapping[str, object],
-        *,
-        with_scores: bool,
-    ) -> Predicted:
+    ) -> NDArray[np.float32]:
         if unknown:  # type checkers refuse it; this says what is known
             name = min(unknown)
             raise InvalidArgumentError(
@@ -159,7 +157,7 @@ class Predictor(FittedAttributes):
         matrix = None if features is None else read_features(features, None)
         readable = read_votes(votes, fitted, len(self.classes), matrix)
         items = read_side_information(fitted, readable, prior=prior, groups=groups, bags=bags, features=matrix)
-        return predict(readable, fitted, self._settings.share_prior_mass, items, with_scores=with_scores)
+        return predict(readable, fitted, self._settings.share_prior_mass, items)
 
     def explain(self, votes: Votes | ArrayLike, row: int) -> Explanation:
         """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.
@@ -178,7 +176,26 @@ class Predictor(FittedAttributes):
         if not -readable.n_items <= row < readable.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
         item = readable.select_items([row % readable.n_items])
-        return explain(item, fitted.calibration, fitted.copies, self._settings.share_prior_mass, self.classes)
+        mass = self._settings.share_prior_mass
+        return explain(item, fitted.calibration, fitted.copies, fitted.gold, mass, self.classes)
+
+    def effective_votes(
+        self, votes: Votes | ArrayLike, gold: ArrayLike | None = None, *, families: Mapping[str, str] | None = None
+    ) -> EffectiveVotes:
+        """How many independent votes the sources are worth: `weaklabel.analysis.effective_votes` of these votes.
+
+        Args:
+            votes: as in `predict_proba`, plain votes only.
+            gold: [N] true classes, -1 where unknown; where not given, `predict_proba` of the votes stands for them.
+            families: family by name of a source, for the number of each family.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+            InvalidArgumentError: as in `weaklabel.analysis.effective_votes`.
+        """
+        readable = read_votes(votes, self._fitted, len(self.classes), None)
+        labels = self.predict_proba(readable) if gold is None else as_gold(gold, readable)
+        return effective_votes(readable, labels, families=families)
 
     def score(
         self,

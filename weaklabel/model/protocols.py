@@ -84,10 +84,6 @@ class SourceModel(Protocol):
         """[M] expected number of right votes and of all votes, where votes are not for single classes."""
         ...
 
-    def bounded(self, noise: float, share: float) -> Self:
-        """Parameters by which a vote may be mere noise with probability `noise`, in the given share."""
-        ...
-
     def of_plain_votes(self) -> Self:
         """Parameters for votes in which the candidate sets of the codebook do not occur."""
         ...
@@ -195,8 +191,8 @@ class LabelSpace(Protocol):
         """Parameters that fit the statistics."""
         ...
 
-    def calibrated(self, profile: Profile, settings: Settings, removed: float, *, for_decisions: bool) -> Self:
-        """The prior of the soft labels, or of the decisions; with a power of the class balance removed."""
+    def calibrated(self, power: float) -> Self:
+        """The prior of the soft labels: a power of the class balance."""
         ...
 
 
@@ -228,8 +224,4 @@ class Information(Protocol):
 
     def soft_labels_without_votes(self, n_classes: int) -> Float[Array, "U K"] | float:
         """Soft labels of rows that say nothing else."""
-        ...
-
-    def scores_without_votes(self, otherwise: Float[Array, "1 K"]) -> Float[Array, "U K"] | Float[Array, "1 K"]:
-        """Decision scores of such rows, given those of rows of which nothing is known."""
         ...

@@ -56,6 +56,8 @@ class Rows(NamedTuple):
     """The vote-share prior: smoothed vote shares, from which EM starts; the label itself where it is known."""
     share_weight: Float[Array, " U"]
     """Weight of that prior in the responsibilities: 1 where the label is known, and for rows without votes."""
+    smoothing: Float[Array, "1 K"] | Float[Array, "U K"] | None = None
+    """Distribution over which the pseudo-votes of the vote-share prior are spread; None for the uniform one."""
     information: Any = None
     """What is known of the rows beside their votes, see `weaklabel.model.protocols.Information`; None for nothing."""
 
@@ -63,6 +65,8 @@ class Rows(NamedTuple):
 class Profile(NamedTuple):
     """What is known of sources and classes before EM."""
 
+    confusion_mass: Float[Array, ""]
+    """Pseudo-votes, in each class, behind a source's accuracy and the shape of errors that all share."""
     vote_counts: Float[Array, "M K"]
     """How often each source voted for each class."""
     n_votes: Float[Array, " M"]

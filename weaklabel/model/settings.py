@@ -8,15 +8,12 @@ from typing import NamedTuple
 class Settings(NamedTuple):
     """Statistical constants of the model. The defaults are the ones that are measured; see docs/constants.md.
 
-    Where there are two of one kind, the first is for sources that use all classes and are read generatively,
-    P(vote | class), the second for unipolar ones, read discriminatively, P(class | vote); sets in between get a mean.
+    Sources that use all classes are read generatively, P(vote | class), unipolar ones discriminatively,
+    P(class | vote); sets in between get a mean.
     """
 
     share_prior_mass: float = 0.5
     """Pseudo-votes, spread over the classes, in the vote-share prior of a row."""
-    share_weight_generative: float = 0.1
-    """Weight of the vote-share prior in the responsibilities of EM."""
-    share_weight_discriminative: float = 0.25
     accuracy_mean: float = 0.75
     """Accuracy that sources are expected to have, before any vote."""
     accuracy_mass: float = 5.0
@@ -24,7 +21,8 @@ class Settings(NamedTuple):
     error_mass: float = 4.0
     """Pseudo-errors, spread over the wrong classes, in the shape of errors that the sources share."""
     generative_mass: float = 8.0
-    """Pseudo-votes, in each class, for a confusion matrix of the source's accuracy and the shared shape of errors."""
+    """Pseudo-votes, in each class (K where that is more and independence stands), for a confusion matrix of the
+    source's accuracy and the shared shape of errors."""
     generative_floor: float = 0.5
     """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
     discriminative_mass: float = 30.0
@@ -32,60 +30,53 @@ class Settings(NamedTuple):
     discriminative_floor: float = 0.1
     """Pseudo-votes, spread over the classes, that keep P(class | vote) off zero."""
     prior_power_discriminative: float = 0.75
-    """Power of the balance of the vote-share priors in the prior of sets that are read discriminatively, in EM, ..."""
-    prior_power_calibrated: float = 0.5
-    """... and in the soft labels."""
-    noise_generative: float = 0.15
-    """Share in which a vote may be mere noise: bounds what one vote can say, in the soft labels."""
-    noise_discriminative: float = 0.2
-    correlation_ignored: float = 0.01
-    """Correlation of errors that may be noise."""
-    correlation_full: float = 0.02
-    """Correlation of errors, beyond that, from which on all safeguards are in force."""
-    least_safeguard: float = 0.3
-    """What stays of the safeguards where errors seem independent."""
-    correlation_base: float = 0.09
-    """Correlation of errors that is assumed of any sources, to the extent that safeguards are in force."""
-    correlation_gain: float = 5.5
-    """Correlation that is assumed for each unit of correlation measured beyond the noise."""
-    correlation_few: float = 0.8
-    """Correlation that is assumed over the number of sources: few tell little of their dependence."""
-    design_effect_exponent: float = 0.7
-    """e: the design effect of n votes is 1 + correlation * (n^e - 1) / e. Below 1, votes depend in groups rather than
-    all alike."""
-    untestable: float = 1.0
-    """Added to 1, it divides log-likelihoods where sources are so few that independence cannot be tested."""
-    prior_correlated: float = 0.25
-    """Power of the estimated balance that is taken out of the prior, to the extent that safeguards are in force."""
-    sharpen_discriminative: float = 1.5
-    """Factor on the log-likelihood of unipolar sources in the soft labels."""
-    share_mixture: float = 0.15
-    """Share of the vote shares in the soft labels."""
-    uniform_mixture: float = 0.04
-    """Share of the uniform distribution in the soft labels."""
-    decision_share_generative: float = 0.5
-    """Share of the vote shares in the decision scores; half of it where no safeguards are in force."""
-    decision_share_discriminative: float = 0.2
-    silent_range: float = 0.7
-    """Items without votes: classes within this share of the range, from the best, share the decision."""
-    silent_sources: float = 2.0
-    """Voting sources per class that are needed to label items without votes; one more where they are unipolar."""
-    checked_votes: float = 1.0
-    """Votes per source and class, on items with three votes or more, below which decisions are majority vote's."""
+    """Power of the balance of the vote-share priors in the prior of EM, where sources are read discriminatively."""
+    residual_ignored: float = 0.02
+    """Root mean square of residual correlations up to which independence stands; at twice as much it is refuted."""
+    suspected_copy: float = 0.3
+    """Copy rate from which on copies are suspected among sources too few for a test; at twice as much they are."""
+    copy_rate: float = 0.6
+    """Least copy rate, beyond sampling error, of sources that count as copies."""
+    hold_gain: float = 6.0
+    """Weight of the vote-share prior in the responsibilities of EM, for each unit of correlation of errors ..."""
+    least_hold: float = 0.2
+    """... at least, where independence is refuted, ..."""
+    most_hold: float = 0.9
+    """... and at most."""
+    saturation: float = 0.45
+    """Correlation of errors that is assumed in the soft labels where independence is refuted: n votes are worth
+    n / (1 + saturation (n - 1)) independent ones."""
+    balance_power: float = 1.25
+    """Power of the estimated balance in the soft labels where independence is refuted."""
+    geometric_mean: float = 0.5
+    """Weight of the vote shares in the soft labels of unipolar sources, a geometric mean with the posterior."""
     family_score: float = 0.5
     """How surely sources of one family are taken for copies at least, where a person names families."""
     set_mass: float = 8.0
     """Votes, in each class, behind what the confusion matrix implies of a candidate set; of sets that are less of a
     vote, more by the root of that."""
+    set_coverage: float = 0.98
+    """Share of candidate sets that are expected to hold the truth, before any vote; `set_mass` sets are behind it."""
     group_mass: float = 10.0
     """Items, of the balance of all, behind the class balance of a group."""
-    gold_weight_generative: float = 5.0
-    """Weight of an item with a known label in the counts."""
-    gold_weight_discriminative: float = 1.0
-    gold_log_temperature: float = 0.5
-    """Standard deviation of the logarithm of the inverse temperature, before gold."""
-    gold_share_penalty: float = 2.0
-    """Log-odds against the vote shares alone, before gold."""
+    gold_power_deviation: float = 0.25
+    """Standard deviation, before gold, of the power of the posterior of the votes alone from 1, ..."""
+    gold_bias_deviation: float = 0.5
+    """... of the log-odds of a class, ..."""
+    gold_trust_variance: float = 0.15
+    """... and variance of the log-odds of a source's vote, ..."""
+    gold_trust_variance_large: float = 0.1
+    """... and in the large correction, ..."""
+    gold_vote_variance: float = 0.01
+    """... where each vote adds log-odds to each class."""
+    gold_pool_temperature: float = 4.0
+    """Divides cross-validated log-likelihoods in the pool of the votes alone, corrections and the best source."""
+    gold_votes_mass: float = 5.0
+    """Labels a class at which the votes alone weigh half a correction, before their likelihoods, ..."""
+    gold_large_mass: float = 10.0
+    """... and the large correction does."""
+    gold_best_source: float = 0.5
+    """Weight of the best source there."""
 
     def between(self, name: str, unipolarity: float) -> float:
         """The constant `name` of sources that are unipolar to this degree: a mean of its two values."""

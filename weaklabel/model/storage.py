@@ -21,13 +21,14 @@ from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import Correction, Gold
 from weaklabel.model.params import Calibration, Params
 from weaklabel.model.registry import Entry, Registered, entry_of, label_space_of, source_model_of
 from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings
 
 FORMAT = "weaklabel label model"
-VERSION = 3
+VERSION = 4
 """Of the format. It goes up when readers of the version before could not read the file, or would misread it. Then
 `_upgrade` learns to read the version before, and tests/golden/models gets a folder. Renaming a field is no reason."""
 MOST_BYTES = 2**32
@@ -86,19 +87,13 @@ CALIBRATION = Section(
         "share_prior_mass": Entry("share_prior_mass", ("",)),
         "share_mixture": Entry("share_mixture", ("",)),
         "uniform_mixture": Entry("uniform_mixture", ("",)),
-        "decision_share": Entry("decision_share", ("",)),
-        "silent_scores": Entry("silent_scores", ("K",)),
+        "share_power": Entry("share_power", ("",)),
     },
     jnp.asarray,
 )
 PARTS = {"sources": "sources", "labels": "labels"}
 """Fields of Params, which are a source model and a label space, by their keys on disk: "params.sources.*"."""
-CALIBRATED_PARTS = {
-    "sources": "sources",
-    "labels": "labels",
-    "decision_sources": "decision_sources",
-    "decision_labels": "decision_labels",
-}
+CALIBRATED_PARTS = PARTS
 """Fields of Calibration that are such, likewise: "calibration.sources.*". Only what calibration changes is kept."""
 FEATURES = Section(
     "features.",
@@ -119,7 +114,24 @@ SCALING = Section(
 )
 LAYER = Section("features.network.{at}.", Layer, {"weight": Entry("weight", ("IO",)), "bias": Entry("bias", ("O",))})
 """For layer 0, 1, ..."""
-SECTIONS = (FITTED, CALIBRATION, FEATURES, SCALING, LAYER)
+GOLD = Section(
+    "gold.",
+    Gold,
+    {"pool": Entry("pool", ("4",)), "best": Entry("best", ("M",)), "n_labels": Entry("n_labels", ("",), kind="i")},
+)
+CORRECTION = Section(
+    "gold.{name}.",
+    Correction,
+    {
+        "power": Entry("power", ("",)),
+        "bias": Entry("bias", ("2K",)),
+        "trust": Entry("trust", ("M",)),
+        "of_votes": Entry("of_votes", ("VK",)),
+        "of_shares": Entry("of_shares", ("KK",)),
+    },
+)
+"""For "small", which has the first three, and "large"."""
+SECTIONS = (FITTED, CALIBRATION, FEATURES, SCALING, LAYER, GOLD, CORRECTION)
 
 COPIES = ("copies.row", "copies.column", "copies.score")
 """Keys of the sparse matrix `Fitted.copies`."""
@@ -133,7 +145,6 @@ HEADER = {
 DIAGNOSTICS = {
     "findings": "findings",
     "risk": "risk",
-    "majority_vote": "majority_vote",
     "unanimous_items": "unanimous_items",
     "unanimous_share": "unanimous_share",
     "balance_shift": "balance_shift",
@@ -144,16 +155,16 @@ DIAGNOSTICS = {
     "joint_items": "joint_items",
     "likelihood_gain": "likelihood_gain",
     "excess_correlation": "excess_correlation",
+    "doubt": "doubt",
     "copies": "copies",
-    "guessed_share": "guessed_share",
     "votes_per_parameter": "votes_per_parameter",
     "converged": "converged",
 }
 """Fields of Diagnostics, by their keys in the header."""
+RETIRED_DIAGNOSTICS = frozenset(("majority_vote", "guessed_share"))
+"""Keys of fields that no longer exist: files that hold them are read, without them."""
 SETTINGS = {
     "anchor_mass": "share_prior_mass",
-    "hold_recall": "share_weight_generative",
-    "hold_precision": "share_weight_discriminative",
     "accuracy_mean": "accuracy_mean",
     "accuracy_mass": "accuracy_mass",
     "error_mass": "error_mass",
@@ -162,36 +173,40 @@ SETTINGS = {
     "precision_mass": "discriminative_mass",
     "precision_floor": "discriminative_floor",
     "prior_precision": "prior_power_discriminative",
-    "prior_precision_read": "prior_power_calibrated",
-    "bound_recall": "noise_generative",
-    "bound_precision": "noise_discriminative",
-    "correlation_ignored": "correlation_ignored",
-    "correlation_full": "correlation_full",
-    "least_safeguard": "least_safeguard",
-    "correlation_base": "correlation_base",
-    "correlation_gain": "correlation_gain",
-    "correlation_few": "correlation_few",
-    "saturation": "design_effect_exponent",
-    "untestable": "untestable",
-    "prior_correlated": "prior_correlated",
-    "sharpen_precision": "sharpen_discriminative",
-    "anchor_share": "share_mixture",
-    "uniform_share": "uniform_mixture",
-    "call_anchor_recall": "decision_share_generative",
-    "call_anchor_precision": "decision_share_discriminative",
-    "call_range": "silent_range",
-    "call_sources": "silent_sources",
-    "call_checked_votes": "checked_votes",
+    "residual_ignored": "residual_ignored",
+    "suspected_copy": "suspected_copy",
+    "copy_rate": "copy_rate",
+    "hold_gain": "hold_gain",
+    "least_hold": "least_hold",
+    "most_hold": "most_hold",
+    "saturation_of_votes": "saturation",
+    "balance_power": "balance_power",
+    "geometric_mean": "geometric_mean",
     "family_score": "family_score",
     "set_mass": "set_mass",
+    "set_coverage": "set_coverage",
     "group_mass": "group_mass",
-    "gold_recall": "gold_weight_generative",
-    "gold_precision": "gold_weight_discriminative",
-    "gold_log_sharpness": "gold_log_temperature",
-    "gold_anchor_penalty": "gold_share_penalty",
+    "gold_power_deviation": "gold_power_deviation",
+    "gold_bias_deviation": "gold_bias_deviation",
+    "gold_trust_variance": "gold_trust_variance",
+    "gold_trust_variance_large": "gold_trust_variance_large",
+    "gold_vote_variance": "gold_vote_variance",
+    "gold_pool_temperature": "gold_pool_temperature",
+    "gold_votes_mass": "gold_votes_mass",
+    "gold_large_mass": "gold_large_mass",
+    "gold_best_source": "gold_best_source",
 }
 """Constants, by their keys in the header."""
-RETIRED_SETTINGS = frozenset(("call_margin", "call_prior"))
+RETIRED_SETTINGS = frozenset(
+    (
+        *("hold_recall", "hold_precision", "prior_precision_read", "bound_recall", "bound_precision"),
+        *("correlation_ignored", "correlation_full", "least_safeguard", "correlation_base", "correlation_gain"),
+        *("correlation_few", "saturation", "untestable", "prior_correlated", "sharpen_precision", "anchor_share"),
+        *("uniform_share", "call_anchor_recall", "call_anchor_precision", "call_margin", "call_range", "call_prior"),
+        *("call_sources", "call_checked_votes"),
+        *("gold_recall", "gold_precision", "gold_log_sharpness", "gold_anchor_penalty"),
+    )
+)
 """Keys of constants that no longer exist: files that hold them are read, without them."""
 
 
@@ -215,6 +230,7 @@ def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
         **_written_parts(fitted),
         **_written(CALIBRATION, fitted.calibration),
         **({} if fitted.features is None else _written_features(fitted.features)),
+        **({} if fitted.gold is None else _written_gold(fitted.gold)),
     }
     return pack_arrays(header, arrays)
 
@@ -234,17 +250,19 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
         sizes["S"] = sizes["K"] + sizes["C"]
         row, column, score = (arrays[key] for key in COPIES)
         params = _read_params(header, arrays, sizes)
+        diagnostics = _kept(header["diagnostics"], RETIRED_DIAGNOSTICS)
         fitted = Fitted(
             **values,
             **_read(FITTED, arrays, sizes),
             params=params,
             calibration=_read_calibration(params, arrays, sizes),
             copies=sp.csr_array((score, (row, column)), shape=(sizes["M"], sizes["M"])),
-            diagnostics=Diagnostics.from_json(_by_field(header["diagnostics"], DIAGNOSTICS)),
+            diagnostics=Diagnostics.from_json(_by_field(diagnostics, DIAGNOSTICS)),
             features=_read_features(arrays, sizes),
+            gold=_read_gold(arrays, sizes),
         )
-        kept = {key: float(value) for key, value in header["settings"].items() if key not in RETIRED_SETTINGS}
-        settings = Settings(**_by_field(kept, SETTINGS))
+        constants = _kept(header["settings"], RETIRED_SETTINGS)
+        settings = Settings(**_by_field({key: float(value) for key, value in constants.items()}, SETTINGS))
     except ModelFileError:
         raise
     except InvalidArgumentError as error:  # of the registry
@@ -269,13 +287,16 @@ def _opened(data: bytes) -> tuple[dict[str, Any], Arrays]:
 
 def _upgrade(header: dict[str, Any], arrays: Arrays) -> None:
     """Bring what a file of an earlier version holds to `VERSION`."""
-    version = header.get("version")
-    if version not in (1, 2, VERSION):
+    version: Any = header.get("version")
+    if version not in range(1, VERSION + 1):
         raise ModelFileError(f"the model has format version {version}; this library reads 1 to {VERSION}")
     if version == 1:  # before votes for several classes and groups
         header["groups"] = []
         arrays["sets"] = np.empty((0, len(header["classes"])), bool)
-    if version < VERSION:  # before source models and label spaces had names
+    if version < 4:  # before vote shares were pooled with the posterior, and independence was tested
+        arrays["calibration.share_power"] = np.zeros((), np.float32)
+        header["diagnostics"]["doubt"] = 1.0
+    if version < 3:  # before source models and label spaces had names
         one_coin = arrays["params.confusion"].ndim == 1
         header["source_model"], header["label_space"] = "one_coin" if one_coin else "confusion", "classes"
         for old, new in _VERSION_2.items():
@@ -293,17 +314,13 @@ _VERSION_2 = {
     "params.group_totals": "params.labels.group_totals",
     "params.group_shift": "params.labels.group_shift",
     "read_out.evidence": "calibration.sources.log_likelihoods",
-    "read_out.call_evidence": "calibration.decision_sources.log_likelihoods",
     "read_out.log_prior": "calibration.labels.log_prior",
-    "read_out.call_log_prior": "calibration.decision_labels.log_prior",
     "read_out.sharpness": "calibration.inverse_temperature",
     "read_out.correlation": "calibration.correlation",
     "read_out.saturation": "calibration.design_effect_exponent",
     "read_out.anchor_mass": "calibration.share_prior_mass",
     "read_out.anchor_share": "calibration.share_mixture",
     "read_out.uniform_share": "calibration.uniform_mixture",
-    "read_out.call_anchor_share": "calibration.decision_share",
-    "read_out.uncovered_call": "calibration.silent_scores",
 }
 """Keys of version 2, and those of today. "read_out.group_shift" was the same as "params.group_shift"."""
 
@@ -396,6 +413,30 @@ def _read_features(arrays: Arrays, sizes: dict[str, int]) -> FeatureModel | None
     if n_inputs != sizes["K"]:
         raise ModelFileError(f"the model file is damaged: the network has {n_inputs} outputs")
     return FeatureModel(classifier=Classifier(scaling, tuple(layers)), **_read(FEATURES, arrays, sizes))
+
+
+def _written_gold(gold: Gold) -> Arrays:
+    arrays = _written(GOLD, gold)
+    for name in ("small", "large"):
+        arrays |= _written(CORRECTION, getattr(gold, name), CORRECTION.prefix.format(name=name))
+    return arrays
+
+
+def _read_gold(arrays: Arrays, sizes: dict[str, int]) -> Gold | None:
+    if not any(key.startswith(GOLD.prefix) for key in arrays):
+        return None
+    sizes = {**sizes, "V": sizes["M"] * sizes["K"]}
+
+    def correction(name: str) -> Correction:
+        prefix = CORRECTION.prefix.format(name=name)
+        entries = {key: entry for key, entry in CORRECTION.entries.items() if f"{prefix}{key}" in arrays}
+        return Correction(**_read(CORRECTION._replace(entries=entries), arrays, sizes, prefix))
+
+    return Gold(small=correction("small"), large=correction("large"), **_read(GOLD, arrays, sizes))
+
+
+def _kept(values: Mapping[str, Any], retired: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in retired}
 
 
 def _by_field(values: Mapping[str, Any], table: Mapping[str, str]) -> dict[str, Any]:

@@ -12,9 +12,12 @@ from weaklabel.votes.matrix import Votes
 from weaklabel.votes.symbols import Symbols
 from weaklabel.votes.validation import ABSTAIN
 
+HALF = 0.5
+
 
 def plain_part(votes: Votes, *, with_sets: bool = False) -> Votes:
-    """Votes for one class: probability vectors by their most probable class, candidate sets left out unless wanted.
+    """Votes for one class: probability vectors by their class of half the probability or more; those without one, and
+    candidate sets unless wanted, are left out.
 
     For what is reported on sources beside the fit: copies, intervals, diagnostics.
     """
@@ -27,7 +30,9 @@ def plain_part(votes: Votes, *, with_sets: bool = False) -> Votes:
     if with_sets:
         kept = Symbols(symbols.sets, kept.soft)
         meaning[n_classes : n_classes + len(symbols.sets)] = n_classes + np.arange(len(symbols.sets))
-    meaning[n_classes + len(symbols.sets) :] = symbols.soft.argmax(1) if len(symbols.soft) else ABSTAIN
+    if len(symbols.soft):
+        meant = np.where(symbols.soft.max(1) >= HALF, symbols.soft.argmax(1), ABSTAIN)
+        meaning[n_classes + len(symbols.sets) :] = meant
     if votes.is_sparse:
         rows, sources, labels = votes.triples()
         return Votes.from_triples(

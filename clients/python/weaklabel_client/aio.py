@@ -19,7 +19,7 @@ from weaklabel_client._connection import channel
 from weaklabel_client._exceptions import AlreadyExists
 from weaklabel_client._inputs.names import names
 from weaklabel_client._inputs.predict_rows import PredictRows
-from weaklabel_client._inputs.side_data import fit_side_data
+from weaklabel_client._inputs.side_data import GoldSampling, fit_side_data
 from weaklabel_client._protocol import calls, upload_jobs
 from weaklabel_client._protocol.predict_job import PredictJob
 from weaklabel_client._protocol.read_jobs import ReadSoftLabelsJob, ReadVotesJob
@@ -27,6 +27,7 @@ from weaklabel_client._results.codebook import Codebook
 from weaklabel_client._results.joining import joined_labels, joined_votes
 from weaklabel_client._results.types import (
     Model,
+    NextToLabel,
     Project,
     SideData,
     SoftLabels,
@@ -221,6 +222,8 @@ class Client:
         max_iter: int | None = None,
         gold: Any = None,
         gold_error: float = 0.0,
+        gold_weight: Any = None,
+        gold_sampling: GoldSampling = "auto",
         prior: Any = None,
         groups: Any = None,
         bounds: Mapping[str, tuple[float, float]] | None = None,
@@ -230,10 +233,11 @@ class Client:
         timeout: float | None = None,
     ) -> FitOperation:
         """Starts to fit a model on the server, and returns at once."""
-        side_data = fit_side_data(items, gold=gold, prior=prior, groups=groups, features=features, bags=bags)
+        kinds = {"gold": gold, "gold_weight": gold_weight, "prior": prior, "groups": groups}
+        side_data = fit_side_data(items, **kinds, features=features, bags=bags)
         for kind, values, ids in side_data.uploads:
             side_data.names[kind] = (await self._connection.upload_side_data(project, kind, values, items=ids)).name
-        side = calls.side_information(project, side_data.names, gold_error, bounds)
+        side = calls.side_information(project, side_data.names, gold_error, gold_sampling, bounds)
         call = calls.fit(project, votes_version, seed, max_iter, side)
         return FitOperation(self._connection, await self._connection.perform(call, timeout))
 
@@ -320,3 +324,21 @@ class Client:
     ) -> AsyncIterator[SoftLabels]:
         """Soft labels of new votes without end: one reply for each array [n, M], in order."""
         return self._connection.converse(PredictJob(project, model, sources), chunks, timeout)
+
+    async def next_to_label(
+        self,
+        project: str,
+        n: int,
+        *,
+        gold: Any = None,
+        model: str | None = None,
+        seed: int | None = None,
+        items: Iterable[str] | None = None,
+        timeout: float | None = None,
+    ) -> NextToLabel:
+        """Draws n items whose labels would teach the model most, with the weights that fit needs beside their gold."""
+        side_data = fit_side_data(items, gold=gold)
+        for kind, values, ids in side_data.uploads:
+            side_data.names[kind] = (await self._connection.upload_side_data(project, kind, values, items=ids)).name
+        call = calls.next_to_label(project, n, model, side_data.names, seed)
+        return await self._connection.perform(call, timeout)

@@ -12,7 +12,7 @@ from weaklabel_client._connection import channel
 from weaklabel_client._exceptions import AlreadyExists
 from weaklabel_client._inputs.names import names
 from weaklabel_client._inputs.predict_rows import PredictRows
-from weaklabel_client._inputs.side_data import fit_side_data
+from weaklabel_client._inputs.side_data import GoldSampling, fit_side_data
 from weaklabel_client._protocol import calls, upload_jobs
 from weaklabel_client._protocol.predict_job import PredictJob
 from weaklabel_client._protocol.read_jobs import ReadSoftLabelsJob, ReadVotesJob
@@ -20,6 +20,7 @@ from weaklabel_client._results.codebook import Codebook
 from weaklabel_client._results.joining import joined_labels, joined_votes
 from weaklabel_client._results.types import (
     Model,
+    NextToLabel,
     Project,
     SideData,
     SoftLabels,
@@ -265,10 +266,11 @@ class Client:
 
         Args:
             project: The project.
-            kind: "gold": true classes [N], -1 where unknown, or a mapping from item ids. "prior": beliefs about the
-                class [N, K], NaN in rows without any. "groups": names or numbers [N]. "features": numbers
-                [N, D], or a sparse matrix of SciPy. "bags": what class_counts, proportions, at_least_one, none_of,
-                same_label or different_label make, or a list of them.
+            kind: "gold": true classes [N], -1 where unknown, or a mapping from item ids. "gold_weight": numbers [N],
+                above 0 where there is gold, or such a mapping. "prior": beliefs about the class [N, K], NaN in rows
+                without any. "groups": names or numbers [N]. "features": numbers [N, D], or a sparse matrix of SciPy.
+                "bags": what class_counts, proportions, at_least_one, none_of, same_label or different_label make, or a
+                list of them.
             values: The data.
             items: N ids, for a project that names its items. Without any, row r is item r.
             upload_id: A UUID, to take up an upload that was broken off.
@@ -310,6 +312,8 @@ class Client:
         max_iter: int | None = None,
         gold: Any = None,
         gold_error: float = 0.0,
+        gold_weight: Any = None,
+        gold_sampling: GoldSampling = "auto",
         prior: Any = None,
         groups: Any = None,
         bounds: Mapping[str, tuple[float, float]] | None = None,
@@ -328,6 +332,10 @@ class Client:
             gold: True classes of items. This and the next ones are side data: arrays, which are uploaded first, or what
                 upload_side_data returned. See there.
             gold_error: Share of gold that may be wrong, 0 to below 1.
+            gold_weight: How many items each label of gold stands for, relative to the others, as next_to_label gives
+                it. Side data, too; None for the same of all.
+            gold_sampling: How items with gold were drawn: "random"; "by_class", so many of each class, which says
+                nothing of the class balance; or "auto", by class if all classes have as many labels, two or more.
             prior: Beliefs about the class of each item.
             groups: The group of each item: groups have a class balance each.
             bounds: By source, the accuracies (low, high) within which a person is sure.
@@ -340,10 +348,11 @@ class Client:
             ValueError: Side data cannot be read.
             FailedPrecondition: The project has no votes.
         """
-        side_data = fit_side_data(items, gold=gold, prior=prior, groups=groups, features=features, bags=bags)
+        kinds = {"gold": gold, "gold_weight": gold_weight, "prior": prior, "groups": groups}
+        side_data = fit_side_data(items, **kinds, features=features, bags=bags)
         for kind, values, ids in side_data.uploads:
             side_data.names[kind] = (self._connection.upload_side_data(project, kind, values, items=ids)).name
-        side = calls.side_information(project, side_data.names, gold_error, bounds)
+        side = calls.side_information(project, side_data.names, gold_error, gold_sampling, bounds)
         call = calls.fit(project, votes_version, seed, max_iter, side)
         return FitOperation(self._connection, self._connection.perform(call, timeout))
 
@@ -451,3 +460,38 @@ class Client:
         a newer one is fitted in the meantime. For the other arguments see predict.
         """
         return self._connection.converse(PredictJob(project, model, sources), chunks, timeout)
+
+    def next_to_label(
+        self,
+        project: str,
+        n: int,
+        *,
+        gold: Any = None,
+        model: str | None = None,
+        seed: int | None = None,
+        items: Iterable[str] | None = None,
+        timeout: float | None = None,
+    ) -> NextToLabel:
+        """Draws items whose labels would teach the model most, with the weights that fit needs beside their gold.
+
+        Half of the probability is even, half follows the doubt of the soft labels; the weights undo this, so that the
+        labels stand for all items.
+
+        Args:
+            project: The project.
+            n: Number of items to draw.
+            gold: True classes that are known already, as in fit: those items are not drawn.
+            model: A model, of whose items they are drawn; the newest by default.
+            seed: Of the draw; that of the fit by default. With the same seed, model and gold the same items are drawn.
+            items: N ids of the items of an array of gold, for a project that names its items.
+            timeout: Seconds for the call, instead of the client's.
+
+        Raises:
+            ValueError: Gold cannot be read.
+            InvalidArgument: n is not between 1 and the number of items without gold, or above 65,536.
+        """
+        side_data = fit_side_data(items, gold=gold)
+        for kind, values, ids in side_data.uploads:
+            side_data.names[kind] = (self._connection.upload_side_data(project, kind, values, items=ids)).name
+        call = calls.next_to_label(project, n, model, side_data.names, seed)
+        return self._connection.perform(call, timeout)

@@ -87,7 +87,7 @@ class Fitter:
             known = {name: value for name, value in side.items() if name in _ARGUMENTS_OF_LABEL}
             probabilities, labels = model.label(matrix, **known)
         except InvalidArgumentError as error:
-            if error.field in (*side, "gold_error"):
+            if error.field in side:
                 raise side_data.unsuitable(error.field, str(error)) from error
             raise ServiceError(Reason.VOTES_UNSUITABLE, str(error)) from error
         except WeaklabelError as error:
@@ -120,6 +120,7 @@ def _summary(model: "LabelModel", side: SideSettings) -> ModelSummary:
         ],
         warnings=list(model.warnings),
         risk=model.diagnostics.risk,
+        doubt=model.diagnostics.doubt,
         group_balance={} if balance is None else dict(zip(model.group_names, balance.tolist(), strict=True)),
         side=side,
     )

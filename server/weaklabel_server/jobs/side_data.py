@@ -33,7 +33,9 @@ def read(tx: Connection, view: View, settings: SideSettings) -> dict[str, Any]:
         for kind, side_data_id in settings.data.items()
     }
     if SideKind.GOLD in settings.data:
-        arguments["gold_error"] = settings.gold_error
+        arguments |= {"gold_error": settings.gold_error, "gold_sampling": settings.gold_sampling}
+    if SideKind.GOLD_WEIGHT in settings.data:
+        _check_every_gold(arguments["gold"], arguments["gold_weight"])
     if settings.bounds:
         arguments["bounds"] = {one.source: (one.low, one.high) for one in settings.bounds}
     return arguments
@@ -52,6 +54,22 @@ def check(tx: Connection, view: View, settings: SideSettings) -> None:
     for at, bound in enumerate(settings.bounds):
         if bound.source not in view.source_names:
             raise invalid(f"side.bounds[{at}].source", f'there is no source "{bound.source}"')
+
+
+def read_gold(tx: Connection, view: View, side_data_id: str, *, field: str) -> NDArray[np.int32]:
+    """[N] known labels of the items of a version, -1 elsewhere; `field` is where a request names them.
+
+    Raises:
+        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`.
+    """
+    side = side_data.get(tx, view.project, side_data_id)
+    if side.kind is not SideKind.GOLD:
+        raise invalid(field, f"side data of kind gold, this is of kind {side.kind}")
+    try:
+        return _gold(_placed(tx, view, SideKind.GOLD, side_data_id), view)
+    except ServiceError as error:
+        violations = [FieldViolation(field, violation.description) for violation in error.violations]
+        raise ServiceError(error.reason, str(error), violations=violations) from None
 
 
 def unsuitable(kind: str, description: str) -> ServiceError:
@@ -111,6 +129,21 @@ def _gold(placed: Placed, view: View) -> NDArray[np.int32]:
     return gold
 
 
+def _gold_weight(placed: Placed, view: View) -> NDArray[np.float32]:
+    weight = np.zeros(view.item_count, np.float32)
+    for positions, rows in placed:
+        assert rows.gold_weight is not None
+        weight[positions] = rows.gold_weight
+    return weight
+
+
+def _check_every_gold(gold: NDArray[np.int32], weight: NDArray[np.float32]) -> None:
+    missing = (gold >= 0) & (weight == 0)
+    if missing.any():
+        item = int(np.argmax(missing))
+        raise unsuitable(SideKind.GOLD_WEIGHT, f"there is none above 0 for item {item}, which has gold")
+
+
 def _prior(placed: Placed, view: View) -> NDArray[np.float32]:
     prior = np.full((view.item_count, view.n_classes), np.nan, np.float32)  # without a belief
     for positions, rows in placed:
@@ -157,4 +190,5 @@ _MAKE: Mapping[SideKind, Callable[[Placed, View], Any]] = {
     SideKind.GROUPS: _groups,
     SideKind.FEATURES: _features,
     SideKind.BAGS: _bags,
+    SideKind.GOLD_WEIGHT: _gold_weight,
 }

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
+from weaklabel_server import names
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
 from weaklabel_server.store.requests import Repeatable
 
@@ -55,19 +56,27 @@ def check_digest(digest: bytes, *, field: str) -> None:
         raise invalid(field, f"at most {MAX_DIGEST_BYTES} bytes, got {len(digest)}")
 
 
-def check_names(names: Sequence[str], *, field: str, what: str, limit: int) -> None:
+def side_data_id(name: str, project_id: str, *, field: str) -> str:
+    """The id in the name of side data; refuses that of another project."""
+    parent, child_id = names.parse_side_data(name, field=field)
+    if parent != project_id:
+        raise invalid(field, f'side data of "{names.format_project(project_id)}", got "{name}"')
+    return child_id
+
+
+def check_names(given: Sequence[str], *, field: str, what: str, limit: int) -> None:
     """Refuses names that are empty, too long or not distinct, and more than `limit` of them."""
-    if len(names) > limit:
-        raise invalid(field, f"at most {limit} {what}, got {len(names)}")
+    if len(given) > limit:
+        raise invalid(field, f"at most {limit} {what}, got {len(given)}")
     faults = Faults()
-    add_name_faults(faults, names, field=field)
+    add_name_faults(faults, given, field=field)
     faults.raise_if_any()
 
 
-def add_name_faults(faults: Faults, names: Sequence[str], *, field: str) -> None:
+def add_name_faults(faults: Faults, given: Sequence[str], *, field: str) -> None:
     """Notes names that are empty, too long or not distinct, or hold NUL."""
     seen: dict[str, int] = {}
-    for index, name in enumerate(names):
+    for index, name in enumerate(given):
         if not 1 <= len(name) <= MAX_NAME or "\0" in name:
             faults.add(f"{field}[{index}]", f"1 to {MAX_NAME} characters without NUL, got {len(name)} characters")
         elif seen.setdefault(name, index) != index:

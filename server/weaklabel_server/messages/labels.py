@@ -68,6 +68,8 @@ def _side_information(message: side_data_pb2.SideRows, rows: int, n_classes: int
     read = read_side_rows(message, field="side", rows=rows, n_classes=n_classes)
     if read.gold is not None:
         raise invalid("side.gold", "known labels are for fits")
+    if read.gold_weight is not None:
+        raise invalid("side.gold_weight", "weights of known labels are for fits")
     if read.fields is not None:
         raise invalid("side.fields", "texts are for prompts")
     if read.bags is not None and (read.bags.item.dtype.kind == "U" or int(read.bags.item.max()) >= rows):

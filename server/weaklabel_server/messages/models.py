@@ -5,7 +5,7 @@ from dataclasses import asdict
 from weaklabel_protocol.v1 import models_pb2
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
-from weaklabel_server.messages.checks import MAX_SOURCES, check_names
+from weaklabel_server.messages.checks import MAX_SOURCES, check_names, side_data_id
 from weaklabel_server.messages.resources import timestamp
 from weaklabel_server.store.models import Model
 from weaklabel_server.store.operations import FitSettings
@@ -13,6 +13,14 @@ from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import FIT_KINDS, SideKind, SideSettings, SourceBounds
 
 MAX_ITERATIONS = 100_000
+
+_SAMPLINGS: dict[int, str] = {
+    models_pb2.GOLD_SAMPLING_UNSPECIFIED: "auto",
+    models_pb2.GOLD_SAMPLING_RANDOM: "random",
+    models_pb2.GOLD_SAMPLING_BY_CLASS: "by_class",
+}
+"""LabelModel.fit's gold_sampling by the numbers of the contract."""
+_NUMBER_OF_SAMPLING = {sampling: number for number, sampling in _SAMPLINGS.items()}
 
 
 def read_fit_settings(request: models_pb2.FitModelRequest, project_id: str) -> FitSettings:
@@ -46,6 +54,7 @@ def model_message(project: Project, model: Model) -> models_pb2.Model:
         sources=[models_pb2.SourceEstimate(**asdict(one)) for one in summary.sources],
         warnings=summary.warnings,
         risk=summary.risk,
+        doubt=summary.doubt,
         groups=[
             models_pb2.GroupBalance(group=group, class_balance=balance)
             for group, balance in summary.group_balance.items()
@@ -58,7 +67,7 @@ def model_message(project: Project, model: Model) -> models_pb2.Model:
 def _side_message(project: Project, side: SideSettings) -> models_pb2.SideInformation | None:
     if side == SideSettings():
         return None
-    return models_pb2.SideInformation(
+    message = models_pb2.SideInformation(
         gold_error=side.gold_error,
         bounds=[
             models_pb2.SourceBounds(source=one.source, accuracy_low=one.low, accuracy_high=one.high)
@@ -66,6 +75,8 @@ def _side_message(project: Project, side: SideSettings) -> models_pb2.SideInform
         ],
         **{kind: names.format_side_data(project.project_id, name) for kind, name in side.data.items()},
     )
+    message.gold_sampling = _NUMBER_OF_SAMPLING[side.gold_sampling]  # type: ignore[assignment]  # an enum is a number
+    return message
 
 
 def _read_side(message: models_pb2.SideInformation, project_id: str) -> SideSettings:
@@ -73,13 +84,15 @@ def _read_side(message: models_pb2.SideInformation, project_id: str) -> SideSett
     for kind in FIT_KINDS:
         name = getattr(message, kind)
         if name:
-            parent, data[kind] = names.parse_side_data(name, field=f"side.{kind}")
-            if parent != project_id:
-                raise invalid(f"side.{kind}", f'side data of "{names.format_project(project_id)}", got "{name}"')
+            data[kind] = side_data_id(name, project_id, field=f"side.{kind}")
     if not 0 <= message.gold_error < 1:
         raise invalid("side.gold_error", f"0 to below 1, got {message.gold_error}")
     if message.gold_error and not message.gold:
         raise invalid("side.gold_error", "there is no gold that it could be the error of")
+    if message.gold_weight and not message.gold:
+        raise invalid("side.gold_weight", "there is no gold that it could weigh")
+    if message.gold_sampling not in _SAMPLINGS:
+        raise invalid("side.gold_sampling", f"a way in which gold is drawn, got {message.gold_sampling}")
     for at, bound in enumerate(message.bounds):
         if not 0 <= bound.accuracy_low <= bound.accuracy_high <= 1:
             raise invalid(
@@ -87,4 +100,4 @@ def _read_side(message: models_pb2.SideInformation, project_id: str) -> SideSett
             )
     check_names([bound.source for bound in message.bounds], field="side.bounds", what="sources", limit=MAX_SOURCES)
     bounds = tuple(SourceBounds(one.source, one.accuracy_low, one.accuracy_high) for one in message.bounds)
-    return SideSettings(data, message.gold_error, bounds)
+    return SideSettings(data, message.gold_error, bounds, _SAMPLINGS[message.gold_sampling])

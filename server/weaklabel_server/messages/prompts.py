@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToDict
 from weaklabel_protocol.v1 import prompts_pb2
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
-from weaklabel_server.messages.checks import check_names
+from weaklabel_server.messages.checks import check_names, side_data_id
 from weaklabel_server.messages.resources import timestamp
 from weaklabel_server.prompt_settings import BudgetTable
 from weaklabel_server.store.operations import PromptSettings
@@ -30,14 +30,12 @@ def read_settings(parent: str, declared: Sequence[prompts_pb2.Prompt], items: st
         ServiceError: INVALID_FIELD.
     """
     project_id = names.parse_project(parent, field="parent")
-    owner, side_data_id = names.parse_side_data(items, field="items")
-    if owner != project_id:
-        raise invalid("items", f'side data of "{parent}", got "{items}"')
+    item_data = side_data_id(items, project_id, field="items")
     if not declared:
         raise invalid("prompts", "at least one prompt")
     check_names([one.name for one in declared], field="prompts", what="prompts", limit=MAX_PROMPTS)
     read = tuple(read_prompt(one, field=f"prompts[{at}]") for at, one in enumerate(declared))
-    return project_id, PromptSettings(read, side_data_id)
+    return project_id, PromptSettings(read, item_data)
 
 
 def read_prompt(message: prompts_pb2.Prompt, *, field: str) -> dict[str, Any]:

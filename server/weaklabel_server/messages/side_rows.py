@@ -29,6 +29,7 @@ _FIELDS = {
     "sparse_features": SideKind.FEATURES,
     "bags": SideKind.BAGS,
     "fields": SideKind.FIELDS,
+    "gold_weight": SideKind.GOLD_WEIGHT,
 }
 
 
@@ -43,6 +44,7 @@ class SideRows:
         features: [n, columns].
         bags: of items by their positions or ids.
         fields: n mappings from names of fields to texts.
+        gold_weight: [n] how many items the gold of each stands for.
     """
 
     gold: NDArray[np.int32] | None = None
@@ -51,6 +53,7 @@ class SideRows:
     features: Features | None = None
     bags: Bags | None = None
     fields: list[dict[str, str]] | None = None
+    gold_weight: NDArray[np.float32] | None = None
 
     @property
     def column_count(self) -> int:
@@ -90,6 +93,8 @@ def read_side_rows(message: side_data_pb2.SideRows, *, field: str, rows: int, n_
             read["bags"] = _bags(value, field=place, n_classes=n_classes)
         elif kind is SideKind.FIELDS:
             read["fields"] = _texts(value, field=place, rows=rows)
+        elif kind is SideKind.GOLD_WEIGHT:
+            read["gold_weight"] = _weights(value, field=place, rows=rows)
         else:
             make = _sparse if name == "sparse_features" else _dense
             read["features"] = make(value, field=place, rows=rows)
@@ -117,6 +122,15 @@ def _labels(tensor: tensor_pb2.Tensor, *, field: str, rows: int, limit: int, low
         at = int(np.argmax(wrong))
         raise invalid(f"{field}.data", f"row {at}: {labels[at]} is outside {lowest}..{limit - 1}")
     return labels
+
+
+def _weights(tensor: tensor_pb2.Tensor, *, field: str, rows: int) -> NDArray[np.float32]:
+    _check_rows(tensor, field=field, rows=rows)
+    weights = _finite(read_floats(tensor, field=field, columns=1)[:, 0], field=field)
+    if (weights < 0).any():
+        at = int(np.argmax(weights < 0))
+        raise invalid(f"{field}.data", f"row {at}: {weights[at]:g} is below 0")
+    return weights
 
 
 def _groups(message: side_data_pb2.Groups, *, field: str, rows: int) -> NDArray[np.str_]:

@@ -14,8 +14,9 @@ from weaklabel_protocol.v1 import labels_pb2, labels_pb2_grpc, tensor_pb2
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
 from weaklabel_server.grpc_types import Context
+from weaklabel_server.jobs.next_to_label import next_to_label
 from weaklabel_server.jobs.predict import Predictor, SourceColumns
-from weaklabel_server.messages.checks import MAX_SOURCES, check_names
+from weaklabel_server.messages.checks import MAX_SOURCES, check_names, side_data_id
 from weaklabel_server.messages.labels import AnyPredictRequest, label_column, read_predict_rows
 from weaklabel_server.messages.models import model_name
 from weaklabel_server.messages.rows import row_range, rows_per_message, spans
@@ -23,6 +24,9 @@ from weaklabel_server.store import items, models, projects
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.models import Model
 from weaklabel_server.store.projects import Project
+
+_DRAWN_BYTES = 18
+"""Of an item that is drawn, at most: its position and its weight."""
 
 
 class LabelService(labels_pb2_grpc.LabelServiceServicer):
@@ -88,6 +92,28 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
                 _check_same(request, *first)
             probabilities, labels = await self._predictor.run(self._predict, columns, request)
             yield labels_pb2.PredictStreamResponse(model=name, probabilities=probabilities, labels=labels)
+
+    async def NextToLabel(
+        self, request: labels_pb2.NextToLabelRequest, context: Context
+    ) -> labels_pb2.NextToLabelResponse:
+        def draw() -> labels_pb2.NextToLabelResponse:
+            project_id, model_id = names.parse_model(request.model, field="model")
+            gold = side_data_id(request.gold, project_id, field="gold") if request.gold else None
+            loaded = self._predictor.load(project_id, model_id)
+            seed = request.seed if request.HasField("seed") else loaded.label_model.seed
+            with self._database.read() as tx:
+                project, model = _find(tx, loaded.name)
+                drawn = next_to_label(tx, project, model, n=request.n, seed=seed, gold=gold)
+            if len(list(spans(request.n, _DRAWN_BYTES, drawn.item_ids, self._max_message_bytes))) > 1:
+                raise invalid("n", f"the ids of {request.n} items do not fit into a message")
+            return labels_pb2.NextToLabelResponse(
+                model=loaded.name,
+                positions=drawn.positions.tolist(),
+                item_ids=drawn.item_ids,
+                weights=drawn.weights.tolist(),
+            )
+
+        return await self._predictor.run(draw)
 
     def _columns(self, name: str, sources: Sequence[str]) -> SourceColumns:
         model = self._predictor.load(*names.parse_model(name, field="model"))

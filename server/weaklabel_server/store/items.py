@@ -33,6 +33,17 @@ def ids(tx: Connection, project: Project, start: int, stop: int) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
+def ids_at(tx: Connection, project: Project, positions: Sequence[int]) -> list[str]:
+    """The ids of the items at some positions, in their order; empty where the project does not name items."""
+    if not project.named_items:
+        return []
+    query = select(_columns.position, _columns.item_id).where(_columns.project_key == project.key)
+    id_at: dict[int, str] = {}
+    for some in batches(positions):
+        id_at.update({row.position: row.item_id for row in tx.execute(query.where(_columns.position.in_(some)))})
+    return [id_at[position] for position in positions]
+
+
 def positions(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
     """The positions by id of those of the items that the project has."""
     query = select(_columns.item_id, _columns.position).where(_columns.project_key == project.key)

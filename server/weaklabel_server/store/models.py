@@ -68,6 +68,7 @@ class ModelSummary:
     risk: float
     group_balance: dict[str, list[float]] = field(default_factory=dict)
     side: SideSettings = field(default_factory=SideSettings)
+    doubt: float | None = None  # of models that an earlier version fitted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ class SideKind(StrEnum):
     FEATURES = "features"
     BAGS = "bags"
     FIELDS = "fields"
+    GOLD_WEIGHT = "gold_weight"
 
 
 FIT_KINDS = tuple(kind for kind in SideKind if kind is not SideKind.FIELDS)
@@ -54,6 +55,7 @@ class SideSettings:
     data: Mapping[SideKind, str] = field(default_factory=dict)
     gold_error: float = 0.0
     bounds: tuple[SourceBounds, ...] = ()
+    gold_sampling: str = "auto"
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -62,6 +64,7 @@ class SideSettings:
             data={SideKind(kind): side_data_id for kind, side_data_id in values.get("data", {}).items()},
             gold_error=values.get("gold_error", 0.0),
             bounds=tuple(SourceBounds(**one) for one in values.get("bounds", ())),
+            gold_sampling=values.get("gold_sampling", "auto"),
         )
 
 

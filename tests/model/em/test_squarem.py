@@ -98,7 +98,7 @@ def test_no_longer_step_lowers_the_objective(n_sources: int, n_classes: int) -> 
     ).all()  # EM's own step may fall so far, by shrinkage: of the third iteration, the sixth, ...
     assert (rises > -2e-4).all()  # where a longer step has left what shrinkage allows, the next draws it back
     own = np.asarray(fits(60, longer_steps=False, n_sources=n_sources, n_classes=n_classes)[1].objective)[:60]
-    assert (objective[10:] >= own[10:] - 1e-5).all()
+    assert (objective[10:] >= own[10:] - 2e-5).all()
 
 
 @pytest.mark.parametrize("n_iter", [2, 3, 4, 6])

@@ -13,6 +13,7 @@ from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model import ConvergenceWarning
 from weaklabel.model import prediction as predict
+from weaklabel.model.dependence.independence import Independence
 from weaklabel.model.em import statistics as statistics_module
 from weaklabel.model.em.e_step import posterior_of_votes
 from weaklabel.model.em.loop import run, start
@@ -70,9 +71,9 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics_module, "WATCHED_ROWS", 128)
 
 
-def prepared_of(votes: Votes, gold: NDArray[np.int32] | None = None) -> Prepared:
+def prepared_of(votes: Votes) -> Prepared:
     weight = np.random.default_rng(6).integers(1, 4, votes.n_items).astype(np.float32)
-    found = prepare(UniqueRows(votes, weight, gold), Settings(), ClassPrior)
+    found = prepare(UniqueRows(votes, weight), Settings(), ClassPrior)
     assert found.rows.votes.layout.streams
     return found
 
@@ -94,12 +95,15 @@ def params_of(n_classes: int) -> Params:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("with_gold", [False, True])
-def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, with_gold: bool) -> None:
+@pytest.mark.parametrize("hold", [None, 0.3])
+def test_expectation_and_counts_are_the_sums_over_votes(n_classes: int, hold: float | None) -> None:
+    """Responsibilities held to the vote shares as the fit holds them, or more; those of rows without votes wholly."""
     votes, params = votes_of(n_classes), params_of(n_classes)
-    gold = np.where(np.arange(N_ITEMS) % 10 == 0, 1, -1).astype(np.int32) if with_gold else None
-    prepared = prepared_of(votes, gold)
+    prepared = prepared_of(votes)
     rows, places = prepared.rows, prepared.places
+    if hold is not None:
+        held = np.where(np.asarray(rows.share_weight) == 1, 1, hold)
+        rows = rows._replace(share_weight=jnp.asarray(held, jnp.float32))
     found = e_step_with_statistics(rows, params)
     sources_of, labels_of = params
     assert isinstance(sources_of, ConfusionMatrices)
@@ -139,7 +143,8 @@ def test_em_starts_from_vote_shares(n_classes: int) -> None:
     tally = np.zeros((N_ITEMS, n_classes))
     np.add.at(tally, (items, labels), 1)
     mass = Settings().share_prior_mass
-    shares = (tally + mass / n_classes) / (tally.sum(1, keepdims=True) + mass)
+    shares = (tally + mass * prepared.smoothing) / (tally.sum(1, keepdims=True) + mass)
+    shares[tally.sum(1) == 0] = 1 / n_classes
     np.testing.assert_allclose(np.asarray(prepared.rows.share_prior)[prepared.places], shares, atol=1e-6)
     weight = np.where(tally.sum(1) > 0, np.random.default_rng(6).integers(1, 4, N_ITEMS), 0)
     np.testing.assert_array_equal(np.asarray(prepared.rows.weight)[prepared.places], weight)
@@ -187,7 +192,9 @@ def test_a_matrix_of_many_rows_that_is_mostly_silent_is_fitted_by_its_votes() ->
 
 
 def test_a_sample_whose_rows_go_by_blocks_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes over all rows converge to what a fit to all of them finds."""
+    """Passes over all rows converge to what a fit to all of them finds, if both hold to the vote shares alike."""
+    held = Independence(doubt=1.0, hold=0.2, correlation=0.0, residual=0.05, effective_sources=float(N_SOURCES))
+    monkeypatch.setattr("weaklabel.model.preparation.prepare.check_independence", lambda *_, **__: held)
     items, sources, labels = triples_of(3, 1000)
     matrix = np.full((1000, N_SOURCES), -1)
     matrix[items, sources] = labels
@@ -211,25 +218,14 @@ def test_predictions_in_chunks_are_those_of_all_rows(n_classes: int, monkeypatch
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_em_goes_on_while_rows_that_return_regularly_stay_still() -> None:
-    """All watched rows might be of a kind: here every fourth is known."""
-    gold = np.where(np.arange(N_ITEMS) % 4 == 0, np.arange(N_ITEMS) % MANY, -1)
-    model = LabelModel(MANY).fit(votes_of(MANY), gold=gold)
-    assert model.converged
-    assert model.n_iter > 3
-
-
-@pytest.mark.usefixtures("small_blocks")
 def test_rest_of_rows_that_cannot_move_is_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    votes = votes_of(MANY)
-    gold = np.where(np.arange(N_ITEMS) % 2 == 0, np.arange(N_ITEMS) % MANY, -1)
-    unique = UniqueRows(votes, np.ones(N_ITEMS, np.float32), gold.astype(np.int32))
-    prepared = prepare(unique, Settings(), ClassPrior)
-    held = np.asarray(prepared.rows.share_weight)
-    still = np.flatnonzero(held.reshape(-1, 64)[0] == 1)[:4]
+    """Watched rows that are held wholly: here those of every second group of columns."""
+    prepared = prepared_of(votes_of(MANY))
+    cannot = np.arange(64) < 32
+    still = np.flatnonzero(cannot)[:4]
     monkeypatch.setattr(statistics_module, "_drawn", lambda *_: jnp.asarray(still))
-    same = jnp.asarray(np.tile(held.reshape(-1, 64)[0], len(held) // 64))
-    rows = prepared.rows._replace(share_weight=same)
+    held = np.asarray(prepared.rows.share_weight).reshape(-1, 64)
+    rows = prepared.rows._replace(share_weight=jnp.asarray(np.where(cannot, 1, held).ravel(), jnp.float32))
     state = started(prepared._replace(rows=rows), LabelModel(MANY).max_iter)
     state = run(rows, prepared.profile, state, Settings(), jnp.int32(9), jnp.float32(1e-4))
     assert int(state.iteration) == 9

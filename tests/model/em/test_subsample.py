@@ -38,8 +38,8 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("cuts", [[], [0, 0, 1, 2, 255, 256, 257, 900], [512, 1000]])
 def test_rows_are_cut_the_same_however_they_come(small_chunks: None, cuts: list[int]) -> None:
     codes = simulate(1000, 4)
-    at_once = [chunk.codes for chunk in chunks_of(Votes.from_codes(codes, 2), None)]
-    in_parts = [chunk.codes for chunk in recut(VoteChunks(np.split(codes, cuts), 2))]
+    at_once = list(chunks_of(Votes.from_codes(codes, 2)))
+    in_parts = list(recut(VoteChunks(np.split(codes, cuts), 2)))
     assert [len(part) for part in in_parts] == [256, 256, 256, 232]
     for one, other in zip(at_once, in_parts, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -49,7 +49,7 @@ def test_rows_are_cut_the_same_however_they_come(small_chunks: None, cuts: list[
 def test_the_sample_is_the_same_however_rows_come(small_chunks: None, cuts: list[int]) -> None:
     codes = simulate(5000, 14, 3)
     drawn = draw_from_chunks(VoteChunks(np.split(codes, cuts), 3), 1000, seed=3)
-    at_once = draw_subsample(Votes.from_codes(codes, 3), None, 1000, 3)
+    at_once = draw_subsample(Votes.from_codes(codes, 3), 1000, 3)
     assert drawn.is_sample
     np.testing.assert_array_equal(drawn.rows.votes.to_codes(), at_once.votes.to_codes())
     np.testing.assert_array_equal(drawn.rows.weight, at_once.weight)
@@ -60,7 +60,7 @@ def test_a_sample_that_overflows_on_the_way_is_cut_back(small_chunks: None, monk
     codes = simulate(5000, 14, 3)
     drawn = draw_from_chunks(VoteChunks(np.split(codes, 50), 3), 300, seed=3)
     np.testing.assert_array_equal(
-        drawn.rows.votes.to_codes(), draw_subsample(Votes.from_codes(codes, 3), None, 300, 3).votes.to_codes()
+        drawn.rows.votes.to_codes(), draw_subsample(Votes.from_codes(codes, 3), 300, 3).votes.to_codes()
     )
 
 

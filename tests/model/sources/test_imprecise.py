@@ -14,6 +14,7 @@ from scipy.stats import entropy
 
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidVotesError
+from weaklabel.model.dependence.copies import identical_columns
 from weaklabel.model.em.e_step import EStep, e_step
 from weaklabel.model.em.statistics import statistics
 from weaklabel.model.labels.classes import ClassPrior
@@ -23,11 +24,10 @@ from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.layout.sparse import SparseLayout
 from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Params
-from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import Rows, RowVotes, SetSymbols, Statistics
 from weaklabel.model.sources.candidate_sets import latent_votes, set_log_likelihood, set_symbols
 from weaklabel.model.sources.confusion import ConfusionMatrices
-from weaklabel.model.sources.duplicates import copy_scores
 from weaklabel.model.sources.soft_votes import information, soft_log_likelihood, soft_votes
 from weaklabel.model.sources.tally import shared_tally
 from weaklabel.votes.conversion import plain_part, with_codebook
@@ -127,14 +127,12 @@ jitted_set_log_likelihood = jax.jit(set_log_likelihood)
 
 
 def params_of(confusion: Real, votes: Votes, log_prior: Real, group_shift: Any = None) -> Params:
-    """Parameters as in the first M-step that has seen no set yet: the confusion matrix speaks."""
-    (n_sources, n_classes), sets = confusion.shape[:2], set_symbols(votes)
+    """Parameters under which a set is a class in mind that was not said: the confusion matrix speaks."""
+    sets = set_symbols(votes)
     matrices = single(confusion)
     assert sets is not None
-    nothing = np.zeros((n_sources, len(sets.members), n_classes), np.float32)
-    totals, unipolarity = np.ones((n_sources, n_classes), np.float32), np.zeros(n_sources, np.float32)
-    balance = np.zeros(n_classes, np.float32)
-    of_sets = jitted_set_log_likelihood(nothing, matrices, totals, balance, unipolarity, sets, 8.0)
+    implied = np.einsum("cj,mjk->mck", np.asarray(sets.members), confusion)
+    of_sets = np.log(implied / implied.mean(2, keepdims=True))
     log_likelihoods = single(np.concatenate([np.log(confusion), of_sets], axis=1))
     of_groups = None if group_shift is None else single(np.zeros(group_shift.shape))
     labels = ClassPrior(single(log_prior), single(np.exp(log_prior)), of_groups, group_shift)
@@ -175,11 +173,7 @@ def test_e_step_counts_and_evidence_equal_the_sums_over_labels_and_votes_in_mind
     log_prior = np.log(rng.dirichlet(np.ones(n_classes)))
     offset = rng.normal(size=(len(cells), n_classes)).astype(np.float32)
     group, shift = np.array([0, 1, 0, 1, 1, 0]), rng.normal(size=(2, n_classes)).astype(np.float32)
-    gold = np.array([-1, -1, -1, 1, -1, -1], np.int32)
-
-    known = log_prior + offset + shift[group]
-    known[3, gold[3] != np.arange(n_classes)] = -np.inf
-    story = Enumerated(cells, confusion, known)
+    story = Enumerated(cells, confusion, log_prior + offset + shift[group])
 
     n_rows = bucket(len(cells))
     items = to_device(np.ones(len(cells), np.float32), n_rows)
@@ -187,8 +181,7 @@ def test_e_step_counts_and_evidence_equal_the_sums_over_labels_and_votes_in_mind
         offset=to_device(offset, n_rows),
         group=to_device(group.astype(np.int32), n_rows),
     )
-    rows = mark_gold(rows_of(votes), items, to_device(gold, n_rows, -1), single(np.ones(n_classes)))
-    rows = known_of_rows.attach(rows, items, 0.0)
+    rows = known_of_rows.attach(rows_of(votes), items, 0.0)
     params = params_of(confusion, votes, log_prior, single(shift))
     expected, counted = step(rows, params)
 
@@ -215,12 +208,16 @@ def test_the_log_likelihood_of_sets_is_what_its_equation_says() -> None:
     members = np.array([[1, 1, 0, 0], [0, 1, 1, 1]], float)
     counts, totals = rng.gamma(2, 5, (n_sources, 2, K)), rng.gamma(2, 50, (n_sources, K))
     log_balance, discriminative = np.log(rng.dirichlet(np.ones(K))), np.array([0.0, 0.6])
-    for mass in (1e-3, 8.0, 1e6):
+    for mass, coverage in ((1e-3, 0.98), (8.0, 0.7), (1e6, 0.98)):
         expected: Real = np.zeros((n_sources, 2, K))
         for m, c in np.ndindex(n_sources, 2):
             share = totals[m] / totals[m].sum()
             implied = np.array([sum(confusion[m, j, k] for j in range(K) if members[c, j]) for k in range(K)])
-            lift = implied / (implied @ share)
+            held = sum(counts[m, s, k] for s in range(2) for k in range(K) if members[s, k])
+            covered = (held + mass * coverage) / (counts[m].sum() + mass)
+            within = sum(implied[k] * share[k] for k in range(K) if members[c, k])
+            outside = sum(implied[k] * share[k] for k in range(K) if not members[c, k])
+            lift = implied * np.where(members[c] > 0, covered / within, (1 - covered) / outside)
             seen = counts[m, c].sum() * share
             behind = mass / np.sqrt([0.5, 0.2][c])
             expected[m, c] = np.log((counts[m, c] + behind * lift) / (seen + behind))
@@ -229,7 +226,7 @@ def test_the_log_likelihood_of_sets_is_what_its_equation_says() -> None:
             single(part) for part in (counts, confusion, totals, log_balance, discriminative)
         )
         sets = SetSymbols(single(members), single(np.array([0.5, 0.2])))
-        found = jitted_set_log_likelihood(seen_by, matrices, n_votes, log_shares, unipolarity, sets, mass)
+        found = jitted_set_log_likelihood(seen_by, matrices, n_votes, log_shares, unipolarity, sets, mass, coverage)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -473,7 +470,7 @@ def test_votes_that_are_all_sets_are_enough() -> None:
     model = LabelModel(K).fit(votes)
     p = model.predict_proba(votes)
     assert (p.argmax(1) == gold).mean() > 0.75
-    assert -np.log(p[np.arange(N_ITEMS), gold]).mean() < 0.55
+    assert -np.log(p[np.arange(N_ITEMS), gold]).mean() < 0.6
 
 
 def test_biased_complements_are_learned() -> None:
@@ -570,11 +567,11 @@ def test_copies_are_found_by_what_they_show() -> None:
         ]
         voices.append(kinds[m % 3])
     votes = as_votes([*voices, *voices[:3]])
-    scores = copy_scores(plain_part(votes, with_sets=True), np.ones(N_ITEMS), np.zeros(12)).toarray()
+    scores = identical_columns(plain_part(votes, with_sets=True), np.ones(N_ITEMS), np.zeros(12))
     expected = np.zeros((12, 12))
     expected[[0, 1, 2, 9, 10, 11], [9, 10, 11, 0, 1, 2]] = 1
-    np.testing.assert_array_equal(scores, expected)
-    shares = vote_weights(votes, copy_scores(plain_part(votes, with_sets=True), np.ones(N_ITEMS), np.zeros(12)))
+    np.testing.assert_array_equal(scores.toarray(), expected)
+    shares = vote_weights(votes, scores)
     assert shares is not None
     copied = np.isin(votes.triples()[1], [0, 1, 2, 9, 10, 11])
     np.testing.assert_array_equal(shares, np.where(copied, 0.5, 1))

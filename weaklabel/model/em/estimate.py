@@ -15,7 +15,7 @@ from weaklabel.model.em.full_pass import CHECKED, PassParams
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.m_step import m_step
 from weaklabel.model.em.statistics import e_step_with_statistics, watched
-from weaklabel.model.em.subsample import Chunk, pass_over, refreshed
+from weaklabel.model.em.subsample import pass_over, refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
 from weaklabel.model.params import State
@@ -23,10 +23,11 @@ from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, Statistics
 from weaklabel.model.settings import Settings
+from weaklabel.votes import Codes
 
 REPORTED_ITERATIONS = 10
 """Between two reports of progress."""
-MOST_PASSES = 40
+MOST_PASSES = 100
 """Over all rows, after a fit on a subsample."""
 SETTLED = 2.5e-4
 """Passes end when the responsibilities of the sampled rows are expected to change by less in all further ones (total
@@ -83,9 +84,10 @@ def estimate_rows(
     options: Options,
     inputs: FitInputs | None = None,
     source_model: type[SourceModel] | None = None,
+    seed: int = 0,
 ) -> Estimate:
     """EM on rows in memory until it converges."""
-    prepared = prepare(unique, settings, label_space, inputs, source_model)
+    prepared = prepare(unique, settings, label_space, inputs, source_model, seed)
     state = _iterate(prepared, settings, options)
     weight, n_votes = unique.weight.astype(np.float64), prepared.n_votes.astype(np.float64)
     if unique.votes.is_plain:
@@ -129,7 +131,7 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
 
 
 def refine(
-    estimate: Estimate, chunks: Callable[[], Iterable[Chunk]], settings: Settings, *, everywhere: bool = False
+    estimate: Estimate, chunks: Callable[[], Iterable[Codes]], settings: Settings, *, everywhere: bool = False
 ) -> Estimate:
     """The estimate after passes over all rows.
 
@@ -142,8 +144,8 @@ def refine(
     prepared, state, n_sources = estimate.prepared, estimate.state, len(estimate.coverage)
     fixed = {
         "share_prior_mass": jnp.asarray(settings.share_prior_mass, jnp.float32),
-        "share_weight": jnp.asarray(prepared.share_weight, jnp.float32),
-        "gold_weights": prepared.gold_weights,
+        "share_weight": jnp.asarray(prepared.independence.hold, jnp.float32),
+        "smoothing": jnp.asarray(prepared.smoothing, jnp.float32),
     }
     rate, before = float(processes.of_first(state.rate) if everywhere else state.rate), np.inf
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
@@ -169,7 +171,7 @@ def refine(
             objective=jax.device_put(np.asarray(trace, np.float32)), iteration=jnp.asarray(len(trace), jnp.int32)
         ),
         statistics=statistics,
-        coverage=np.rint(summed.n_covered) / float(estimate.unique.weight.sum()),
+        coverage=np.rint(summed.n_votes) / float(estimate.unique.weight.sum()),
         n_uncovered=float(summed.uncovered),
         n_checked=float(summed.checked),
     )

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from weaklabel.model.em.e_step import e_step
 from weaklabel.model.em.statistics import statistics
 from weaklabel.model.layout.protocol import Block, Layout
 from weaklabel.model.numerics.compute_once import materialized
 from weaklabel.model.params import Params
-from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import RowVotes, Statistics
 
 CHECKED = 3
@@ -28,9 +28,7 @@ class PassStatistics(NamedTuple):
 
     statistics: Statistics
     n_votes: Float[Array, " M"]
-    """Votes of each source, weighted as in the statistics."""
-    n_covered: Float[Array, " M"]
-    """Items on which each source voted."""
+    """Votes of each source."""
     share_totals: Float[Array, " K"]
     """Number of items of each class by the vote-share priors."""
     log_marginal: Float[Array, ""]
@@ -49,52 +47,40 @@ class PassParams(NamedTuple):
     params: Params
     share_prior_mass: Float[Array, ""]
     share_weight: Float[Array, ""]
-    gold_weights: Float[Array, " K"]
+    smoothing: Float[Array, " K"]
 
 
-def full_pass(
-    layout: Layout, items: Float[Array, " U"], gold: Int[Array, " U"] | None, by: PassParams, n_sources: int
-) -> PassStatistics:
+def full_pass(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sources: int) -> PassStatistics:
     """One pass.
 
     Args:
         layout: a chunk of votes.
         items: [U] 1 for rows, 0 for padding.
-        gold: [U] known labels, -1 where unknown.
         by: parameters.
         n_sources: M.
     """
 
     def add(block: Block, total: PassStatistics) -> PassStatistics:
-        of_gold = None if gold is None else block.part(gold)
-        of_block = _of_block(block.layout, block.part(items), of_gold, by, n_sources)
+        of_block = _of_block(block.layout, block.part(items), by, n_sources)
         summed: PassStatistics = jax.tree.map(jnp.add, total, of_block)
         return summed
 
     return layout.fold_blocks(add, _zeros(layout, by, n_sources))
 
 
-def _of_block(
-    layout: Layout, items: Float[Array, " U"], gold: Int[Array, " U"] | None, by: PassParams, n_sources: int
-) -> PassStatistics:
-    n_classes = by.gold_weights.shape[0]
-    rows = build_rows(RowVotes(layout), items, n_sources, n_classes, by.share_prior_mass, by.share_weight)
-    if gold is not None:
-        rows = mark_gold(rows, items, gold, by.gold_weights)
+def _of_block(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sources: int) -> PassStatistics:
+    n_classes = by.params.labels.log_prior.shape[0]
+    mass, weight = by.share_prior_mass, by.share_weight
+    rows = build_rows(RowVotes(layout), items, n_sources, n_classes, mass, weight, smoothing=by.smoothing)
     expected = e_step(rows, by.params)
     responsibilities, log_marginal = materialized(expected.responsibilities), materialized(expected.log_marginal)
     of_block = statistics(rows, responsibilities, by.params, expected=expected.expected)
-    # Each vote is counted once, whatever the class; but known labels weigh more than one item.
-    totals = by.params.sources.vote_totals(of_block.sources) if gold is None else None
-    if totals is not None:
-        n_votes = n_covered = totals
-    else:
-        both = jnp.stack([rows.weight, items], axis=1)
-        n_votes, n_covered = layout.counts(both, n_sources, n_classes).sum(1).T
+    n_votes = by.params.sources.vote_totals(of_block.sources)
+    if n_votes is None:
+        n_votes = layout.counts(rows.weight[:, None], n_sources, n_classes).sum((1, 2))
     return PassStatistics(
         statistics=of_block,
         n_votes=n_votes,
-        n_covered=n_covered,
         share_totals=rows.weight @ rows.share_prior,
         log_marginal=rows.weight @ log_marginal,
         weight=rows.weight.sum(),
@@ -105,7 +91,7 @@ def _of_block(
 
 def _zeros(layout: Layout, by: PassParams, n_sources: int) -> PassStatistics:
     def first(block: Block) -> PassStatistics:
-        return _of_block(block.layout, jnp.zeros(block.layout.n_rows), None, by, n_sources)
+        return _of_block(block.layout, jnp.zeros(block.layout.n_rows), by, n_sources)
 
     shapes = jax.eval_shape(lambda: first(Block(0, layout, lambda values: values)))
     zeros: PassStatistics = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)

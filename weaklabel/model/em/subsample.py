@@ -41,24 +41,14 @@ MOST_SAMPLED_CELLS = 2**24
 """... unless its matrix is larger than this."""
 
 
-class Chunk(NamedTuple):
-    """Consecutive rows."""
-
-    codes: Codes
-    """[n, M]"""
-    gold: NDArray[np.int32] | None
-    """[n] known labels, -1 where unknown."""
-
-
-def chunks_of(votes: Votes, gold: NDArray[np.int32] | None) -> Iterator[Chunk]:
-    """Votes in memory, in chunks that are views."""
+def chunks_of(votes: Votes) -> Iterator[Codes]:
+    """Votes in memory [n, M], in chunks that are views."""
     codes = votes.to_codes()
     for start in range(0, votes.n_items, CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        yield Chunk(codes[rows], None if gold is None else gold[rows])
+        yield codes[start : start + CHUNK_ROWS]
 
 
-def recut(chunks: VoteChunks) -> Iterator[Chunk]:
+def recut(chunks: VoteChunks) -> Iterator[Codes]:
     """Votes that are read anew, cut as `chunks_of` would."""
     waiting: list[Codes] = []
     n_waiting = 0
@@ -68,22 +58,22 @@ def recut(chunks: VoteChunks) -> Iterator[Chunk]:
         codes, start = votes.to_codes(), 0
         while n_waiting + len(codes) - start >= CHUNK_ROWS:
             end = start + CHUNK_ROWS - n_waiting
-            yield Chunk(_concatenated([*waiting, codes[start:end]]), None)
+            yield _concatenated([*waiting, codes[start:end]])
             waiting, n_waiting, start = [], 0, end
         if start < len(codes):
             waiting.append(codes[start:])
             n_waiting += len(codes) - start
     if waiting:
-        yield Chunk(_concatenated(waiting), None)
+        yield _concatenated(waiting)
 
 
 def _concatenated(parts: list[Codes]) -> Codes:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def count_votes(chunks: Iterable[Chunk]) -> int:
+def count_votes(chunks: Iterable[Codes]) -> int:
     """Number of votes."""
-    return sum(int(np.count_nonzero(chunk.codes >= 0)) for chunk in chunks)
+    return sum(int(np.count_nonzero(codes >= 0)) for codes in chunks)
 
 
 def sample_size(n_items: int, n_votes: int, n_sources: int, n_classes: int, sample_rows: int) -> int:
@@ -97,29 +87,23 @@ def most_sampled(n_sources: int, sample_rows: int) -> int:
     return max(sample_rows, MOST_SAMPLED_CELLS // n_sources)
 
 
-def draw_subsample(votes: Votes, gold: NDArray[np.int32] | None, size: int, seed: int) -> UniqueRows:
-    """A subsample of the rows, and all rows with a known label, deduplicated.
+def draw_subsample(votes: Votes, size: int, seed: int) -> UniqueRows:
+    """A subsample of the rows, deduplicated.
 
     Args:
         votes: N items.
-        gold: [N] known labels, -1 where unknown.
         size: number of rows, below N.
         seed: of the choice.
     """
     ranks = row_ranks(0, votes.n_items, seed)
-    if gold is not None:
-        ranks[gold >= 0] = 0
     chosen = np.flatnonzero(ranks <= np.partition(ranks, size - 1)[size - 1])
-    return reweighted(votes.select_items(chosen), None if gold is None else gold[chosen], votes.n_items)
+    return reweighted(votes.select_items(chosen), votes.n_items)
 
 
-def reweighted(votes: Votes, gold: NDArray[np.int32] | None, n_items: int) -> UniqueRows:
+def reweighted(votes: Votes, n_items: int) -> UniqueRows:
     """Sampled rows, deduplicated, with weights that add up to the number of all items."""
-    n_known = 0 if gold is None else int((gold >= 0).sum())
-    unique = deduplicate(votes, gold)
-    scale = (n_items - n_known) / max(votes.n_items - n_known, 1)
-    factor = scale if unique.gold is None else np.where(unique.gold >= 0, 1, scale)
-    return unique._replace(weight=(unique.weight * factor).astype(np.float32), scale=scale)
+    unique, scale = deduplicate(votes), n_items / max(votes.n_items, 1)
+    return unique._replace(weight=(unique.weight * scale).astype(np.float32), scale=scale)
 
 
 class Subsample(NamedTuple):
@@ -145,10 +129,10 @@ def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsamp
         _LowestRanks(chunks, len(names), sample_rows, seed),
     )
     n_votes = 0
-    for chunk in recut(chunks):
-        distinct.add(chunk.codes)
-        sample.add(chunk.codes)
-        n_votes += count_votes([chunk])
+    for codes in recut(chunks):
+        distinct.add(codes)
+        sample.add(codes)
+        n_votes += count_votes([codes])
     totals = processes.summed(np.asarray([sample.n_items, n_votes, not distinct.few], np.float64))
     n_items, n_votes, n_overflown = (int(total) for total in totals)
     if n_overflown == 0:
@@ -161,7 +145,7 @@ def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsamp
             return Subsample(UniqueRows(votes, weight.astype(np.float32)), is_sample=False)
     size = sample_size(n_items, n_votes, len(names), n_classes, sample_rows)
     votes = Votes.from_codes(sample.lowest(size), n_classes, sources=names)
-    return Subsample(reweighted(votes, None, n_items), is_sample=size < n_items)
+    return Subsample(reweighted(votes, n_items), is_sample=size < n_items)
 
 
 def _agreed(n_classes: int, names: tuple[str, ...] | None) -> tuple[int, tuple[str, ...]]:
@@ -218,7 +202,7 @@ def _rows_before(chunks: VoteChunks) -> int:
     """Rows of the processes before this one."""
     if jax.process_count() == 1:
         return 0
-    n_items = np.asarray([sum(len(chunk.codes) for chunk in recut(chunks))], np.int64)
+    n_items = np.asarray([sum(map(len, recut(chunks)))], np.int64)
     return int(np.concatenate(processes.gathered(n_items))[: jax.process_index()].sum())
 
 
@@ -234,7 +218,7 @@ def row_ranks(start: int, n_rows: int, seed: int) -> NDArray[np.uint32]:
 
 
 def pass_over(
-    chunks: Iterable[Chunk], copies: sp.csr_array[np.float64], n_sources: int, by: PassParams
+    chunks: Iterable[Codes], copies: sp.csr_array[np.float64], n_sources: int, by: PassParams
 ) -> PassStatistics:
     """Sums over the rows of this process, in float64.
 
@@ -245,18 +229,17 @@ def pass_over(
         by: parameters.
     """
     of_sources = single(copies.toarray()) if copies.nnz else None
-    n_symbols = by.gold_weights.shape[0]
+    n_symbols = by.params.labels.log_prior.shape[0]
 
-    def of_chunk(chunk: Chunk) -> PassStatistics:
-        items = (np.arange(CHUNK_ROWS) < len(chunk.codes)).astype(np.float32)  # of the last one, too: one program
-        gold = None if chunk.gold is None else padded(chunk.gold, CHUNK_ROWS, -1)
-        layout = lay_out_codes(padded(chunk.codes, CHUNK_ROWS, -1), of_sources, n_symbols=n_symbols)
-        return _in_double(_passed(n_sources)((layout, items, gold), by))
+    def of_chunk(codes: Codes) -> PassStatistics:
+        items = (np.arange(CHUNK_ROWS) < len(codes)).astype(np.float32)  # of the last one, too: one program
+        layout = lay_out_codes(padded(codes, CHUNK_ROWS, -1), of_sources, n_symbols=n_symbols)
+        return _in_double(_passed(n_sources)((layout, items), by))
 
     def of_nothing() -> PassStatistics:
         codes = jnp.full((CHUNK_ROWS, n_sources), -1, label_dtype(n_symbols))
         layout = lay_out_codes(codes, of_sources, n_symbols=n_symbols)
-        return full_pass(layout, jnp.zeros(CHUNK_ROWS), None, by, n_sources)
+        return full_pass(layout, jnp.zeros(CHUNK_ROWS), by, n_sources)
 
     total: PassStatistics | None = None
     for summed in at_once(of_chunk, chunks):
@@ -275,7 +258,7 @@ def _in_double(summed: PassStatistics) -> PassStatistics:
 def _passed(n_sources: int) -> Callable[..., PassStatistics]:
     """`full_pass`, rows spread over the devices."""
 
-    def of_rows(rows: tuple[Layout, Array, Array | None], by: PassParams) -> PassStatistics:
+    def of_rows(rows: tuple[Layout, Array], by: PassParams) -> PassStatistics:
         return full_pass(*rows, by, n_sources)
 
     return summed_over_rows(of_rows)

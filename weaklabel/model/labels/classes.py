@@ -93,8 +93,7 @@ class ClassPrior(NamedTuple):
         log_joint = self._row_prior(information) + log_likelihood + _offset(information)
         if information is None or information.bags is None:
             return LabelPosterior(*class_axis.normalised(log_joint), log_joint)
-        excluded = 0 if information.excluded is None else information.excluded
-        return LabelPosterior(*bag_posterior(log_joint + excluded, information.bags), log_joint)
+        return LabelPosterior(*bag_posterior(log_joint, information.bags), log_joint)
 
     def probabilities(
         self,
@@ -111,8 +110,7 @@ class ClassPrior(NamedTuple):
         log_joint = log_joint + _offset(information)
         if information.bags is None:
             return class_axis.normalised(log_joint)[0]
-        excluded = 0 if information.excluded is None else information.excluded
-        return bag_posterior(log_joint + excluded, information.bags).probabilities
+        return bag_posterior(log_joint, information.bags).probabilities
 
     def _row_prior(self, information: RowInformation | None) -> Float[Array, "U K"] | Float[Array, "1 K"]:
         """Log-prior of each row: the class balance, or that of its group; nothing where a belief replaces it."""
@@ -147,13 +145,10 @@ class ClassPrior(NamedTuple):
         log_prior = _tempered(log_balance, profile, settings.prior_power_discriminative)
         return type(self)(log_prior, totals, *group_prior(statistics.group_totals, totals, profile, settings))
 
-    def calibrated(self, profile: Profile, settings: Settings, removed: float, *, for_decisions: bool) -> Self:
+    def calibrated(self, power: float) -> Self:
         """See `LabelSpace`."""
-        log_balance = np.log(np.asarray(self.class_totals) / np.asarray(self.class_totals).sum())
-        log_prior = self.log_prior
-        if not for_decisions:
-            log_prior = _tempered(jnp.asarray(log_balance), profile, settings.prior_power_calibrated)
-        return self._replace(log_prior=jnp.asarray(log_prior - removed * log_balance, jnp.float32))
+        totals = np.asarray(self.class_totals)
+        return self._replace(log_prior=jnp.asarray(power * np.log(totals / totals.sum()), jnp.float32))
 
 
 def _offset(information: RowInformation | None) -> Float[Array, "U K"] | float:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
@@ -28,8 +27,6 @@ class RowInformation(NamedTuple):
     """Group of each row, whose class balance is its own; padding is in group 0."""
     bags: BagLayout | None = None
     """Constraints over bags of rows."""
-    excluded: Float[Array, "U K"] | None = None
-    """For rows in bags: 0, or minus infinity for classes that gold excludes."""
     alone: Float[Array, "U K"] | None = None
     """Soft labels of rows without votes, ..."""
     alone_share: Float[Array, " U"] | None = None
@@ -46,17 +43,11 @@ class RowInformation(NamedTuple):
         def on_device(values: NDArray[Any] | None) -> Array | None:
             return None if values is None else to_device(values, n_rows)
 
-        excluded = None
-        if items.bags is not None and items.gold is not None:
-            classes = np.arange(items.bags.counts.low.shape[1])
-            known = (items.gold[:, None] >= 0) & (classes[None] != items.gold[:, None])
-            excluded = np.where(known, -np.inf, 0).astype(np.float32)
         return cls(
             offset=on_device(items.offset),
             replaces_balance=on_device(items.replaces_balance),
             group=on_device(items.group),
             bags=None if items.bags is None else lay_out_bags(items.bags, None, n_rows),
-            excluded=on_device(excluded),
             alone=on_device(items.alone),
             alone_share=on_device(items.alone_share),
             believed=on_device(items.believed),
@@ -83,30 +74,22 @@ class RowInformation(NamedTuple):
         """See `weaklabel.model.protocols.Information`."""
         return 1 / n_classes if self.alone is None else self.alone
 
-    def scores_without_votes(self, otherwise: Float[Array, "1 K"]) -> Float[Array, "U K"] | Float[Array, "1 K"]:
-        """See `weaklabel.model.protocols.Information`."""
-        if self.alone is None or self.alone_share is None:
-            return otherwise
-        share = self.alone_share[:, None]
-        return share * self.alone + (1 - share) * otherwise
-
 
 @jax.jit
 def _attached(
     information: RowInformation, rows: Rows, items: Float[Array, " U"], share_weight: float | Float[Array, ""]
 ) -> Rows:
-    has_gold = (rows.share_weight == 1) & (rows.share_prior.max(1) == 1)
     share_prior, informed = rows.share_prior, jnp.zeros(items.shape, bool)
     if information.alone is not None and information.believed is not None:
         informed = information.believed
-        replaced = (informed & (rows.n_votes == 0) & ~has_gold)[:, None]
+        replaced = (informed & (rows.n_votes == 0))[:, None]
         share_prior = jnp.where(replaced, information.alone, share_prior)
     if information.bags is not None:
         informed = informed | rows_in_bags(information.bags, items.shape[0])
         padded = (share_prior.max(1) == 0)[:, None]  # of sparse votes, where nothing was written: no logarithm of it
         log_share = jnp.log(jnp.where(padded, 1.0, share_prior))
         share_prior = bag_posterior(log_share, information.bags).probabilities
-    informed = informed & (rows.n_votes == 0) & ~has_gold & (items > 0)
+    informed = informed & (rows.n_votes == 0) & (items > 0)
     return rows._replace(
         weight=jnp.where(informed, items, rows.weight),
         share_prior=share_prior,

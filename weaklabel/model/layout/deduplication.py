@@ -33,56 +33,44 @@ class UniqueRows(NamedTuple):
     """The U distinct rows."""
     weight: NDArray[np.float32]
     """[U] how many items have the row."""
-    gold: NDArray[np.int32] | None = None
-    """[U] known label of the row, -1 where unknown; None where no label is known."""
     scale: float = 1.0
-    """Items that each sampled one stands for, and that its weight counts; those with a known label stand for
-    themselves."""
+    """Items that each sampled one stands for, and that its weight counts."""
 
 
-def deduplicate(votes: Votes, gold: NDArray[np.int32] | None = None) -> UniqueRows:
-    """The distinct rows of votes and label, where finding them pays.
-
-    Args:
-        votes: N items.
-        gold: [N] known labels, -1 where unknown.
-    """
-    apart = UniqueRows(votes, np.ones(votes.n_items, np.float32), gold)
+def deduplicate(votes: Votes) -> UniqueRows:
+    """The distinct rows of votes, where finding them pays."""
+    apart = UniqueRows(votes, np.ones(votes.n_items, np.float32))
     if votes.is_sparse:
-        return _deduplicated_sparse(votes, gold) or apart
+        return _deduplicated_sparse(votes) or apart
     if votes.n_items == 0 or votes.n_sources == 0:
         return apart
     codes = votes.to_codes()
-    if (len(votes.symbols) + votes.n_classes + 1) ** votes.n_sources * (votes.n_classes + 1) <= MOST_KEYS:
-        return _by_number(votes, codes, gold)
+    if (len(votes.symbols) + votes.n_classes + 1) ** votes.n_sources <= MOST_KEYS:
+        return _by_number(votes, codes)
     if votes.n_items > ALWAYS_DEDUPLICATED:
         probed = codes[:: votes.n_items // PROBED_ROWS]
         if len(np.unique(_hashed(probed))) > PAYS_BELOW * len(probed):
             return apart
-    known = np.full((votes.n_items, 1), ABSTAIN, np.int32) if gold is None else gold[:, None]
-    keys = _hashed(codes) if gold is None else _hashed(codes) ^ _hashed(known)
-    _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    representative = first[inverse]
-    collided = not (np.array_equal(codes, codes[representative]) and np.array_equal(known, known[representative]))
+    _, first, inverse, weight = np.unique(_hashed(codes), return_index=True, return_inverse=True, return_counts=True)
+    collided = not np.array_equal(codes, codes[first[inverse]])
     if len(first) == votes.n_items or collided:
         return apart
-    return UniqueRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
+    return UniqueRows(votes.select_items(first), weight.astype(np.float32))
 
 
-def _deduplicated_sparse(votes: Votes, gold: NDArray[np.int32] | None) -> UniqueRows | None:
+def _deduplicated_sparse(votes: Votes) -> UniqueRows | None:
     """As `deduplicate`, at a cost per vote; None where rows stay apart: those of many sources are rarely identical."""
     if votes.n_items < FEWEST_SPARSE:
         return None
     probed = votes.select_items(np.arange(0, votes.n_items, max(votes.n_items // PROBED_ROWS, 1)))
     if len(np.unique(_keys_of_votes(probed))) > SPARSE_PAYS_BELOW * probed.n_items:
         return None
-    known = np.zeros(votes.n_items, np.int32) if gold is None else gold
-    keys = _keys_of_votes(votes) + known.astype(np.uint64)
+    keys = _keys_of_votes(votes)
     _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     alike = first[inverse]
     rows, sources, labels = votes.triples()
     length = np.bincount(rows, minlength=votes.n_items)
-    if not (np.array_equal(length, length[alike]) and np.array_equal(known, known[alike])):
+    if not np.array_equal(length, length[alike]):
         return None
     start = np.cumsum(length) - length
     there = np.arange(len(rows)) + (start[alike] - start)[rows]  # the same vote of the first row with this key
@@ -90,7 +78,7 @@ def _deduplicated_sparse(votes: Votes, gold: NDArray[np.int32] | None) -> Unique
         return None
     order = np.argsort(first)  # rows stay in order: neighbours in memory
     first, weight = first[order], weight[order]
-    return UniqueRows(votes.select_items(first), weight.astype(np.float32), None if gold is None else gold[first])
+    return UniqueRows(votes.select_items(first), weight.astype(np.float32))
 
 
 class DistinctRowCounter:
@@ -131,7 +119,7 @@ class DistinctRowCounter:
         if not self._by_number:
             return self._rows, self._weight
         numbers = np.flatnonzero(self._weight)
-        rows, _ = _rows_of(numbers, self._base, self._rows)
+        rows = _rows_of(numbers, self._base, self._rows)
         return rows, self._weight[numbers]
 
 
@@ -144,18 +132,15 @@ def _distinct(
     return distinct, rows[first], np.asarray(np.bincount(inverse, weight, len(distinct)), np.float64), collided
 
 
-def _by_number(votes: Votes, codes: Codes, gold: NDArray[np.int32] | None) -> UniqueRows:
+def _by_number(votes: Votes, codes: Codes) -> UniqueRows:
     """Few possible rows: counted at their numbers, which need no sorting, and from which they are read back."""
     base = len(votes.symbols) + votes.n_classes + 1
     numbers = _numbers(codes, base)
-    if gold is not None:
-        numbers += (gold + 1) * np.int32(base**votes.n_sources)
     weight = np.bincount(numbers)
     distinct = np.flatnonzero(weight)
-    rows, rest = _rows_of(distinct, base, codes)
+    rows = _rows_of(distinct, base, codes)
     unique = Votes.from_codes(rows, votes.n_classes, sources=votes.source_names, symbols=votes.symbols)
-    known = None if gold is None else (rest - 1).astype(np.int32)
-    return UniqueRows(unique, weight[distinct].astype(np.float32), known)
+    return UniqueRows(unique, weight[distinct].astype(np.float32))
 
 
 def _numbers(codes: Codes, base: int) -> NDArray[np.int32]:
@@ -168,13 +153,13 @@ def _numbers(codes: Codes, base: int) -> NDArray[np.int32]:
     return numbers
 
 
-def _rows_of(numbers: NDArray[np.int64], base: int, like: Codes) -> tuple[Codes, NDArray[np.int64]]:
-    """The rows with these numbers, of as many columns and the type of `like`, and what their numbers hold beyond."""
+def _rows_of(numbers: NDArray[np.int64], base: int, like: Codes) -> Codes:
+    """The rows with these numbers, of as many columns and the type of `like`."""
     rest, rows = numbers.copy(), np.empty((len(numbers), like.shape[1]), like.dtype)
     for source in range(like.shape[1]):
         rest, digit = np.divmod(rest, base)
         rows[:, source] = digit - 1
-    return rows, rest
+    return rows
 
 
 def _hashed(codes: Codes) -> NDArray[np.uint64]:

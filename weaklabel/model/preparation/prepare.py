@@ -7,22 +7,24 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from numpy.typing import NDArray
 
+from weaklabel.model.dependence.copies import find_copies, identical_columns, with_families, without_sources
+from weaklabel.model.dependence.independence import Independence, check_independence
+from weaklabel.model.dependence.panel import Panel
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
-from weaklabel.model.preparation.rows import build_rows, mark_gold
+from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.preparation.vote_counts import share_totals, vote_counts
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.choice import suitable_source_model
-from weaklabel.model.sources.duplicates import copy_scores, with_families
 from weaklabel.model.sources.soft_votes import soft_votes
-from weaklabel.model.sources.unipolarity import unipolarity
+from weaklabel.model.sources.unipolarity import constant_sources, unipolarity
 from weaklabel.side_information.items import ItemInformation
 from weaklabel.votes.conversion import plain_part
 
@@ -50,10 +52,10 @@ class Prepared(NamedTuple):
     """[M, M] how surely each pair of sources copies each other."""
     mean_unipolarity: float
     """See `Profile`."""
-    share_weight: float
-    """Weight of the vote-share prior in the responsibilities of ordinary rows."""
-    gold_weights: Float[Array, " K"]
-    """Weight of an item with each known label."""
+    independence: Independence
+    """How far votes refute that sources err independently."""
+    smoothing: NDArray[np.float64]
+    """[K] over which the pseudo-votes of the vote-share priors are spread."""
     places: NDArray[np.int32]
     """[U] where each vote row is among `rows`: somewhere else where they are streamed, longest first."""
     n_votes: NDArray[np.float32]
@@ -66,6 +68,7 @@ def prepare(
     label_space: type[LabelSpace],
     inputs: FitInputs | None = None,
     source_model: type[SourceModel] | None = None,
+    seed: int = 0,
 ) -> Prepared:
     """The rows on the device, and what is known of sources and classes before EM.
 
@@ -75,6 +78,7 @@ def prepare(
         label_space: what labels are.
         inputs: what the fit is given beside the votes.
         source_model: how sources vote; None for what suits their number and that of the classes.
+        seed: of the sample on which dependence is measured.
     """
     votes, inputs = unique.votes, inputs or FitInputs()
     items_given = inputs.items or ItemInformation()
@@ -84,17 +88,30 @@ def prepare(
     counts = vote_counts(votes, unique.weight, row_votes, items, sets)
     whole = counts.sum(1) if sets is None else share_totals(votes, row_votes, items, sets)
     unipolar = unipolarity(counts)
-    copies = copy_scores(plain_part(votes, with_sets=True), unique.weight.astype(np.float64) / unique.scale, unipolar)
+    weight = unique.weight.astype(np.float64) / unique.scale
+    constant = constant_sources(counts, votes, unique.weight)
+    panel = Panel.sample(plain_part(votes), weight, constant, seed)
+    found = find_copies(panel, unipolar, settings)
+    copies = found.scores.maximum(identical_columns(plain_part(votes, with_sets=True), weight, unipolar))
     if inputs.families is not None:
         copies = with_families(copies, inputs.families, settings.family_score)
+    copies = without_sources(copies, constant)
     shared = whole
     if copies.nnz:
         row_votes = RowVotes(lay_out(votes, copies), soft_votes(votes, copies))
         shared = share_totals(votes, row_votes, items, sets)
-    independence = np.where(whole > 0, shared / np.maximum(whole, 1e-9), 1.0)
-    counted_once = counts.sum(1) * independence
+    alone = np.where(whole > 0, shared / np.maximum(whole, 1e-9), 1.0)
+    counted_once = counts.sum(1) * alone
     mean_unipolarity = float((unipolar * counted_once).sum() / max(counted_once.sum(), 1e-9))
-    share_weight = settings.between("share_weight", mean_unipolarity)
+    independence = check_independence(
+        panel,
+        settings,
+        copies=copies,
+        likeliest_copy=found.likeliest,
+        mean_unipolarity=mean_unipolarity,
+        seed=seed,
+    )
+    smoothing = _smoothing((counts * alone[:, None]).sum(0), mean_unipolarity)
     places = order = None
     if row_votes.soft is None and information is None:
         layout, places, order = row_votes.layout.in_storage_order()
@@ -106,25 +123,20 @@ def prepare(
         n_sources=votes.n_sources,
         n_classes=votes.n_classes,
         share_prior_mass=settings.share_prior_mass,
-        share_weight=share_weight,
+        share_weight=independence.hold,
         sets=sets,
+        smoothing=single(smoothing),
+        set_coverage=settings.set_coverage,
     )
-    gold_weights = single(np.ones(votes.n_classes))
-    if unique.gold is not None:
-        gold_weights = _gold_weights(rows, unique, settings.between("gold_weight", mean_unipolarity))
-        rows = mark_gold(rows, items, _in_order(unique.gold, n_rows, order, fill=-1), gold_weights)
     if information is not None:
-        rows = information.attach(rows, items, share_weight)
+        rows = information.attach(rows, items, independence.hold)
     places = (np.arange(n_rows, dtype=np.int32) if places is None else places)[: votes.n_items]
-    n_votes = counts.sum(1)
-    if unique.gold is not None:
-        of_rows = np.asarray(rows.weight)[places]
-        n_votes = vote_counts(votes, of_rows, rows.votes, rows.weight, sets).sum(1)
     profile = Profile(
+        confusion_mass=single(np.maximum(settings.generative_mass, (1 - independence.doubt) * votes.n_classes)),
         vote_counts=single(counts),
-        n_votes=single(n_votes),
+        n_votes=single(counts.sum(1)),
         unipolarity=single(unipolar),
-        independence=single(independence),
+        independence=single(alone),
         log_share_balance=_log_share_balance(rows),
         sets=sets,
         bounds=None if inputs.bounds is None else jnp.asarray(inputs.bounds),
@@ -137,30 +149,27 @@ def prepare(
         label_space=label_space,
         copies=copies,
         mean_unipolarity=mean_unipolarity,
-        share_weight=share_weight,
-        gold_weights=gold_weights,
+        independence=independence,
+        smoothing=smoothing,
         places=places,
         n_votes=np.asarray(rows.n_votes)[places],
     )
 
 
-def _in_order(values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None, fill: float = 0) -> Array:
+def _in_order(values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None) -> Array:
     """Values [U] of rows on the device, padded, in an order if one is given."""
-    return to_device(values, n_rows, fill) if order is None else to_device(padded(values, n_rows, fill)[order])
+    return to_device(values, n_rows) if order is None else to_device(padded(values, n_rows, 0)[order])
+
+
+def _smoothing(counts: NDArray[np.float64], mean_unipolarity: float) -> NDArray[np.float64]:
+    """[K] the shares of the votes, and uniform to the extent that sources are unipolar: those vote for part of the
+    classes, whatever the balance.
+    """
+    shares = (counts + 0.5) / (counts + 0.5).sum()
+    return np.asarray((1 - mean_unipolarity) * shares + mean_unipolarity / len(counts))
 
 
 def _log_share_balance(rows: Rows) -> Array:
     """Logarithm of the class balance that the vote-share priors show."""
     totals = np.asarray(rows.weight) @ np.asarray(rows.share_prior) + 1
     return single(np.log(totals / totals.sum()))
-
-
-def _gold_weights(rows: Rows, unique: UniqueRows, weight: float) -> Array:
-    """[K] weights: gold is often stratified by class, and is reweighted to the balance that the votes show."""
-    assert unique.gold is not None
-    known = np.flatnonzero(unique.gold >= 0)
-    n_classes = rows.share_prior.shape[1]
-    balance = np.asarray(rows.weight @ rows.share_prior, np.float64) + 1
-    drawn = np.bincount(unique.gold[known], unique.weight[known], minlength=n_classes)
-    factor = np.clip(balance / balance.sum() / np.maximum(drawn / drawn.sum(), 1e-9), 0.1, 10)
-    return single(weight * factor)

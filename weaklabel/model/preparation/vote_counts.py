@@ -83,13 +83,13 @@ def right_votes(
 
     Args:
         unique: the rows.
-        soft: [U, K] their soft labels, with gold where it is known.
+        soft: [U, K] their soft labels.
         rows: the same rows on the device.
         places: [U] place of each row among them.
-        labels: soft labels on the device, of `rows`, without gold.
+        labels: the same on the device, of `rows`.
     """
     votes = unique.votes
-    if unique.gold is None and votes.n_votes > VOTES_ON_HOST:
+    if votes.n_votes > VOTES_ON_HOST:
         weight = np.zeros(rows.votes.layout.n_rows, np.float32)
         weight[places] = unique.weight
         counts = _right_votes(rows.votes.layout, jax.device_put(weight), labels, n_sources=votes.n_sources)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.model.calibration.tempering import gather_evidence, inverse_temperature, of_plain_votes, soft_labels
+from weaklabel.model.gold.correction import Gold, corrected
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.copy_weights import vote_weights
 from weaklabel.model.numerics.padding import bucket
@@ -21,12 +22,15 @@ from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.votes import Votes
 
+LEAST_PROBABILITY = 1e-30
+"""Whose logarithm is still a number."""
+
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Additive contributions to one item's soft label; each is in nats, and centred over the classes.
 
-    softmax(prior + sources.sum(0) + vote_shares) is the soft label.
+    softmax(prior + sources.sum(0) + vote_shares + gold) is the soft label.
     """
 
     classes: tuple[str, ...]
@@ -41,7 +45,9 @@ class Explanation:
     sources: NDArray[np.float64]
     """[V, K] of each vote, copies counted once, tempered."""
     vote_shares: NDArray[np.float64]
-    """[K] of the vote shares and the uniform distribution that are mixed in."""
+    """[K] of the vote shares that are pooled with the posterior."""
+    gold: NDArray[np.float64]
+    """[K] of what known labels have taught; zero where there were none."""
     probabilities: NDArray[np.float64]
     """[K] the soft label."""
 
@@ -71,6 +77,8 @@ class Explanation:
         for name, vote, values in zip(self.source_names, self.vote_texts, self.sources, strict=True):
             add(name, vote, values)
         add("vote shares", "", self.vote_shares)
+        if self.gold.any():
+            add("gold", "", self.gold)
         add("soft label", "", self.probabilities, sign="")
         return "\n".join(lines)
 
@@ -79,6 +87,7 @@ def explain(
     votes: Votes,
     calibration: Calibration,
     copies: sp.csr_array[np.float64],
+    gold: Gold | None,
     share_prior_mass: float,
     classes: tuple[str, ...],
 ) -> Explanation:
@@ -88,6 +97,7 @@ def explain(
         votes: one item, of the sources of the model, with its codebook.
         calibration: of the model.
         copies: [M, M] how surely sources copy each other.
+        gold: what known labels have taught; None where there were none.
         share_prior_mass: pseudo-votes in vote-share priors.
         classes: names of the classes.
     """
@@ -101,7 +111,9 @@ def explain(
         sets=set_symbols(votes),
     )
     evidence = gather_evidence(rows, calibration, share_prior_mass)
-    probabilities = np.asarray(soft_labels(evidence, calibration), np.float64)[0]
+    soft = np.asarray(soft_labels(evidence, calibration))[:1]
+    after = soft if gold is None else corrected(soft, votes, gold)
+    before, probabilities = soft[0].astype(np.float64), after[0].astype(np.float64)
     _, sources, codes = votes.triples()
     factor = float(inverse_temperature(evidence.n_votes, calibration)[0, 0]) if len(sources) else 0.0
     of_votes = np.zeros((len(codes), votes.n_classes))
@@ -111,7 +123,7 @@ def explain(
     of_votes *= factor * (1 if weights is None else weights[:, None])
     prior = _centred(factor * np.asarray(calibration.labels.log_prior, np.float64))
     contributions = _centred(of_votes)
-    shares = _centred(np.log(probabilities)) - prior - contributions.sum(0)
+    shares = _log_odds(before) - prior - contributions.sum(0)
     return Explanation(
         classes=classes,
         source_names=tuple(votes.source_names[source] for source in sources),
@@ -122,8 +134,13 @@ def explain(
         prior=prior,
         sources=contributions,
         vote_shares=shares,
+        gold=_log_odds(probabilities) - _log_odds(before),
         probabilities=probabilities,
     )
+
+
+def _log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _centred(np.log(np.maximum(probabilities, LEAST_PROBABILITY)))
 
 
 def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:

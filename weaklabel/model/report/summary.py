@@ -1,4 +1,4 @@
-"""What the soft labels of a fit's rows say: how far votes agree, how many are right, which rows nothing is known of."""
+"""What the soft labels of a fit's rows say: how far votes agree, how many are right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.calibration.decision import decide, first_highest
 from weaklabel.model.calibration.tempering import calibrate_rows, gather_evidence, soft_labels, tally_of
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.layout.protocol import Block, Layout
@@ -24,9 +23,6 @@ from weaklabel.model.records import Rows, RowVotes
 from weaklabel.model.report.agreement import Agreement, of_tally, of_votes
 from weaklabel.model.settings import Settings
 
-UNIFORM = 1e-6
-"""Range of a soft label of which nothing is known."""
-
 
 class RowSummary(NamedTuple):
     """What the soft labels of the rows of a fit say."""
@@ -37,14 +33,10 @@ class RowSummary(NamedTuple):
     """Of the votes with each other, and with the soft labels."""
     right: NDArray[np.float64]
     """[M] expected number of right votes of each source, where all votes are for one class."""
-    predicted: NDArray[np.int32]
-    """[U] the predicted class where there are no votes: elsewhere nobody asks."""
-    unknown: NDArray[np.bool_]
-    """[U] rows without votes of which nothing else is known."""
 
 
 def summarize_rows(
-    prepared: Prepared, unique: UniqueRows, calibration: Calibration, settings: Settings, seed: int, *, keep_soft: bool
+    prepared: Prepared, unique: UniqueRows, calibration: Calibration, settings: Settings, *, keep_soft: bool
 ) -> RowSummary:
     """Summary of the rows.
 
@@ -53,32 +45,21 @@ def summarize_rows(
         unique: the same rows.
         calibration: of the fit.
         settings: constants.
-        seed: for ties.
         keep_soft: whether their soft labels are wanted.
     """
     rows, n_sources, mass = prepared.rows, unique.votes.n_sources, settings.share_prior_mass
-    silent = prepared.n_votes == 0
-    predicted = np.repeat(decide(np.asarray(calibration.silent_scores)[None], "abstain", seed), len(silent))
     plain = unique.votes.is_plain
-    if plain and unique.gold is None and rows.votes.layout.streams and not keep_soft:
+    if plain and rows.votes.layout.streams and not keep_soft:
         of_blocks, right = summarize_blocks(rows.votes.layout, rows.weight, calibration, mass, n_sources=n_sources)
         agreement = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64).sum(0), of_blocks)
         right = np.asarray(right, np.float64).sum(1)
-        return RowSummary(soft=None, agreement=agreement, right=right, predicted=predicted, unknown=silent)
-    labels, scores = calibrate_rows(rows, calibration, mass, with_scores=rows.information is not None)
+        return RowSummary(soft=None, agreement=agreement, right=right)
+    labels = calibrate_rows(rows, calibration, mass)
     soft = np.asarray(labels)[prepared.places]
-    if unique.gold is not None:
-        known = unique.gold >= 0
-        soft[known] = np.eye(soft.shape[1], dtype=soft.dtype)[unique.gold[known]]
-    if scores is not None:
-        predicted = decide(np.asarray(scores)[prepared.places], "abstain", seed)
-    silent[silent] = np.ptp(soft[silent], axis=1) < UNIFORM
     return RowSummary(
         soft=soft,
-        agreement=of_votes(unique.votes, unique.weight.astype(np.float64), first_highest(soft)),
+        agreement=of_votes(unique.votes, unique.weight.astype(np.float64), soft),
         right=right_votes(unique, soft, rows, prepared.places, labels) if plain else np.zeros(n_sources),
-        predicted=predicted,
-        unknown=silent,
     )
 
 
@@ -103,7 +84,7 @@ def summarize_blocks(
     Returns:
         The sums of each block, [U / B] and [U / B, K], and the number of right votes of all.
     """
-    n_classes = calibration.silent_scores.shape[0]
+    n_classes = calibration.labels.log_prior.shape[0]
 
     def rows_of(block: Layout) -> Rows:
         rows: Rows = build_rows(RowVotes(block), jnp.ones(block.n_rows), n_sources, n_classes, share_prior_mass)
@@ -112,7 +93,7 @@ def summarize_blocks(
     def of_block(block: Block, so_far: tuple[Agreement, Array]) -> tuple[Agreement, Array]:
         votes, of_rows, (agreement, right) = block.layout, block.part(weight), so_far
         rows = rows_of(votes)
-        evidence = gather_evidence(rows, calibration, share_prior_mass, with_scores=False)
+        evidence = gather_evidence(rows, calibration, share_prior_mass)
         soft = materialized(soft_labels(evidence, calibration))
         whole = rows_of(votes.unweighted()) if votes.is_weighted else rows
         tally = jnp.round(tally_of(whole, share_prior_mass))
@@ -127,6 +108,8 @@ def summarize_blocks(
         agreed=of_blocks,
         contradicted=of_blocks,
         shares=jnp.zeros((len(of_blocks), n_classes)),
+        moved=of_blocks,
+        gain=of_blocks,
     )
     return layout.fold_blocks(of_block, (agreement, jnp.zeros((n_sources, n_classes))))
 

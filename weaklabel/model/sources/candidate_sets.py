@@ -34,6 +34,7 @@ def set_log_likelihood(
     unipolarity: Float[Array, " M"],
     sets: SetSymbols,
     mass: float | Float[Array, ""],
+    coverage: float | Float[Array, ""],
 ) -> Float[Array, "M C K"]:
     """Log-likelihood of each set: how much more often than on the mean the source shows it in each class.
 
@@ -46,16 +47,37 @@ def set_log_likelihood(
         sets: the codebook.
         mass: votes, in each class, behind what the confusion matrix implies; of sets that are less of a vote, more
             by the root of that.
+        coverage: share of each source's sets that are expected to hold the truth, before any count.
     """
     behind = (mass / jnp.sqrt(sets.information.clip(1e-4)))[None, :, None]
     implied = jnp.einsum("cj,mjk->mck", sets.members, confusion)
     share = totals / totals.sum(1, keepdims=True).clip(1e-9)
     rate = counts.sum(2)[:, :, None] * share[:, None, :]
-    lift = implied / (implied * share[:, None, :]).sum(2, keepdims=True).clip(1e-9)
+    lift = _covering(implied, share, counts, sets, coverage, mass)
     log_likelihood = jnp.log((counts + behind * lift) / (rate + behind))
     # Read discriminatively, the balance among the source's own votes stands in for the classes'.
     shift = jnp.log(share.clip(1e-6)) - log_balance[None]
     return log_likelihood + (unipolarity[:, None] * shift)[:, None, :]
+
+
+def _covering(
+    implied: Float[Array, "M C K"],
+    share: Float[Array, "M K"],
+    counts: Float[Array, "M C K"],
+    sets: SetSymbols,
+    coverage: float | Float[Array, ""],
+    mass: float | Float[Array, ""],
+) -> Float[Array, "M C K"]:
+    """How much likelier each set is in each class than on the mean: the source's sets hold the truth as often as they
+    were seen to, drawn to `coverage`, and classes within and outside share that as the confusion matrix implies.
+    """
+    inside = sets.members[None]
+    covered = ((counts * inside).sum((1, 2)) + mass * coverage) / (counts.sum((1, 2)) + mass)
+    joint = implied * share[:, None, :]
+    within = (joint * inside).sum(2, keepdims=True).clip(1e-9)
+    outside = (joint * (1 - inside)).sum(2, keepdims=True).clip(1e-9)
+    covered = covered[:, None, None]
+    return implied * jnp.where(inside > 0, covered / within, (1 - covered) / outside)
 
 
 def latent_votes(

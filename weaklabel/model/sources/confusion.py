@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.numerics.padding import single
 from weaklabel.model.records import Profile, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.bounds import bounded_confusion
@@ -85,7 +84,7 @@ class ConfusionMatrices(NamedTuple):
         if bounds is not None:
             accuracy = jnp.clip(accuracy, bounds[:, 0], bounds[:, 1])
         centre = expected_confusion(counts, accuracy, overall, profile, settings)
-        generative = counts + settings.generative_mass * centre + settings.generative_floor / n_classes
+        generative = counts + profile.confusion_mass * centre + settings.generative_floor / n_classes
         confusion = generative / generative.sum(1, keepdims=True)
         shown = (profile.vote_counts > 0).astype(counts.dtype)[:, :, None]
         discriminative = (
@@ -102,7 +101,14 @@ class ConfusionMatrices(NamedTuple):
         log_likelihoods = (1 - share) * jnp.log(confusion) + share * (jnp.log(of_class) - log_balance[None, None])
         if profile.sets is not None:
             of_sets = set_log_likelihood(
-                shown_sets, confusion, of_source, log_balance, profile.unipolarity, profile.sets, settings.set_mass
+                shown_sets,
+                confusion,
+                of_source,
+                log_balance,
+                profile.unipolarity,
+                profile.sets,
+                mass=settings.set_mass,
+                coverage=settings.set_coverage,
             )
             log_likelihoods = jnp.concatenate([log_likelihoods, of_sets], axis=1)
         return type(self)(confusion, log_likelihoods)
@@ -125,14 +131,6 @@ class ConfusionMatrices(NamedTuple):
         behind = latent_votes(statistics[:, n_classes:], self.confusion, profile.sets)
         votes = np.asarray(statistics[:, :n_classes] + behind, np.float64)
         return np.trace(votes, axis1=1, axis2=2), votes.sum((1, 2))
-
-    def bounded(self, noise: float, share: float) -> Self:
-        """See `SourceModel`."""
-        log_likelihoods = np.asarray(self.log_likelihoods)
-        scaled = np.exp(log_likelihoods - log_likelihoods.max(2, keepdims=True))
-        bounded = np.log((1 - noise) * scaled + noise * scaled.mean(2, keepdims=True))
-        mixed = (1 - share) * log_likelihoods + share * bounded
-        return self._replace(log_likelihoods=single(mixed))
 
     def of_plain_votes(self) -> Self:
         """See `SourceModel`."""

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.numerics.padding import single
 from weaklabel.model.records import Profile, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.shrinkage import shrunk_accuracy
@@ -81,15 +80,6 @@ class OneCoin(NamedTuple):
     def right_votes(self, statistics: Float[Array, " M"], profile: Profile) -> None:  # noqa: ARG002
         """See `SourceModel`; here all votes are for single classes."""
         return
-
-    def bounded(self, noise: float, share: float) -> Self:
-        """See `SourceModel`."""
-        log_likelihoods = np.asarray(self.log_likelihoods)
-        n_classes = log_likelihoods.shape[1]
-        accuracy = (1 - noise) * np.asarray(self.accuracy) + noise / n_classes
-        bounded = np.tile(np.log(accuracy * (n_classes - 1) / (1 - accuracy))[:, None], (1, n_classes))
-        mixed = (1 - share) * log_likelihoods + share * bounded
-        return self._replace(log_likelihoods=single(mixed))
 
     def of_plain_votes(self) -> Self:
         """See `SourceModel`."""

@@ -43,6 +43,21 @@ def smoothed_shares(
     return smoothed(shared_tally(shown[:, :n_classes], shown[:, n_classes:], sets, votes.soft, prior_mass))
 
 
+def smoothing_within_sets(
+    votes: RowVotes,
+    smoothing: Float[Array, "1 K"],
+    sets: SetSymbols,
+    n_sources: int,
+    coverage: float | Float[Array, ""],
+) -> Float[Array, "U K"]:
+    """The distribution over the classes, given for each row that its candidate sets hold the truth so often."""
+    n_classes = smoothing.shape[1]
+    odds = jnp.log((1 - coverage) / coverage)
+    outside = jnp.concatenate([jnp.zeros((n_classes, n_classes)), odds * (1 - sets.members)])
+    log_odds = votes.layout.evidence(jnp.broadcast_to(outside[None], (n_sources, *outside.shape)))
+    return class_axis.softmax(jnp.log(smoothing) + log_odds)
+
+
 def shared_tally(
     plain: Float[Array, "U K"],
     shown: Float[Array, "U C"],

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaln, logit
 
-NARROW_CONCENTRATION = 0.1
-"""Dirichlet parameter, per class, of the votes of a source that uses part of the classes only."""
-MIXING_ROUNDS = 50
+from weaklabel.votes import Votes
+
+LEAST_EXPECTED = 0.3
+"""Classes beyond the first that a source must be expected to use, for those it does not use to count wholly."""
+MOSTLY = 0.95
+"""Share of the items with votes on which a constant source votes."""
 
 
 def unipolarity(vote_counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How surely each source votes for part of the classes only.
+    """How far each source votes for fewer classes than so many votes of all sources would.
 
-    The posterior probability that a source's vote counts come from a Dirichlet-multinomial concentrated on few classes,
-    against one around the shares of all votes, where the share of such sources is learned from them all; 0 up to even
-    odds, then linear to 1.
+    A source of F votes that voted as all do together would use sum over c of 1 - (1 - p_c)^F classes, p the shares of
+    all votes. What it lacks of that, in shares of what is beyond one class, is its unipolarity: a source that says "no"
+    99 times in 100, as all do, is not unipolar.
 
     Args:
         vote_counts: [M, K] votes of each source for each class.
@@ -24,25 +28,30 @@ def unipolarity(vote_counts: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         [M] in [0, 1].
     """
-    n_sources, n_classes = vote_counts.shape
-    pooled = vote_counts.sum(0)
-    shares = (pooled + 1) / (pooled.sum() + n_classes)
-    narrow = _dirichlet_multinomial(vote_counts, np.full(n_classes, NARROW_CONCENTRATION))
-    broad = _dirichlet_multinomial(vote_counts, n_classes * shares)
-    log_odds = np.clip(narrow - broad, -50, 50)
-    voting = vote_counts.sum(1) > 0
-    mixing, posterior = 0.5, np.full(n_sources, 0.5)
-    for _ in range(MIXING_ROUNDS):
-        posterior = np.asarray(expit(log_odds + logit(mixing)))
-        mixing = float(np.clip((posterior[voting].sum() + 1) / (voting.sum() + 2), 0.02, 0.98))
-    return np.asarray(np.clip(2 * posterior - 1, 0, 1))
+    n_votes, pooled = vote_counts.sum(1), vote_counts.sum(0) + 0.5
+    shares = pooled / pooled.sum()
+    expected = (1 - (1 - shares[None]) ** n_votes[:, None]).sum(1)
+    used = (vote_counts > 0).sum(1)
+    lacking = (expected - used) / np.maximum(expected - 1, LEAST_EXPECTED)
+    return np.asarray(np.where(n_votes > 0, np.clip(lacking, 0, 1), 0.0))
 
 
-def _dirichlet_multinomial(counts: NDArray[np.float64], concentration: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[M] logarithm of the probability of counts in a given order."""
-    total = concentration.sum()
-    return np.asarray(
-        gammaln(total)
-        - gammaln(total + counts.sum(1))
-        + (gammaln(concentration + counts) - gammaln(concentration)).sum(1)
-    )
+def constant_sources(
+    vote_counts: NDArray[np.float64], votes: Votes, weight: NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """[M] sources that vote for one class only, on nearly all items with votes: they say nothing of any item.
+
+    None where no other source votes.
+
+    Args:
+        vote_counts: [M, K] votes of each source for each class.
+        votes: U distinct rows.
+        weight: [U] how many items have each.
+    """
+    n_votes = vote_counts.sum(1)
+    constant = ((vote_counts > 0).sum(1) == 1) & (n_votes >= MOSTLY * n_votes.max(initial=0))
+    if constant.any():
+        covered = np.zeros(votes.n_items, bool)
+        covered[votes.triples()[0]] = True
+        constant &= n_votes >= MOSTLY * weight[covered].sum()
+    return np.asarray(constant & ~(constant | (n_votes == 0)).all())

@@ -5,9 +5,10 @@ N items, K classes, D features, B bags.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from weaklabel_client._inputs.chunks import id_bytes
 from weaklabel_client._inputs.names import names
@@ -25,7 +26,11 @@ KINDS = {
     "features": side_data_pb2.SIDE_DATA_KIND_FEATURES,
     "bags": side_data_pb2.SIDE_DATA_KIND_BAGS,
     "fields": side_data_pb2.SIDE_DATA_KIND_FIELDS,
+    "gold_weight": side_data_pb2.SIDE_DATA_KIND_GOLD_WEIGHT,
 }
+
+GoldSampling = Literal["auto", "random", "by_class"]
+"""How items with gold were drawn: of all, or so many of each class."""
 
 
 class SideBlock:
@@ -71,7 +76,7 @@ def side_blocks(kind: str, values: Any, items: Iterable[str] | None) -> list[Sid
 
 
 def item_values(kind: str, values: Any) -> Values:
-    """Checks side data of items: gold [N], a prior [N, K], groups [N] or features [N, D].
+    """Checks side data of items: gold [N], its weights [N], a prior [N, K], groups [N] or features [N, D].
 
     Raises:
         ValueError: It cannot be read; the message begins with the kind.
@@ -89,15 +94,23 @@ def item_values(kind: str, values: Any) -> Values:
                 raise ValueError(f"gold: classes [N] are expected, -1 where unknown; got {array.dtype} {array.shape}")
             array = array.reshape(-1, 1)
             array = array.astype(smallest_dtype(array))
+        elif kind == "gold_weight":
+            if array.ndim != 1 or array.dtype.kind not in "fiu":
+                raise ValueError(f"gold_weight: numbers [N] are expected, got {array.dtype} {array.shape}")
+            array = _float32(array.reshape(-1, 1))
         elif array.ndim != 2 or array.dtype.kind not in "fiub":
             raise ValueError(f"{kind}: numbers in two dimensions are expected, got {array.dtype} {array.shape}")
         else:
-            with np.errstate(over="ignore"):  # the server refuses what is not finite, and names its place
-                array = array.astype(np.float32, copy=False)
+            array = _float32(array)
         checked = Matrix(kind, array)
     if checked.n_rows == 0:
         raise ValueError(f"{kind}: there are no items")
     return checked
+
+
+def _float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # the server refuses what is not finite, and names its place
+        return array.astype(np.float32, copy=False)
 
 
 def bag_list(values: Any) -> list[Bags]:

@@ -48,7 +48,7 @@ class Values(Protocol):
 
 
 class Matrix:
-    """Gold [N, 1], a prior [N, K] or dense features [N, D]."""
+    """Gold or its weights [N, 1], a prior [N, K] or dense features [N, D]."""
 
     def __init__(self, field: str, values: npt.NDArray[Any]) -> None:
         self.n_rows = len(values)

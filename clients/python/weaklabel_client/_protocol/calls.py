@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from weaklabel_client._exceptions import AlreadyExists
 from weaklabel_client._inputs.names import names
 from weaklabel_client._inputs.predict_rows import PredictRows
+from weaklabel_client._inputs.side_data import GoldSampling
 from weaklabel_client._protocol import rpcs
 from weaklabel_client._protocol.resource_names import (
     model_name,
@@ -20,12 +21,17 @@ from weaklabel_client._protocol.resource_names import (
     side_data_name,
     source_name,
 )
-from weaklabel_client._results.types import Model, Project, SideData, Source
+from weaklabel_client._results.types import Model, NextToLabel, Project, SideData, Source
 from weaklabel_protocol.tensors import from_tensor
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 
 Result = TypeVar("Result")
 _PAGE_SIZE = 1000
+_SAMPLINGS: dict[str, models_pb2.GoldSampling] = {
+    "auto": models_pb2.GOLD_SAMPLING_UNSPECIFIED,
+    "random": models_pb2.GOLD_SAMPLING_RANDOM,
+    "by_class": models_pb2.GOLD_SAMPLING_BY_CLASS,
+}
 
 
 @dataclass(frozen=True)
@@ -144,13 +150,17 @@ def side_information(
     project: str,
     side_data: Mapping[str, str],
     gold_error: float,
+    gold_sampling: GoldSampling,
     bounds: Mapping[str, tuple[float, float]] | None,
 ) -> models_pb2.SideInformation:
     """The side information of a fit: names of side data by kind, and the rest."""
+    if gold_sampling not in _SAMPLINGS:
+        raise ValueError(f"gold_sampling: one of {', '.join(_SAMPLINGS)} is expected, got {gold_sampling!r}")
     if not isinstance(bounds, Mapping | None):
         raise ValueError(f"bounds: (low, high) by the name of the source are expected, got {bounds!r}")
     return models_pb2.SideInformation(
         gold_error=gold_error,
+        gold_sampling=_SAMPLINGS[gold_sampling],
         bounds=[
             models_pb2.SourceBounds(source=source, accuracy_low=low, accuracy_high=high)
             for source, (low, high) in (bounds or {}).items()
@@ -224,6 +234,15 @@ def predict(
     request = labels_pb2.PredictRequest(model=model_name(project, model), sources=columns)
     rows.put(request, 0, rows.n_rows)
     return Call(rpcs.PREDICT, request, lambda response: from_tensor(response.probabilities).copy())
+
+
+def next_to_label(
+    project: str, n: int, model: str | None, side_data: Mapping[str, str], seed: int | None
+) -> Call[NextToLabel]:
+    """Draws items to label by hand; side_data names gold, or nothing."""
+    gold = side_data_name(project, side_data["gold"]) if side_data else ""
+    request = labels_pb2.NextToLabelRequest(model=model_name(project, model), n=n, seed=seed, gold=gold)
+    return Call(rpcs.NEXT_TO_LABEL, request, NextToLabel.from_message)
 
 
 def _operation(

@@ -91,6 +91,7 @@ _LABEL = "weaklabel.v1.LabelService"
 READ_SOFT_LABELS = Rpc(_LABEL, "ReadSoftLabels", labels_pb2.ReadSoftLabelsRequest, labels_pb2.ReadSoftLabelsResponse)
 PREDICT = Rpc(_LABEL, "Predict", labels_pb2.PredictRequest, labels_pb2.PredictResponse)
 PREDICT_STREAM = Rpc(_LABEL, "PredictStream", labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamResponse)
+NEXT_TO_LABEL = Rpc(_LABEL, "NextToLabel", labels_pb2.NextToLabelRequest, labels_pb2.NextToLabelResponse)
 
 # Every unary call may be repeated: what it changes is guarded by a request id.
 UNARY: tuple[Rpc[Any, Any], ...] = (
@@ -117,6 +118,7 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
     LIST_OPERATIONS,
     CANCEL_OPERATION,
     PREDICT,
+    NEXT_TO_LABEL,
 )
 # On the wire a single request is a stream of one, so streams of both kinds are driven alike.
 STREAMS: tuple[Rpc[Any, Any], ...] = (

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from weaklabel_client._results.codebook import Codebook
-from weaklabel_protocol.v1 import models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
+from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 from weaklabel_protocol.vote_objects import CandidateSet, SoftVote
 
 
@@ -121,6 +121,8 @@ class Model:
         sources: One estimate for each of the M sources.
         warnings: What is doubtful about the fit, in plain words.
         risk: Estimated probability that the hard labels are more than a point worse than those of majority vote.
+        doubt: 0 where conditional independence of the sources stands, 1 where it is refuted or cannot be tested; None
+            of models that an earlier version of the server fitted.
         group_balance: Estimated share of each class in each group, float64 [K] by the name of the group; empty where
             the fit had no groups.
         create_time: When the fit ended, in UTC.
@@ -136,6 +138,7 @@ class Model:
     sources: tuple[SourceEstimate, ...]
     warnings: tuple[str, ...]
     risk: float
+    doubt: float | None
     group_balance: Mapping[str, npt.NDArray[np.float64]]
     create_time: datetime.datetime
 
@@ -153,6 +156,7 @@ class Model:
             sources=tuple(SourceEstimate.from_message(one) for one in message.sources),
             warnings=tuple(message.warnings),
             risk=message.risk,
+            doubt=message.doubt if message.HasField("doubt") else None,
             group_balance={one.group: np.array(one.class_balance, np.float64) for one in message.groups},
             create_time=_time(message.create_time),
         )
@@ -284,7 +288,7 @@ class SideData:
 
     Attributes:
         name: "projects/ID/sideData/ID".
-        kind: "gold", "prior", "groups", "features", "bags" or "fields".
+        kind: "gold", "gold_weight", "prior", "groups", "features", "bags" or "fields".
         n_rows: Number of items, or of bags.
         n_columns: Number of features; 0 of other kinds.
         create_time: When its upload began, in UTC.
@@ -318,8 +322,7 @@ class SoftLabels:
         row_offset: Index of the first row among the items of the project, or of the votes sent.
         items: Ids of the items; None where the project names items by position, and for new votes.
         probabilities: float32 [N, K]; rows sum to one.
-        labels: The hard label, int32 [N]; -1 where classes tie. It may differ from the most
-            probable class, where classes are rare.
+        labels: The hard label, int32 [N]: the most probable class, -1 where the most probable ones are tied.
     """
 
     model: str
@@ -327,3 +330,31 @@ class SoftLabels:
     items: tuple[str, ...] | None
     probabilities: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class NextToLabel:
+    """Items to label by hand, in the order in which they were drawn: the first ones are a sample, too.
+
+    Attributes:
+        model: "projects/ID/models/ID" of the model by whose soft labels they were drawn.
+        positions: Their rows among the items of the project, int64 [n].
+        items: Their ids; None where the project names items by position.
+        weights: One over the probability with which each was drawn, over its mean, float64 [n]: gold_weight of a fit.
+            Those of several rounds go together as they are.
+    """
+
+    model: str
+    positions: npt.NDArray[np.int64]
+    items: tuple[str, ...] | None
+    weights: npt.NDArray[np.float64]
+
+    @classmethod
+    def from_message(cls, message: labels_pb2.NextToLabelResponse) -> "NextToLabel":
+        """Reads the contract's message."""
+        return cls(
+            model=message.model,
+            positions=np.array(message.positions, np.int64),
+            items=tuple(message.item_ids) or None,
+            weights=np.array(message.weights, np.float64),
+        )

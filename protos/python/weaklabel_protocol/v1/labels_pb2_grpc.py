@@ -50,6 +50,11 @@ class LabelServiceStub(object):
                 request_serializer=weaklabel_dot_v1_dot_labels__pb2.PredictStreamRequest.SerializeToString,
                 response_deserializer=weaklabel_dot_v1_dot_labels__pb2.PredictStreamResponse.FromString,
                 _registered_method=True)
+        self.NextToLabel = channel.unary_unary(
+                '/weaklabel.v1.LabelService/NextToLabel',
+                request_serializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelResponse.FromString,
+                _registered_method=True)
 
 
 class LabelServiceServicer(object):
@@ -78,6 +83,15 @@ class LabelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NextToLabel(self, request, context):
+        """Draws items, among those that a model was fitted on, whose true classes would teach a fit most, with the weights that
+        the fit needs beside their gold. Half of the probability is even, half follows the doubt of the stored soft labels.
+        FAILED_PRECONDITION when gold is of items that are not in the votes of the model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LabelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +109,11 @@ def add_LabelServiceServicer_to_server(servicer, server):
                     servicer.PredictStream,
                     request_deserializer=weaklabel_dot_v1_dot_labels__pb2.PredictStreamRequest.FromString,
                     response_serializer=weaklabel_dot_v1_dot_labels__pb2.PredictStreamResponse.SerializeToString,
+            ),
+            'NextToLabel': grpc.unary_unary_rpc_method_handler(
+                    servicer.NextToLabel,
+                    request_deserializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +198,33 @@ class LabelService(object):
             '/weaklabel.v1.LabelService/PredictStream',
             weaklabel_dot_v1_dot_labels__pb2.PredictStreamRequest.SerializeToString,
             weaklabel_dot_v1_dot_labels__pb2.PredictStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NextToLabel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.LabelService/NextToLabel',
+            weaklabel_dot_v1_dot_labels__pb2.NextToLabelRequest.SerializeToString,
+            weaklabel_dot_v1_dot_labels__pb2.NextToLabelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,11 +1,21 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from weaklabel_protocol.v1 import operations_pb2 as _operations_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class GoldSampling(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GOLD_SAMPLING_UNSPECIFIED: _ClassVar[GoldSampling]
+    GOLD_SAMPLING_RANDOM: _ClassVar[GoldSampling]
+    GOLD_SAMPLING_BY_CLASS: _ClassVar[GoldSampling]
+GOLD_SAMPLING_UNSPECIFIED: GoldSampling
+GOLD_SAMPLING_RANDOM: GoldSampling
+GOLD_SAMPLING_BY_CLASS: GoldSampling
 
 class SourceEstimate(_message.Message):
     __slots__ = ("source", "coverage", "accuracy", "accuracy_low", "accuracy_high")
@@ -30,7 +40,7 @@ class GroupBalance(_message.Message):
     def __init__(self, group: _Optional[str] = ..., class_balance: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side")
+    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side", "doubt")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +54,7 @@ class Model(_message.Message):
     RISK_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
+    DOUBT_FIELD_NUMBER: _ClassVar[int]
     name: str
     votes_version: int
     item_count: int
@@ -57,7 +68,8 @@ class Model(_message.Message):
     risk: float
     groups: _containers.RepeatedCompositeFieldContainer[GroupBalance]
     side: SideInformation
-    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ...) -> None: ...
+    doubt: float
+    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., doubt: _Optional[float] = ...) -> None: ...
 
 class FitOptions(_message.Message):
     __slots__ = ("seed", "max_iterations")
@@ -78,7 +90,7 @@ class SourceBounds(_message.Message):
     def __init__(self, source: _Optional[str] = ..., accuracy_low: _Optional[float] = ..., accuracy_high: _Optional[float] = ...) -> None: ...
 
 class SideInformation(_message.Message):
-    __slots__ = ("gold", "gold_error", "prior", "groups", "features", "bags", "bounds")
+    __slots__ = ("gold", "gold_error", "prior", "groups", "features", "bags", "bounds", "gold_weight", "gold_sampling")
     GOLD_FIELD_NUMBER: _ClassVar[int]
     GOLD_ERROR_FIELD_NUMBER: _ClassVar[int]
     PRIOR_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +98,8 @@ class SideInformation(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     BAGS_FIELD_NUMBER: _ClassVar[int]
     BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    GOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    GOLD_SAMPLING_FIELD_NUMBER: _ClassVar[int]
     gold: str
     gold_error: float
     prior: str
@@ -93,7 +107,9 @@ class SideInformation(_message.Message):
     features: str
     bags: str
     bounds: _containers.RepeatedCompositeFieldContainer[SourceBounds]
-    def __init__(self, gold: _Optional[str] = ..., gold_error: _Optional[float] = ..., prior: _Optional[str] = ..., groups: _Optional[str] = ..., features: _Optional[str] = ..., bags: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[SourceBounds, _Mapping]]] = ...) -> None: ...
+    gold_weight: str
+    gold_sampling: GoldSampling
+    def __init__(self, gold: _Optional[str] = ..., gold_error: _Optional[float] = ..., prior: _Optional[str] = ..., groups: _Optional[str] = ..., features: _Optional[str] = ..., bags: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[SourceBounds, _Mapping]]] = ..., gold_weight: _Optional[str] = ..., gold_sampling: _Optional[_Union[GoldSampling, str]] = ...) -> None: ...
 
 class FitModelRequest(_message.Message):
     __slots__ = ("parent", "votes_version", "options", "request_id", "side")

@@ -17,6 +17,7 @@ class SideDataKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SIDE_DATA_KIND_FEATURES: _ClassVar[SideDataKind]
     SIDE_DATA_KIND_BAGS: _ClassVar[SideDataKind]
     SIDE_DATA_KIND_FIELDS: _ClassVar[SideDataKind]
+    SIDE_DATA_KIND_GOLD_WEIGHT: _ClassVar[SideDataKind]
 
 class BagKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -34,6 +35,7 @@ SIDE_DATA_KIND_GROUPS: SideDataKind
 SIDE_DATA_KIND_FEATURES: SideDataKind
 SIDE_DATA_KIND_BAGS: SideDataKind
 SIDE_DATA_KIND_FIELDS: SideDataKind
+SIDE_DATA_KIND_GOLD_WEIGHT: SideDataKind
 BAG_KIND_UNSPECIFIED: BagKind
 BAG_KIND_CLASS_COUNTS: BagKind
 BAG_KIND_PROPORTIONS: BagKind
@@ -112,7 +114,7 @@ class Fields(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ItemFields, _Mapping]]] = ...) -> None: ...
 
 class SideRows(_message.Message):
-    __slots__ = ("gold", "prior", "groups", "features", "sparse_features", "bags", "fields")
+    __slots__ = ("gold", "prior", "groups", "features", "sparse_features", "bags", "fields", "gold_weight")
     GOLD_FIELD_NUMBER: _ClassVar[int]
     PRIOR_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +122,7 @@ class SideRows(_message.Message):
     SPARSE_FEATURES_FIELD_NUMBER: _ClassVar[int]
     BAGS_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    GOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     gold: _tensor_pb2.Tensor
     prior: _tensor_pb2.Tensor
     groups: Groups
@@ -127,7 +130,8 @@ class SideRows(_message.Message):
     sparse_features: SparseRows
     bags: Bags
     fields: Fields
-    def __init__(self, gold: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., prior: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., features: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., sparse_features: _Optional[_Union[SparseRows, _Mapping]] = ..., bags: _Optional[_Union[Bags, _Mapping]] = ..., fields: _Optional[_Union[Fields, _Mapping]] = ...) -> None: ...
+    gold_weight: _tensor_pb2.Tensor
+    def __init__(self, gold: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., prior: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., features: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., sparse_features: _Optional[_Union[SparseRows, _Mapping]] = ..., bags: _Optional[_Union[Bags, _Mapping]] = ..., fields: _Optional[_Union[Fields, _Mapping]] = ..., gold_weight: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class UploadSideDataOpen(_message.Message):
     __slots__ = ("parent", "side_data_id", "kind", "content_digest")

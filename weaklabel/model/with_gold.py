@@ -1,0 +1,87 @@
+"""A fit to votes alone, corrected by gold: soft labels, and what is reported of sources and classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import inputs_of
+from weaklabel.model.gold.fitting import Labels, fit_gold
+from weaklabel.model.report.agreement import of_votes
+from weaklabel.model.report.intervals import beta_interval
+from weaklabel.model.settings import Settings
+from weaklabel.side_information.gold import KnownLabels
+from weaklabel.votes import Votes
+
+FEW_VOTES = 10.0
+"""Votes that what the votes say of a source's accuracy is worth beside gold, where independence is refuted."""
+
+
+def learn_from_gold(
+    fitted: Fitted, votes: Votes, soft: NDArray[np.float32], known: KnownLabels, settings: Settings, seed: int
+) -> Fitted:
+    """The fit, with what gold makes of its soft labels.
+
+    Args:
+        fitted: to the votes alone.
+        votes: the G items with gold.
+        soft: [G, K] their soft labels by the votes alone.
+        known: their labels.
+        settings: constants.
+        seed: of the folds.
+    """
+    n_classes, weight = votes.n_classes, known.weight
+    effective = weight.sum() ** 2 / (weight**2).sum()  # Kish's size: labels of unlike weights are worth fewer
+    offset = np.zeros(n_classes)
+    if known.by_class:
+        drawn = np.bincount(known.labels, minlength=n_classes) + 1
+        offset = np.log(drawn / drawn.sum()) - np.log(np.maximum(fitted.class_balance, 1e-6))
+    labels = Labels(targets=known.targets(n_classes), weight=weight * effective / weight.sum(), offset=offset)
+    return fitted._replace(gold=fit_gold(inputs_of(soft, votes), labels, settings, seed))
+
+
+def report_with_gold(
+    fitted: Fitted, votes: Votes, soft: NDArray[np.float32], of_gold: Votes, known: KnownLabels
+) -> Fitted:
+    """The fit, whose class balance, accuracies and risk are those of corrected soft labels and of gold.
+
+    What the soft labels say of a source's accuracy is a prior Beta distribution, worth as many votes as its interval
+    without gold is, or `FEW_VOTES` where independence is refuted; the source's votes on items with gold are counted.
+
+    Args:
+        fitted: to votes alone.
+        votes: a sample of N items.
+        soft: [N, K] their corrected soft labels.
+        of_gold: the G items with gold.
+        known: their labels.
+    """
+    voted = votes.counts().sum(1) > 0
+    n_sources = votes.n_sources
+    total = soft[voted].astype(np.float64).sum(0) + 1
+    agreement = of_votes(votes, np.ones(votes.n_items), soft)
+    fitted = fitted._replace(
+        class_balance=total / total.sum(),
+        diagnostics=fitted.diagnostics.with_gold(agreement, votes.n_items, len(known.items)),
+    )
+    if not votes.is_plain or not of_gold.is_plain:
+        return fitted
+    rows, sources, labels = votes.triples()
+    n_votes = np.bincount(sources, minlength=n_sources)
+    right = np.bincount(sources, soft[rows, labels], n_sources)
+    expected = np.where(n_votes > 0, right / np.maximum(n_votes, 1), fitted.source_accuracy)
+    mass, doubt = _votes_worth(fitted.source_accuracy_interval), fitted.diagnostics.doubt
+    mass = np.minimum(mass, mass ** (1 - doubt) * FEW_VOTES**doubt)
+    rows, sources, labels = of_gold.triples()
+    weight = known.weight / known.weight.mean()
+    n_gold = np.bincount(sources, weight[rows], n_sources)
+    found = np.bincount(sources, weight[rows] * known.targets(votes.n_classes)[rows, labels], n_sources)
+    accuracy = (mass * expected + found) / (mass + n_gold)
+    return fitted._replace(source_accuracy=accuracy, source_accuracy_interval=beta_interval(accuracy, mass + n_gold))
+
+
+def _votes_worth(interval: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M] number of observations whose interval is as wide."""
+    middle = interval.mean(1).clip(0.02, 0.98)
+    deviation = (interval[:, 1] - interval[:, 0]).clip(1e-6) / (2 * 1.645)
+    return np.asarray((middle * (1 - middle) / deviation**2).clip(0.5))
