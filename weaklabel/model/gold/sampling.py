@@ -21,7 +21,8 @@ class NextToLabel(NamedTuple):
     """[n] positions, in the order in which they were drawn: the first ones are a sample, too."""
     weights: NDArray[np.float64]
     """[n] one over the probability with which each was drawn, over its mean: `gold_weight` of a fit. Those of several
-    rounds go together as they are."""
+    rounds go together as they are. Exact for one draw; without replacement, they overstate rare items where n is near
+    the number of candidates."""
 
 
 def draw(soft: NDArray[np.float32], candidates: NDArray[np.int64], n: int, seed: int) -> NextToLabel:
