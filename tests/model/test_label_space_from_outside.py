@@ -330,9 +330,6 @@ class TwoCoins(NamedTuple):
     def vote_totals(self, statistics: Array) -> Array:
         return statistics.sum((1, 2))
 
-    def votes_by_class(self, statistics: Array) -> NDArray[np.float32]:
-        return np.asarray(np.asarray(statistics).sum(1), np.float32)
-
     def right_votes(self, statistics: Array, profile: Profile) -> None:
         return None
 

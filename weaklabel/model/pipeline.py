@@ -165,7 +165,7 @@ def _train_by_item(
     evidence = _only_votes(votes) if alone else relative_evidence(known, weight)
     learned = fit_features(features, evidence, weight, seed=job.seed)
     items = inputs.items or ItemInformation()
-    inputs = inputs._replace(items=items.with_features(learned.offset, learned.log_proba, learned.model.strength))
+    inputs = inputs._replace(items=items.with_features(learned.offset, learned.log_proba))
     fitted, soft = _conclude(_estimate(rows, job, inputs), job, keep_soft=gold is not None)
     fitted = fitted._replace(features=learned.model)
     if gold is None or soft is None:

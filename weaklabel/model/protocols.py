@@ -76,10 +76,6 @@ class SourceModel(Protocol):
         """Number of votes of each source, where the statistics tell."""
         ...
 
-    def votes_by_class(self, statistics: Any) -> NDArray[np.float32] | None:
-        """[M, K] how often each source is expected to have voted in each class, where the statistics tell."""
-        ...
-
     def right_votes(self, statistics: Any, profile: Profile) -> tuple[NDArray[Any], NDArray[Any]] | None:
         """[M] expected number of right votes and of all votes, where votes are not for single classes."""
         ...

@@ -77,8 +77,3 @@ class Settings(NamedTuple):
     """... and the large correction does."""
     gold_best_source: float = 0.5
     """Weight of the best source there."""
-
-    def between(self, name: str, unipolarity: float) -> float:
-        """The constant `name` of sources that are unipolar to this degree: a mean of its two values."""
-        generative, discriminative = (getattr(self, f"{name}_{kind}") for kind in ("generative", "discriminative"))
-        return float((1 - unipolarity) * generative + unipolarity * discriminative)

@@ -23,9 +23,7 @@ class ItemInformation(NamedTuple):
     replaces_balance: NDArray[np.bool_] | None = None
     """[N] items whose offset replaces the class balance."""
     alone: NDArray[np.float32] | None = None
-    """[N, K] soft labels of items without votes, ..."""
-    alone_share: NDArray[np.float32] | None = None
-    """[N] ... and their share in the decision scores of such items."""
+    """[N, K] soft labels of items without votes."""
     group: NDArray[np.int32] | None = None
     """[N] index into the names of the groups."""
     group_names: tuple[str, ...] = ()
@@ -38,16 +36,12 @@ class ItemInformation(NamedTuple):
         """Whether anything is known."""
         return any(part is not None for part in (self.offset, self.alone, self.group, self.bags))
 
-    def with_features(
-        self, offset: NDArray[np.float32], log_proba: NDArray[np.float32], strength: float
-    ) -> ItemInformation:
-        """The same and what features say: of items with votes, and of those without; and how far they are trusted."""
+    def with_features(self, offset: NDArray[np.float32], log_proba: NDArray[np.float32]) -> ItemInformation:
+        """The same and what features say: of items with votes, and of those without."""
         alone = log_proba if self.offset is None else log_softmax(log_proba + self.offset, axis=1)
         both = offset if self.offset is None else self.offset + offset
-        trusted = np.full(len(offset), strength, np.float32)
-        share = trusted if self.alone_share is None else np.maximum(self.alone_share, trusted)
         alone = np.exp(alone).astype(np.float32)
-        return self._replace(offset=both.astype(np.float32), alone=alone, alone_share=share)
+        return self._replace(offset=both.astype(np.float32), alone=alone)
 
 
 def read_items(
@@ -72,14 +66,13 @@ def read_items(
     Raises:
         InvalidArgumentError: naming the argument, and the first item that is wrong.
     """
-    offset = alone = share = believed = replaces_balance = None
+    offset = alone = believed = replaces_balance = None
     if prior is not None:
         given = read_prior(prior, votes.n_items, votes.n_classes)
         replaces_balance = np.asarray(~np.isnan(given).any(1))
         belief = np.where(replaces_balance[:, None], np.log(given), 0)
         offset, alone = belief.astype(np.float32), softmax(belief, axis=1).astype(np.float32)
         believed = np.asarray(np.ptp(belief, axis=1) > 0)
-        share = believed.astype(np.float32)
     group, names = None, group_names or ()
     if groups is not None:
         group, names = read_groups(groups, votes.n_items, group_names)
@@ -90,7 +83,6 @@ def read_items(
         offset=offset,
         replaces_balance=replaces_balance,
         alone=alone,
-        alone_share=share,
         group=group,
         group_names=names,
         bags=checked,

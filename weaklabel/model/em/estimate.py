@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.em.full_pass import CHECKED, PassParams
+from weaklabel.model.em.full_pass import PassParams
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.m_step import m_step
 from weaklabel.model.em.statistics import e_step_with_statistics, watched
@@ -69,10 +69,6 @@ class Estimate(NamedTuple):
     """Of all rows, to which the parameters were fitted."""
     coverage: NDArray[np.float64]
     """[M]"""
-    n_uncovered: float
-    """Items without votes."""
-    n_checked: float
-    """Votes on items with three votes or more, copies counted once."""
     converged: bool
     group_names: tuple[str, ...] = ()
 
@@ -89,7 +85,7 @@ def estimate_rows(
     """EM on rows in memory until it converges."""
     prepared = prepare(unique, settings, label_space, inputs, source_model, seed)
     state = _iterate(prepared, settings, options)
-    weight, n_votes = unique.weight.astype(np.float64), prepared.n_votes.astype(np.float64)
+    weight = unique.weight.astype(np.float64)
     if unique.votes.is_plain:
         coverage = np.asarray(prepared.profile.vote_counts, np.float64).sum(1) / max(weight.sum(), 1)
     else:
@@ -101,8 +97,6 @@ def estimate_rows(
         state=state,
         statistics=state.statistics,
         coverage=coverage,
-        n_uncovered=float(weight[np.asarray(prepared.rows.weight)[prepared.places] == 0].sum()),
-        n_checked=float((weight * n_votes)[n_votes >= CHECKED - 1e-6].sum()),
         converged=float(state.change) < options.tol,
         group_names=inputs.items.group_names if inputs and inputs.items else (),
     )
@@ -172,8 +166,6 @@ def refine(
         ),
         statistics=statistics,
         coverage=np.rint(summed.n_votes) / float(estimate.unique.weight.sum()),
-        n_uncovered=float(summed.uncovered),
-        n_checked=float(summed.checked),
     )
 
 

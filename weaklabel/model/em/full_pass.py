@@ -19,9 +19,6 @@ from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import RowVotes, Statistics
 
-CHECKED = 3
-"""Votes on an item, from which on they check each other."""
-
 
 class PassStatistics(NamedTuple):
     """What a pass adds up."""
@@ -35,10 +32,6 @@ class PassStatistics(NamedTuple):
     """Of the votes."""
     weight: Float[Array, ""]
     """Items in the statistics."""
-    uncovered: Float[Array, ""]
-    """Items without votes."""
-    checked: Float[Array, ""]
-    """Votes on items with three votes or more, copies counted once."""
 
 
 class PassParams(NamedTuple):
@@ -84,8 +77,6 @@ def _of_block(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sourc
         share_totals=rows.weight @ rows.share_prior,
         log_marginal=rows.weight @ log_marginal,
         weight=rows.weight.sum(),
-        uncovered=jnp.where(rows.n_votes == 0, items, 0).sum(),
-        checked=jnp.where(rows.n_votes >= CHECKED - 1e-6, items * rows.n_votes, 0).sum(),
     )
 
 

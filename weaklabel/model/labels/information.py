@@ -28,9 +28,7 @@ class RowInformation(NamedTuple):
     bags: BagLayout | None = None
     """Constraints over bags of rows."""
     alone: Float[Array, "U K"] | None = None
-    """Soft labels of rows without votes, ..."""
-    alone_share: Float[Array, " U"] | None = None
-    """... and their share in the decision scores of such rows."""
+    """Soft labels of rows without votes."""
     believed: Bool[Array, " U"] | None = None
     """Rows with a prior belief of their own: they count in EM, votes or not."""
 
@@ -49,7 +47,6 @@ class RowInformation(NamedTuple):
             group=on_device(items.group),
             bags=None if items.bags is None else lay_out_bags(items.bags, None, n_rows),
             alone=on_device(items.alone),
-            alone_share=on_device(items.alone_share),
             believed=on_device(items.believed),
         )
 

@@ -58,8 +58,6 @@ class Prepared(NamedTuple):
     """[K] over which the pseudo-votes of the vote-share priors are spread."""
     places: NDArray[np.int32]
     """[U] where each vote row is among `rows`: somewhere else where they are streamed, longest first."""
-    n_votes: NDArray[np.float32]
-    """[U] number of votes of each vote row, copies counted once."""
 
 
 def prepare(
@@ -152,7 +150,6 @@ def prepare(
         independence=independence,
         smoothing=smoothing,
         places=places,
-        n_votes=np.asarray(rows.n_votes)[places],
     )
 
 

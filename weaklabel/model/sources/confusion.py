@@ -117,10 +117,6 @@ class ConfusionMatrices(NamedTuple):
         """See `SourceModel`."""
         return statistics.sum((1, 2))
 
-    def votes_by_class(self, statistics: Float[Array, "M S K"]) -> NDArray[np.float32] | None:
-        """See `SourceModel`."""
-        return np.asarray(np.asarray(statistics).sum(1), np.float32)
-
     def right_votes(
         self, statistics: Float[Array, "M S K"], profile: Profile
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

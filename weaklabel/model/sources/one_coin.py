@@ -73,10 +73,6 @@ class OneCoin(NamedTuple):
         """See `SourceModel`."""
         return
 
-    def votes_by_class(self, statistics: Float[Array, " M"]) -> None:  # noqa: ARG002
-        """See `SourceModel`."""
-        return
-
     def right_votes(self, statistics: Float[Array, " M"], profile: Profile) -> None:  # noqa: ARG002
         """See `SourceModel`; here all votes are for single classes."""
         return
