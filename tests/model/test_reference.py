@@ -98,9 +98,10 @@ class Reference:
         overall = ((self.independence * correct).sum() + 5 * 0.75) / ((self.independence * n_votes).sum() + 5)
         accuracy = np.clip((correct + 5 * overall) / (n_votes + 5), 1 / k, 0.999)
         pooled = sum(self.independence[a] * counts[a] for a in range(m))
-        errors = np.where(np.eye(k) == 1, 0, pooled + 4 * (1 - overall) / (k - 1))
+        cells = (1 - self.doubt) * k**2
+        errors = np.where(np.eye(k) == 1, 0, pooled + max(4, cells) * (1 - overall) / (k - 1))
         shape = errors / errors.sum(0)
-        mass = max(8, (1 - self.doubt) * k)
+        mass = max(8, 0.1 * cells)
         self.log_likelihoods = np.zeros((m, k, k))
         self.confusion = np.zeros((m, k, k))
         for a in range(m):

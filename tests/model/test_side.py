@@ -138,6 +138,7 @@ def profile_of(n_groups: int) -> Profile:
     log_balance = jnp.log(jnp.asarray([0.5, 0.3, 0.2]))
     return Profile(
         confusion_mass=jnp.asarray(8.0),
+        error_mass=jnp.asarray(4.0),
         vote_counts=jnp.ones((N_SOURCES, K)),
         n_votes=ones,
         unipolarity=0 * ones,

@@ -39,6 +39,8 @@ MOST_VOTES, MOST_RESPONSIBILITIES = 2**24, 2**26
 """Up to so many votes of a matrix, and rows x K, fits do without a subsample where most cells are silent."""
 MOST_REPORTED = 20_000
 """Items by whose soft labels a fit with gold is reported."""
+TURNS = 2
+"""Of features and votes, where there is one source."""
 LEAK = 1e-3
 """Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 
@@ -149,7 +151,8 @@ def _train_by_item(
 ) -> Fitted:
     """A fit in which each item is a row of its own; with features, one without them teaches what they say."""
     rows = UniqueRows(votes, np.ones(votes.n_items, np.float32))
-    fitted, soft = _conclude(_estimate(rows, job, inputs), job, keep_soft=True)
+    estimate = _estimate(rows, job, inputs)
+    fitted, soft = _conclude(estimate, job, keep_soft=True)
     assert soft is not None
     every = np.arange(votes.n_items)
     if gold is not None:
@@ -163,11 +166,15 @@ def _train_by_item(
         weight[gold.items] = 1
     alone = votes.n_sources == 1 and gold is None
     evidence = _only_votes(votes) if alone else relative_evidence(known, weight)
-    learned = fit_features(features, evidence, weight, seed=job.seed)
-    items = inputs.items or ItemInformation()
-    inputs = inputs._replace(items=items.with_features(learned.offset, learned.log_proba))
-    fitted, soft = _conclude(_estimate(rows, job, inputs), job, keep_soft=gold is not None)
-    fitted = fitted._replace(features=learned.model)
+    # Nothing but features tells how accurate a lone source is, and they learn it from the source: in turns.
+    for _ in range(TURNS if alone and votes.is_plain else 1):
+        learned = fit_features(features, evidence, weight, seed=job.seed)
+        power = 1 - job.settings.feature_overlap * estimate.prepared.mean_unipolarity * learned.model.strength
+        items = (inputs.items or ItemInformation()).with_features(learned.offset, learned.log_proba, power)
+        again = _estimate(rows, job, inputs._replace(items=items))
+        fitted, soft = _conclude(again, job, keep_soft=gold is not None)
+        evidence = relative_evidence(predict(votes, fitted, job.settings.share_prior_mass), weight)
+    fitted = fitted._replace(features=learned.model._replace(votes_power=power))
     if gold is None or soft is None:
         return fitted
     return _with_gold(fitted, votes, gold, every, soft.__getitem__, job)

@@ -64,7 +64,7 @@ def read_side_information(
             raise InvalidArgumentError(
                 f"the model was fitted with {dimensions} features, got {features.shape[1]}", field="features"
             )
-        items = items.with_features(model.offset(features), model.log_proba(features))
+        items = items.with_features(model.offset(features), model.log_proba(features), model.votes_power)
     return items if items.is_given else None
 
 

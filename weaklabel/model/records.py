@@ -67,6 +67,8 @@ class Profile(NamedTuple):
 
     confusion_mass: Float[Array, ""]
     """Pseudo-votes, in each class, behind a source's accuracy and the shape of errors that all share."""
+    error_mass: Float[Array, ""]
+    """Pseudo-errors, in each class, that are spread evenly in that shape."""
     vote_counts: Float[Array, "M K"]
     """How often each source voted for each class."""
     n_votes: Float[Array, " M"]

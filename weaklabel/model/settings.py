@@ -19,10 +19,12 @@ class Settings(NamedTuple):
     accuracy_mass: float = 5.0
     """Pseudo-votes behind that expectation, and behind the mean accuracy in each source's."""
     error_mass: float = 4.0
-    """Pseudo-errors, spread over the wrong classes, in the shape of errors that the sources share."""
+    """Pseudo-errors of each class, spread over the wrong ones, in the shape of errors that the sources share; K² where
+    that is more and independence stands."""
     generative_mass: float = 8.0
-    """Pseudo-votes, in each class (K where that is more and independence stands), for a confusion matrix of the
-    source's accuracy and the shared shape of errors."""
+    """Pseudo-votes, in each class, for a confusion matrix of the source's accuracy and the shared shape of errors; ..."""
+    generative_mass_of_cells: float = 0.1
+    """... K² times this where that is more and independence stands."""
     generative_floor: float = 0.5
     """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
     discriminative_mass: float = 30.0
@@ -50,6 +52,8 @@ class Settings(NamedTuple):
     """Power of the estimated balance in the soft labels where independence is refuted."""
     geometric_mean: float = 0.5
     """Weight of the vote shares in the soft labels of unipolar sources, a geometric mean with the posterior."""
+    feature_overlap: float = 0.85
+    """Share of what votes say that features hold as well, where sources are unipolar: functions of the item."""
     family_score: float = 0.5
     """How surely sources of one family are taken for copies at least, where a person names families."""
     set_mass: float = 8.0

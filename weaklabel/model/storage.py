@@ -98,7 +98,11 @@ CALIBRATED_PARTS = PARTS
 FEATURES = Section(
     "features.",
     FeatureModel,
-    {"log_balance": Entry("log_balance", ("K",)), "strength": Entry("strength", ("",))},
+    {
+        "log_balance": Entry("log_balance", ("K",)),
+        "strength": Entry("strength", ("",)),
+        "votes_power": Entry("votes_power", ("",)),
+    },
     _number,
 )
 SCALING = Section(
@@ -169,6 +173,7 @@ SETTINGS = {
     "accuracy_mass": "accuracy_mass",
     "error_mass": "error_mass",
     "recall_mass": "generative_mass",
+    "generative_mass_of_cells": "generative_mass_of_cells",
     "recall_floor": "generative_floor",
     "precision_mass": "discriminative_mass",
     "precision_floor": "discriminative_floor",
@@ -182,6 +187,7 @@ SETTINGS = {
     "saturation_of_votes": "saturation",
     "balance_power": "balance_power",
     "geometric_mean": "geometric_mean",
+    "feature_overlap": "feature_overlap",
     "family_score": "family_score",
     "set_mass": "set_mass",
     "set_coverage": "set_coverage",
@@ -296,6 +302,8 @@ def _upgrade(header: dict[str, Any], arrays: Arrays) -> None:
     if version < 4:  # before vote shares were pooled with the posterior, and independence was tested
         arrays["calibration.share_power"] = np.zeros((), np.float32)
         header["diagnostics"]["doubt"] = 1.0
+        if "features.strength" in arrays:  # before features could hold part of what votes say
+            arrays["features.votes_power"] = np.ones((), np.float32)
     if version < 3:  # before source models and label spaces had names
         one_coin = arrays["params.confusion"].ndim == 1
         header["source_model"], header["label_space"] = "one_coin" if one_coin else "confusion", "classes"

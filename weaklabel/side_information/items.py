@@ -30,18 +30,22 @@ class ItemInformation(NamedTuple):
     bags: CheckedBags | None = None
     believed: NDArray[np.bool_] | None = None
     """[N] items with a prior belief of their own."""
+    votes_power: float = 1.0
+    """Power of balance and votes in the soft labels: less than 1 where features hold part of what votes say."""
 
     @property
     def is_given(self) -> bool:
         """Whether anything is known."""
         return any(part is not None for part in (self.offset, self.alone, self.group, self.bags))
 
-    def with_features(self, offset: NDArray[np.float32], log_proba: NDArray[np.float32]) -> ItemInformation:
+    def with_features(
+        self, offset: NDArray[np.float32], log_proba: NDArray[np.float32], votes_power: float
+    ) -> ItemInformation:
         """The same and what features say: of items with votes, and of those without."""
         alone = log_proba if self.offset is None else log_softmax(log_proba + self.offset, axis=1)
         both = offset if self.offset is None else self.offset + offset
         alone = np.exp(alone).astype(np.float32)
-        return self._replace(offset=both.astype(np.float32), alone=alone)
+        return self._replace(offset=both.astype(np.float32), alone=alone, votes_power=votes_power)
 
 
 def read_items(

@@ -28,6 +28,8 @@ class FeatureModel(NamedTuple):
     """[K] logarithm of its mean over the items with votes."""
     strength: float
     """In [0, 1]: how far it is trusted; 0 for features that say nothing."""
+    votes_power: float = 1.0
+    """In [0, 1]: power of the votes beside it."""
 
     def offset(self, features: Features) -> NDArray[np.float32]:
         """[N, K] what features add to the log-prior of items that have votes."""

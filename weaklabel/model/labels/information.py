@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.labels.bag_layout import BagLayout, lay_out_bags
 from weaklabel.model.labels.bags import bag_posterior, rows_in_bags
-from weaklabel.model.numerics.padding import to_device
+from weaklabel.model.numerics.padding import single, to_device
 from weaklabel.model.records import Rows
 from weaklabel.side_information.items import ItemInformation
 
@@ -31,6 +31,8 @@ class RowInformation(NamedTuple):
     """Soft labels of rows without votes."""
     believed: Bool[Array, " U"] | None = None
     """Rows with a prior belief of their own: they count in EM, votes or not."""
+    votes_power: Float[Array, ""] | None = None
+    """Power of balance and votes in the soft labels; None for 1."""
 
     @classmethod
     def of(cls, items: ItemInformation, n_rows: int) -> Self | None:
@@ -48,6 +50,7 @@ class RowInformation(NamedTuple):
             bags=None if items.bags is None else lay_out_bags(items.bags, None, n_rows),
             alone=on_device(items.alone),
             believed=on_device(items.believed),
+            votes_power=None if items.votes_power == 1 else single(items.votes_power),
         )
 
     def attach(self, rows: Rows, items: Float[Array, " U"], share_weight: float | Float[Array, ""]) -> Rows:

@@ -83,7 +83,7 @@ class ConfusionMatrices(NamedTuple):
         accuracy, overall = shrunk_accuracy(jnp.trace(counts, axis1=1, axis2=2), profile, settings)
         if bounds is not None:
             accuracy = jnp.clip(accuracy, bounds[:, 0], bounds[:, 1])
-        centre = expected_confusion(counts, accuracy, overall, profile, settings)
+        centre = expected_confusion(counts, accuracy, overall, profile)
         generative = counts + profile.confusion_mass * centre + settings.generative_floor / n_classes
         confusion = generative / generative.sum(1, keepdims=True)
         shown = (profile.vote_counts > 0).astype(counts.dtype)[:, :, None]

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from weaklabel.model.records import Profile
 from weaklabel.model.settings import Settings
+
+
+class Masses(NamedTuple):
+    """Pseudo-counts of each class."""
+
+    votes: float
+    """For what a confusion matrix is drawn to."""
+    errors: float
+    """Even ones, in the shape of errors that all share."""
+
+
+def masses(settings: Settings, n_classes: int, doubt: float) -> Masses:
+    """By the number of classes: a matrix has so many cells that most hold no vote, or one by chance.
+
+    Args:
+        settings: constants.
+        n_classes: K.
+        doubt: that sources are independent. Dependent ones have errors in common, which this would hide.
+    """
+    cells = (1 - doubt) * n_classes**2
+    return Masses(
+        votes=max(settings.generative_mass, settings.generative_mass_of_cells * cells),
+        errors=max(settings.error_mass, cells),
+    )
 
 
 def shrunk_accuracy(
@@ -25,12 +51,11 @@ def expected_confusion(
     accuracy: Float[Array, " M"],
     overall: Float[Array, ""],
     profile: Profile,
-    settings: Settings,
 ) -> Float[Array, "M K K"]:
     """What each confusion matrix is drawn to: the source's accuracy on the diagonal, errors in the shape all share."""
     n_classes = counts.shape[1]
     eye = jnp.eye(n_classes)
     pooled = (profile.independence[:, None, None] * counts).sum(0)
-    errors = (pooled + settings.error_mass * (1 - overall) / (n_classes - 1)) * (1 - eye)
+    errors = (pooled + profile.error_mass * (1 - overall) / (n_classes - 1)) * (1 - eye)
     shape = errors / errors.sum(0, keepdims=True)
     return accuracy[:, None, None] * eye[None] + (1 - accuracy)[:, None, None] * shape[None]
