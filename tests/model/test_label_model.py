@@ -418,3 +418,20 @@ def test_soft_labels_are_the_callers_own(coverage: float, n_sources: int, as_tri
         votes = Votes.from_triples(rows, columns, matrix[rows, columns], n_classes=3, n_items=256, n_sources=n_sources)
     soft = LabelModel(3).fit(votes).predict_proba(votes)
     soft[0] = 1 / 3
+
+
+def test_of_many_classes_soft_labels_are_as_good_as_the_parameters_allow() -> None:
+    # Ten sources of one accuracy each, four of them on each item: the best possible soft labels know these.
+    rng, n_classes, n_items = np.random.default_rng(12), 50, 3000
+    accuracy, truth = rng.uniform(0.3, 0.7, 10), rng.integers(0, n_classes, n_items)
+    wrong = (truth[:, None] + rng.integers(1, n_classes, (n_items, 10))) % n_classes
+    votes = np.where(rng.random((n_items, 10)) < accuracy, truth[:, None], wrong)
+    votes[rng.random((n_items, 10)).argsort(1) >= 4] = -1
+    log_joint = np.zeros((n_items, n_classes))
+    for m, a in enumerate(accuracy):
+        voted = np.flatnonzero(votes[:, m] >= 0)
+        log_joint[voted, votes[voted, m]] += np.log(a * (n_classes - 1) / (1 - a))
+    best = np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=1, keepdims=True))
+    p = LabelModel(n_classes).fit(votes).predict_proba(votes)
+    at = np.arange(n_items), truth
+    assert -np.log(np.maximum(p[at], 1e-6)).mean() < -np.log(best[at]).mean() + 0.06

@@ -22,9 +22,9 @@ class Settings(NamedTuple):
     """Pseudo-errors of each class, spread over the wrong ones, in the shape of errors that the sources share; K² where
     that is more and independence stands."""
     generative_mass: float = 8.0
-    """Pseudo-votes, in each class, for a confusion matrix of the source's accuracy and the shared shape of errors; ..."""
+    """Pseudo-votes, in each class, for a matrix of the source's accuracy and the shared shape of errors, ..."""
     generative_mass_of_cells: float = 0.1
-    """... K² times this where that is more and independence stands."""
+    """... or K² times this, where that is more and independence stands."""
     generative_floor: float = 0.5
     """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
     discriminative_mass: float = 30.0

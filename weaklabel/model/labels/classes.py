@@ -109,7 +109,7 @@ class ClassPrior(NamedTuple):
             return class_axis.softmax(log_joint)
         if information.votes_power is not None:
             # The rest of the balance: features say by how much an item's odds differ from it.
-            log_joint = information.votes_power * log_joint + (1 - information.votes_power) * self.log_prior
+            log_joint = information.votes_power * log_joint + (1 - information.votes_power) * self.log_prior[None, :]
         log_joint = log_joint + _offset(information)
         if information.bags is None:
             return class_axis.normalised(log_joint)[0]

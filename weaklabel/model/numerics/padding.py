@@ -44,6 +44,6 @@ def to_device(values: NDArray[Any], size: int | None = None, fill: float = 0) ->
     return on_device
 
 
-def single(values: NDArray[np.floating[Any]]) -> Array:
+def single(values: float | NDArray[np.floating[Any]]) -> Array:
     """Numbers in float32 on the device."""
     return to_device(np.asarray(values).astype(np.float32))
