@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Masses(NamedTuple):
+    """Pseudo-counts of each class."""
+
+    votes: float
+    """For what a confusion matrix is drawn to."""
+    errors: float
+    """Even ones, in the shape of errors that all sources share."""
+
+
 class Settings(NamedTuple):
     """Statistical constants of the model. The defaults are the ones that are measured; see docs/constants.md.
 
@@ -81,3 +90,18 @@ class Settings(NamedTuple):
     """... and the large correction does."""
     gold_best_source: float = 0.5
     """Weight of the best source there."""
+
+    def masses(self, n_classes: int, doubt: float) -> Masses:
+        """What confusion matrices of K classes are drawn to, and how far.
+
+        Most cells of a large matrix hold no vote, or one by chance.
+
+        Args:
+            n_classes: K.
+            doubt: that sources are independent. Dependent ones have errors in common, which this would hide.
+        """
+        cells = (1 - doubt) * n_classes**2
+        return Masses(
+            votes=max(self.generative_mass, self.generative_mass_of_cells * cells),
+            errors=max(self.error_mass, cells),
+        )

@@ -13,7 +13,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.model.settings import Settings
-from weaklabel.model.sources.shrinkage import masses
 from weaklabel.votes import Votes
 
 MOST_ITEMS = 6000
@@ -224,7 +223,7 @@ def rough_fit(
     tally, mass = panel.tally(weights).astype(np.float32), settings.share_prior_mass
     share_prior = (tally + mass / n_classes) / (tally.sum(0) + mass)
     n_votes = np.bincount(panel.sources, panel.times_of_votes, n_sources).astype(np.float32)
-    pseudo = masses(settings, n_classes, doubt=0)
+    pseudo = settings.masses(n_classes, doubt=0)
     expected, right_votes = settings.accuracy_mass, np.arange(n_classes)
     responsibilities, accuracy = share_prior, np.zeros(n_sources, np.float32)
     for _ in range(iterations):
@@ -233,9 +232,7 @@ def rough_fit(
         right = np.einsum("kkm->m", confusion)
         overall = (right.sum() + expected * settings.accuracy_mean) / (n_votes.sum() + expected)
         before, accuracy = accuracy, np.clip((right + expected * overall) / (n_votes + expected), 1 / n_classes, 0.999)
-        errors = confusion @ np.ones(n_sources, np.float32) + pseudo.errors * (1 - overall) / max(
-            n_classes - 1, 1
-        )
+        errors = confusion @ np.ones(n_sources, np.float32) + pseudo.errors * (1 - overall) / max(n_classes - 1, 1)
         np.fill_diagonal(errors, 0)
         errors *= pseudo.votes / errors.sum(1, keepdims=True)
         confusion += errors[:, :, None] * (1 - accuracy)

@@ -23,7 +23,6 @@ from weaklabel.model.records import Profile, Rows, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.choice import suitable_source_model
-from weaklabel.model.sources.shrinkage import masses
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.model.sources.unipolarity import constant_sources, unipolarity
 from weaklabel.side_information.items import ItemInformation
@@ -130,7 +129,7 @@ def prepare(
     if information is not None:
         rows = information.attach(rows, items, independence.hold)
     places = (np.arange(n_rows, dtype=np.int32) if places is None else places)[: votes.n_items]
-    mass = masses(settings, votes.n_classes, independence.doubt)
+    mass = settings.masses(votes.n_classes, independence.doubt)
     profile = Profile(
         confusion_mass=single(mass.votes),
         error_mass=single(mass.errors),

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from weaklabel.model.records import Profile
 from weaklabel.model.settings import Settings
-
-
-class Masses(NamedTuple):
-    """Pseudo-counts of each class."""
-
-    votes: float
-    """For what a confusion matrix is drawn to."""
-    errors: float
-    """Even ones, in the shape of errors that all share."""
-
-
-def masses(settings: Settings, n_classes: int, doubt: float) -> Masses:
-    """By the number of classes: a matrix has so many cells that most hold no vote, or one by chance.
-
-    Args:
-        settings: constants.
-        n_classes: K.
-        doubt: that sources are independent. Dependent ones have errors in common, which this would hide.
-    """
-    cells = (1 - doubt) * n_classes**2
-    return Masses(
-        votes=max(settings.generative_mass, settings.generative_mass_of_cells * cells),
-        errors=max(settings.error_mass, cells),
-    )
 
 
 def shrunk_accuracy(
