@@ -47,6 +47,7 @@ __all__ = [
     "floats",
     "has_index",
     "index_ids",
+    "is_missing",
     "label_dtype",
     "labels_of",
     "numbered",
