@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BASE = {"weaklabel._archive", "weaklabel.errors", "weaklabel.votes"}
-VOCABULARY = {f"weaklabel_protocol.{name}" for name in ("bags", "errors", "names", "vote_objects")}
+VOCABULARY = {
+    f"weaklabel_protocol.{name}" for name in ("alignment", "arrays", "bags", "errors", "names", "vote_objects")
+}
 """What library and client share, without gRPC."""
 ALLOWED = {
     "weaklabel.errors": {"weaklabel_protocol.errors"},

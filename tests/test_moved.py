@@ -60,7 +60,7 @@ def test_pickles_of_an_earlier_version_load() -> None:
         values = pickle.loads(PICKLE.read_bytes())
     cells: list[list[object]] = [[0, one_of(0, 1)], [not_(1), soft([0.2, 0.3, 0.5])], [2, -1]]
     assert values["votes"] == Votes.from_dense(cells, 3, sources=["a", "b"], items=["x", "y", "z"])
-    assert values["plain"] == Votes.from_triples([0, 2], [1, 0], [1, 0], n_classes=2)
+    assert values["plain"] == Votes.from_triples([0, 2], [1, 0], [1, 0], n_classes=2, n_items=3, n_sources=2)
     assert (values["set"], values["not"], values["soft"]) == (one_of(0, 2), not_(1), soft([0.25, 0.75]))
     bags = values["bags"]
     assert (bags.kind, bags.item.tolist()) == ("class_counts", ["x", "y", "z"])

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError
+from weaklabel.votes.validation import floats, has_index, labels_of, read_array
 
 __all__ = ["Expanded", "SoftLabelDataset", "Weighting", "confidence", "expand", "hard_labels"]
 
@@ -91,7 +92,7 @@ def expand(
         InvalidArgumentError: if lengths differ, or soft labels are not probabilities.
     """
     labels = _probabilities(soft_labels)
-    kept = _kept(features, labels, voted)
+    kept = _kept(features, labels, voted, soft_labels)
     weight = labels[kept] * confidence(labels[kept], weighting)[:, None]
     rows, classes = np.nonzero((weight >= least_weight) & (weight > 0))
     items = kept[rows]
@@ -106,7 +107,7 @@ def hard_labels(
     Args and errors as in `expand`. Rows of weight 0 are left out.
     """
     labels = _probabilities(soft_labels)
-    kept = _kept(features, labels, voted)
+    kept = _kept(features, labels, voted, soft_labels)
     weight = confidence(labels[kept], weighting)
     sure = weight > _NOTHING
     items = kept[sure]
@@ -141,7 +142,7 @@ class SoftLabelDataset:
             InvalidArgumentError: if lengths differ, or soft labels are not probabilities.
         """
         labels = _probabilities(soft_labels)
-        self.items = _kept(features, labels, voted)
+        self.items = _kept(features, labels, voted, soft_labels)
         self.soft_labels = labels[self.items].astype(np.float32)
         self.sample_weight = confidence(labels[self.items], weighting)
         self._features = features.iloc if hasattr(features, "iloc") else features
@@ -158,7 +159,10 @@ class SoftLabelDataset:
 
 
 def _probabilities(soft_labels: ArrayLike) -> NDArray[np.float64]:
-    labels = np.asarray(soft_labels, np.float64)
+    try:
+        labels = np.asarray(floats(read_array(soft_labels, "labels"), "labels"), np.float64)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"soft labels must be [items, classes]: {error}", field="labels") from None
     if labels.ndim != 2:
         raise InvalidArgumentError(f"soft labels must be [items, classes], got shape {labels.shape}", field="labels")
     wrong = ~(np.isfinite(labels).all(1) & (labels >= 0).all(1) & (np.abs(labels.sum(1) - 1) < 1e-3))
@@ -168,19 +172,38 @@ def _probabilities(soft_labels: ArrayLike) -> NDArray[np.float64]:
     return labels
 
 
-def _kept(features: Any, labels: NDArray[np.float64], voted: ArrayLike | None) -> NDArray[np.intp]:
+def _kept(
+    features: Any, labels: NDArray[np.float64], voted: ArrayLike | None, soft_labels: ArrayLike
+) -> NDArray[np.intp]:
     """Indices of the items to keep."""
+    _check_same_rows(features, soft_labels, "soft_labels")
+    _check_same_rows(features, voted, "voted")
     n_items = features.shape[0] if hasattr(features, "shape") else len(features)
     if n_items != len(labels):
         raise InvalidArgumentError(f"features have {n_items} rows, soft labels {len(labels)}", field="features")
     if voted is None:
         return np.arange(n_items)
-    mask = np.asarray(voted)
+    read = read_array(voted, "voted")
+    mask = read.filled(False)  # what is missing is not kept
+    if mask.dtype == object and all(isinstance(value, (bool, np.bool_)) for value in mask.flat):
+        mask = mask.astype(bool)
     if mask.shape != (n_items,) or mask.dtype != np.bool_:
         raise InvalidArgumentError(
             f"voted must be {n_items} times True or False, got shape {mask.shape}, dtype {mask.dtype}", field="voted"
         )
     return np.flatnonzero(mask)
+
+
+def _check_same_rows(features: Any, values: Any, what: str) -> None:
+    """Refuses tables of pandas whose rows stand in another order, or are of other items."""
+    if not (has_index(features) and has_index(values)) or len(features) != len(values):
+        return
+    if labels_of(features.index) != labels_of(values.index):
+        raise InvalidArgumentError(
+            f"{what} has another index than features: write {what}.loc[features.index] where the index names the "
+            f"items, or {what}.to_numpy() where rows go together as they stand",
+            field=what,
+        )
 
 
 def _take(features: Any) -> Callable[[NDArray[np.intp]], Any]:

@@ -45,11 +45,11 @@ def test_scores_replace_the_likeliest_class() -> None:
 @pytest.mark.parametrize(
     ("p", "gold", "message"),
     [
-        ([[0.5, 0.5]], [0, 1], "expected"),
+        ([[0.5, 0.5]], [0, 1], r"got shape \(2,\)"),
         ([[0.9, 0.5]], [0], "sum to one"),
         ([[np.nan, 0.5]], [0], "must lie in"),
         ([[0.5, 0.5]], [-1], "no label"),
-        ([[0.5, 0.5]], [2], "label 2"),
+        ([[0.5, 0.5]], [2], r"is 2, outside 0\.\.1"),
     ],
 )
 def test_bad_input_is_refused(p: Any, gold: Any, message: str) -> None:

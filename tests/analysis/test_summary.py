@@ -195,11 +195,13 @@ def test_the_label_model() -> None:
     ("gold", "reason"),
     [
         ([0, 1], r"each of the 5 items, got shape \(2,\)"),
-        ([[0]] * 5, r"got shape \(5, 1\)"),
+        ([[0, 1]] * 5, r"got shape \(5, 2\)"),
         ([0, 1, 2, 0, 0], "item 2 is 2, outside 0..1"),
         ([0, 1, 1, -2, 0], "item 3 is -2"),
-        ([0.0, 1.0, 1.0, 0.0, np.nan], "dtype float64"),
-        (["ham"] * 5, "class indices"),
+        ([0.0, 1.0, 1.0, 0.5, np.nan], "that of item 3 is 0.5"),
+        ([0.0, 1.0, 1.0, 0.0, np.inf], "item 4 is inf"),
+        ([True] * 5, "got dtype bool: .* np.where"),
+        (["ham"] * 5, r"item 0 is 'ham', .* write class indices"),
     ],
 )
 def test_gold_that_is_refused(gold: list[Any], reason: str) -> None:

@@ -144,7 +144,7 @@ async def test_names_that_votes_bring_decide_the_order_of_columns(client: Any, p
     await client.create_project(project, classes=["ham", "spam"])
     await client.upload_votes(project, pd.DataFrame(codes, columns=SOURCES, index=range(7, 407)))
     read = await client.read_votes(project)
-    assert (read.sources, read.items) == (tuple(SOURCES), None)
+    assert (read.sources, read.items) == (tuple(SOURCES), tuple(map(str, range(7, 407))))
     await (await client.fit(project)).result()
 
     votes = Votes.from_dense(codes, 2, sources=SOURCES)

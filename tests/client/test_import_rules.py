@@ -25,7 +25,9 @@ LAYERS = {
     ],
     "weaklabel_protocol": [
         {"_version", "", "errors"},
-        {"vote_objects", "bags", "names"},
+        {"arrays"},
+        {"names"},
+        {"vote_objects", "bags", "alignment"},
         {"v1"},
         {"tensors"},
     ],

@@ -178,7 +178,7 @@ async def test_large_features_go_in_many_chunks_and_are_taken_up(
         ("golden", [0], '"golden" is none of gold, prior'),
         ("gold", [0.5], r"gold: classes \[N\] are expected"),
         ("gold", [], "gold: "),
-        ("gold_weight", [[0.5]], r"gold_weight: numbers \[N\] are expected"),
+        ("gold_weight", [[0.5, 0.5]], r"gold_weight: numbers \[N\] are expected"),
         ("gold_weight", ["heavy"], r"gold_weight: numbers \[N\] are expected"),
         ("prior", [0.5, 0.5], "prior: numbers in two dimensions"),
         ("features", [["a"]], "features: numbers in two dimensions"),

@@ -11,14 +11,12 @@ from weaklabel_protocol.tensors import from_tensor
 @pytest.mark.parametrize(
     ("votes", "message"),
     [
-        ([[0, 1], [1, float("nan")]], "row 1, column 1 is nan"),
         ([[0, 1], [0.5, 1]], "row 1, column 0 is 0.5"),
         ([[0, float("inf")]], "row 0, column 1 is inf"),
         ([[0, 1], [1, -3]], "row 1, column 1 is -3"),
         ([[0, 2**31]], "row 0, column 1 is 2147483648"),
-        ([[0, 1], [1]], "row 1 has 1 values, row 0 has 2"),
-        ([[0, None]], "row 0, column 1 is None"),
-        ([["spam", "ham"]], "the type is <U4"),
+        ([[0, 1], [1]], "row 0 has 2 votes, row 1 has 1"),
+        ([["spam", "ham"]], "row 0, column 0 is spam: an integer is expected"),
         ([[True, False]], "the type is bool"),
         ([0, 1], r"the shape is \[2\]"),
         (np.zeros((3, 0), dtype=int), "3 items and 0 sources"),
@@ -79,7 +77,8 @@ def test_index_and_columns_of_a_data_frame_are_names() -> None:
 def test_columns_of_a_data_frame_name_the_sources_where_they_are_strings() -> None:
     assert inputs.own_sources(pd.DataFrame({"a": [0], "b": [1]}, index=["x"])) == ("a", "b")
     assert inputs.own_sources(pd.DataFrame([[0, 1]])) is None
-    assert inputs.own_sources(pd.DataFrame({"a": [0], 1: [1]})) is None
+    assert inputs.own_sources(pd.DataFrame({"a": [0], 1: [1]})) == ("a", "1")
+    assert inputs.own_sources(pd.DataFrame({7: [0], 2: [1]})) == ("7", "2")
     assert inputs.own_sources(np.zeros((1, 2))) is None
     with pytest.raises(ValueError, match='sources: names 0 and 1 are both "a"'):
         inputs.own_sources(pd.DataFrame([[0, 1]], columns=["a", "a"]))

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -222,3 +223,52 @@ def test_ids_named_as_labels_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InvalidArgumentError, match="'label'"):
         write_labels(tmp_path / "out.parquet", LabelModel(2).fit(votes), votes)
+
+
+@pytest.mark.parametrize("name", ["task", None])
+def test_an_index_that_pandas_wrote_is_no_source(tmp_path: Path, name: str | None) -> None:
+    """It holds the ids, unless others are named; without what pandas writes beside it, it is known by its name."""
+    frame = pd.DataFrame(CODES, columns=list("abc"), index=pd.Index([f"t{at}" for at in range(len(CODES))], name=name))
+    frame.to_parquet(tmp_path / "v.parquet")
+    votes = read_votes(tmp_path / "v.parquet", n_classes=2)
+    assert votes.source_names == ("a", "b", "c")
+    assert votes.id_field.name == (name or "__index_level_0__")
+    (batch,) = votes.batches()
+    assert batch.ids is not None
+    assert batch.ids.to_pylist() == frame.index.tolist()
+    np.testing.assert_array_equal(batch.votes.to_codes(), CODES)
+    chosen = read_votes(tmp_path / "v.parquet", n_classes=2, sources=["c"])
+    assert (chosen.source_names, chosen.id_field) == (("c",), None)
+    named = read_votes(tmp_path / "v.parquet", n_classes=2, ids="a")
+    assert (named.source_names, named.id_field.name) == (("b", "c"), "a")
+    if name is None:
+        table = pq.read_table(tmp_path / "v.parquet").replace_schema_metadata(None)
+        pq.write_table(table, tmp_path / "bare.parquet")
+        assert read_votes(tmp_path / "bare.parquet", n_classes=2).source_names == ("a", "b", "c")
+
+
+def test_other_indices_that_pandas_wrote(tmp_path: Path) -> None:
+    frame = pd.DataFrame(CODES, columns=list("abc"))
+    frame.to_parquet(tmp_path / "range.parquet", index=True)  # written beside the data, if at all
+    assert read_votes(tmp_path / "range.parquet", n_classes=2).source_names == ("a", "b", "c")
+    levels = pd.MultiIndex.from_tuples([("x", at) for at in range(len(CODES))], names=["page", "line"])
+    frame.set_axis(levels).to_parquet(tmp_path / "levels.parquet")
+    votes = read_votes(tmp_path / "levels.parquet", n_classes=2)
+    assert (votes.source_names, votes.id_field) == (("a", "b", "c"), None)
+    frame[2:].to_parquet(tmp_path / "part.parquet")
+    votes = read_votes(tmp_path / "part.parquet", n_classes=2)
+    assert votes.source_names == ("a", "b", "c")
+
+
+def test_texts_and_floats_of_every_kind_are_read(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "view": pa.array(["spam", None, "ham"], pa.string_view()),
+            "dictionary": pa.array(["spam", None, "ham"]).dictionary_encode(),
+            "floats": pa.array([1.0, float("nan"), 0.0]),
+            "nulls": pa.array([1.0, None, 0.0]),
+        }
+    )
+    pq.write_table(table, tmp_path / "v.parquet")
+    (votes,) = read_votes(tmp_path / "v.parquet", classes=["ham", "spam"])
+    assert votes.to_dense().tolist() == [[1] * 4, [-1] * 4, [0] * 4]

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -335,3 +336,15 @@ def test_progress(capfd: pytest.CaptureFixture[str]) -> None:
     assert out == ""
     assert "3/3" in err
     assert "errors=2" in err
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("silent", [None, pd.NA, np.ma.masked])
+def test_a_cell_that_is_missing_abstains(silent: Any) -> None:
+    """As a function returns it that passes on the votes of a column; NaN is a number that went wrong."""
+
+    @labeling_function
+    def passed_on(x: Any) -> Any:
+        return silent if x else 1
+
+    assert apply([passed_on], [0, 1], n_classes=2, progress=False).to_codes().tolist() == [[1], [-1]]

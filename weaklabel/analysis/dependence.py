@@ -14,7 +14,8 @@ from scipy.special import stdtrit
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.side_information.families import read_families
 from weaklabel.side_information.gold import as_gold
-from weaklabel.votes import Votes
+from weaklabel.side_information.numbers import read_numbers
+from weaklabel.votes import Votes, check_votes
 
 MOST_SOURCES = 2_000
 """Matrices of all pairs are held in memory."""
@@ -177,7 +178,7 @@ def effective_votes(
         >>> effective_votes(votes, [1, 1, 1, 1], sources=["source_0", "source_1"]).number
         1.0
     """
-    if not votes.is_plain:
+    if not check_votes(votes).is_plain:
         raise InvalidArgumentError(
             "plain votes only: a candidate set or a soft vote is not simply wrong", field="votes"
         )
@@ -190,7 +191,7 @@ def effective_votes(
             "sources",
             field="votes",
         )
-    by: Literal["gold", "soft labels"] = "gold" if np.ndim(labels) != 2 else "soft labels"
+    by: Literal["gold", "soft labels"] = "soft labels" if _are_soft(labels) else "gold"
     cells, voting = _judged(votes, labels)
     names = tuple(votes.source_names[source] for source in voting)
     n_sources = len(names)
@@ -228,7 +229,7 @@ def effective_votes(
 def _judged(votes: Votes, labels: ArrayLike) -> tuple[_Cells, NDArray[np.int64]]:
     """The votes on items with a label, with sources renumbered, and the sources that have some."""
     items, sources, codes = votes.triples()
-    if np.ndim(labels) == 2:
+    if _are_soft(labels):
         right = _soft_labels(labels, votes)[items, codes]
     else:
         truth = as_gold(labels, votes)[items]
@@ -241,8 +242,13 @@ def _judged(votes: Votes, labels: ArrayLike) -> tuple[_Cells, NDArray[np.int64]]
     return _Cells(items, renumbered.astype(np.int64), codes, right), voting.astype(np.int64)
 
 
+def _are_soft(labels: ArrayLike) -> bool:
+    """Whether labels are soft ones [N, K], and not gold [N] or a column of it."""
+    return np.ndim(labels) == 2 and np.shape(labels)[1] > 1
+
+
 def _soft_labels(labels: ArrayLike, votes: Votes) -> NDArray[np.float64]:
-    soft = np.asarray(labels, np.float64)
+    soft = read_numbers(labels, "labels", votes.n_items, votes.item_ids)
     if soft.shape != (votes.n_items, votes.n_classes):
         raise InvalidArgumentError(
             f"labels must be gold [{votes.n_items}] or soft labels [{votes.n_items}, {votes.n_classes}], got shape "

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError
+from weaklabel.side_information.gold import read_labels
+from weaklabel.side_information.numbers import read_numbers
+from weaklabel.votes.validation import column_names, row_ids
 
 N_BINS = 15
 SMALLEST_PROBABILITY = 1e-6
@@ -38,7 +41,8 @@ def evaluate(
 
     Args:
         probabilities: [N, K], rows sum to one.
-        gold: [N] class indices; items with -1 are left out.
+        gold: [N] class indices; items with -1, or whose label is missing, are left out. Names of classes where the
+            columns of `probabilities` are named by them.
         positive: class whose F1 is wanted.
         scores: [N, K] whose largest is the predicted class, as of `LabelModel.decision_function`, for accuracy and F1;
             the probabilities where not given.
@@ -47,19 +51,19 @@ def evaluate(
         InvalidArgumentError: if shapes do not agree, probabilities are not in [0, 1] or do not sum to one, or no label
             is known.
     """
-    p, truth = np.asarray(probabilities, np.float64), np.asarray(gold)
-    if p.ndim != 2 or truth.shape != p.shape[:1]:
-        raise InvalidArgumentError(f"expected [N, K] and [N], got {p.shape} and {truth.shape}", field="gold")
+    p = read_numbers(probabilities, "probabilities")
+    if p.ndim != 2:
+        raise InvalidArgumentError(f"probabilities must be [N, K], got shape {p.shape}", field="probabilities")
     if not (np.isfinite(p).all() and (p >= 0).all() and np.allclose(p.sum(1), 1, atol=1e-3)):
         raise InvalidArgumentError("probabilities must lie in [0, 1], and rows sum to one", field="probabilities")
+    classes = column_names(probabilities)
+    truth = read_labels(gold, *p.shape, item_ids=row_ids(probabilities), classes=classes)
     known = truth >= 0
     if not known.any():
         raise InvalidArgumentError("gold holds no label", field="gold")
-    if truth.max() >= p.shape[1]:
-        raise InvalidArgumentError(f"gold holds label {truth.max()}, there are {p.shape[1]} classes", field="gold")
-    p, truth = p[known], truth[known].astype(int)
+    share = _shares(p if scores is None else read_numbers(scores, "scores"))[known]
+    p, truth = p[known], truth[known]
     items = np.arange(len(truth))
-    share = _shares(p if scores is None else np.asarray(scores, np.float64)[known])
     right = share[items, truth]
     f1 = None
     if positive is not None:
@@ -81,7 +85,7 @@ def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(best / best.sum(axis=1, keepdims=True), np.float64)
 
 
-def _calibration_error(p: NDArray[np.float64], truth: NDArray[np.int_]) -> float:
+def _calibration_error(p: NDArray[np.float64], truth: NDArray[np.int32]) -> float:
     confidence = p.max(axis=1)
     right = _shares(p)[np.arange(len(truth)), truth]
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)

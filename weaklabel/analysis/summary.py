@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel.errors import InvalidArgumentError, NotFittedError
+from weaklabel.errors import InvalidArgumentError, MissingExtraError, NotFittedError
 from weaklabel.side_information.gold import as_gold
-from weaklabel.votes import ABSTAIN, Votes
+from weaklabel.votes import ABSTAIN, Votes, check_votes
 from weaklabel.votes.symbols import CandidateSet
 
 if TYPE_CHECKING:
@@ -107,9 +107,15 @@ class SourceSummary:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def to_pandas(self) -> pd.DataFrame:
-        """The table as a pandas DataFrame, indexed by source; pandas must be installed."""
-        import pandas as pd
+        """The table as a pandas DataFrame, indexed by source.
 
+        Raises:
+            MissingExtraError: if pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("a DataFrame needs pandas: pip install pandas", name="pandas") from error
         return pd.DataFrame(self._columns(), index=list(self.sources))
 
 
@@ -118,7 +124,7 @@ def source_summary(votes: Votes, gold: ArrayLike | None = None, model: FittedMod
 
     Args:
         votes: N items, M sources, K classes.
-        gold: [N] true classes 0..K-1, -1 where unknown.
+        gold: [N] true classes 0..K-1, -1 or missing where unknown; with a model, names of its classes too.
         model: a fitted model that knows these sources by name, for the accuracies it has learned.
 
     Raises:
@@ -126,12 +132,12 @@ def source_summary(votes: Votes, gold: ArrayLike | None = None, model: FittedMod
             that does not know a source.
         NotFittedError: for a model that is not fitted.
     """
-    items, sources, labels = votes.triples()
+    items, sources, labels = check_votes(votes).triples()
     n_items = max(votes.n_items, 1)
 
     correct = incorrect = empirical = learned = None
     if gold is not None:
-        truth = as_gold(gold, votes)[items]
+        truth = as_gold(gold, votes, getattr(model, "classes", None))[items]
         right = labels == truth if votes.is_plain else votes.symbols.supports()[labels, truth]
         known = truth != ABSTAIN
         correct = _count(sources[right & known], votes)
@@ -156,19 +162,19 @@ def source_summary(votes: Votes, gold: ArrayLike | None = None, model: FittedMod
 
 def coverage(votes: Votes) -> float:
     """Share of the items that have a vote; 0 without items."""
-    items, _, _ = votes.triples()
+    items, _, _ = check_votes(votes).triples()
     return float(np.count_nonzero(np.bincount(items, minlength=votes.n_items))) / max(votes.n_items, 1)
 
 
 def overlap(votes: Votes) -> float:
     """Share of the items that have votes of two sources or more; 0 without items."""
-    items, _, _ = votes.triples()
+    items, _, _ = check_votes(votes).triples()
     return float(np.count_nonzero(_shared(votes, items))) / max(votes.n_items, 1)
 
 
 def conflict(votes: Votes) -> float:
     """Share of the items that have votes which conflict; 0 without items."""
-    items, _, labels = votes.triples()
+    items, _, labels = check_votes(votes).triples()
     return len(np.unique(items[_conflicting(votes, items, labels)])) / max(votes.n_items, 1)
 
 

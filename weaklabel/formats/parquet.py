@@ -11,10 +11,12 @@ Example::
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -38,6 +40,8 @@ else:
     )
 
 BATCH_ROWS = 2**17
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+"""Columns of an index without a name, as pandas writes them."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of items labeled so far, and of all items."""
@@ -125,8 +129,9 @@ def read_votes(
             included.
         n_classes: K, where the columns hold indices.
         classes: K names, in the order of the class indices. One of n_classes and classes must be given.
-        sources: the columns that hold votes; all but `ids` where not given.
-        ids: the column that holds the ids of the items, of any type.
+        sources: the columns that hold votes; where not given, all but `ids` and those that pandas has written its index
+            to.
+        ids: the column that holds the ids of the items, of any type; that of pandas' index where neither is given.
 
     Raises:
         InvalidArgumentError: if it is not said which classes there are.
@@ -141,7 +146,10 @@ def read_votes(
         with _opened(file) as opened:
             schema = opened.schema_arrow
             n_items += opened.metadata.num_rows
-        wanted = wanted or [name for name in schema.names if name != ids]
+        index = _index_columns(schema)
+        if ids is None and len(index) == 1 and not sources:
+            ids = index[0]
+        wanted = wanted or [name for name in schema.names if name != ids and name not in index]
         missing = {*wanted, *([] if ids is None else [ids])} - set(schema.names)
         if missing:
             raise InvalidVotesError(f"{file} has no column {min(missing)!r}", field="path")
@@ -206,6 +214,14 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
+def _index_columns(schema: pa.Schema) -> list[str]:
+    """The columns that hold the index of a pandas table, by what pandas has written beside it, or by their name."""
+    told = [name for name in schema.names if UNNAMED_INDEX.fullmatch(name)]
+    with suppress(KeyError, TypeError, ValueError):  # written by others
+        told += json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+    return [name for name in schema.names if name in told]
+
+
 def _opened(file: Path) -> pq.ParquetFile:
     with _naming(file):
         return pq.ParquetFile(file)
@@ -226,6 +242,8 @@ def _codes(column: pa.Array, classes: Sequence[str], where: str) -> NDArray[Any]
         column = column.dictionary_decode()
     if pa.types.is_null(column.type):
         return np.full(len(column), ABSTAIN, np.int8)
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         index = pc.index_in(column, value_set=pa.array(classes, column.type))
         if index.null_count > column.null_count:

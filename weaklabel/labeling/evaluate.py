@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import reprlib
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from weaklabel.labeling.functions import LabelingFunction, run_step, steps
 from weaklabel.votes import ABSTAIN, ERROR, Codes, label_dtype
 from weaklabel.votes.codebook import least_classes, misfit
 from weaklabel.votes.symbols import ImpreciseVote
+from weaklabel.votes.validation import is_missing
 
 FIRST_SYMBOL = ERROR - 1
 """The code of a part's first vote object, and one less for each further one: K, from which on they belong, may not be
@@ -111,7 +113,7 @@ class Evaluator:
         Raises:
             ValueError: if it is not a vote, or does not fit K; it says why.
         """
-        if value is None:
+        if value is None or (not isinstance(value, Real) and is_missing(value)):  # NaN says that it went wrong
             return ABSTAIN
         if isinstance(value, ImpreciseVote):
             n_classes = self._n_classes or min(least_classes(value), self._limit)

@@ -77,9 +77,9 @@ class LabelingFunction(_ItemFunction):
 
     Args:
         function: takes an item and the resources; returns a class index 0..K-1, a vote that says less (`one_of`,
-            `not_`, `soft`), or ABSTAIN or None to abstain. Integers of numpy and members of an IntEnum are class
-            indices too. Anything else is an error of the function, True and False included: they do not say whether
-            False is class 0 or an abstain.
+            `not_`, `soft`), or ABSTAIN, None or `pandas.NA` to abstain. Integers of numpy and members of an IntEnum are
+            class indices too. Anything else is an error of the function, True and False included: they do not say
+            whether False is class 0 or an abstain.
         name: distinct among the functions of a run; that of the function where not given.
         resources: keyword arguments given to every call.
         pre: preprocessors, or any callables item -> item, that the item goes through first, in order.

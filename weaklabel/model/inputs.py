@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.model.em.estimate import FitProgress
 from weaklabel.model.fitted import Fitted
+from weaklabel.model.gold.correction import Correction
 from weaklabel.model.preparation.prepare import FitInputs
 from weaklabel.model.protocols import LabelSpace, SourceModel
+from weaklabel.model.registry import entry_of
 from weaklabel.model.sources.choice import FULL_CELLS
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.bounds import read_bounds
@@ -21,8 +26,8 @@ from weaklabel.side_information.gold import GoldSampling, KnownLabels, read_gold
 from weaklabel.side_information.items import read_items
 from weaklabel.votes import Votes, as_votes
 from weaklabel.votes.chunks import VoteChunks
-from weaklabel.votes.conversion import with_codebook, with_sources
-from weaklabel.votes.validation import column_names
+from weaklabel.votes.conversion import numbered_alike, with_codebook, with_sources
+from weaklabel.votes.validation import column_names, has_index
 
 
 class TrainingData(NamedTuple):
@@ -50,8 +55,9 @@ def read_training_data(
     bags: Bags | Sequence[Bags] | None,
     features: object | None,
     families: Mapping[str, str] | None,
+    classes: Sequence[str] | None = None,
 ) -> TrainingData:
-    """The arguments of `LabelModel.fit`; see there for what they are and what they raise."""
+    """The arguments of `LabelModel.fit`, and K names of classes; see there for what they are and what they raise."""
     votes = as_votes(votes, n_classes)
     if votes.n_sources == 0:
         raise InvalidVotesError("votes of at least one source are needed", field="votes")
@@ -66,10 +72,12 @@ def read_training_data(
             f"{n_classes} classes are too many for that: at most {FULL_CELLS:,} cells",
             field="votes",
         )
-    known = read_gold(gold, votes, gold_error=gold_error, gold_weight=gold_weight, gold_sampling=gold_sampling)
+    known = read_gold(
+        gold, votes, gold_error=gold_error, gold_weight=gold_weight, gold_sampling=gold_sampling, classes=classes
+    )
     certain = None if known is None else known.certain(votes.n_items)
-    items = read_items(votes, gold=certain, prior=prior, groups=groups, bags=bags)
-    matrix = None if features is None else read_features(features, votes.n_items)
+    items = read_items(votes, gold=certain, prior=prior, groups=groups, bags=bags, classes=classes)
+    matrix = None if features is None else read_features(features, votes.n_items, item_ids=votes.item_ids)
     inputs = FitInputs(
         items=items if items.is_given else None,
         bounds=read_bounds(bounds, votes.source_names),
@@ -103,42 +111,158 @@ def check_items_apart(label_space: type[LabelSpace], what: str) -> None:
         )
 
 
-def read_votes(votes: Votes | ArrayLike | None, fitted: Fitted, n_classes: int, features: Features | None) -> Votes:
+@contextmanager
+def watcher(
+    progress: Callable[[FitProgress], None] | bool | None, max_iter: int
+) -> Iterator[Callable[[FitProgress], None] | None]:
+    """What is called as a fit goes on: the caller's function, or a bar on stderr, which is closed at the end.
+
+    Args:
+        progress: of `LabelModel.fit`.
+        max_iter: limit of EM iterations.
+
+    Raises:
+        InvalidArgumentError: for anything else.
+    """
+    if progress is None or progress is False:
+        yield None
+    elif progress is True:
+        from tqdm.auto import tqdm  # here, since few fits show a bar
+
+        with tqdm(total=max_iter, desc="fit", unit=" iterations") as bar:
+
+            def show(state: FitProgress) -> None:
+                bar.set_postfix(change=f"{state.change:.1e}", refresh=False)
+                bar.update(state.iteration - bar.n)
+
+            yield show
+    elif callable(progress):
+        yield progress
+    else:
+        raise InvalidArgumentError(
+            f"progress must be True for a bar, or a function that takes a FitProgress, got {progress!r}",
+            field="progress",
+        )
+
+
+Unseen = Literal["error", "ignore", "average"]
+"""What is done with votes of sources that the fit has not seen: refused, left out, or those of an average source."""
+
+
+class Readable(NamedTuple):
+    """Votes to predict from, and the model that reads them."""
+
+    votes: Votes
+    """With the sources and the codebook of the model."""
+    fitted: Fitted
+    """With average sources for those that the fit has not seen, where they are asked for."""
+
+
+def read_votes(
+    votes: Votes | ArrayLike | None,
+    fitted: Fitted,
+    n_classes: int,
+    features: Features | None = None,
+    unseen: Unseen = "error",
+) -> Readable:
     """Votes to predict from, with the sources and the codebook of the model.
 
     Args:
         votes: as people give them; None for items that have features only.
         fitted: the model.
         n_classes: K.
-        features: of the items, where there are any.
+        features: of the items, where there are any; needed without votes only.
+        unseen: what is done with sources that the fit has not seen.
 
     Raises:
         InvalidVotesError: if they cannot be read, or do not fit the model.
-        InvalidArgumentError: if there are neither votes nor features.
+        InvalidArgumentError: if there are neither votes nor features; for an unknown `unseen`.
     """
+    if unseen not in get_args(Unseen):
+        raise InvalidArgumentError(
+            f"unseen must be one of {', '.join(map(repr, get_args(Unseen)))}, got {unseen!r}", field="unseen"
+        )
     names = fitted.source_names
     if votes is None:
         if features is None:
             raise InvalidArgumentError("votes are needed where there are no features", field="votes")
         silent = np.empty(0, np.int32)
         size = {"n_classes": n_classes, "n_items": features.shape[0], "n_sources": len(names)}
-        return Votes.from_triples(silent, silent, silent, **size, source_names=names)
+        return Readable(Votes.from_triples(silent, silent, silent, **size, source_names=names), fitted)
     votes = as_votes(votes, n_classes) if isinstance(votes, Votes) else _named(votes, n_classes, names)
-    readable = with_codebook(with_sources(votes, names), fitted.sets)
+    votes = numbered_alike(votes, names)
+    known = set(names)
+    new = [name for name in votes.source_names if name not in known]
+    if new and unseen == "ignore":
+        votes = votes.select_sources([name for name in votes.source_names if name in known])
+    elif new and unseen == "average":
+        fitted = with_average_sources(fitted, new)
+    elif new:
+        more = f" (nor are {len(new) - 1} others)" if len(new) > 1 else ""
+        raise InvalidVotesError(
+            f'source {new[0]!r} is not known to the model{more}: predict(votes, unseen="ignore") leaves the votes of '
+            'such sources out, and unseen="average" counts them as those of an average source',
+            field="sources",
+        )
+    readable = with_codebook(with_sources(votes, fitted.source_names), fitted.sets)
     if not readable.is_plain and not fitted.params.sources.takes_imprecise_votes():
         raise InvalidVotesError(
             "the model has one accuracy per source, which says nothing of votes for several classes", field="votes"
         )
-    return readable
+    return Readable(readable, fitted)
 
 
 def _named(array: ArrayLike, n_classes: int, names: tuple[str, ...]) -> Votes:
-    """Votes of an array: of the model's sources in their order, or of those that a DataFrame's columns name."""
-    if column_names(array) is not None:
-        return Votes.from_dense(array, n_classes)
+    """Votes of an array: of the model's sources in their order, or of those that a table's columns name."""
+    own = column_names(array)
     width = np.shape(array)[-1] if np.ndim(array) == 2 else None
+    if own is None and has_index(array) and width is not None and sorted(names) == sorted(map(str, range(width))):
+        own = [str(number) for number in range(width)]  # default columns of pandas, beside names that are numbers
+    if own is not None:
+        return Votes.from_dense(array, n_classes, sources=own)
     if width is not None and width != len(names):
         raise InvalidVotesError(
             f"the model was fitted on {len(names)} sources, the votes have {width} columns", field="votes"
         )
     return Votes.from_dense(array, n_classes, sources=names)
+
+
+def with_average_sources(fitted: Fitted, names: Sequence[str]) -> Fitted:
+    """The model with more sources, whose parameters are the means over those that it has.
+
+    Args:
+        fitted: the model.
+        names: of the new sources.
+    """
+    n_new, n_sources = len(names), len(fitted.source_names)
+    sources = fitted.calibration.sources
+    of_sources = [key for key, entry in entry_of(sources).entries.items() if entry.shapes[0].startswith("M")]
+    fields = {entry_of(sources).entries[key].field for key in of_sources}
+
+    def extended(values: NDArray[Any]) -> NDArray[Any]:
+        mean = values.mean(axis=0, keepdims=True, dtype=np.float64).astype(values.dtype)
+        return np.concatenate([values, np.repeat(mean, n_new, axis=0)])
+
+    more: Any = {field: extended(np.asarray(getattr(sources, field))) for field in fields}
+    calibration = fitted.calibration._replace(sources=sources._replace(**more))  # type: ignore[attr-defined]
+    copies = sp.csr_array(sp.block_diag([fitted.copies, sp.csr_array((n_new, n_new))]))
+    gold = fitted.gold
+    if gold is not None:
+        gold = gold._replace(
+            small=_extended_correction(gold.small, n_sources, extended),
+            large=_extended_correction(gold.large, n_sources, extended),
+            best=np.concatenate([gold.best, np.zeros(n_new)]),
+        )
+    return fitted._replace(
+        source_names=(*fitted.source_names, *names), calibration=calibration, copies=copies, gold=gold
+    )
+
+
+def _extended_correction(
+    correction: Correction, n_sources: int, extended: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Correction:
+    of_votes = correction.of_votes
+    if of_votes is not None:
+        n_classes = of_votes.shape[1]
+        of_votes = extended(of_votes.reshape(n_sources, n_classes, n_classes)).reshape(-1, n_classes)
+    return correction._replace(trust=extended(correction.trust), of_votes=of_votes)

@@ -18,15 +18,17 @@ from weaklabel.model.class_names import class_names
 from weaklabel.model.em.estimate import FitProgress, Options
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.sampling import NextToLabel, draw
-from weaklabel.model.inputs import check_chunks, check_items_apart, read_training_data, read_votes
+from weaklabel.model.inputs import Unseen, check_chunks, check_items_apart, read_training_data, read_votes, watcher
 from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks
 from weaklabel.model.predictor import Predictor
 from weaklabel.model.report.diagnostics import ConvergenceWarning
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
+from weaklabel.side_information.features import feature_names
 from weaklabel.side_information.gold import GoldSampling, as_gold
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
+from weaklabel.votes.validation import check_count
 
 
 class LabelModel(Predictor):
@@ -80,18 +82,22 @@ class LabelModel(Predictor):
                 positive, and a label space or source model that is not registered.
         """
         self.classes = class_names(n_classes, classes)
-        if max_iter < 1:
-            raise InvalidArgumentError(f"max_iter must be at least 1, got {max_iter}", field="max_iter")
-        if not tol > 0:
-            raise InvalidArgumentError(f"tol must be above 0, got {tol}", field="tol")
-        self.seed, self.max_iter, self.tol = int(seed), int(max_iter), float(tol)
-        if sample_rows is not None and sample_rows < 1:
-            raise InvalidArgumentError(f"sample_rows must be at least 1, got {sample_rows}", field="sample_rows")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise InvalidArgumentError(f"seed must be a whole number, got {seed!r}", field="seed")
+        if isinstance(tol, bool) or not isinstance(tol, (int, float, np.number)) or not tol > 0:
+            raise InvalidArgumentError(f"tol must be a number above 0, got {tol!r}", field="tol")
+        self.seed, self.max_iter, self.tol = (
+            int(seed),
+            check_count(max_iter, "max_iter", 1, InvalidArgumentError),
+            float(tol),
+        )
+        sample_rows = None if sample_rows is None else check_count(sample_rows, "sample_rows", 1, InvalidArgumentError)
         self.sample_rows, self.label_space, self.source_model = sample_rows, label_space, source_model
         self._label_space = registry.label_space(label_space)
         self._source_model = None if source_model is None else registry.source_model(source_model)
         self._settings = Settings()
         self._state: Fitted | None = None
+        self._feature_names: tuple[str, ...] | None = None
         self._training: tuple[Votes, NDArray[np.int32]] | None = None
         self._sets: tuple[LabelModel, NDArray[np.float32]] | None = None
 
@@ -114,7 +120,7 @@ class LabelModel(Predictor):
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
         families: Mapping[str, str] | None = None,
-        progress: Callable[[FitProgress], None] | None = None,
+        progress: Callable[[FitProgress], None] | bool | None = None,
     ) -> Self:
         """Estimates the sources and the class balance from votes, and from what else is known.
 
@@ -124,8 +130,8 @@ class LabelModel(Predictor):
         Args:
             votes: Votes, of classes, candidate sets and probability vectors in any mixture; or whole numbers [N, M]
                 with -1 for an abstain; or VoteChunks.
-            gold: [N] known labels, -1 where unknown; any number of them. A correction of the soft labels of the votes
-                alone is learned from them; see docs/gold.md.
+            gold: [N] known labels, indices or names of classes; -1, or missing, where unknown; any number of them. A
+                correction of the soft labels of the votes alone is learned from them; see docs/gold.md.
             gold_error: probability, one number or [N], that a gold label is wrong.
             gold_weight: [N] how many items each gold label stands for, relative to the others: one over the
                 probability with which the item was drawn, see `next_to_label`. None for the same of all.
@@ -141,8 +147,8 @@ class LabelModel(Predictor):
                 and joins the votes to the extent that it predicts the votes of held-out items.
             families: family of sources by name, such as the LLM behind several prompts: sources of one family count
                 as half copies of each other at least.
-            progress: called with the state of the fit every few iterations; an exception that it raises ends the fit,
-                and leaves the model as it was.
+            progress: True for a bar on stderr; or a function, called with the state of the fit every few iterations:
+                an exception that it raises ends the fit, and leaves the model as it was.
 
         Returns:
             The model. Look at `diagnostics` for what is doubtful; a fit that did not converge warns as well.
@@ -151,50 +157,56 @@ class LabelModel(Predictor):
             InvalidVotesError: if the votes cannot be read.
             InvalidArgumentError: if anything else does not fit the votes; `field` names the argument.
         """
-        options = Options(self.max_iter, float(np.float32(self.tol)), progress)  # as the compiled loop compares
-        job = Job(
-            settings=self._settings,
-            label_space=self._label_space,
-            source_model=self._source_model,
-            options=options,
-            seed=self.seed,
-            sample_rows=self.sample_rows,
-        )
         training = None
-        if isinstance(votes, VoteChunks):
-            given = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
-            given |= {
-                "gold_error": gold_error if np.any(gold_error) else None,
-                "gold_weight": gold_weight,
-                "bounds": bounds or None,
-                "families": families or None,
-            }
-            check_chunks(votes, self.n_classes, self._label_space, given)
-            fitted = train_on_chunks(votes, job)
-        else:
-            data = read_training_data(
-                votes,
-                self.n_classes,
-                self._source_model,
-                gold=gold,
-                gold_error=gold_error,
-                gold_weight=gold_weight,
-                gold_sampling=gold_sampling,
-                prior=prior,
-                groups=groups,
-                bounds=bounds,
-                bags=bags,
-                features=features,
-                families=families,
-            )
-            fitted = train(data.votes, data.gold, data.inputs, data.features, job)
-            if data.gold is not None and not data.gold.error.any():
-                training = data.votes, data.gold.certain(data.votes.n_items)
+        with watcher(progress, self.max_iter) as watch:
+            job = self._job(watch)
+            if isinstance(votes, VoteChunks):
+                given = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
+                given |= {
+                    "gold_error": gold_error if np.any(gold_error) else None,
+                    "gold_weight": gold_weight,
+                    "bounds": bounds or None,
+                    "families": families or None,
+                }
+                check_chunks(votes, self.n_classes, self._label_space, given)
+                fitted = train_on_chunks(votes, job)
+            else:
+                data = read_training_data(
+                    votes,
+                    self.n_classes,
+                    self._source_model,
+                    gold=gold,
+                    gold_error=gold_error,
+                    gold_weight=gold_weight,
+                    gold_sampling=gold_sampling,
+                    prior=prior,
+                    groups=groups,
+                    bounds=bounds,
+                    bags=bags,
+                    features=features,
+                    families=families,
+                    classes=self.classes,
+                )
+                fitted = train(data.votes, data.gold, data.inputs, data.features, job)
+                if data.gold is not None and not data.gold.error.any():
+                    training = data.votes, data.gold.certain(data.votes.n_items)
+        self._feature_names = None if features is None else feature_names(features)
         self._state, self._training, self._sets = fitted, training, None
         for finding in fitted.diagnostics.findings:
             if finding.kind == "converged":
                 warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
         return self
+
+    def _job(self, progress: Callable[[FitProgress], None] | None) -> Job:
+        """How a fit goes."""
+        return Job(
+            settings=self._settings,
+            label_space=self._label_space,
+            source_model=self._source_model,
+            options=Options(self.max_iter, float(np.float32(self.tol)), progress),  # as the compiled loop compares
+            seed=self.seed,
+            sample_rows=self.sample_rows,
+        )
 
     def next_to_label(
         self, votes: Votes | ArrayLike, n: int, *, gold: ArrayLike | None = None, seed: int | None = None
@@ -217,16 +229,18 @@ class LabelModel(Predictor):
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: if n is not between 1 and the number of items without gold.
         """
-        readable = read_votes(votes, self._fitted, self.n_classes, None)
-        known = np.full(readable.n_items, -1) if gold is None else as_gold(gold, readable)
+        readable = read_votes(votes, self._fitted, self.n_classes).votes
+        known = np.full(readable.n_items, -1) if gold is None else as_gold(gold, readable, self.classes)
         candidates = np.flatnonzero(known < 0)
-        if not 1 <= n <= len(candidates):
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= len(candidates):
             raise InvalidArgumentError(
                 f"n must be between 1 and {len(candidates)} items without gold, got {n}", field="n"
             )
         return draw(self.predict_proba(votes), candidates, int(n), self.seed if seed is None else seed)
 
-    def predict_set(self, votes: Votes | ArrayLike, coverage: float = 0.9) -> NDArray[np.bool_]:
+    def predict_set(
+        self, votes: Votes | ArrayLike, coverage: float = 0.9, *, unseen: Unseen = "error"
+    ) -> NDArray[np.bool_]:
         """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.
 
         The guarantee is marginal, and for items like those with gold: over draws of gold and items, the true class is
@@ -237,16 +251,17 @@ class LabelModel(Predictor):
         Args:
             votes: as in `predict_proba`.
             coverage: in (0, 1).
+            unseen: as in `predict_proba`.
 
         Raises:
             NotFittedError: before `fit`.
             InvalidArgumentError: if the model was fitted without exact gold, coverage is not in (0, 1), or the label
                 space ties items to each other.
         """
-        if not 0 < coverage < 1:
-            raise InvalidArgumentError(f"coverage must be in (0, 1), got {coverage}", field="coverage")
+        if not isinstance(coverage, (int, float, np.number)) or not 0 < coverage < 1:
+            raise InvalidArgumentError(f"coverage must be in (0, 1), got {coverage!r}", field="coverage")
         model, calibration = self._set_model()
-        return np.asarray(1 - model.predict_proba(votes) <= conformal.threshold(calibration, coverage))
+        return np.asarray(1 - model.predict_proba(votes, unseen=unseen) <= conformal.threshold(calibration, coverage))
 
     def _set_model(self) -> tuple[LabelModel, NDArray[np.float32]]:
         """A model fitted on half of the gold, and 1 - probability of the true class on the other half."""
@@ -285,6 +300,8 @@ class LabelModel(Predictor):
         parameters |= {"max_iter": self.max_iter, "tol": self.tol}
         if self.source_model is not None:  # a key that files without it do not need
             parameters["asked_source_model"] = self.source_model
+        if self._feature_names is not None:
+            parameters["feature_names"] = list(self._feature_names)
         if self.sample_rows != DEFAULT_SAMPLE:
             parameters["sample_rows"] = self.sample_rows
         return storage.pack(parameters, self._fitted, self._settings)
@@ -304,6 +321,8 @@ class LabelModel(Predictor):
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"the model file is damaged: {error!r}") from None
         model._settings, model._state = settings, fitted
+        if (names := header.get("feature_names")) is not None:
+            model._feature_names = tuple(map(str, names))
         return model
 
     def save(self, path: str | Path) -> None:

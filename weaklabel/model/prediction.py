@@ -42,15 +42,16 @@ def read_side_information(
     groups: ArrayLike | None,
     bags: Bags | Sequence[Bags] | None,
     features: Features | None,
+    classes: Sequence[str] | None = None,
 ) -> ItemInformation | None:
-    """Side information of a prediction; None where there is none.
+    """Side information of a prediction; None where there is none. `classes` are K names, for the columns of a prior.
 
     Raises:
         InvalidArgumentError: if it does not fit the votes, or the model was fitted without it.
     """
     if groups is not None and not fitted.group_names:
         raise InvalidArgumentError("the model was fitted without groups", field="groups")
-    items = read_items(votes, prior=prior, groups=groups, bags=bags, group_names=fitted.group_names)
+    items = read_items(votes, prior=prior, groups=groups, bags=bags, group_names=fitted.group_names, classes=classes)
     if features is not None:
         if features.shape[0] != votes.n_items:
             raise InvalidArgumentError(

@@ -12,14 +12,15 @@ from weaklabel.analysis import EffectiveVotes, effective_votes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.decision import TieBreakPolicy, decide
 from weaklabel.model.fitted_attributes import FittedAttributes
-from weaklabel.model.inputs import check_items_apart, read_votes
+from weaklabel.model.inputs import Unseen, check_items_apart, read_votes
 from weaklabel.model.prediction import predict, read_side_information
 from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.features import read_features
-from weaklabel.side_information.gold import as_gold
+from weaklabel.side_information.gold import as_gold, read_labels
 from weaklabel.votes import Votes
+from weaklabel.votes.validation import row_ids
 
 
 class Predictor(FittedAttributes):
@@ -28,6 +29,8 @@ class Predictor(FittedAttributes):
     classes: tuple[str, ...]
     seed: int
     _settings: Settings
+    _feature_names: tuple[str, ...] | None
+    """Of the features of the fit; None where they had none."""
 
     def predict_proba(
         self,
@@ -37,6 +40,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        unseen: Unseen = "error",
         **unknown: Never,
     ) -> NDArray[np.float32]:
         """[N, K] soft labels: calibrated probabilities of the classes; rows sum to one.
@@ -48,7 +52,11 @@ class Predictor(FittedAttributes):
             prior: as in `fit`.
             groups: as in `fit`. A group that the fit has not seen has the class balance of all.
             bags: as in `fit`.
-            features: as in `fit`. Those of a fit need not be given; then votes speak alone.
+            features: as in `fit`; the columns of a table are matched by name where the fit had a table. Those of a fit
+                need not be given; then votes speak alone.
+            unseen: what is done with the votes of sources that the fit has not seen: "error" refuses them, "ignore"
+                leaves them out, "average" counts them as those of an average source, whose parameters are the means
+                over the sources of the model.
             **unknown: nothing; other names are refused.
 
         Raises:
@@ -56,7 +64,7 @@ class Predictor(FittedAttributes):
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
             InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
         """
-        return self._predict(votes, prior, groups, bags, features, unknown)
+        return self._predict(votes, prior, groups, bags, features, unseen, unknown)
 
     def predict(
         self,
@@ -67,6 +75,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        unseen: Unseen = "error",
         **unknown: Never,
     ) -> NDArray[np.int32]:
         """[N] the hard label of each item: the likeliest class of `predict_proba`.
@@ -81,15 +90,15 @@ class Predictor(FittedAttributes):
             groups: as in `predict_proba`.
             bags: as in `predict_proba`.
             features: as in `predict_proba`.
+            unseen: as in `predict_proba`.
             **unknown: nothing; other names are refused.
 
         Raises:
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: for an unknown policy, and as in `predict_proba`.
         """
-        return self.label(votes, tie_break_policy, prior=prior, groups=groups, bags=bags, features=features, **unknown)[
-            1
-        ]
+        side: dict[str, Any] = {"prior": prior, "groups": groups, "bags": bags, "features": features}
+        return self.label(votes, tie_break_policy, unseen=unseen, **side, **unknown)[1]
 
     def label(
         self,
@@ -100,20 +109,26 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        unseen: Unseen = "error",
         **unknown: Never,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        soft = self._predict(votes, prior, groups, bags, features, unknown)
+        soft = self._predict(votes, prior, groups, bags, features, unseen, unknown)
         return soft, decide(soft, tie_break_policy, self.seed)
 
     def predict_chunks(
-        self, chunks: Iterable[Votes | ArrayLike], tie_break_policy: TieBreakPolicy = "abstain"
+        self,
+        chunks: Iterable[Votes | ArrayLike],
+        tie_break_policy: TieBreakPolicy = "abstain",
+        *,
+        unseen: Unseen = "error",
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
         """`label` of votes that come in chunks, chunk by chunk: memory holds one.
 
         Args:
             chunks: VoteChunks, or any other iterable of what `label` takes. Read once.
             tie_break_policy: as in `predict`.
+            unseen: as in `predict_proba`.
 
         Raises:
             NotFittedError: before `fit`.
@@ -121,7 +136,7 @@ class Predictor(FittedAttributes):
             InvalidVotesError: on the way, as in `label`.
         """
         check_items_apart(type(self._fitted.params.labels), "votes that are read in chunks")
-        return (self.label(votes, tie_break_policy) for votes in chunks)
+        return (self.label(votes, tie_break_policy, unseen=unseen) for votes in chunks)
 
     def decision_function(
         self,
@@ -131,13 +146,14 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        unseen: Unseen = "error",
         **unknown: Never,
     ) -> NDArray[np.float32]:
         """[N, K] scores whose largest `predict` takes: the probabilities of `predict_proba`.
 
         Args and errors as in `predict_proba`.
         """
-        return self._predict(votes, prior, groups, bags, features, unknown)
+        return self._predict(votes, prior, groups, bags, features, unseen, unknown)
 
     def _predict(
         self,
@@ -146,6 +162,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None,
         bags: Bags | Sequence[Bags] | None,
         features: Any | None,
+        unseen: Unseen,
         unknown: Mapping[str, object],
     ) -> NDArray[np.float32]:
         if unknown:  # type checkers refuse it; this says what is known
@@ -153,26 +170,33 @@ class Predictor(FittedAttributes):
             raise InvalidArgumentError(
                 f"{name} is not known at prediction: prior, groups, bags and features are", field=name
             )
-        fitted = self._fitted
-        matrix = None if features is None else read_features(features, None)
-        readable = read_votes(votes, fitted, len(self.classes), matrix)
-        items = read_side_information(fitted, readable, prior=prior, groups=groups, bags=bags, features=matrix)
+        side: dict[str, Any] = {"prior": prior, "groups": groups, "bags": bags, "classes": self.classes}
+        matrix = None
+        if votes is None and features is not None:
+            matrix = read_features(features, None, names=self._feature_names)
+        readable, fitted = read_votes(votes, self._fitted, len(self.classes), matrix, unseen)
+        if votes is not None and features is not None:
+            ids = readable.item_ids
+            matrix = read_features(features, readable.n_items, item_ids=ids, names=self._feature_names)
+        items = read_side_information(fitted, readable, features=matrix, **side)
         return predict(readable, fitted, self._settings.share_prior_mass, items)
 
-    def explain(self, votes: Votes | ArrayLike, row: int) -> Explanation:
+    def explain(self, votes: Votes | ArrayLike, row: int, *, unseen: Unseen = "error") -> Explanation:
         """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.
 
         Args:
             votes: as in `predict_proba`.
             row: position of the item.
+            unseen: as in `predict_proba`.
 
         Raises:
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: if there is no such row, or the label space ties items to each other.
         """
-        fitted = self._fitted
-        check_items_apart(type(fitted.params.labels), "explanations")
-        readable = read_votes(votes, fitted, len(self.classes), None)
+        check_items_apart(type(self._fitted.params.labels), "explanations")
+        readable, fitted = read_votes(votes, self._fitted, len(self.classes), unseen=unseen)
+        if isinstance(row, bool) or not isinstance(row, (int, np.integer)):
+            raise InvalidArgumentError(f"row must be the position of an item, got {row!r}", field="row")
         if not -readable.n_items <= row < readable.n_items:
             raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
         item = readable.select_items([row % readable.n_items])
@@ -193,8 +217,8 @@ class Predictor(FittedAttributes):
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: as in `weaklabel.analysis.effective_votes`.
         """
-        readable = read_votes(votes, self._fitted, len(self.classes), None)
-        labels = self.predict_proba(readable) if gold is None else as_gold(gold, readable)
+        readable = read_votes(votes, self._fitted, len(self.classes)).votes
+        labels = self.predict_proba(readable) if gold is None else as_gold(gold, readable, self.classes)
         return effective_votes(readable, labels, families=families)
 
     def score(
@@ -207,21 +231,22 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        unseen: Unseen = "error",
         **unknown: Never,
     ) -> float:
-        """Share of the items, among those with gold (>= 0), whose hard label is right; ties count as wrong.
+        """Share of the items, among those with gold, whose hard label is right; ties count as wrong.
 
-        Votes and side information are those of `predict`.
+        Votes and side information are those of `predict`, gold is as in `fit`.
 
         Raises:
-            InvalidArgumentError: if gold has another length than the votes, or no label.
+            InvalidArgumentError: if gold has another length than the votes, no label, or holds what is no class.
         """
         if metric != "accuracy":
             raise InvalidArgumentError(f"the metric known here is 'accuracy', got {metric!r}", field="metric")
-        truth = np.asarray(gold)
-        predicted = self.predict(votes, prior=prior, groups=groups, bags=bags, features=features, **unknown)
-        if truth.shape != predicted.shape:
-            raise InvalidArgumentError(f"gold must have shape {predicted.shape}, got {truth.shape}", field="gold")
+        side: dict[str, Any] = {"prior": prior, "groups": groups, "bags": bags, "features": features}
+        predicted = self.predict(votes, unseen=unseen, **side, **unknown)
+        ids = votes.item_ids if isinstance(votes, Votes) else row_ids(features if votes is None else votes)
+        truth = read_labels(gold, len(predicted), len(self.classes), item_ids=ids, classes=self.classes)
         known = truth >= 0
         if not known.any():
             raise InvalidArgumentError("gold holds no label", field="gold")

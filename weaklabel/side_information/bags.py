@@ -10,12 +10,15 @@ then the counts hold in expectation (see weaklabel.model.labels.expected_counts)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError
+from weaklabel_protocol.alignment import match_ids
 from weaklabel_protocol.bags import (
     Bags,
     at_least_one,
@@ -115,7 +118,7 @@ def check_bags(
             raise _error(f"bags must be made by class_counts, proportions, at_least_one, ..., got {part!r}")
         if part.n_items not in (None, n_items):
             raise _error(f"{part.kind}: bag_of is given for {part.n_items} items, but the votes have {n_items}")
-    members = [_positions(part, n_items, item_ids) for part in declared]
+    members = [_positions(part, n_items, item_ids) for part in map(partial(_in_order, item_ids=item_ids), declared)]
     _check_disjoint(declared, members, n_items)
     known = np.full(n_items, -1, np.int32) if gold is None else gold
 
@@ -144,6 +147,18 @@ def check_bags(
     counts = CountBags._make(map(np.concatenate, zip(nothing, *counted, strict=True)))
     same_item, same_group = map(np.concatenate, zip((none, none), *same, strict=True))
     return CheckedBags(counts, same_item, same_group, np.concatenate(different))
+
+
+def _in_order(bags: Bags, item_ids: NDArray[np.str_] | None) -> Bags:
+    """Bags by the positions of the items in the votes, where both sides have ids."""
+    if bags.ids is None or bags.n_items is None:
+        return bags
+    place = match_ids(bags.ids, item_ids, bags.n_items, "bags", all_items=True)
+    if place is None:
+        return bags
+    row = np.empty(len(place), np.int64)
+    row[place] = np.arange(len(place))
+    return replace(bags, item=row[bags.item])
 
 
 def _positions(bags: Bags, n_items: int, item_ids: NDArray[np.str_] | None) -> NDArray[np.int64]:

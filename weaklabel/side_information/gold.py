@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.side_information.numbers import read_numbers
+from weaklabel.side_information.numbers import read_column, read_numbers
 from weaklabel.votes import Votes
-from weaklabel.votes.gold import as_gold
+from weaklabel.votes.gold import as_gold, read_labels
 
-__all__ = ["GoldSampling", "KnownLabels", "as_gold", "read_gold"]
+__all__ = ["GoldSampling", "KnownLabels", "as_gold", "read_gold", "read_labels"]
 
 GoldSampling = Literal["auto", "random", "by_class"]
 """How items with gold were drawn: of all, or so many of each class."""
@@ -53,8 +54,9 @@ def read_gold(
     gold_error: ArrayLike = 0.0,
     gold_weight: ArrayLike | None = None,
     gold_sampling: GoldSampling = "auto",
+    classes: Sequence[str] | None = None,
 ) -> KnownLabels | None:
-    """Known labels, checked against the votes; None where there is none. See `LabelModel.fit`.
+    """Known labels, checked against the votes; None where there is none. See `LabelModel.fit`; `classes` are K names.
 
     Raises:
         InvalidArgumentError: naming the argument, and the first item that is wrong.
@@ -64,7 +66,8 @@ def read_gold(
             f"gold_sampling must be one of {', '.join(get_args(GoldSampling))}, got {gold_sampling!r}",
             field="gold_sampling",
         )
-    error, n_items = read_numbers(gold_error, "gold_error"), votes.n_items
+    n_items, ids = votes.n_items, votes.item_ids
+    error = read_numbers(gold_error, "gold_error", n_items, ids)
     if error.shape not in ((), (n_items,)):
         raise InvalidArgumentError(
             f"gold_error must be one probability, or one for each of the {n_items} items, got shape {error.shape}",
@@ -78,18 +81,13 @@ def read_gold(
         if gold_weight is not None:
             raise InvalidArgumentError("gold_weight weighs gold: gold is needed", field="gold_weight")
         return None
-    known = as_gold(gold, votes)
+    known = as_gold(gold, votes, classes)
     items = np.flatnonzero(known >= 0)
     if not len(items):
         return None
     weight = np.ones(n_items)
     if gold_weight is not None:
-        weight = read_numbers(gold_weight, "gold_weight")
-        if weight.shape != (n_items,):
-            raise InvalidArgumentError(
-                f"gold_weight must be one number for each of the {n_items} items, got shape {weight.shape}",
-                field="gold_weight",
-            )
+        weight = read_column(gold_weight, "gold_weight", n_items, ids, all_items=False)
         usable = (weight[items] > 0) & np.isfinite(weight[items])
         if not usable.all():
             at = int(items[np.argmin(usable)])

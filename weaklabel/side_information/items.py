@@ -56,6 +56,7 @@ def read_items(
     groups: ArrayLike | None = None,
     group_names: tuple[str, ...] | None = None,
     bags: Bags | Sequence[Bags] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> ItemInformation:
     """Side information, checked against the votes.
 
@@ -66,20 +67,21 @@ def read_items(
         groups: [N] names or numbers of groups.
         group_names: of a model that is fitted; None to number the groups anew.
         bags: constraints over bags of items.
+        classes: K names, for the columns of a prior.
 
     Raises:
         InvalidArgumentError: naming the argument, and the first item that is wrong.
     """
     offset = alone = believed = replaces_balance = None
     if prior is not None:
-        given = read_prior(prior, votes.n_items, votes.n_classes)
+        given = read_prior(prior, votes.n_items, votes.n_classes, item_ids=votes.item_ids, classes=classes)
         replaces_balance = np.asarray(~np.isnan(given).any(1))
         belief = np.where(replaces_balance[:, None], np.log(given), 0)
         offset, alone = belief.astype(np.float32), softmax(belief, axis=1).astype(np.float32)
         believed = np.asarray(np.ptp(belief, axis=1) > 0)
     group, names = None, group_names or ()
     if groups is not None:
-        group, names = read_groups(groups, votes.n_items, group_names)
+        group, names = read_groups(groups, votes.n_items, group_names, votes.item_ids)
     checked = None
     if bags is not None:
         checked = check_bags(bags, votes.n_items, votes.n_classes, item_ids=votes.item_ids, gold=gold)

@@ -4,6 +4,6 @@ Shape letters used everywhere: N items, M sources, K classes, S vote symbols, U 
 """
 
 from weaklabel.votes.gold import as_gold
-from weaklabel.votes.matrix import ABSTAIN, ERROR, Cells, Codes, Votes, as_votes, label_dtype
+from weaklabel.votes.matrix import ABSTAIN, ERROR, Cells, Codes, Votes, as_votes, check_votes, label_dtype
 
-__all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_gold", "as_votes", "label_dtype"]
+__all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_gold", "as_votes", "check_votes", "label_dtype"]

@@ -93,6 +93,8 @@ def candidate_cells(tensor: NDArray[Any], place: Place) -> tuple[Symbols, Codes]
     """Candidate sets [N, M, K], 1 for their classes, as a codebook and codes [N, M]."""
     rows = tensor.reshape(-1, tensor.shape[2])
     sets = rows == 1
+    if rows.dtype.kind == "f":
+        sets[np.isnan(rows).all(1)] = True  # what is missing abstains, as the set of all classes does
     right = (sets | (rows == 0)).all(1) & sets.any(1)
     _refuse_first(~right, tensor, place, "expected 0 and 1, with a 1 at least (all 1 abstains)")
     symbols, packed = Symbols.of(sets, np.empty((0, rows.shape[1]), np.float32))

@@ -22,8 +22,10 @@ from weaklabel.votes.validation import (
     check_names,
     column_names,
     compact_codes,
+    index_ids,
     numbered,
     read_matrix,
+    read_tensor,
     read_vector,
 )
 
@@ -44,7 +46,7 @@ def matrix_parts(
     book = Codebook(n_classes, symbols)
     matrix = read_matrix(array, book.number)
     names = check_names(column_names(array) if sources is None else sources, matrix.shape[1])
-    ids = check_ids(items, matrix.shape[0])
+    ids = index_ids(array) if items is None else check_ids(items, matrix.shape[0])
     numbers = compact_codes(matrix, n_classes, len(book), lowest, _place_in(names))
     codes, kept_symbols = book.translate(numbers, _place_in(names))
     return Parts(
@@ -58,14 +60,17 @@ def matrix_parts(
 
 
 def tensor_parts(
-    tensor: NDArray[Any],
+    given: ArrayLike,
+    what: str,
     sources: Iterable[str] | None,
     items: Iterable[Hashable] | None,
     pack: Callable[[NDArray[Any], Place], tuple[Symbols, Codes]],
 ) -> Parts:
     """Of `Votes.from_soft` and `Votes.from_candidates`; `pack` reads the cells of a tensor [N, M, K]."""
+    tensor = read_tensor(given, what)
     n_items, n_sources, n_classes = tensor.shape
-    names, ids = check_names(sources, n_sources), check_ids(items, n_items)
+    names = check_names(sources, n_sources)
+    ids = index_ids(given) if items is None else check_ids(items, n_items)
     symbols, codes = pack(tensor, _place_in(names))
     return Parts(
         n_items=n_items,
@@ -104,6 +109,10 @@ def triple_parts(
         )
     numbers = compact_codes(values, n_classes, len(book), ABSTAIN, _triple)
     codes, kept_symbols = book.translate(numbers, _triple)
+    if (says := codes != ABSTAIN).all():
+        codes = codes.copy()
+    else:  # before votes are compared: an abstain withdraws none
+        rows, columns, codes = rows[says], columns[says], codes[says]
     order, last = cell_order(rows, columns, n_items, n_sources), np.ones(len(rows), bool)
     if order is not None:
         rows, columns, codes = rows[order], columns[order], codes[order]
@@ -112,8 +121,7 @@ def triple_parts(
         at = int(np.argmin(last))
         item = rows[at] if ids is None else repr(str(ids[rows[at]]))
         raise InvalidVotesError(f"source {names[columns[at]]!r} votes more than once on item {item}")
-    keep = last & (codes != ABSTAIN)
-    kept = (rows, columns, codes.copy()) if keep.all() else (rows[keep], columns[keep], codes[keep])
+    kept = (rows, columns, codes) if last.all() else (rows[last], columns[last], codes[last])
     return Parts(
         n_items=n_items, n_classes=n_classes, source_names=names, item_ids=ids, layout=kept, symbols=kept_symbols
     )

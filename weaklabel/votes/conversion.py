@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidVotesError
 from weaklabel.votes.matrix import Votes
 from weaklabel.votes.symbols import Symbols
-from weaklabel.votes.validation import ABSTAIN
+from weaklabel.votes.validation import ABSTAIN, default_sources
 
 HALF = 0.5
 
@@ -82,6 +82,29 @@ def with_codebook(votes: Votes, sets: NDArray[np.bool_]) -> Votes:
         item_ids=votes.item_ids,
         symbols=Symbols(sets, soft),
     )
+
+
+def numbered_alike(votes: Votes, source_names: Sequence[str]) -> Votes:
+    """The votes with the names of a model, where one side numbers its sources and the other has default names.
+
+    "2" and "source_2" are the same source where all sources of the model are numbered in their order, one way or the
+    other: columns without names, and columns of a table or sources of triples whose names are numbers.
+
+    Args:
+        votes: N items.
+        source_names: of the model.
+    """
+    default, counted = default_sources(len(source_names)), tuple(map(str, range(len(source_names))))
+    if tuple(source_names) == default:
+        name_of = dict(zip(counted, default, strict=True))
+    elif tuple(source_names) == counted:
+        name_of = dict(zip(default, counted, strict=True))
+    else:
+        return votes
+    names = tuple(name_of.get(name, name) for name in votes.source_names)
+    if names == votes.source_names or len(set(names)) < len(names):
+        return votes
+    return Votes._make(*votes._parts()._replace(source_names=names))
 
 
 def with_sources(votes: Votes, source_names: Sequence[str]) -> Votes:

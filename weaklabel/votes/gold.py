@@ -1,6 +1,9 @@
-"""Known labels, read against the votes."""
+"""Known labels, read against the items that they are of."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,26 +11,84 @@ from numpy.typing import ArrayLike, NDArray
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.votes.matrix import Votes
 from weaklabel.votes.validation import ABSTAIN
+from weaklabel_protocol.alignment import Ids, read_rows
+from weaklabel_protocol.arrays import Read, column_of, is_number
 
 
-def as_gold(gold: ArrayLike, votes: Votes) -> NDArray[np.int32]:
-    """Known labels [N], -1 where unknown, checked against the votes.
+def as_gold(gold: ArrayLike, votes: Votes, classes: Sequence[str] | None = None) -> NDArray[np.int32]:
+    """Known labels [N], -1 where unknown, checked against the votes; see `read_labels`."""
+    return read_labels(gold, votes.n_items, votes.n_classes, item_ids=votes.item_ids, classes=classes)
+
+
+def read_labels(
+    gold: Any,
+    n_items: int,
+    n_classes: int,
+    *,
+    item_ids: Ids = None,
+    classes: Sequence[str] | None = None,
+) -> NDArray[np.int32]:
+    """Known labels [N], -1 where unknown.
+
+    Args:
+        gold: [N] class indices, or names of classes; -1, or missing (None, NaN, masked, ...), where unknown. A pandas
+            Series whose index, and a mapping whose keys, are ids of items are matched by them, where items have ids.
+        n_items: N.
+        n_classes: K.
+        item_ids: ids of the N items; None where they go by position.
+        classes: K names; None where there are none, and only indices can be read.
 
     Raises:
-        InvalidArgumentError: if they are of another length, or hold anything but classes and -1; it names the item.
+        InvalidArgumentError: if they are of another length, or hold anything but classes; it names the item.
     """
-    labels = np.asarray(gold)
-    if labels.shape != (votes.n_items,):
+    read = column_of(read_rows(gold, item_ids, n_items, "gold", all_items=False))
+    if read.values.shape != (n_items,):
         raise InvalidArgumentError(
-            f"gold must hold a class, or -1 (unknown), for each of the {votes.n_items} items, got shape {labels.shape}",
+            f"gold must hold a class, or -1 (unknown), for each of the {n_items} items, got shape {read.values.shape}",
             field="gold",
         )
-    if labels.dtype.kind not in "iu" and labels.size:
-        raise InvalidArgumentError(f"gold must be class indices, got dtype {labels.dtype}", field="gold")
-    wrong = (labels < ABSTAIN) | (labels >= votes.n_classes)
+    labels = _indices(read, classes)
+    wrong = (labels < ABSTAIN) | (labels >= n_classes)
     if wrong.any():
         at = int(np.argmax(wrong))
         raise InvalidArgumentError(
-            f"gold of item {at} is {labels[at]}, outside 0..{votes.n_classes - 1}, and not -1 for unknown", field="gold"
+            f"gold of item {at} is {labels[at]}, outside 0..{n_classes - 1}, and not -1 for unknown", field="gold"
         )
     return labels.astype(np.int32)
+
+
+def _indices(read: Read, classes: Sequence[str] | None) -> NDArray[Any]:
+    """Class indices, of these or of names."""
+    array = read.values
+    if array.dtype.kind == "b":
+        raise InvalidArgumentError(
+            "gold must be class indices, got dtype bool: say which class is which, as in np.where(gold, 1, 0)",
+            field="gold",
+        )
+    if array.dtype.kind == "O":
+        index = {name: float(k) for k, name in enumerate(classes or ())}
+        numbers = np.full(array.shape, np.nan)
+        for at, value in enumerate(array):
+            if read.missing is None or not read.missing[at]:
+                numbers[at] = _index(at, value, index, classes)
+        array = numbers
+    array = Read(array, read.missing).filled(ABSTAIN)
+    if array.dtype.kind == "f":
+        wrong = array != np.floor(array)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise InvalidArgumentError(f"gold must be class indices; that of item {at} is {array[at]}", field="gold")
+    return array
+
+
+def _index(at: int, value: Any, index: dict[str, float], classes: Sequence[str] | None) -> float:
+    if isinstance(value, str):
+        if value in index:
+            return index[value]
+        known = "write class indices, as in [names.index(name) for name in gold]"
+        if classes is not None:
+            known = f"the classes are {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}"
+        raise InvalidArgumentError(f"gold of item {at} is {value!r}, which is no class: {known}", field="gold")
+    if not is_number(value):
+        raise InvalidArgumentError(f"gold must be class indices; that of item {at} is {value!r}", field="gold")
+    return float(value)

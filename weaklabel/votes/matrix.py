@@ -30,9 +30,9 @@ from weaklabel.votes.counting import FEW_CLASSES, counts_of_matrix, counts_of_tr
 from weaklabel.votes.files import read_parts, write_parts
 from weaklabel.votes.parts import Parts
 from weaklabel.votes.symbols import CandidateSet, ImpreciseVote, SoftVote, Symbols
-from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, check_names, label_dtype, read_tensor
+from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, check_names, label_dtype, place_of, read_array
 
-__all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_votes", "label_dtype"]
+__all__ = ["ABSTAIN", "ERROR", "Cells", "Codes", "Votes", "as_votes", "check_votes", "label_dtype"]
 
 FEW_SOUGHT = 0.1
 """Share of the items, up to which each is looked up by bisection."""
@@ -137,18 +137,20 @@ class Votes:
         `item_ids`.
 
         Args:
-            array: [N, M] whole numbers: class indices 0..K-1, or -1 for an abstain. Kept without a copy where it is
+            array: [N, M] whole numbers: class indices 0..K-1, or -1 for an abstain; what is missing (None, NaN,
+                `pandas.NA`, a null of polars or pyarrow, a masked cell) abstains, too. Kept without a copy where it is
                 already of the smallest signed integer type that holds K: do not change it afterwards. Vote objects
                 (`one_of`, `not_`, `soft`) may stand among the numbers.
             n_classes: K, at least 2.
             symbols: what the codes K, K + 1, ... in `array` stand for: a list of vote objects, or a codebook.
-            sources: M distinct names. Where not given, the column names of a DataFrame if all of them are str, and
-                "source_0", "source_1", ... otherwise.
-            items: N distinct ids, kept as str; items go by position where not given.
+            sources: M distinct names. Where not given, the column names of a table, numbers written out; and
+                "source_0", "source_1", ... for arrays, and for pandas' default columns, which only count.
+            items: N distinct ids, kept as str. Where not given, those of a pandas index, unless it is the default one;
+                otherwise items go by position.
 
         Raises:
-            InvalidVotesError: for ragged input, bools, NaN, fractions, labels out of range, vote objects that do not
-                fit K classes, names that repeat, are missing or too few; it names the first place.
+            InvalidVotesError: for ragged input, bools, fractions, labels out of range, sparse matrices, vote objects
+                that do not fit K classes, names and ids that repeat, are missing or too few; it names the first place.
         """
         return cls._make(*matrix_parts(array, n_classes, symbols, sources, items, lowest=ABSTAIN))
 
@@ -176,16 +178,16 @@ class Votes:
         """Soft votes: one probability per class, as of classifiers or from language models' log-probabilities.
 
         Args:
-            probabilities: [N, M, K], or [N, K] of one source: numbers of at least 0 that sum to 1 within 1e-3. A row of
-                NaN or of zeros abstains.
+            probabilities: [N, M, K], or [N, K] of one source: numbers of at least 0 that sum to 1 within 1e-3. A row
+                that is missing throughout, or zeros, abstains.
             sources: M distinct names; "source_0", "source_1", ... where not given.
-            items: N distinct ids, kept as str; items go by position where not given.
+            items: N distinct ids, as in `from_dense`.
 
         Raises:
             InvalidVotesError: for rows that are no distributions, naming the first place, and for names and ids as in
                 `from_dense`.
         """
-        return cls._make(*tensor_parts(read_tensor(probabilities, "probabilities"), sources, items, soft_cells))
+        return cls._make(*tensor_parts(probabilities, "probabilities", sources, items, soft_cells))
 
     @classmethod
     def from_candidates(
@@ -199,15 +201,15 @@ class Votes:
 
         Args:
             candidates: [N, M, K], or [N, K] of one source: True or 1 for the classes of each set. A set of all classes
-                abstains.
+                abstains, and so does a row that is missing throughout.
             sources: M distinct names; "source_0", "source_1", ... where not given.
-            items: N distinct ids, kept as str; items go by position where not given.
+            items: N distinct ids, as in `from_dense`.
 
         Raises:
             InvalidVotesError: for a set without classes and numbers but 0 and 1, naming the first place, and for names
                 and ids as in `from_dense`.
         """
-        return cls._make(*tensor_parts(read_tensor(candidates, "candidates"), sources, items, candidate_cells))
+        return cls._make(*tensor_parts(candidates, "candidates", sources, items, candidate_cells))
 
     @classmethod
     def from_triples(
@@ -230,16 +232,16 @@ class Votes:
         indices, the names themselves are called `items` and `sources`.
 
         Args:
-            items: [V] item indices 0..N-1, or ids of any other kind (str), which are then numbered by appearance.
-                Ids that are integers must be passed as str.
-            sources: [V] source indices 0..M-1, or names, likewise.
-            labels: [V] class indices 0..K-1; -1 abstains, which is the same as leaving the triple out. Vote objects
-                (`one_of`, `not_`, `soft`) may stand among them.
+            items: [V] ids. Texts are numbered by appearance, integers in ascending order. Where `n_items` or `item_ids`
+                is given, integers are indices 0..N-1.
+            sources: [V] names, or with `n_sources` or `source_names` indices 0..M-1, likewise.
+            labels: [V] class indices 0..K-1; -1, or what is missing, abstains, which is the same as leaving the triple
+                out, except that its item and source are known. Vote objects (`one_of`, `not_`, `soft`) may stand among
+                them.
             n_classes: K, at least 2.
             symbols: what the codes K, K + 1, ... in `labels` stand for: a list of vote objects, or a codebook.
-            n_items: N. Where not given, one more than the largest index, which must then be below 1000 or below 100
-                times the number of triples: a larger one is taken for an id and refused.
-            n_sources: M; likewise.
+            n_items: N, where items are indices.
+            n_sources: M, where sources are indices.
             source_names: M distinct names, where sources are indices.
             item_ids: N distinct ids, where items are indices.
             repeated: what to do where a source votes on an item twice: "last" keeps the later vote, "error" refuses.
@@ -273,7 +275,7 @@ class Votes:
         Raises:
             InvalidVotesError: for no parts; for parts that differ in items or classes; for a source name that repeats.
         """
-        return cls._make(*side_by_side([part._parts() for part in parts]))
+        return cls._make(*side_by_side([check_votes(part, "parts")._parts() for part in parts]))
 
     @classmethod
     def concatenate_items(cls, parts: Sequence[Votes]) -> Self:
@@ -283,7 +285,7 @@ class Votes:
             InvalidVotesError: for no parts; for parts that differ in sources or classes; for an item id that repeats,
                 or is there in some parts only.
         """
-        return cls._make(*one_after_another([part._parts() for part in parts]))
+        return cls._make(*one_after_another([check_votes(part, "parts")._parts() for part in parts]))
 
     # ----------------------------------------------------------------- reading
 
@@ -393,6 +395,8 @@ class Votes:
             InvalidVotesError: for a source or an item that is not there.
         """
         column = self._columns_of([source])[0] if isinstance(source, str) else source
+        if not (isinstance(item, (int, np.integer)) and isinstance(column, (int, np.integer))):
+            raise InvalidVotesError(f"there is no vote at item {item!r}, source {source!r}: give positions")
         if not (0 <= item < self.n_items and 0 <= column < self.n_sources):
             raise InvalidVotesError(f"there is no vote at item {item}, source {source}: shape {self.shape}")
         if self._matrix is not None:
@@ -402,8 +406,22 @@ class Votes:
         return self.symbols.vote(int(self._values[at]) if at < stop and self._columns[at] == column else ABSTAIN)
 
     def select_items(self, index: ArrayLike) -> Self:
-        """The votes on some items, in the order given: positions, a mask or a slice's indices."""
-        positions = np.arange(self.n_items)[np.asarray(index)]
+        """The votes on some items, in the order given: positions, a mask or a slice's indices.
+
+        Raises:
+            InvalidArgumentError: for what is missing among them, and for positions that are not there.
+        """
+        read = read_array(index, "index")
+        if (at := read.first_missing) is not None:
+            raise InvalidArgumentError(f"index: {place_of(at)} is missing", field="index")
+        chosen = read.values if read.values.size else read.values.astype(int)
+        try:
+            positions = np.arange(self.n_items)[np.atleast_1d(chosen)]
+        except IndexError as error:
+            raise InvalidArgumentError(
+                f"index must hold positions of the {self.n_items} items, or True and False for each: {error}",
+                field="index",
+            ) from None
         ids = None if self.item_ids is None else self.item_ids[positions]
         if self._matrix is not None:
             matrix = self._matrix[positions]
@@ -443,6 +461,8 @@ class Votes:
         return self._make(self.n_items, self.n_classes, kept, self.item_ids, layout, self.symbols)
 
     def _columns_of(self, names: Sequence[str]) -> list[int]:
+        if isinstance(names, str):
+            raise InvalidVotesError(f"sources must be a list of names, got the text {names!r}", field="sources")
         index = {name: column for column, name in enumerate(self.source_names)}
         unknown = [name for name in names if name not in index]
         if unknown:
@@ -521,6 +541,21 @@ def as_votes(votes: Votes | Cells, n_classes: int) -> Votes:
             )
         return votes
     return Votes.from_dense(votes, n_classes)
+
+
+def check_votes(votes: Any, field: str = "votes") -> Votes:
+    """Votes as they are.
+
+    Raises:
+        InvalidVotesError: for an array, or anything else; it says what to write.
+    """
+    if not isinstance(votes, Votes):
+        raise InvalidVotesError(
+            f"{field}: Votes are expected, got a {type(votes).__name__}: make them of an array by "
+            "Votes.from_dense(array, n_classes=...)",
+            field=field,
+        )
+    return votes
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

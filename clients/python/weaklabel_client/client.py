@@ -169,11 +169,11 @@ class Client:
         Args:
             project: The project.
             votes: Integers [N, M]: N items, M sources, vote objects (one_of, not_, soft) among them or not; or soft
-                votes [N, M, K], a row of NaN where a source abstains. Or an iterable of chunks, for more than memory
-                holds: votes [n, M], or pairs of such votes and n item ids.
+                votes [N, M, K], a row of NaN where a source abstains. What is missing abstains, too. Or an iterable of
+                chunks, for more than memory holds: votes [n, M], or pairs of such votes and n item ids.
             sources: M names; by default those of the votes, or else "source_0", "source_1", ...
-            items: N ids, for a project that names its items; by default those of weaklabel's Votes. Without any, row r
-                is item r.
+            items: N ids, for a project that names its items; by default those of weaklabel's Votes, or of a pandas
+                index, unless it is the default one. Without any, row r is item r.
             codebook: What codes from K on in votes stand for, as read_votes gives it.
             upload_id: A UUID, to take up an upload of an iterable that was broken off. The iterable starts from its
                 beginning; what the server has is skipped.
@@ -211,8 +211,8 @@ class Client:
             project: The project.
             items: Row of each vote, from 0; integers [votes].
             sources: Column of each vote, from 0; integers [votes].
-            labels: Class index of each vote; integers [votes], vote objects among them or not. Of two votes of a source
-                on an item the last counts.
+            labels: Class index of each vote; integers [votes], vote objects among them or not; -1, or what is missing,
+                is the same as no triple. Of two votes of a source on an item the last counts.
             n_items: Number of items N; by default that of item_ids, or one more than the largest of items.
             source_names: M names; "source_0", "source_1", ... by default.
             item_ids: N ids, for a project that names its items. By default row r is item r.
@@ -272,7 +272,8 @@ class Client:
                 "bags": what class_counts, proportions, at_least_one, none_of, same_label or different_label make, or a
                 list of them.
             values: The data.
-            items: N ids, for a project that names its items. Without any, row r is item r.
+            items: N ids, for a project that names its items; by default those of a pandas index, unless it is the
+                default one. Where both are given, rows are matched by them. Without any, row r is item r.
             upload_id: A UUID, to take up an upload that was broken off.
             progress: See upload_votes.
             timeout: Seconds for the whole upload; None for any time.

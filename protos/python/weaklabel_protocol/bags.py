@@ -9,13 +9,15 @@ Shape letters: N items, K classes, B bags, T members of bags.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel_protocol.arrays import Read, column_of, floats, read_array
 from weaklabel_protocol.errors import InvalidArgumentError
+from weaklabel_protocol.names import check_end, row_ids
 
 Kind = Literal["class_counts", "proportions", "at_least_one", "none_of", "same_label", "different_label"]
 
@@ -41,6 +43,8 @@ class Bags:
     """Standard error of shares."""
     n_items: int | None = None
     """N, where the bags were given for all items."""
+    ids: tuple[str, ...] | None = None
+    """N ids, where the bags were given for all items by a pandas Series with an index of its own."""
 
 
 def class_counts(counts: Numbers, items: Iterable[Any] | None = None, *, bag_of: ArrayLike | None = None) -> Bags:
@@ -190,8 +194,8 @@ def _first(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
 def _table(values: Numbers, kind: Kind) -> NDArray[np.float64]:
     """[B, K], NaN where nothing is known; a copy."""
     try:
-        table = np.array(values, np.float64)  # None becomes NaN
-    except (TypeError, ValueError):
+        table = np.array(floats(read_array(values, "bags"), "bags"), np.float64)  # what is missing becomes NaN
+    except InvalidArgumentError:
         raise _error(f"{kind}: one number a class is needed for each bag, got {values!r}") from None
     table = table[None] if table.ndim == 1 else table
     if table.ndim != 2:
@@ -204,9 +208,7 @@ def _label_bags(kind: Kind, label: int, items: Iterable[Any] | None, bag_of: Arr
         raise _error(f"{kind}: label must be a class index, got {label!r}")
     bags = _bags(kind, items, bag_of, None)
     n_bags = int(bags.bag.max()) + 1
-    return Bags(
-        kind=kind, item=bags.item, bag=bags.bag, values=np.full((n_bags, 1), float(label)), n_items=bags.n_items
-    )
+    return replace(bags, values=np.full((n_bags, 1), float(label)))
 
 
 def _bags(
@@ -217,14 +219,11 @@ def _bags(
     tolerance: float = 0.0,
 ) -> Bags:
     """Bags with their members read and checked."""
-    n_items = None
+    n_items = ids = None
     if items is not None and bag_of is None:
         item, bag = _listed(kind, items)
     elif bag_of is not None and items is None:
-        bag_numbers = np.asarray(bag_of)
-        if bag_numbers.ndim != 1 or bag_numbers.dtype.kind not in "iu":
-            shape, dtype = bag_numbers.shape, bag_numbers.dtype
-            raise _error(f"{kind}: bag_of must hold one whole number an item, got {dtype} of shape {shape}")
+        bag_numbers, ids = _bag_numbers(kind, bag_of), row_ids(bag_of)
         item = np.argsort(bag_numbers, kind="stable")
         item = item[bag_numbers[item] >= 0]
         bag, n_items = bag_numbers[item].astype(np.int64), len(bag_numbers)
@@ -238,7 +237,38 @@ def _bags(
         raise _error(f"{kind}: bag {bag[-1]} has items, but values are given for {len(values)} bags")
     elif items is not None and bag[-1] + 1 < len(values):
         raise _error(f"{kind}: values are given for {len(values)} bags, but items for {bag[-1] + 1}")
-    return Bags(kind=kind, item=item, bag=bag, values=values, tolerance=tolerance, n_items=n_items)
+    return Bags(
+        kind=kind,
+        item=item,
+        bag=bag,
+        values=values,
+        tolerance=tolerance,
+        n_items=n_items,
+        ids=None if ids is None else tuple(ids),
+    )
+
+
+def _bag_numbers(kind: Kind, bag_of: Any) -> NDArray[np.int64]:
+    """[N] the bag of each item, -1 where none is given."""
+    read = column_of(read_array(bag_of, "bags"))
+    numbers = floats(read, "bags") if read.values.dtype.kind == "O" else read.values
+    if read.missing is not None:
+        numbers = Read(numbers, read.missing).filled(-1)
+        if numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all():  # floats for want of an empty integer
+            numbers = numbers.astype(np.int64)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+        shape, dtype = read.values.shape, read.values.dtype
+        raise _error(f"{kind}: bag_of must hold one whole number an item, got {dtype} of shape {shape}")
+    return numbers.astype(np.int64)
+
+
+def _members(read: Read) -> NDArray[Any]:
+    """Positions as they are, and ids as text."""
+    if read.values.dtype.kind != "O" or not all(isinstance(value, str) for value in read.values.flat):
+        return read.values
+    for value in read.values.flat:
+        check_end("bags: an id", value, "bags")
+    return read.values.astype(np.str_)
 
 
 def _listed(kind: Kind, items: Iterable[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -246,8 +276,10 @@ def _listed(kind: Kind, items: Iterable[Any]) -> tuple[NDArray[Any], NDArray[np.
     listed = list(items)
     if not listed or isinstance(listed[0], str) or not hasattr(listed[0], "__len__"):
         listed = [listed]
-    parts = [np.asarray(part) for part in listed]
+    reads = [read_array(part, "bags") for part in listed]
+    parts = [_members(read) for read in reads]
     for b, part in enumerate(parts):
-        if part.ndim != 1 or len(part) == 0 or part.dtype.kind not in "iuU" or part.dtype.kind != parts[0].dtype.kind:
+        is_list = reads[b].missing is None and part.ndim == 1 and len(part) > 0
+        if not is_list or part.dtype.kind not in "iuU" or part.dtype.kind != parts[0].dtype.kind:
             raise _error(f"{kind}: bag {b} must list items, all by position or all by id (str), got {listed[b]!r}")
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])

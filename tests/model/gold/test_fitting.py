@@ -350,7 +350,7 @@ def test_a_design_by_class_is_recognised(of_classes: list[int], sampling: Any, w
     [
         ("gold", {"gold": np.zeros(3, int)}),
         ("gold", {"gold": np.full(N_ITEMS, 2)}),
-        ("gold", {"gold": np.zeros(N_ITEMS)}),
+        ("gold", {"gold": np.full(N_ITEMS, 0.5)}),
         ("gold_error", {"gold_error": 0.1}),
         ("gold_error", {"gold": np.zeros(N_ITEMS, int), "gold_error": 1.0}),
         ("gold_error", {"gold": np.zeros(N_ITEMS, int), "gold_error": -0.1}),

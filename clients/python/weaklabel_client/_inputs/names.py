@@ -3,7 +3,7 @@
 from typing import Any
 
 from weaklabel_protocol.errors import InvalidVotesError
-from weaklabel_protocol.names import check_text, first_repeat
+from weaklabel_protocol.names import check_end, check_text, first_repeat
 
 MAX_NAME = 255
 
@@ -28,6 +28,7 @@ def names(values: Any, count: int | None, what: str) -> tuple[str, ...]:
             )
         else:
             check_text(f"{what}: name {place}", value)
+            check_end(f"{what}: name {place}", value, what, InvalidVotesError)
     if repeat := first_repeat(listed):
         text, first, place = repeat
         raise InvalidVotesError(f'{what}: names {first} and {place} are both "{text}"', field=what)

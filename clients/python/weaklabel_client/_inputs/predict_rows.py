@@ -10,7 +10,7 @@ from weaklabel_client._inputs import chunks
 from weaklabel_client._inputs.side_data import bag_list, item_values
 from weaklabel_client._inputs.side_values import BagRows, Values
 from weaklabel_client._inputs.vote_list import VoteList
-from weaklabel_client._inputs.votes import predict_block
+from weaklabel_client._inputs.votes import predict_block, votes_ids
 from weaklabel_client._results.codebook import Codebook
 from weaklabel_protocol.bags import Bags
 from weaklabel_protocol.v1 import labels_pb2
@@ -32,8 +32,9 @@ class PredictRows:
 
     def __init__(self, votes: Any, codebook: Codebook | None = None, **side_data: Any) -> None:
         self.block = None if votes is None else predict_block(votes, codebook)
+        items = votes_ids(votes)
         self._values: dict[str, Values] = {
-            kind: item_values(kind, values)
+            kind: item_values(kind, values, items)
             for kind, values in side_data.items()
             if values is not None and kind != "bags"
         }

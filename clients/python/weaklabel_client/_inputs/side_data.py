@@ -4,7 +4,7 @@ N items, K classes, D features, B bags.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,10 +14,14 @@ from weaklabel_client._inputs.chunks import id_bytes
 from weaklabel_client._inputs.names import names
 from weaklabel_client._inputs.side_values import BagRows, Fields, Groups, Int64s, Matrix, SparseFeatures, Values
 from weaklabel_client._results.types import SideData
+from weaklabel_protocol.alignment import read_rows
+from weaklabel_protocol.arrays import Read, column_of, floats, is_number, is_sparse_matrix
 from weaklabel_protocol.bags import Bags
-from weaklabel_protocol.names import check_text
+from weaklabel_protocol.errors import InvalidArgumentError
+from weaklabel_protocol.names import check_end, check_text, label_text, row_ids
 from weaklabel_protocol.tensors import smallest_dtype
 from weaklabel_protocol.v1 import side_data_pb2
+from weaklabel_protocol.vote_objects import ABSTAIN
 
 KINDS = {
     "gold": side_data_pb2.SIDE_DATA_KIND_GOLD,
@@ -71,41 +75,74 @@ def side_blocks(kind: str, values: Any, items: Iterable[str] | None) -> list[Sid
         if items is not None:
             raise ValueError(f"{kind}: its keys are ids of items already; give no items beside them")
         items, values = list(values), list(values.values())
-    checked = item_values(kind, values)
-    return [SideBlock(checked, None if items is None else names(items, checked.n_rows, "items"))]
+    given = row_ids(values) if items is None else items
+    ids = None if given is None else names(given, None, "items")
+    checked = item_values(kind, values, ids)
+    return [SideBlock(checked, None if ids is None else names(ids, checked.n_rows, "items"))]
 
 
-def item_values(kind: str, values: Any) -> Values:
+def item_values(kind: str, values: Any, items: Sequence[str] | None = None) -> Values:
     """Checks side data of items: gold [N], its weights [N], a prior [N, K], groups [N] or features [N, D].
+
+    Args:
+        kind: The kind.
+        values: The data. What is missing in gold is unknown; in weights and a prior it is NaN.
+        items: Ids of the items, by which the rows of a pandas index are matched.
 
     Raises:
         ValueError: It cannot be read; the message begins with the kind.
     """
-    if kind == "features" and hasattr(values, "tocsr"):
+    if kind == "features" and is_sparse_matrix(values):
         checked: Values = SparseFeatures(values.tocsr(copy=True))
-    elif kind == "groups":
-        checked = Groups(_group_names(values))
     elif kind == "fields":
         checked = Fields(_records(values))
     else:
-        array = np.asarray(values)
-        if kind == "gold":
-            if array.ndim != 1 or array.dtype.kind not in "iu":
-                raise ValueError(f"gold: classes [N] are expected, -1 where unknown; got {array.dtype} {array.shape}")
-            array = array.reshape(-1, 1)
-            array = array.astype(smallest_dtype(array))
-        elif kind == "gold_weight":
-            if array.ndim != 1 or array.dtype.kind not in "fiu":
-                raise ValueError(f"gold_weight: numbers [N] are expected, got {array.dtype} {array.shape}")
-            array = _float32(array.reshape(-1, 1))
-        elif array.ndim != 2 or array.dtype.kind not in "fiub":
-            raise ValueError(f"{kind}: numbers in two dimensions are expected, got {array.dtype} {array.shape}")
+        n_rows = len(items) if items is not None else len(values) if hasattr(values, "__len__") else 0
+        read = read_rows(values, items, n_rows, kind, all_items=kind not in ("gold", "gold_weight", "prior"))
+        if kind == "groups":
+            checked = Groups(_group_names(column_of(read)))
+        elif kind == "gold":
+            checked = Matrix(kind, _gold(column_of(read)).reshape(-1, 1))
         else:
-            array = _float32(array)
-        checked = Matrix(kind, array)
+            checked = Matrix(kind, _float32(_numbers(kind, read)))
     if checked.n_rows == 0:
         raise ValueError(f"{kind}: there are no items")
     return checked
+
+
+def _gold(read: Read) -> npt.NDArray[Any]:
+    """Classes [N], -1 where unknown."""
+    numbers = read.values
+    if numbers.dtype.kind == "O" and all(is_number(value) for value in read.filled(ABSTAIN).flat):
+        numbers = floats(read, "gold")
+    array = Read(numbers, read.missing).filled(ABSTAIN) if numbers.dtype.kind in "iuf" else numbers
+    if array.dtype.kind == "f" and (array == np.trunc(array)).all():
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        names_hint = "; of names, write their indices among the project's classes" if array.dtype.kind == "O" else ""
+        raise ValueError(
+            f"gold: classes [N] are expected, -1 where unknown; got {array.dtype} {array.shape}{names_hint}"
+        )
+    return array.astype(smallest_dtype(array))
+
+
+def _numbers(kind: str, read: Read) -> npt.NDArray[Any]:
+    """Numbers in two dimensions, NaN where they are missing."""
+    expected = f"{kind}: numbers {'[N]' if kind == 'gold_weight' else 'in two dimensions'} are expected"
+    try:
+        array = floats(read, kind)
+    except InvalidArgumentError as error:
+        raise ValueError(f"{expected}; {error}") from None
+    if kind == "gold_weight" and array.ndim == 1:
+        array = array.reshape(-1, 1)
+    kinds, hint = "fiub", ""
+    if kind == "gold_weight":
+        kinds = "fiu"
+    elif kind == "features" and array.ndim == 1:
+        hint = ": of one dimension write features.reshape(-1, 1)"
+    if array.ndim != 2 or array.dtype.kind not in kinds or (kind == "gold_weight" and array.shape[1] != 1):
+        raise ValueError(f"{expected}, got {read.values.dtype} {read.values.shape}{hint}")
+    return array
 
 
 def _float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -171,11 +208,14 @@ def _records(values: Any) -> Iterable[Any]:
     return list(values)
 
 
-def _group_names(values: Any) -> list[str]:
-    array = np.asarray(values)
-    if array.ndim != 1 or array.dtype.kind not in "iuUO":
+def _group_names(read: Read) -> list[str]:
+    array = read.values
+    if array.ndim != 1 or array.dtype.kind not in "iuO":
         raise ValueError(f"groups: names or numbers [N] are expected, got {array.dtype} {array.shape}")
-    listed = [str(value) for value in array.tolist()]
+    if (at := read.first_missing) is not None:
+        raise ValueError(f"groups: item {at[0]} has none: give such items a group of their own")
+    listed = [label_text(value) for value in array.tolist()]
     for place, value in enumerate(listed):
         check_text(f"groups: name {place}", value)
+        check_end(f"groups: name {place}", value, "groups")
     return listed

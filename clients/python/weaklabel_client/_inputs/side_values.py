@@ -6,6 +6,7 @@ N items, K classes, D features, B bags.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,6 +121,8 @@ class BagRows:
     def __init__(self, bags: Bags) -> None:
         numbers, sizes = np.unique(bags.bag, return_counts=True)
         self.n_rows = len(numbers)
+        if bags.ids is not None:
+            bags = replace(bags, item=np.asarray(bags.ids)[bags.item])
         self._bags = bags
         self._numbers = numbers
         self._bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -14,7 +14,9 @@ from weaklabel_client._inputs.names import names
 from weaklabel_client._inputs.vote_blocks import Block, DenseBlock, SparseBlock
 from weaklabel_client._inputs.vote_list import Symbols, VoteList
 from weaklabel_client._results.codebook import FIRST, Codebook, IntArray
-from weaklabel_protocol.names import column_names
+from weaklabel_protocol.arrays import column_of, floats, is_number, is_sparse_matrix, place_of, read_array
+from weaklabel_protocol.errors import InvalidVotesError
+from weaklabel_protocol.names import column_names, row_ids
 from weaklabel_protocol.tensors import smallest_dtype
 from weaklabel_protocol.vote_objects import ABSTAIN, ERROR, ImpreciseVote, probability_rows
 
@@ -43,7 +45,7 @@ def is_matrix(votes: object) -> bool:
 
 
 def own_sources(votes: object) -> tuple[str, ...] | None:
-    """The source names that votes bring along: those of Votes, or the columns of a data frame where all are strings.
+    """The source names that votes bring along: those of Votes, or the columns of a table, numbers written out.
 
     Raises:
         ValueError: They are not distinct.
@@ -55,7 +57,7 @@ def own_sources(votes: object) -> tuple[str, ...] | None:
 
 
 def matrix_block(votes: Any, items: Any = None, codebook: Codebook | None = None) -> Block:
-    """Checks votes [N, M] and the ids of their rows; Votes bring their own ids, where no others are given.
+    """Checks votes [N, M] and the ids of their rows; Votes and a pandas index bring theirs, where none are given.
 
     Raises:
         ValueError: It is not a matrix of votes; the message names the place.
@@ -68,8 +70,26 @@ def matrix_block(votes: Any, items: Any = None, codebook: Codebook | None = None
                 *votes.triples(), n_items=votes.n_items, source_names=votes.source_names, ids=items, codebook=codebook
             )
     array, symbols = vote_matrix(votes, codebook)
-    item_ids = None if items is None else names(items, array.shape[0], "items")
+    item_ids = _item_ids(votes, items, array.shape[0])
     return DenseBlock(array, item_ids, own_sources(votes), symbols)
+
+
+def _item_ids(votes: Any, items: Any, n_rows: int) -> tuple[str, ...] | None:
+    """The ids of the rows: those given, or those of a pandas index."""
+    own = row_ids(votes)
+    if items is None:
+        return None if own is None else names(own, n_rows, "items")
+    given = names(items, n_rows, "items")
+    if own is not None and list(given) != own and set(given) == set(own):
+        raise ValueError("items: they are those of the index of votes in another order; leave items out, or the index")
+    return given
+
+
+def votes_ids(votes: Any) -> list[str] | None:
+    """The ids that votes bring along: those of Votes, or those of a pandas index."""
+    if isinstance(votes, NamedVotes):
+        return None if votes.item_ids is None else [str(one) for one in votes.item_ids]
+    return row_ids(votes)
 
 
 def chunk_block(chunk: Any) -> Block:
@@ -94,7 +114,7 @@ def sparse_block(
         ValueError: They are not, or an index is out of range; the message names the place.
     """
     rows, columns = _integers(items, "items"), _integers(sources, "sources")
-    listed, symbols = _numbered(np.asarray(labels), codebook)
+    listed, symbols = _numbered(read_array(labels, "labels").filled(ABSTAIN), codebook)
     values = _integers(listed, "labels")
     if not rows.size == columns.size == values.size:
         raise ValueError(f"items, sources and labels have {rows.size}, {columns.size} and {values.size} elements")
@@ -113,6 +133,9 @@ def sparse_block(
         wrong = np.flatnonzero((array < low) | (array > high))
         if wrong.size:
             raise ValueError(f"{name}: element {wrong[0]} is {array[wrong[0]]}: allowed are {low} to {high}")
+    if (values == ABSTAIN).any():  # the same as no triple: it withdraws no vote of the same upload
+        says = values != ABSTAIN
+        rows, columns, values = rows[says], columns[says], values[says]
     order = np.argsort(rows, kind="stable")  # stable: of repeated votes the last one counts
     triples = np.stack([rows[order], columns[order], values[order]], axis=1).astype(np.int32)
     return SparseBlock(triples, n_items, n_sources, item_ids, own, symbols)
@@ -135,20 +158,25 @@ def vote_matrix(votes: Any, codebook: Codebook | None) -> tuple[IntArray, Symbol
     Raises:
         ValueError: It is not a matrix of votes; the message names the place.
     """
-    try:
-        array = np.asarray(votes.to_codes() if isinstance(votes, NamedVotes) else votes)
-    except ValueError as error:
-        raise ValueError(f"votes: {_ragged(votes) or error}") from None
-    if array.ndim == 3:
-        return _soft_matrix(array)
-    array, symbols = _numbered(array, codebook)
+    if is_sparse_matrix(votes):
+        raise ValueError(
+            "votes: a sparse matrix does not say whether a cell that is not stored is class 0 or an abstain. Where it "
+            "abstains, write m = matrix.tocoo() and upload_triples(project, m.row, m.col, m.data, n_items=m.shape[0]); "
+            "where it is class 0, write matrix.toarray()"
+        )
+    read = read_array(votes.to_codes() if isinstance(votes, NamedVotes) else votes, "votes", InvalidVotesError)
+    if read.values.ndim == 3:
+        return _soft_matrix(floats(read, "votes"))
+    if read.values.dtype.kind == "b":
+        raise ValueError("votes: the type is bool: expected are integers, -1 where a source abstains")
+    array, symbols = _numbered(read.filled(ABSTAIN), codebook)
     if array.ndim != 2:
         raise ValueError(f"votes: the shape is {list(array.shape)}: expected are two dimensions, [items, sources]")
     if 0 in array.shape:
         raise ValueError(f"votes: there are {array.shape[0]} items and {array.shape[1]} sources")
     wrong: npt.NDArray[np.bool_]
     if array.dtype.kind == "O":
-        wrong = np.vectorize(lambda value: not isinstance(value, int | np.integer) or isinstance(value, bool))(array)
+        wrong = np.vectorize(lambda value: not is_number(value) or value != int(value), otypes=[bool])(array)
     elif array.dtype.kind == "f":
         wrong = ~(np.isfinite(array) & (np.trunc(array) == array))
     elif array.dtype.kind in "iu":
@@ -194,7 +222,7 @@ def _numbered(array: npt.NDArray[Any], codebook: Codebook | None) -> tuple[npt.N
             raise ValueError(f"votes: {value} at {list(at)} is no class index, -1 or -2")
     if not len(listed):
         return array, None
-    whole = all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in numbered.flat)
+    whole = all(is_number(value) and value == int(value) for value in numbered.flat)
     return numbered.astype(np.int64) if whole else numbered, listed
 
 
@@ -205,9 +233,20 @@ def _codebook_of(votes: Any) -> Codebook | None:
 
 
 def _integers(values: Any, name: str) -> IntArray:
-    array = np.asarray(values)
-    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
-        raise ValueError(f"{name}: one dimension of integers is expected, this is {array.dtype} {list(array.shape)}")
+    read = column_of(read_array(values, name))
+    array = read.values
+    if (at := read.first_missing) is not None:
+        raise ValueError(f"{name}: {place_of(at)} is missing")
+    if array.dtype.kind == "O":
+        whole = all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in array.flat)
+    else:
+        whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.trunc(array)).all()))
+    if array.ndim != 1 or (not whole and array.size):
+        hint = "; of names, write indices, and the names as source_names or item_ids"
+        raise ValueError(
+            f"{name}: one dimension of integers is expected, this is {array.dtype} {list(array.shape)}"
+            + (hint if array.dtype.kind == "O" else "")
+        )
     return array.astype(np.int64)
 
 
@@ -215,11 +254,3 @@ def _refuse(array: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], expected: str
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ValueError(f"votes: row {row}, column {column} is {array[row, column]}: {expected}")
-
-
-def _ragged(votes: Any) -> str | None:
-    lengths = [len(row) for row in votes if hasattr(row, "__len__")]
-    for place, length in enumerate(lengths):
-        if length != lengths[0]:
-            return f"row {place} has {length} values, row 0 has {lengths[0]}"
-    return None
