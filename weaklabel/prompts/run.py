@@ -102,7 +102,8 @@ def run(
             it raises ends the run: what was answered is in the cache.
 
     Raises:
-        EndpointError: if an endpoint refuses the key or the model, or answers nothing.
+        EndpointError: if an endpoint refuses the key or the model, or answers nothing, or the first replies to a
+            prompt fail alike.
         InvalidArgumentError: as of `apply`; and for endpoints, fields and prices that are not known.
     """
     recorder = _Recorder(engine or PromptEngine(), progress, None)

@@ -94,7 +94,8 @@ def test_a_long_reply_is_not_read_to_its_end(endpoint: Any, make_engine: Make, p
 def test_errors_and_packed_bodies_are_bounded_too(
     endpoint: Any, make_engine: Make, prompt: PromptFunction, kind: str
 ) -> None:
-    packed = gzip.compress(endpoint.completion("yes").raw.partition(b"\r\n\r\n")[2])
+    packed = gzip.compress(endpoint.completion("yes" + " " * 50_000).raw.partition(b"\r\n\r\n")[2])
+    assert len(packed) < 20_000
     long = endpoint.status(400, "x" * 50_000)
     endpoint.reply = lambda request: (
         long if kind == "a long error" else endpoint.raw(packed, {"content-encoding": "gzip"})
@@ -106,7 +107,7 @@ def test_errors_and_packed_bodies_are_bounded_too(
 
 def test_redirects_are_not_followed(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
     endpoint.reply = lambda request: endpoint.status(302, "elsewhere", {"Location": "/v1/elsewhere/chat/completions"})
-    with pytest.warns(LabelingFunctionWarning, match="HTTP 302"):
+    with pytest.raises(EndpointError, match=r"redirects \(HTTP 302: elsewhere\) to /v1/elsewhere: "):
         run([prompt], comments(1), make_engine(), progress=False)
     assert len(endpoint.requests) == 1
 

@@ -33,6 +33,7 @@ class Reply(NamedTuple):
         raw: its bytes.
         tokens: what it took by the endpoint's account, or, where it gives none, the most that it may have taken.
         error: why there is no body.
+        refused: whether a content filter declined the item.
         affordable: False where the budget did not hold the call, which was then not sent.
     """
 
@@ -40,4 +41,5 @@ class Reply(NamedTuple):
     raw: bytes = b""
     tokens: Tokens = Tokens(0, 0)
     error: str | None = None
+    refused: bool = False
     affordable: bool = True

@@ -32,10 +32,12 @@ class ParsedResponse(NamedTuple):
 
 
 def is_completion(value: Any) -> bool:
-    """Whether a body has the shape of a chat completion, so that it counts as answered and is kept."""
+    """Whether a body is a chat completion that ran to an end, so that it counts as answered and is kept."""
     try:
-        return isinstance(value["choices"][0]["message"], dict)
-    except (TypeError, KeyError, IndexError):
+        choice = value["choices"][0]
+        broken = value.get("error") or choice.get("error") or choice.get("finish_reason") == "error"
+        return isinstance(choice["message"], dict) and not broken
+    except (TypeError, KeyError, IndexError, AttributeError):
         return False
 
 

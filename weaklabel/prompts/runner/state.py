@@ -14,6 +14,7 @@ from weaklabel.prompts.cache import ResponseCache
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.requests.builder import PromptRequest
 from weaklabel.prompts.responses.parser import ParsedResponse, is_completion
+from weaklabel.prompts.runner.first_replies import FirstReplies
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback, PromptProgress
 
@@ -77,11 +78,13 @@ class RunState:
         cache: the responses known.
         budget: what the run may spend.
         deadline: seconds that the run may take.
+        give_up_after: the run ends where so many first replies to a prompt fail alike; None to go on.
 
     Attributes:
         pending: what the cache does not hold: by key, where the response belongs.
         result: what came of the run so far.
         ledger: the account of the run.
+        first_replies: whether they fail alike.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class RunState:
         cache: ResponseCache | None,
         budget: Budget | None = None,
         deadline: float | None = None,
+        give_up_after: int | None = None,
     ) -> None:
         self.prompts, self.items, self.cache, self._deadline = prompts, items, cache, deadline
         self.pending: dict[bytes, list[Slot]] = {}
@@ -104,6 +108,7 @@ class RunState:
         self._total = sum(len(samples) for one in responses for samples in one)
         self._done = self._errors = self._missing = self._cached = 0
         self.ledger = Ledger(budget)
+        self.first_replies = FirstReplies([one.prompt.name for one in prompts], give_up_after)
         self._started = time.monotonic()
 
     def request(self, slot: Slot) -> PromptRequest:
@@ -178,6 +183,7 @@ class RunState:
             self.result.tallies[slot.prompt].cached += 1
             self._cached += 1
             self._parse(response, slot)
+        self._note(slots[0])
         return True
 
     # ----------------------------------------------------------------- replies
@@ -196,13 +202,20 @@ class RunState:
                 self.result.tallies[slot.prompt].cached += 1
                 self._cached += 1
             if reply.body is None:
-                self._settle(slot, ParsedResponse(error=reply.error))
+                self._settle(slot, ParsedResponse(error=reply.error, refused=reply.refused))
             else:
                 self._parse(reply.body, slot)
+        self._note(first)
 
     def miss(self, key: bytes) -> None:
         """Note a call that the budget did not hold."""
         self._missing += len(self.pending[key])
+        self.first_replies.pass_on(self.pending[key][0].prompt)
+
+    def _note(self, slot: Slot) -> None:
+        response = self.result.responses[slot.prompt][slot.item][slot.sample]
+        if response is not None:
+            self.first_replies.note(slot.prompt, response.error)
 
     def _parse(self, response: dict[str, Any], slot: Slot) -> None:
         shown = self.result.shown[slot.prompt].get(slot.item)
