@@ -252,7 +252,7 @@ def _deflated(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-PACKED = {
+PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
     "x-gzip": ("X-Gzip", gzip.compress),
     "deflate": ("deflate", zlib.compress),

@@ -105,7 +105,7 @@ READINGS = {
     "an answer inside of a sentence": ("The answer is yes.", "not an answer"),
     "two answers": ("yes\nno", "not an answer"),
     "JSON of another shape": ('{"label": "yes"}', "not an answer"),
-    "JSON with more": ('{"answer": "yes", "why": "no"}', "not an answer"),
+    "JSON with two answers": ('{"answer": "yes", "Answer": "no"}', "not an answer"),
     "an answer that is no text": ('{"answer": 1}', "not an answer"),
     "nothing": ("", "no text in the reply"),
     "no content": (None, "no text in the reply"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.votes.symbols import CandidateSet, Complement, ImpreciseVote, SoftVote, not_, one_of, soft
 from weaklabel.votes.validation import ABSTAIN
+
+_NUMBER = re.compile(r"(?<!\w)[-\u2212+]\d|\d[.,]\d")
+_FRAME = " .,;:!*_`\"'()[]"  # what may stand around a number
 
 Vote = int | ImpreciseVote
 """What an answer may stand for: a class index, ABSTAIN, a candidate set, "not k", or a soft vote."""
@@ -46,12 +50,16 @@ class AnswerMap:
                 )
             self.votes[text] = as_vote(vote, f"answers: {text!r}")
             self._exact[exact] = text
-            loose.setdefault(_loose(text), []).append(text)
+            if not _NUMBER.search(exact):
+                loose.setdefault(_loose(text), []).append(text)
         self._loose = {key: texts[0] for key, texts in loose.items() if key and len(texts) == 1}
 
     def match(self, text: str) -> str | None:
         """The answer that a text is, or None: nothing is searched for inside of the text."""
-        return self._exact.get(_exact(text)) or self._loose.get(_loose(text))
+        exact = _exact(text)
+        if exact in self._exact or _NUMBER.search(exact):  # its sign and point are more than punctuation
+            return self._exact.get(exact) or self._exact.get(exact.strip(_FRAME))
+        return self._loose.get(_loose(text))
 
 
 def _exact(text: str) -> str:

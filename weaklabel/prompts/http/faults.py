@@ -37,8 +37,8 @@ def read_fault(status: int, content: bytes) -> Fault:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):  # the latter where brackets are nested deep
-        return Fault(status, _TAG.sub(" ", content[:_MOST_READ].decode(errors="replace")))
-    return fault_of(status, body) or Fault(status, content[:_MOST_READ].decode(errors="replace"))
+        return Fault(status=status, message=_TAG.sub(" ", content[:_MOST_READ].decode(errors="replace")))
+    return fault_of(status, body) or Fault(status=status, message=content[:_MOST_READ].decode(errors="replace"))
 
 
 def fault_of(status: int, body: Any) -> Fault | None:
@@ -58,7 +58,7 @@ def fault_of(status: int, body: Any) -> Fault | None:
         return _of_list(status, error)
     if isinstance(error, Mapping):
         return _of_object(status, error)
-    return Fault(status, str(error)) if error else None
+    return Fault(status=status, message=str(error)) if error else None
 
 
 def _error_of_choice(body: Mapping[str, Any]) -> Any:
@@ -105,4 +105,4 @@ def _of_list(status: int, errors: list[Any]) -> Fault:
         place = [str(part) for part in place if part != "body"] if isinstance(place, list) else []
         places += place[:1]
         messages.append(f"{'.'.join(place)}: " * bool(place) + str(one.get("msg") or one.get("message") or ""))
-    return Fault(status, "; ".join(messages), parameter=places[0] if places else "")
+    return Fault(status=status, message="; ".join(messages), parameter=places[0] if places else "")

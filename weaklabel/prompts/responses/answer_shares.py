@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+_KEY = r"[\"']answer[\"']\s*:\s*\[?\s*[\"']?"
 _FRAME = " \t\r\n\"'`*"  # what may stand around an answer, in plain text and in JSON
 
 
@@ -45,8 +47,7 @@ def answer_shares(
         Probabilities by answer; empty where the tokens are not those of the reply.
     """
     text, part = "".join(token.text for token in tokens), part.strip(_FRAME)
-    start = text.rfind(part)
-    if start < 0 or not part:
+    if not part or (start := _start(text, part)) < 0:
         return {}
     forms = {one: " ".join(one.casefold().split()) for one in answers}
     shares: dict[str, float] = {}
@@ -66,6 +67,12 @@ def answer_shares(
     shares[answer] = shares.get(answer, 0.0) + math.exp(reached)
     total = sum(shares.values())
     return {one: share / total for one, share in shares.items()} if total > 0 else {}
+
+
+def _start(text: str, part: str) -> int:
+    """Where the answer starts: after its key, where there is one; else where it stands last."""
+    keyed = list(re.finditer(_KEY + re.escape(part), text, re.IGNORECASE))
+    return keyed[-1].end() - len(part) if keyed else text.rfind(part)
 
 
 def _joined(prefix: str, token: str) -> str:
