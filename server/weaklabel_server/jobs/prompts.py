@@ -294,7 +294,9 @@ def _answered(ran: PromptRun, items: Items) -> Answered:
     summaries = []
     for one in ran.summary:
         agreement = None if isnan(one.agreement) else one.agreement
-        summaries.append(asdict(one) | {"group": ran.families.get(one.name), "agreement": agreement})
+        values = asdict(one) | {"group": ran.families.get(one.name), "agreement": agreement}
+        del values["plain"]  # the contract has no place for it
+        summaries.append(values)
     return Answered(
         source_names=tuple(ran.votes.source_names),
         codes=ran.votes.to_codes(),

@@ -113,7 +113,7 @@ def _read(said: MessageText, answers: AnswerMap, most: int, parse_text: Parse | 
 def _tokens(choice: Mapping[str, Any]) -> list[Token]:
     """The tokens of the reply; empty where the endpoint returned none, or not in full."""
     try:
-        return [
+        tokens = [
             Token(
                 text=str(one["token"]),
                 logprob=min(float(one["logprob"]), 0.0),
@@ -123,6 +123,8 @@ def _tokens(choice: Mapping[str, Any]) -> list[Token]:
             )
             for one in choice["logprobs"]["content"]
         ]
+        numbers = [number for one in tokens for number in (one.logprob, *(other for _, other in one.alternatives))]
+        return [] if any(math.isnan(number) for number in numbers) else tokens
     except (TypeError, KeyError, ValueError):
         return []
 
