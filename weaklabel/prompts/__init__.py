@@ -10,7 +10,7 @@ from weaklabel.prompts.plan import Plan, PromptPlan, plan
 from weaklabel.prompts.pricing import Price, PriceTable
 from weaklabel.prompts.requests.examples import with_examples
 from weaklabel.prompts.requests.shortlist import nearest_answers
-from weaklabel.prompts.run import PromptRun, Spent, run, run_batch
+from weaklabel.prompts.run import PromptRun, Spent, run, run_async, run_batch
 from weaklabel.prompts.runner.outcome import StoppedEarlyWarning
 from weaklabel.prompts.runner.progress import PromptProgress
 from weaklabel.prompts.runner.summary import PromptSummary
@@ -39,6 +39,7 @@ __all__ = [
     "next_to_ask",
     "plan",
     "run",
+    "run_async",
     "run_batch",
     "with_examples",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,6 +161,7 @@ class PromptEngine:
         n_classes: int,
         progress: bool | ProgressCallback = False,
         batches: BatchOptions | None = None,
+        ask_again: bool | Collection[int] = False,
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
         require_packages()
@@ -174,6 +175,7 @@ class PromptEngine:
                 budget=self.budget,
                 deadline=self.deadline,
                 give_up_after=self.give_up_after,
+                ask_again=ask_again,
             )
             result = run_to_end(_runner(state, batches).run(callback))
         return build_outcome(prepared, result, len(items), n_classes)

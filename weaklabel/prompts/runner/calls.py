@@ -94,7 +94,7 @@ class CallRunner:
             elif writer is None or reply.body is None:
                 state.take(key, reply)
             else:
-                entry = Entry(key, prepared.url, prepared.prompt.model, reply.raw)
+                entry = Entry(key, prepared.url, prepared.prompt.model, reply.raw, replaces=key in state.replaced)
                 # Nothing more is sent before it is on disk: what is sent twice after a crash was in flight.
                 await asyncio.shield(writer.put(entry, functools.partial(state.take, key, reply)))
             state.first_replies.check(first.prompt)

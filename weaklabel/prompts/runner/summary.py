@@ -25,7 +25,7 @@ class PromptSummary:
         calls: calls that the endpoint answered, or that were given up.
         cached: calls that the cache answered, or another call of the run.
         input_tokens, output_tokens: of the calls answered.
-        money: USD.
+        money: USD; None where the price of the model is not known.
         calibrated: whether inputs without content corrected its probabilities.
     """
 
@@ -41,7 +41,7 @@ class PromptSummary:
     cached: int
     input_tokens: float
     output_tokens: float
-    money: float
+    money: float | None
     calibrated: bool
 
     def __str__(self) -> str:
@@ -50,7 +50,8 @@ class PromptSummary:
         parts += [f"{self.missing:,} missing"] if self.missing else []
         parts += [f"{self.plain:,} without probabilities"] if self.plain else []
         parts += [f"agreement {self.agreement:.2f}"] if not np.isnan(self.agreement) else []
-        return f"{self.name}: {', '.join(parts)}; {self.calls:,} calls, {self.cached:,} cached, ${self.money:.4f}"
+        price = "no price known" if self.money is None else f"${self.money:.4f}"
+        return f"{self.name}: {', '.join(parts)}; {self.calls:,} calls, {self.cached:,} cached, {price}"
 
 
 def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
@@ -79,7 +80,7 @@ def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
                 cached=tally.cached,
                 input_tokens=tally.input_tokens,
                 output_tokens=tally.output_tokens,
-                money=tally.money,
+                money=tally.money if tally.priced else None,
                 calibrated=bool(outcome.calibrated[p]),
             )
         )
