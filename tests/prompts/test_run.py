@@ -1,14 +1,17 @@
 """What a run hands out: failures asked again, prices that are not known, a loop that goes on."""
 
 import asyncio
+import enum
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling import LabelingFunctionWarning
 from weaklabel.prompts import Price, PriceTable, PromptEngine, PromptFunction, ResponseCache, run, run_async
 from weaklabel.votes import ERROR
@@ -138,3 +141,61 @@ async def test_a_run_that_is_cancelled_sends_nothing_more(
     assert asked < 50
     await asyncio.sleep(0.3)
     assert len(endpoint.chats) == asked
+
+
+def test_replies_are_read_item_by_item(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
+    def reply(request: Any) -> Any:
+        if "item 1" in request.text:
+            return endpoint.completion("perhaps")
+        top = [{"token": "yes", "logprob": math.log(0.75)}, {"token": "no", "logprob": math.log(0.25)}]
+        tokens = [{"token": "yes", "logprob": math.log(0.75), "top_logprobs": top}]
+        return endpoint.completion("<think>it asks</think>yes", logprobs=tokens)
+
+    endpoint.reply = reply
+    asked = replace(prompt, votes="logprobs")
+    with pytest.warns(LabelingFunctionWarning):
+        done = run([asked], ["item 0", "item 1", "item 0"], make_engine(), items=["a", "b", "c"], progress=False)
+    first, second, third = done.replies()
+    assert (first.prompt, first.item, first.item_id, first.sample) == ("asks_for_action", 0, "a", 0)
+    assert (first.text, first.reasoning, first.answers, first.error) == ("yes", "it asks", ("yes",), None)
+    assert first.probabilities == pytest.approx({"yes": 0.75, "no": 0.25})
+    assert first.money == pytest.approx((50 * 0.25 + 5 * 2.00) / 1e6)  # by the table: gpt-5-mini
+    assert (first.tokens, first.cached) == (55, False)
+    assert (second.text, second.answers, second.error) == ("perhaps", (), "not an answer: 'perhaps'")
+    assert (third.item_id, third.text, third.cached, third.money) == ("c", "yes", True, 0)
+    again = run([replace(asked, model="other")], ["item 0"], make_engine(), progress=False)
+    assert [one.money for one in again.replies()] == [None]
+
+
+class Kind(enum.Enum):
+    HAM = "clearly not spam"
+    SPAM = "yes"
+
+
+class Code(enum.IntEnum):
+    unsure = -1
+    yes = 1
+    no = 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (Literal["no", "yes"], {"no": 0, "yes": 1}),
+        (Kind, {"clearly not spam": 0, "yes": 1}),
+        (Code, {"unsure": -1, "yes": 1, "no": 0}),
+    ],
+)
+def test_answers_may_be_a_type(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction, answers: Any, expected: dict[str, int]
+) -> None:
+    declared = replace(prompt, answers=answers)
+    assert declared.answers == expected
+    assert PromptFunction.from_dict(declared.to_dict()) == declared
+    assert run([declared], ["a"], make_engine(), progress=False).votes.to_codes().tolist() == [[1]]
+
+
+@pytest.mark.parametrize("answers", [Literal[1, 2], int, enum.Enum("Mixed", {"a": 1, "b": "x"}), Literal["a", "A"]])
+def test_a_type_that_names_no_texts_is_refused(prompt: PromptFunction, answers: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="answers"):
+        replace(prompt, answers=answers)

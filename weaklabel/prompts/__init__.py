@@ -8,6 +8,7 @@ from weaklabel.prompts.engine import PromptEngine
 from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.plan import Plan, PromptPlan, plan
 from weaklabel.prompts.pricing import Price, PriceTable
+from weaklabel.prompts.replies import PromptReply
 from weaklabel.prompts.requests.examples import with_examples
 from weaklabel.prompts.requests.shortlist import nearest_answers
 from weaklabel.prompts.run import PromptRun, Spent, run, run_async, run_batch
@@ -28,6 +29,7 @@ __all__ = [
     "PromptFunction",
     "PromptPlan",
     "PromptProgress",
+    "PromptReply",
     "PromptRun",
     "PromptSummary",
     "ResponseCache",

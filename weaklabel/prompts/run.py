@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.sources import DataSource
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
+from weaklabel.prompts.replies import PromptReply, replies
 from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.outcome import Outcome
 from weaklabel.prompts.runner.progress import ProgressCallback, PromptProgress, progress_callback
@@ -75,6 +76,11 @@ class PromptRun:
     summary: tuple[PromptSummary, ...]
     families: dict[str, str]
     stopped: Stopped | None
+    _outcome: Outcome = dataclasses.field(repr=False, compare=False)
+
+    def replies(self) -> Iterator[PromptReply]:
+        """What came back to each call: the reply, its probabilities, cost, and why it is no answer."""
+        return replies(self._outcome, self.votes)
 
     def __str__(self) -> str:
         lines = [str(self.votes), *map(str, self.summary)]
@@ -231,6 +237,7 @@ def _run(
         summary=summarize(outcome, votes),
         families={one.name: one.group for one in functions if isinstance(one, PromptFunction)},
         stopped=result.stopped,
+        _outcome=outcome,
     )
 
 

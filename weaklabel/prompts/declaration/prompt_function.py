@@ -91,7 +91,8 @@ class PromptFunction:
         template: the question, with {field} for a cell of the item; braces of the text itself are written twice. The
             item's text is put between marks, and nothing in it is evaluated.
         answers: what each answer stands for: a class index, ABSTAIN, `one_of(...)`, `not_(...)` or `soft(...)`. Any
-            other reply is an error, never a guess.
+            other reply is an error, never a guess. A Literal of texts or an Enum of texts stands for the classes
+            0, 1, ... in its order, an Enum of whole numbers for these.
         model: the model's name at the endpoint.
         endpoint: the name of one of the engine's endpoints; never a URL.
         family: prompts of one family err together: a dependence group. The model's name without its size and date
@@ -132,7 +133,7 @@ class PromptFunction:
 
     name: str
     template: str
-    answers: Mapping[str, Vote]
+    answers: Mapping[str, Vote] | Any
     model: str
     endpoint: str = "default"
     family: str | None = None

@@ -40,7 +40,8 @@ def message_text(message: Mapping[str, Any]) -> MessageText:
     text = _END_OF_TURN.sub("", text).strip(_INVISIBLE + " \t\r\n")
     ends = list(_REASONING_ENDS.finditer(text))
     if ends:  # servers that put the opening tag into the prompt return the closing one alone
-        reasoning, text = text[: ends[-1].start()], text[ends[-1].end() :].strip(_INVISIBLE + " \t\r\n")
+        reasoning = _REASONING_STARTS.sub("", text[: ends[-1].start()], count=1).strip()
+        text = text[ends[-1].end() :].strip(_INVISIBLE + " \t\r\n")
     elif _REASONING_STARTS.match(text):
         return MessageText(text="", reasoning=text, ended=False)
     refusal = str(message.get("refusal") or refusal)

@@ -27,6 +27,8 @@ class ParsedResponse(NamedTuple):
         text: of the reply, without reasoning.
         reasoning: of the model, where the endpoint returns it.
         part: the part of the text that is the first answer.
+        cached: whether the call was not sent for this place.
+        tokens, money: that the call took.
     """
 
     answers: tuple[str, ...] = ()
@@ -36,6 +38,9 @@ class ParsedResponse(NamedTuple):
     text: str = ""
     reasoning: str = ""
     part: str = ""
+    cached: bool = False
+    tokens: float = 0.0
+    money: float = 0.0
 
 
 def is_completion(value: Any) -> bool:

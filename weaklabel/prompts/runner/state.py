@@ -208,7 +208,7 @@ class RunState:
         for slot in slots:
             self.result.tallies[slot.prompt].cached += 1
             self._cached += 1
-            self._parse(response, slot)
+            self._settle(slot, self._parsed(response, slot)._replace(cached=True))
         self._note(slots[0])
         return True
 
@@ -222,15 +222,20 @@ class RunState:
         tally.calls += 1
         tally.input_tokens += reply.tokens.input
         tally.output_tokens += reply.tokens.output
-        tally.money += self.prompts[first.prompt].cost(reply.tokens, part).money
+        cost = self.prompts[first.prompt].cost(reply.tokens, part)
+        tally.money += cost.money
         for slot in slots:
-            if slot is not first:
+            if reply.body is None:
+                response = ParsedResponse(error=reply.error, refused=reply.refused)
+            else:
+                response = self._parsed(reply.body, slot)
+            if slot is first:
+                response = response._replace(tokens=cost.tokens, money=cost.money)
+            else:
                 self.result.tallies[slot.prompt].cached += 1
                 self._cached += 1
-            if reply.body is None:
-                self._settle(slot, ParsedResponse(error=reply.error, refused=reply.refused))
-            else:
-                self._parse(reply.body, slot)
+                response = response._replace(cached=True)
+            self._settle(slot, response)
         self._note(first)
 
     def miss(self, key: bytes) -> None:
@@ -242,9 +247,6 @@ class RunState:
         response = self.result.responses[slot.prompt][slot.item][slot.sample]
         if response is not None:
             self.first_replies.note(slot.prompt, response.error)
-
-    def _parse(self, response: dict[str, Any], slot: Slot) -> None:
-        self._settle(slot, self._parsed(response, slot))
 
     def _parsed(self, response: dict[str, Any], slot: Slot) -> ParsedResponse:
         shown = self.result.shown[slot.prompt].get(slot.item)
