@@ -24,6 +24,11 @@ class Call(NamedTuple):
     most: Cost
     cost: Callable[[Tokens], Cost]
 
+    def shortened(self, max_tokens: int) -> Call:
+        """The call with a shorter reply, and what that may cost at most."""
+        most = self.cost(Tokens(self.most.tokens - self.body["max_tokens"], max_tokens))
+        return self._replace(body={**self.body, "max_tokens": max_tokens}, most=most)
+
 
 class Reply(NamedTuple):
     """What came back: the body of a chat completion with its bytes, or why there is none.

@@ -33,6 +33,7 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
 _JITTER = 0.25  # of a wait
 _FRUITLESS_CALLS = 20  # calls given up, with no answer before or between, after which the endpoint is taken for dead
 _REFUSED_CALLS = 5  # calls refused whatever the item, with none answered before, after which the request is at fault
+_SEEN, _ROOM, _LEAST_ROOM = 10, 2, 64  # replies, and how much longer than the longest of them the next ones may be
 _RETRIED = {408, 409, 425, 429}
 _NOT_RETRIED = {501, 505}
 _LONGEST_REASON = 300
@@ -52,6 +53,7 @@ class Transport:
         self._gate = Gate()
         self._unknown: dict[str, set[str]] = {}  # by model: fields that the endpoint refused
         self._answered = False
+        self._lengths: dict[str, tuple[int, float]] = {}  # by model: number of replies, and tokens of the longest
         self._fruitless = self._refusals = 0
         # Whole, it need not be joined at every call; Azure makes one of its own out of the path and the model.
         path = "/chat/completions"
@@ -92,9 +94,13 @@ class Transport:
         Raises:
             EndpointError: if the endpoint refuses the key or the model, or answers nothing at all.
         """
-        reason, attempt = "", 0
+        reason, attempt, whole = "", 0, call
         while True:
-            if not await self._ledger.reserve(call.most):
+            # A budget with little left would let few of the longest possible replies be in flight.
+            if call is whole and not self._ledger.fits(whole.most) and not reason:
+                call = self._shortened(whole)
+            reserved = call.most
+            if not await self._ledger.reserve(reserved):
                 return Reply(affordable=False) if attempt == 0 else Reply(error=f"{reason}; the budget holds no retry")
             actual: Cost | None = Cost(0, 0)
             try:
@@ -103,6 +109,10 @@ class Transport:
                 body, raw, tokens = await self._attempt(call)
                 actual = call.cost(tokens)
                 self._answered, self._fruitless = True, 0
+                self._note_length(call, tokens)
+                if call is not whole and body["choices"][0].get("finish_reason") == "length":
+                    call, reason, wait = whole, "the reply was cut off", 0.0
+                    continue
                 return Reply(body=body, raw=raw, tokens=tokens)
             except EndpointError:
                 actual = Cost(0, 0)
@@ -122,8 +132,18 @@ class Transport:
                     return self._give_up(f"{reason}; asked to wait {failure.wait:.0f} s", attempt, alive=True)
                 wait = self._wait(failure.wait, attempt)
             finally:
-                self._ledger.settle(call.most, actual)
+                self._ledger.settle(reserved, actual)
             await asyncio.sleep(wait)
+
+    def _shortened(self, call: Call) -> Call:
+        """The call with room for a reply longer than any so far, where that is much less than it asks for."""
+        seen, longest = self._lengths.get(call.body["model"], (0, 0.0))
+        room = max(int(_ROOM * longest), _LEAST_ROOM)
+        return call.shortened(room) if seen >= _SEEN and 2 * room <= call.body["max_tokens"] else call
+
+    def _note_length(self, call: Call, tokens: Tokens) -> None:
+        seen, longest = self._lengths.get(call.body["model"], (0, 0.0))
+        self._lengths[call.body["model"]] = seen + 1, max(longest, tokens.output)
 
     async def _wait_turn(self, call: Call) -> None:
         """Returns when the endpoint's pauses and the limits let a call through."""
