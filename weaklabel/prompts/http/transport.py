@@ -47,6 +47,8 @@ class Transport:
         self.endpoint = endpoint
         self._most_bytes = most_bytes or endpoint.max_response_bytes
         self._key = endpoint.read_key()
+        self._headers = endpoint.read_headers()
+        self._secrets = {self._key, *(v for k, v in self._headers.items() if endpoint.headers[k].startswith("$"))}
         self._ledger = ledger
         self._requests = RateLimit(endpoint.requests_per_minute)
         self._tokens = RateLimit(endpoint.tokens_per_minute)
@@ -66,7 +68,7 @@ class Transport:
             transport=Connections(self.endpoint.url, self._most_bytes),
             timeout=None,  # one clock for the whole call instead of four for its parts: see _attempt
             follow_redirects=False,
-            headers={"Accept-Encoding": "identity"},
+            headers={"Accept-Encoding": "identity"} | self._headers,
         )
         settings: dict[str, Any] = {"api_key": self._key, "max_retries": 0, "timeout": None, "http_client": http}
         if self.endpoint.azure_api_version is not None:
@@ -183,6 +185,7 @@ class Transport:
 
     async def _attempt(self, call: Call) -> tuple[dict[str, Any], bytes, Tokens]:
         sent = self.wire(call.body)
+        self._renew_key()
         try:
             async with asyncio.timeout(self.endpoint.timeout):
                 response = await self._client.post(self._url, cast_to=httpx2.Response, body=sent)
@@ -227,7 +230,15 @@ class Transport:
 
     def without_key(self, raw: bytes) -> bytes:
         """What an endpoint sent, with the key cut out, which it may echo."""
-        return raw if len(self._key) < _LEAST_SECRET else raw.replace(self._key.encode(), b"[key]")
+        for secret in self._secrets:
+            raw = raw if len(secret) < _LEAST_SECRET else raw.replace(secret.encode(), b"[key]")
+        return raw
+
+    def _renew_key(self) -> None:
+        """Reads the key anew, where a function returns it."""
+        if self.endpoint.key is not None and (key := self.endpoint.read_key()) != self._key:
+            self._key = self._client.api_key = key
+            self._secrets.add(key)
 
     # ---------------------------------------------------------------- failures
 
@@ -252,7 +263,7 @@ class Transport:
             if field not in TOKEN_LIMITS or TOKEN_LIMITS[field] not in known:  # one of the two names must stay
                 raise FieldRefusedError(field)
         # An error in a body of status 200 may go better next time, and be billed.
-        retry = status == 200 or status in _RETRIED or (status >= 500 and status not in _NOT_RETRIED)
+        retry = status in (200, 401) or status in _RETRIED or (status >= 500 and status not in _NOT_RETRIED)
         return AttemptFailedError(
             reason,
             retry=retry,
@@ -264,7 +275,8 @@ class Transport:
     def _check_refused_whole(self, fault: Fault, headers: httpx2.Headers, reason: str) -> None:
         """Ends the run where no other call can go better: the key, the account, the model, the address."""
         status, url = fault.status, self.endpoint.url
-        if status == 401 or (status in (403, 404) and not self._answered):
+        expired = status == 401 and self._answered and self.endpoint.key is not None
+        if (status == 401 and not expired) or (status in (403, 404) and not self._answered):
             raise EndpointError(f"{url} refuses: {reason}. The key is read from {self.endpoint.key_variable}")
         if status == 402 or (status == 429 and fault.code == "insufficient_quota"):
             raise EndpointError(f"{url} refuses: {reason}")
