@@ -14,6 +14,8 @@ from weaklabel.prompts import PromptFunction
 from weaklabel.prompts.declaration.prompt_function import Example, Shortlist
 from weaklabel.votes.symbols import not_, one_of, soft
 from weaklabel_client._inputs.prompts import prompt_messages
+from weaklabel_client._results.prompts import Plan
+from weaklabel_protocol.v1 import prompts_pb2
 from weaklabel_server.messages.prompts import read_prompt
 
 SPAM = {
@@ -193,3 +195,13 @@ def test_declarations_arrive_as_the_library_made_them() -> None:
     for prompt in (made, plain):
         (message,) = prompt_messages(prompt)
         assert PromptFunction.from_dict(read_prompt(message, field="prompts[0]")).to_dict() == prompt.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("second", "total"), [((0.5, 2.0), "about $0.7500, at most $3.0000"), ((None, None), "no price known")]
+)
+def test_a_plan_shows_the_price_of_all_prompts(second: tuple[float | None, float | None], total: str) -> None:
+    response = prompts_pb2.PlanPromptsResponse()
+    for name, (money, most) in {"a": (0.25, 1.0), "b": second}.items():
+        response.prompts.add(name=name, calls=2, money=money, most_money=most)
+    assert str(Plan.from_message(response)).splitlines()[-1] == f"in all: 4 calls, 0 cached, {total}"

@@ -8,9 +8,10 @@ from weaklabel.prompts.engine import PromptEngine
 from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.plan import Plan, PromptPlan, plan
 from weaklabel.prompts.pricing import Price, PriceTable
+from weaklabel.prompts.replies import PromptReply
 from weaklabel.prompts.requests.examples import with_examples
 from weaklabel.prompts.requests.shortlist import nearest_answers
-from weaklabel.prompts.run import PromptRun, Spent, run, run_batch
+from weaklabel.prompts.run import PromptRun, Spent, run, run_async, run_batch
 from weaklabel.prompts.runner.outcome import StoppedEarlyWarning
 from weaklabel.prompts.runner.progress import PromptProgress
 from weaklabel.prompts.runner.summary import PromptSummary
@@ -28,6 +29,7 @@ __all__ = [
     "PromptFunction",
     "PromptPlan",
     "PromptProgress",
+    "PromptReply",
     "PromptRun",
     "PromptSummary",
     "ResponseCache",
@@ -39,6 +41,7 @@ __all__ = [
     "next_to_ask",
     "plan",
     "run",
+    "run_async",
     "run_batch",
     "with_examples",
 ]

@@ -39,12 +39,13 @@ KEY_BYTES = 32
 
 
 class Entry(NamedTuple):
-    """A response as it is kept: its key, where it came from, and its bytes."""
+    """A response as it is kept: its key, where it came from, its bytes, and whether it replaces an earlier one."""
 
     key: bytes
     endpoint: str
     model: str
     response: bytes
+    replaces: bool = False
 
 
 class Batch(NamedTuple):
@@ -134,13 +135,16 @@ class ResponseCache:
         return None if row is None else row[0]
 
     def put_many(self, entries: Iterable[Entry]) -> None:
-        """Keep responses; when this returns they are on disk. The first response to a key stays."""
+        """Keep responses; when this returns they are on disk. The first of a key stays, where none replaces it."""
         with self._writing():
             self._insert(entries)
 
     def _insert(self, entries: Iterable[Entry]) -> None:
         now = time.time()
-        rows = [(one.key, one.endpoint, one.model, now, one.response) for one in entries]
+        listed = list(entries)
+        replaced = [(one.key,) for one in listed if one.replaces]
+        self._db.executemany("DELETE FROM responses WHERE key = ?", replaced)
+        rows = [(one.key, one.endpoint, one.model, now, one.response) for one in listed]
         self._db.executemany("INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?)", rows)
 
     def __len__(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +57,9 @@ class PromptEngine:
         prices: what models cost.
         budget: where a run stops; what was not sent is then missing, which is not an abstain.
         deadline: seconds after which a run stops, likewise; None for none.
+        give_up_after: where so many first replies to a prompt fail alike and none is an answer, the run ends with an
+            EndpointError that tells why, instead of paying for the others; None to go on. Until there is an answer, no
+            more calls than these are in flight.
     """
 
     endpoints: Endpoint | Mapping[str, Endpoint] = field(default_factory=Endpoint)
@@ -64,8 +67,13 @@ class PromptEngine:
     prices: PriceTable = field(default_factory=PriceTable.default)
     budget: Budget | None = None
     deadline: float | None = None
+    give_up_after: int | None = 20
 
     def __post_init__(self) -> None:
+        if self.give_up_after is not None and not self.give_up_after > 0:
+            raise InvalidArgumentError(
+                f"give_up_after must be above 0, or None, got {self.give_up_after!r}", field="give_up_after"
+            )
         if self.deadline is not None and not self.deadline > 0:
             raise InvalidArgumentError(f"deadline must be above 0 seconds, got {self.deadline!r}", field="deadline")
 
@@ -131,7 +139,8 @@ class PromptEngine:
 
         Raises:
             InvalidArgumentError: for sources that are not prompts, endpoints and prices that are not known.
-            EndpointError: if an endpoint refuses the key or the model, or answers nothing.
+            EndpointError: if an endpoint refuses the key or the model, or answers nothing, or the first replies to a
+                prompt fail alike.
             MissingExtraError: if the extra `prompts` is not installed.
         """
         outcome = self.ask(sources, items, n_classes=n_classes, progress=progress)
@@ -152,13 +161,22 @@ class PromptEngine:
         n_classes: int,
         progress: bool | ProgressCallback = False,
         batches: BatchOptions | None = None,
+        ask_again: bool | Collection[int] = False,
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
         require_packages()
         prepared = self.prepare(prompts)
         check_fields(prompts, items)
         with self.opened_cache() as cache, progress_callback(progress) as callback:
-            state = RunState(prompts=prepared, items=items, cache=cache, budget=self.budget, deadline=self.deadline)
+            state = RunState(
+                prompts=prepared,
+                items=items,
+                cache=cache,
+                budget=self.budget,
+                deadline=self.deadline,
+                give_up_after=self.give_up_after,
+                ask_again=ask_again,
+            )
             result = run_to_end(_runner(state, batches).run(callback))
         return build_outcome(prepared, result, len(items), n_classes)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Hashable, Iterable, Sequence
+import threading
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +19,10 @@ from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.sources import DataSource
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.engine import PromptEngine
+from weaklabel.prompts.replies import PromptReply, replies
 from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.outcome import Outcome
-from weaklabel.prompts.runner.progress import ProgressCallback
+from weaklabel.prompts.runner.progress import ProgressCallback, PromptProgress, progress_callback
 from weaklabel.prompts.runner.state import Stopped
 from weaklabel.prompts.runner.summary import PromptSummary, summarize
 from weaklabel.votes import Votes
@@ -33,7 +36,8 @@ class Spent:
         calls: calls that the endpoints answered, or that were given up.
         cached: calls that the cache answered, or another call of the run.
         input_tokens, output_tokens: of the calls answered by an endpoint.
-        money: USD by the table of prices.
+        money: USD by the table of prices; calls of models without a price are not in it.
+        unpriced: calls of models whose price is not known.
         unconfirmed: USD that calls without a reply (timeouts, lost connections) may have cost at most. It counts
             against the budget.
         unconfirmed_tokens: tokens that these calls may have taken at most, likewise.
@@ -44,6 +48,7 @@ class Spent:
     input_tokens: float
     output_tokens: float
     money: float
+    unpriced: int
     unconfirmed: float
     unconfirmed_tokens: float
 
@@ -71,11 +76,18 @@ class PromptRun:
     summary: tuple[PromptSummary, ...]
     families: dict[str, str]
     stopped: Stopped | None
+    _outcome: Outcome = dataclasses.field(repr=False, compare=False)
+
+    def replies(self) -> Iterator[PromptReply]:
+        """What came back to each call: the reply, its probabilities, cost, and why it is no answer."""
+        return replies(self._outcome, self.votes)
 
     def __str__(self) -> str:
         lines = [str(self.votes), *map(str, self.summary)]
         spent = self.spent
-        lines.append(f"spent ${spent.money:.4f} on {spent.calls:,} calls; {spent.cached:,} were cached")
+        unpriced = f" ({spent.unpriced:,} of unknown price)" if spent.unpriced else ""
+        known = f"${spent.money:.4f}" if not spent.unpriced or spent.money else "an unknown price"
+        lines.append(f"spent {known} on {spent.calls:,} calls{unpriced}; {spent.cached:,} were cached")
         if self.stopped is not None:
             lines.append(f"stopped by the {self.stopped}: {int(self.missing.sum()):,} cells are missing")
         return "\n".join(lines)
@@ -89,6 +101,7 @@ def run(
     n_classes: int | None = None,
     items: Iterable[Hashable] | None = None,
     progress: bool | ProgressCallback = True,
+    ask_again: bool | Collection[int] = False,
 ) -> PromptRun:
     """Run prompts, and Python functions among them, over data: `apply`, with everything else that is known of the run.
 
@@ -100,13 +113,62 @@ def run(
         items: as of `apply`.
         progress: show a bar, or call this about five times a second, also while nothing comes back. An exception that
             it raises ends the run: what was answered is in the cache.
+        ask_again: ask again, and pay again, where the cached reply is an error: not an answer, cut off, refused. True
+            for all items, or the positions of some, as `[one.item for one in earlier.failures]`. The new reply takes
+            the place of the cached one.
 
     Raises:
-        EndpointError: if an endpoint refuses the key or the model, or answers nothing.
+        EndpointError: if an endpoint refuses the key or the model, or answers nothing, or the first replies to a
+            prompt fail alike.
         InvalidArgumentError: as of `apply`; and for endpoints, fields and prices that are not known.
     """
-    recorder = _Recorder(engine or PromptEngine(), progress, None)
+    again = ask_again if isinstance(ask_again, bool) else frozenset(ask_again)
+    recorder = _Recorder(engine or PromptEngine(), progress, None, again)
     return _run(functions, data, recorder, n_classes, items)
+
+
+async def run_async(
+    functions: Sequence[LabelingFunction | DataSource],
+    data: Any,
+    engine: PromptEngine | None = None,
+    *,
+    n_classes: int | None = None,
+    items: Iterable[Hashable] | None = None,
+    progress: bool | ProgressCallback = False,
+    ask_again: bool | Collection[int] = False,
+) -> PromptRun:
+    """As `run`, in a thread of its own: the caller's event loop goes on meanwhile. Cancelled, it sends nothing more.
+
+    Args:
+        functions: as of `run`.
+        data: as of `run`.
+        engine: as of `run`.
+        n_classes: as of `run`.
+        items: as of `run`.
+        progress: as of `run`; called in the thread of the run.
+        ask_again: as of `run`.
+
+    Raises:
+        EndpointError: as of `run`.
+        InvalidArgumentError: as of `run`.
+    """
+    cancelled = threading.Event()
+    with progress_callback(progress) as show:
+
+        def report(now: PromptProgress) -> None:
+            if cancelled.is_set():
+                raise _AbandonedError
+            if show is not None:
+                show(now)
+
+        work = asyncio.to_thread(
+            run, functions, data, engine, n_classes=n_classes, items=items, progress=report, ask_again=ask_again
+        )
+        try:
+            return await work
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
 
 
 def run_batch(
@@ -163,6 +225,7 @@ def _run(
         input_tokens=sum(one.input_tokens for one in result.tallies),
         output_tokens=sum(one.output_tokens for one in result.tallies),
         money=result.spent.money,
+        unpriced=sum(tally.calls for tally in result.tallies if not tally.priced),
         unconfirmed=result.unconfirmed.money,
         unconfirmed_tokens=result.unconfirmed.tokens,
     )
@@ -174,14 +237,25 @@ def _run(
         summary=summarize(outcome, votes),
         families={one.name: one.group for one in functions if isinstance(one, PromptFunction)},
         stopped=result.stopped,
+        _outcome=outcome,
     )
+
+
+class _AbandonedError(Exception):
+    """Ends a run that nobody waits for any more."""
 
 
 class _Recorder:
     """An engine that keeps what `apply` does not hand out."""
 
-    def __init__(self, engine: PromptEngine, progress: bool | ProgressCallback, batches: BatchOptions | None) -> None:
-        self._engine, self.progress, self._batches = engine, progress, batches
+    def __init__(
+        self,
+        engine: PromptEngine,
+        progress: bool | ProgressCallback,
+        batches: BatchOptions | None,
+        ask_again: bool | Collection[int] = False,
+    ) -> None:
+        self._engine, self.progress, self._batches, self._again = engine, progress, batches, ask_again
         self._outcome: Outcome | None = None
 
     @property
@@ -195,7 +269,12 @@ class _Recorder:
     ) -> tuple[Votes, list[Failure]]:
         del progress  # the run's own, which may be more than a bar
         self._outcome = self._engine.ask(
-            sources, items, n_classes=n_classes, progress=self.progress, batches=self._batches
+            sources,
+            items,
+            n_classes=n_classes,
+            progress=self.progress,
+            batches=self._batches,
+            ask_again=self._again,
         )
         return self._outcome.votes, self._outcome.failures
 

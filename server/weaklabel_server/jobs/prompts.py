@@ -1,6 +1,7 @@
 """Runs of prompts under the server's own keys, limits and budgets: the library's engine, on what the store holds."""
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -243,7 +244,7 @@ class Prompts:
         """A message that names endpoints instead of their URLs."""
         for name, endpoint in self._endpoints.items():
             message = message.replace(endpoint.url, f'endpoint "{name}"')
-        return message
+        return re.sub(r"https?://[^\s:]+(:\d+)?[^\s:]*", "another address", message)  # where an endpoint redirects to
 
 
 def _read_items(tx: Connection, side: SideData, functions: Sequence[PromptFunction]) -> Items:
@@ -293,7 +294,10 @@ def _answered(ran: PromptRun, items: Items) -> Answered:
     summaries = []
     for one in ran.summary:
         agreement = None if isnan(one.agreement) else one.agreement
-        summaries.append(asdict(one) | {"group": ran.families.get(one.name), "agreement": agreement})
+        values = asdict(one) | {"group": ran.families.get(one.name), "agreement": agreement}
+        del values["plain"]  # the contract has no place for it, nor for a price that is not known
+        values["money"] = one.money or 0.0
+        summaries.append(values)
     return Answered(
         source_names=tuple(ran.votes.source_names),
         codes=ran.votes.to_codes(),

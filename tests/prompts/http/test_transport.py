@@ -94,7 +94,8 @@ def test_a_long_reply_is_not_read_to_its_end(endpoint: Any, make_engine: Make, p
 def test_errors_and_packed_bodies_are_bounded_too(
     endpoint: Any, make_engine: Make, prompt: PromptFunction, kind: str
 ) -> None:
-    packed = gzip.compress(endpoint.completion("yes").raw.partition(b"\r\n\r\n")[2])
+    packed = gzip.compress(endpoint.completion("yes" + " " * 50_000).raw.partition(b"\r\n\r\n")[2])
+    assert len(packed) < 20_000
     long = endpoint.status(400, "x" * 50_000)
     endpoint.reply = lambda request: (
         long if kind == "a long error" else endpoint.raw(packed, {"content-encoding": "gzip"})
@@ -106,7 +107,7 @@ def test_errors_and_packed_bodies_are_bounded_too(
 
 def test_redirects_are_not_followed(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
     endpoint.reply = lambda request: endpoint.status(302, "elsewhere", {"Location": "/v1/elsewhere/chat/completions"})
-    with pytest.warns(LabelingFunctionWarning, match="HTTP 302"):
+    with pytest.raises(EndpointError, match=r"redirects \(HTTP 302: elsewhere\) to /v1/elsewhere: "):
         run([prompt], comments(1), make_engine(), progress=False)
     assert len(endpoint.requests) == 1
 
@@ -326,3 +327,54 @@ def test_a_key_in_the_url_of_the_environment_is_refused(
 def test_a_key_in_the_url_is_refused() -> None:
     with pytest.raises(ValueError, match="must hold no key"):
         Endpoint(base_url="https://user:secret@host/v1")
+
+
+# ------------------------------------------------------------------ gateways
+
+
+def test_headers_for_gateways(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", "gateway-secret-1")
+    headers = {"X-Team": "labels", "X-Auth": "$GATEWAY_KEY"}
+    endpoint.reply = lambda request: endpoint.status(400, f"bad {request.headers['x-auth']}")
+    engine = make_engine(headers=headers)
+    with pytest.warns(LabelingFunctionWarning, match=r"bad \[key\]"):
+        run([prompt], comments(1), engine, progress=False)
+    assert endpoint.chats[0].headers["x-team"] == "labels"
+    assert endpoint.chats[0].headers["x-auth"] == "gateway-secret-1"
+    written = json.dumps(engine.endpoint_of(prompt).to_dict())
+    assert "gateway-secret-1" not in written
+    assert Endpoint.from_dict(json.loads(written)) == engine.endpoint_of(prompt)
+    monkeypatch.delenv("GATEWAY_KEY")
+    with pytest.raises(EndpointError, match="set the environment variable GATEWAY_KEY"):
+        run([prompt], comments(2), engine, progress=False)
+
+
+@pytest.mark.parametrize("settings", [{}, {"azure_api_version": "2024-10-21"}])
+def test_a_key_that_expires_is_asked_for_anew(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction, fast: None, settings: dict[str, Any]
+) -> None:
+    name = "api-key" if settings else "authorization"
+    keys = iter(["first-secret-key"] * 3 + ["second-secret-key"] * 20)
+    seen: list[str] = []
+
+    def reply(request: Any) -> Any:
+        key = request.headers[name].removeprefix("Bearer ")
+        seen.append(key)
+        expired = key == "first-secret-key" and len(seen) > 1
+        return endpoint.status(401, f"{key} expired") if expired else endpoint.completion("yes", note=key)
+
+    endpoint.reply = reply
+    engine = make_engine(key=lambda: next(keys), concurrency=1, **settings)
+    done = run([prompt], comments(4), engine, progress=False)
+    assert done.votes.to_codes()[:, 0].tolist() == [1] * 4
+    assert set(seen) == {"first-secret-key", "second-secret-key"}
+    assert "secret-key" not in repr(engine) + repr(list(done.replies()))
+
+
+def test_a_key_function_that_returns_none_is_said(make_engine: Make, prompt: PromptFunction) -> None:
+    with pytest.raises(EndpointError, match="returned no key"):
+        run([prompt], comments(1), make_engine(key=lambda: ""), progress=False)
+    with pytest.raises(InvalidArgumentError, match="belongs into key_variable"):
+        make_engine(key="sk-secret")

@@ -64,6 +64,57 @@ def test_without_log_probabilities_the_answer_votes(endpoint: Any, make_engine: 
     assert run([BINARY], ["a"], make_engine(), progress=False).votes.to_codes().tolist() == [[1]]
 
 
+NO_ALTERNATIVES: dict[str, Any] = {
+    "none": None,
+    "no list": [{"token": "yes", "logprob": math.log(0.55)}],
+    "empty list": [{"token": "yes", "logprob": math.log(0.55), "top_logprobs": []}],
+    "itself alone": [{"token": "yes", "logprob": -0.6, "top_logprobs": [{"token": "yes", "logprob": -0.6}]}],
+    "not a number": [
+        {"token": "yes", "logprob": math.nan, "top_logprobs": [{"token": "no", "logprob": math.nan}]},
+    ],
+}
+
+
+@pytest.mark.parametrize("case", NO_ALTERNATIVES)
+def test_without_alternatives_an_answer_is_a_plain_one_and_counted(endpoint: Any, make_engine: Make, case: str) -> None:
+    """What a token's own probability leaves is of no known answer: the vote is no probability of 1."""
+    endpoint.reply = lambda request: (
+        say(endpoint, {"yes": 0.55, "no": 0.45})
+        if "good" in request.text
+        else endpoint.completion("yes", logprobs=NO_ALTERNATIVES[case])
+    )
+    done = run([BINARY], ["good", "a", "b"], make_engine(), progress=False)
+    assert probabilities(done) == pytest.approx([0.45, 0.55])
+    assert done.votes.to_codes()[1:].tolist() == [[1], [1]]
+    assert done.summary[0].plain == 2
+    assert "2 without probabilities" in str(done.summary[0])
+    plain = run([replace(BINARY, votes="answer", name="q")], ["a"], make_engine(), progress=False)
+    assert plain.summary[0].plain == 0
+
+
+def test_without_alternatives_there_is_nothing_to_calibrate_by(endpoint: Any, make_engine: Make) -> None:
+    """The answer to an input without content is no probability of 1 either, by which others would be divided."""
+    endpoint.reply = lambda request: (
+        say(endpoint, {"yes": 0.6, "no": 0.4})
+        if "item" in request.text
+        else endpoint.completion("yes", logprobs=NO_ALTERNATIVES["empty list"])
+    )
+    biased = replace(BINARY, calibrate=True, answers={"yes": 1, "no": 0})
+    done = run([biased], ["item"], make_engine(), progress=False)
+    assert probabilities(done) == pytest.approx([0.4, 0.6])
+    assert not done.summary[0].calibrated
+
+
+def test_without_alternatives_repeated_samples_tell(endpoint: Any, make_engine: Make) -> None:
+    replies = iter(["yes", "no", "yes", "yes"])
+    endpoint.reply = lambda request: endpoint.completion(
+        answer := next(replies), logprobs=[{"token": answer, "logprob": -0.1, "top_logprobs": []}]
+    )
+    done = run([replace(BINARY, samples=4)], ["a"], make_engine(concurrency=1), progress=False)
+    assert probabilities(done) == pytest.approx([0.25, 0.75])
+    assert done.summary[0].plain == 1
+
+
 def test_samples_become_a_soft_vote(endpoint: Any, make_engine: Make) -> None:
     replies = iter(["yes", "yes", "no", "yes"])
     endpoint.reply = lambda request: endpoint.completion(next(replies))

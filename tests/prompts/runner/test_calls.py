@@ -105,7 +105,7 @@ READINGS = {
     "an answer inside of a sentence": ("The answer is yes.", "not an answer"),
     "two answers": ("yes\nno", "not an answer"),
     "JSON of another shape": ('{"label": "yes"}', "not an answer"),
-    "JSON with more": ('{"answer": "yes", "why": "no"}', "not an answer"),
+    "JSON with two answers": ('{"answer": "yes", "Answer": "no"}', "not an answer"),
     "an answer that is no text": ('{"answer": 1}', "not an answer"),
     "nothing": ("", "no text in the reply"),
     "no content": (None, "no text in the reply"),
@@ -272,6 +272,63 @@ def test_what_is_billed_never_passes_the_budget(endpoint: Any, make_engine: Make
     rest = run([small], comments(100), make_engine(prices=table), progress=False)
     assert rest.spent.calls == 100 - done.spent.calls
     assert not rest.missing.any()
+
+
+def test_a_small_budget_does_not_serialise_the_run(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:
+    """Two of the longest replies fit, replies are a hundredth of these, and once ten are seen many calls are in flight.
+
+    One reply is longer than its room: it is asked again with all of it, and both are billed.
+    """
+    long = replace(prompt, max_tokens=10_000, model="m", parameters={"top_k": 1})
+    table = PriceTable({"m": Price(input=0.0, output=100.0)})  # a call costs 1 USD at most, and 0.01 for 100 tokens
+    most = 0
+
+    def reply(request: Any) -> Any:
+        nonlocal most
+        most = max(most, endpoint.open_now)
+        room = request.body["max_completion_tokens"]
+        if "0150" in request.text:
+            cut = room < 500
+            return endpoint.completion(
+                "ye" if cut else "yes",
+                usage=(50, min(room, 500)),
+                delay=0.02,
+                finish_reason="length" if cut else "stop",
+            )
+        return endpoint.completion("yes", usage=(50, 100), delay=0.02)
+
+    endpoint.reply = reply
+    budget = Budget(money=2.5 + 0.01 * 210)
+    done = run([long], comments(200), make_engine(prices=table, budget=budget, concurrency=32), progress=False)
+    assert done.votes.to_codes()[:, 0].tolist() == [1] * 200
+    assert most > 10
+    rooms = [chat.body["max_completion_tokens"] for chat in endpoint.chats if "0150" in chat.text]
+    billed = 0.01 * 199 + sum(min(room, 500) for room in rooms) * 100 / 1e6
+    assert done.spent.money == pytest.approx(billed)
+    again = run([long], comments(200), make_engine(prices=table), progress=False)  # kept as if asked with all of it
+    assert (again.votes, again.spent.calls) == (done.votes, 0)
+
+
+def test_a_reply_cut_off_for_want_of_budget_is_not_kept(
+    endpoint: Any, make_engine: Make, prompt: PromptFunction
+) -> None:
+    long = replace(prompt, max_tokens=10_000, model="m")
+    table = PriceTable({"m": Price(input=0.0, output=100.0)})  # 1 USD at most, 0.01 for 100 tokens
+
+    def reply(request: Any) -> Any:
+        tokens = 500 if "0028" in request.text else 100
+        room = request.body["max_completion_tokens"]
+        reason = "stop" if tokens <= room else "length"
+        return endpoint.completion("yes", usage=(50, min(room, tokens)), finish_reason=reason)
+
+    endpoint.reply = reply
+    tight = make_engine(prices=table, budget=Budget(money=1.25), concurrency=1)
+    done = run([long], comments(32), tight, progress=False)
+    assert done.missing[:, 0].nonzero()[0].tolist() == [28]  # the budget does not hold a reply of 10,000 tokens
+    assert done.votes.to_codes()[~done.missing[:, 0], 0].tolist() == [1] * 31
+    assert done.spent.money == pytest.approx(31 * 0.01 + 0.02)  # twice the longest so far, cut off and billed
+    rest = run([long], comments(32), make_engine(prices=table), progress=False)
+    assert (rest.spent.calls, rest.votes.to_codes()[28, 0]) == (1, 1)
 
 
 def test_an_account_without_end_is_none(endpoint: Any, make_engine: Make, prompt: PromptFunction) -> None:

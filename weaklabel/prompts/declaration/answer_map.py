@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 import operator
+import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.votes.symbols import CandidateSet, Complement, ImpreciseVote, SoftVote, not_, one_of, soft
 from weaklabel.votes.validation import ABSTAIN
+
+_NUMBER = re.compile(r"(?<!\w)[-\u2212+]\d|\d[.,]\d")
+_FRAME = " .,;:!*_`\"'()[]"  # what may stand around a number
 
 Vote = int | ImpreciseVote
 """What an answer may stand for: a class index, ABSTAIN, a candidate set, "not k", or a soft vote."""
@@ -27,10 +32,12 @@ class AnswerMap:
         InvalidArgumentError: for no answers, answers that are blank or repeat, and values that are not votes.
     """
 
-    def __init__(self, answers: Mapping[str, Any]) -> None:
+    def __init__(self, answers: Any) -> None:
+        answers = answers_of_type(answers)
         if not isinstance(answers, Mapping) or not answers:
             raise InvalidArgumentError(
-                'answers must map texts to votes, as in {"yes": 1, "no": ABSTAIN}', field="answers"
+                'answers must map texts to votes, as in {"yes": 1, "no": ABSTAIN}, or be a Literal of texts or an Enum',
+                field="answers",
             )
         self.votes: dict[str, Vote] = {}
         self._exact: dict[str, str] = {}
@@ -46,12 +53,32 @@ class AnswerMap:
                 )
             self.votes[text] = as_vote(vote, f"answers: {text!r}")
             self._exact[exact] = text
-            loose.setdefault(_loose(text), []).append(text)
+            if not _NUMBER.search(exact):
+                loose.setdefault(_loose(text), []).append(text)
         self._loose = {key: texts[0] for key, texts in loose.items() if key and len(texts) == 1}
 
     def match(self, text: str) -> str | None:
         """The answer that a text is, or None: nothing is searched for inside of the text."""
-        return self._exact.get(_exact(text)) or self._loose.get(_loose(text))
+        exact = _exact(text)
+        if exact in self._exact or _NUMBER.search(exact):  # its sign and point are more than punctuation
+            return self._exact.get(exact) or self._exact.get(exact.strip(_FRAME))
+        return self._loose.get(_loose(text))
+
+
+def answers_of_type(answers: Any) -> Any:
+    """The answers that a type names: texts of a Literal, and of an Enum, are the classes 0, 1, ... in their order.
+
+    The members of an Enum of whole numbers are answers by their names, and stand for their numbers. Anything else comes
+    back as it is.
+    """
+    if get_origin(answers) is Literal:
+        return {text: k for k, text in enumerate(get_args(answers))}
+    if not (isinstance(answers, type) and issubclass(answers, enum.Enum)):
+        return answers
+    members = list(answers)
+    if all(isinstance(one.value, int) and not isinstance(one.value, bool) for one in members):
+        return {one.name: one.value for one in members}
+    return {one.value: k for k, one in enumerate(members)}
 
 
 def _exact(text: str) -> str:

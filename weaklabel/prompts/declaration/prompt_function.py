@@ -5,12 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote, vote_as_json
+from weaklabel.prompts.declaration.checks import (
+    as_parse,
+    check_choice,
+    check_list,
+    check_names,
+    check_whole,
+    from_json,
+)
 from weaklabel.prompts.declaration.template import Template
 from weaklabel.votes.codebook import least_classes
 
@@ -30,6 +38,10 @@ _MOST_SAMPLES = 100
 _SIZE_SUFFIX = re.compile(
     r"[:@].*$|-\d{4}-?\d{2}-?\d{2}$|[-_](?:\d+(?:\.\d+)?[bm]|mini|nano|small|medium|large|latest)\b.*$", re.IGNORECASE
 )
+
+
+Parse = str | re.Pattern[str] | Callable[[str], "str | Sequence[str] | None"]
+"""How replies are read: a regular expression, of which the group is the answer, or a function of the text."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,8 @@ class PromptFunction:
         template: the question, with {field} for a cell of the item; braces of the text itself are written twice. The
             item's text is put between marks, and nothing in it is evaluated.
         answers: what each answer stands for: a class index, ABSTAIN, `one_of(...)`, `not_(...)` or `soft(...)`. Any
-            other reply is an error, never a guess.
+            other reply is an error, never a guess. A Literal of texts or an Enum of texts stands for the classes
+            0, 1, ... in its order, an Enum of whole numbers for these.
         model: the model's name at the endpoint.
         endpoint: the name of one of the engine's endpoints; never a URL.
         family: prompts of one family err together: a dependence group. The model's name without its size and date
@@ -97,6 +110,13 @@ class PromptFunction:
         n_examples: the number of them shown with each item: those most alike to it by BM25, the item itself left out.
         shortlist: which answers are shown with each item, where there are too many for all.
         instructions: the start of the system message, before the list of answers; a default where None.
+        parse: how the answer is found in a reply, where the usual ways do not read it: a regular expression, of which
+            the group (or the whole, where there is none) is the answer, and which must find only one; or a function of
+            the reply's text, without reasoning, that returns an answer, several for `pick`, or None. It is no part of
+            the request: with another one, cached replies are read again, and nothing is sent.
+        show_answers: list the answers in the system message. False where template or instructions tell by themselves
+            how to answer: the request then does not depend on the answers, and cached replies are read again when
+            they change. Needs structured=False and no shortlist.
 
     Raises:
         InvalidArgumentError: for anything that cannot be run; `field` names the attribute.
@@ -113,7 +133,7 @@ class PromptFunction:
 
     name: str
     template: str
-    answers: Mapping[str, Vote]
+    answers: Mapping[str, Vote] | Any
     model: str
     endpoint: str = "default"
     family: str | None = None
@@ -128,6 +148,8 @@ class PromptFunction:
     n_examples: int = 0
     shortlist: Shortlist | None = None
     instructions: str | None = None
+    parse: Parse | None = None
+    show_answers: bool = True
 
     def __post_init__(self) -> None:
         for name in ("name", "template", "model", "endpoint"):
@@ -141,10 +163,10 @@ class PromptFunction:
             raise InvalidArgumentError(
                 "the template holds no {field}: every item would get the same request", field="template"
             )
-        _check_choice(self.votes, ("answer", "logprobs"), "votes")
-        _check_whole(self.samples, 1, _MOST_SAMPLES, "samples")
-        _check_whole(self.max_tokens, 1, 1_000_000, "max_tokens")
-        _check_whole(self.n_examples, 0, 1000, "n_examples")
+        check_choice(self.votes, ("answer", "logprobs"), "votes")
+        check_whole(self.samples, 1, _MOST_SAMPLES, "samples")
+        check_whole(self.max_tokens, 1, 1_000_000, "max_tokens")
+        check_whole(self.n_examples, 0, 1000, "n_examples")
         if self.temperature is not None and not (
             isinstance(self.temperature, int | float) and 0 <= self.temperature <= 2
         ):
@@ -155,6 +177,12 @@ class PromptFunction:
             )
         if self.calibrate and self.votes != "logprobs":
             raise InvalidArgumentError('calibrate needs votes="logprobs"', field="calibrate")
+        object.__setattr__(self, "parse", as_parse(self.parse))
+        if not self.show_answers and (self.structured or self.shortlist is not None):
+            raise InvalidArgumentError(
+                "show_answers=False needs structured=False and no shortlist, which send the answers",
+                field="show_answers",
+            )
         self._check_parameters()
         self._check_examples(template)
         self._check_shortlist()
@@ -186,8 +214,8 @@ class PromptFunction:
         shortlist = self.shortlist
         if shortlist is None:
             return
-        _check_whole(shortlist.n, 1, 1000, "shortlist")
-        _check_whole(shortlist.pick, 1, shortlist.n, "shortlist")
+        check_whole(shortlist.n, 1, 1000, "shortlist")
+        check_whole(shortlist.pick, 1, shortlist.n, "shortlist")
         if not any(isinstance(vote, int) and vote >= 0 for vote in self.answers.values()):
             raise InvalidArgumentError("shortlist: no answer stands for a class", field="shortlist")
         if shortlist.none is not None and not shortlist.none.strip():
@@ -214,7 +242,15 @@ class PromptFunction:
         return max(2, *(vote + 1 if isinstance(vote, int) else least_classes(vote) for vote in votes))
 
     def to_dict(self) -> dict[str, Any]:
-        """The declaration as JSON values; what stands at its default is left out."""
+        """The declaration as JSON values; what stands at its default is left out.
+
+        Raises:
+            InvalidArgumentError: if `parse` is a function.
+        """
+        if callable(self.parse):
+            raise InvalidArgumentError(
+                "parse: a function cannot be written as JSON; a regular expression can", field="parse"
+            )
         values: dict[str, Any] = {}
         for one in dataclasses.fields(self):
             value = getattr(self, one.name)
@@ -236,48 +272,14 @@ class PromptFunction:
             InvalidArgumentError: for attributes that are unknown, missing or not acceptable.
         """
         attributes = dict(values)
-        _check_names(attributes, cls, "")
+        check_names(attributes, cls, "")
         if "examples" in attributes:
             attributes["examples"] = [
-                _from_json(Example, one, "examples") for one in _check_list(attributes["examples"], "examples")
+                from_json(Example, one, "examples") for one in check_list(attributes["examples"], "examples")
             ]
         if attributes.get("shortlist") is not None:
-            attributes["shortlist"] = _from_json(Shortlist, attributes["shortlist"], "shortlist")
+            attributes["shortlist"] = from_json(Shortlist, attributes["shortlist"], "shortlist")
         try:
             return cls(**attributes)
         except TypeError as error:
             raise InvalidArgumentError(f"a prompt cannot be made of this: {error}") from None
-
-
-def _from_json(kind: Any, values: Any, place: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise InvalidArgumentError(f"{place}: expected an object, got {values!r}", field=place)
-    _check_names(values, kind, place)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InvalidArgumentError(f"{place}: {error}", field=place) from None
-
-
-def _check_names(values: Mapping[str, Any], kind: Any, place: str) -> None:
-    unknown = sorted(map(str, set(values) - {one.name for one in dataclasses.fields(kind)}))
-    if unknown:
-        raise InvalidArgumentError(
-            f"{place + ': ' if place else ''}unknown attribute {unknown[0]!r}", field=place or unknown[0]
-        )
-
-
-def _check_list(value: Any, place: str) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise InvalidArgumentError(f"{place} must be a list, got {value!r}", field=place)
-    return list(value)
-
-
-def _check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
-    if value not in choices:
-        raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}, got {value!r}", field=name)
-
-
-def _check_whole(value: Any, least: int, most: int, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidArgumentError(f"{name} must be a whole number in {least}..{most}, got {value!r}", field=name)

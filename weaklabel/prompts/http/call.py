@@ -24,6 +24,11 @@ class Call(NamedTuple):
     most: Cost
     cost: Callable[[Tokens], Cost]
 
+    def shortened(self, max_tokens: int) -> Call:
+        """The call with a shorter reply, and what that may cost at most."""
+        most = self.cost(Tokens(self.most.tokens - self.body["max_tokens"], max_tokens))
+        return self._replace(body={**self.body, "max_tokens": max_tokens}, most=most)
+
 
 class Reply(NamedTuple):
     """What came back: the body of a chat completion with its bytes, or why there is none.
@@ -33,6 +38,7 @@ class Reply(NamedTuple):
         raw: its bytes.
         tokens: what it took by the endpoint's account, or, where it gives none, the most that it may have taken.
         error: why there is no body.
+        refused: whether a content filter declined the item.
         affordable: False where the budget did not hold the call, which was then not sent.
     """
 
@@ -40,4 +46,5 @@ class Reply(NamedTuple):
     raw: bytes = b""
     tokens: Tokens = Tokens(0, 0)
     error: str | None = None
+    refused: bool = False
     affordable: bool = True

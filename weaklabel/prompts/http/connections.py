@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import ssl
 import urllib.request
+import zlib
+from collections.abc import Sequence
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
@@ -22,8 +24,16 @@ _KEPT_IDLE = 5.0  # seconds; common servers close what is idle for longer, some 
 _FAILURES = httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, httpcore2.ProxyError
 
 
+_ENCODING = b"content-encoding"
+_ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
+
+
 class TooLongError(Exception):
     """A body longer than is read."""
+
+
+class PackedError(Exception):
+    """A body packed in a way that was not asked for and is not known."""
 
 
 class Connections(httpx2.AsyncBaseTransport):
@@ -48,7 +58,8 @@ class Connections(httpx2.AsyncBaseTransport):
         """Send a request and read its reply.
 
         Raises:
-            TooLongError: if the reply is too long, or packed, so that it may be of any length.
+            TooLongError: if the reply is too long, unpacked where it is packed.
+            PackedError: if it is packed in another way than gzip and deflate.
             httpx2.TransportError: if it cannot be sent, or the reply is not whole.
         """
         url = httpcore2.URL(
@@ -68,7 +79,9 @@ class Connections(httpx2.AsyncBaseTransport):
             raise _as_httpx2(error) from error
         if connection.is_idle():
             self._idle.append(connection)
-        return httpx2.Response(reply.status, headers=reply.headers, content=content, extensions=reply.extensions)
+        content = _unpacked(content, reply.headers, self._most_bytes)
+        headers = [(name, value) for name, value in reply.headers if name.lower() != _ENCODING]
+        return httpx2.Response(reply.status, headers=headers, content=content, extensions=reply.extensions)
 
     async def _free(self) -> httpcore2.AsyncConnectionInterface | None:
         """The connection used last, if the endpoint has not closed it since; None where there is none."""
@@ -82,8 +95,6 @@ class Connections(httpx2.AsyncBaseTransport):
     async def _read(self, reply: httpcore2.Response) -> bytes:
         content = bytearray()
         try:
-            if any(name.lower() == b"content-encoding" and value != b"identity" for name, value in reply.headers):
-                raise TooLongError  # it was asked not to; unpacked, a small body may be of any size
             async with aclosing(reply.aiter_stream()) as parts:
                 async for part in parts:
                     content += part
@@ -97,6 +108,32 @@ class Connections(httpx2.AsyncBaseTransport):
         """Close the connections."""
         while self._idle:
             await self._idle.pop().aclose()
+
+
+def _unpacked(content: bytes, headers: Sequence[tuple[bytes, bytes]], most_bytes: int) -> bytes:
+    """A body as its headers say that it is packed: by proxies, which were asked not to."""
+    encodings = b",".join(value for name, value in headers if name.lower() == _ENCODING).decode("latin-1").lower()
+    for encoding in reversed([one.strip() for one in encodings.split(",")]):
+        if encoding not in ("", "identity"):
+            content = _inflated(content, encoding, most_bytes)
+    return content
+
+
+def _inflated(content: bytes, encoding: str, most_bytes: int) -> bytes:
+    """A body out of gzip or deflate; a small one may unpack to any size."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise PackedError(encoding)
+    raw = encoding == "deflate" and content[:1] != b"\x78"  # some send deflate without zlib's frame
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS if raw else _ZLIB_OR_GZIP)
+    try:
+        unpacked = unpacker.decompress(content, most_bytes + 1)
+    except zlib.error as error:
+        raise httpx2.RemoteProtocolError(f"the reply cannot be unpacked: {error}") from None
+    if len(unpacked) > most_bytes:
+        raise TooLongError
+    if not unpacker.eof:
+        raise httpx2.RemoteProtocolError("the packed reply is not whole")
+    return unpacked
 
 
 def _body(request: httpx2.Request) -> httpx2.AsyncByteStream:

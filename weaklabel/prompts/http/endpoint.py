@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -36,6 +36,10 @@ class Endpoint:
         max_retry_wait: seconds; a longer Retry-After ends the call as an error.
         max_response_bytes: a longer reply is an error, and is not read to its end.
         max_tokens_field: the field that limits the length of a reply; Ollama knows "max_tokens" only.
+        headers: further headers of each call, for gateways; `{"X-Auth": "$GATEWAY_KEY"}` reads an environment variable,
+            so that what is secret stays there.
+        key: a function that returns the key, called before each attempt, for keys that expire; it goes before
+            key_variable. Not in `to_dict`.
         azure_api_version: for deployments of Azure, which are addressed by version; base_url is the resource's.
     """
 
@@ -50,6 +54,8 @@ class Endpoint:
     max_response_bytes: int = 1 << 20
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     azure_api_version: str | None = None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    key: Callable[[], str] | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "timeout", "max_response_bytes", "max_retry_wait"):
@@ -63,6 +69,19 @@ class Endpoint:
         if self.max_tokens_field not in ("max_completion_tokens", "max_tokens"):
             raise InvalidArgumentError(
                 f"max_tokens_field: {self.max_tokens_field!r} is not known", field="max_tokens_field"
+            )
+        for name, value in self.headers.items():
+            if not (
+                isinstance(name, str)
+                and isinstance(value, str)
+                and name.isascii()
+                and name.strip()
+                and "\n" not in value
+            ):
+                raise InvalidArgumentError(f"headers: {name!r} must be a name with a text", field="headers")
+        if self.key is not None and not callable(self.key):
+            raise InvalidArgumentError(
+                "key must be a function that returns the key; a key itself belongs into key_variable", field="key"
             )
         if self.base_url is not None:
             _check_url(self.base_url, "base_url")
@@ -85,16 +104,35 @@ class Endpoint:
         """The key in the environment; a placeholder for local servers, which ask for none.
 
         Raises:
-            EndpointError: if there is none, and the endpoint is OpenAI's.
+            EndpointError: if there is none, and the endpoint is OpenAI's, or `key` returns none.
         """
+        if self.key is not None:
+            returned = self.key()
+            if not isinstance(returned, str) or not returned:
+                raise EndpointError(f"the key function of {self.url} returned no key, but {type(returned).__name__}")
+            return returned
         key = os.environ.get(self.key_variable)
         if not key and self.url == _OPENAI:
             raise EndpointError(f"no key: set the environment variable {self.key_variable}")
         return key or NO_KEY
 
+    def read_headers(self) -> dict[str, str]:
+        """The further headers, with what they read of the environment.
+
+        Raises:
+            EndpointError: if a variable is not set.
+        """
+        read = {}
+        for name, value in self.headers.items():
+            if value.startswith("$") and os.environ.get(value[1:]) is None:
+                raise EndpointError(f"header {name}: set the environment variable {value[1:]}")
+            read[name] = os.environ[value[1:]] if value.startswith("$") else value
+        return read
+
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON values; no key is among them."""
-        return dataclasses.asdict(self)
+        """The settings as JSON values; no key is among them, and no function that returns one."""
+        values = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "key"}
+        return values | {"headers": dict(self.headers)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

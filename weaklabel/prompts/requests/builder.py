@@ -52,7 +52,10 @@ class RequestBuilder:
         if temperature is not None:
             self._head["temperature"] = temperature
         if prompt.votes == "logprobs":
-            self._head |= {"logprobs": True, "top_logprobs": 10 if len(prompt.answers) <= 4 else 20}
+            self._head |= {
+                "logprobs": True,
+                "top_logprobs": 10 if prompt.show_answers and len(prompt.answers) <= 4 else 20,
+            }
         self._fixed = None if shortlist is not None else self._system_and_format(list(prompt.answers))
 
     def build(self, item: Any) -> PromptRequest:
@@ -91,12 +94,12 @@ class RequestBuilder:
 
     def _system_and_format(self, shown: Sequence[str]) -> tuple[str, dict[str, Any] | None]:
         """The system message and the response format for these answers."""
+        start = f"{self._prompt.instructions or _INSTRUCTIONS} {_DATA_RULE}"
+        if not self._prompt.show_answers:
+            return start, None
         number = "exactly one" if self._pick == 1 else f"one to {self._pick}, those that may be right, a line each,"
         lines = "\n".join(f"- {answer}" for answer in shown)
-        system = (
-            f"{self._prompt.instructions or _INSTRUCTIONS} {_DATA_RULE}\n\n"
-            f"Reply with {number} of these answers, and nothing else:\n{lines}"
-        )
+        system = f"{start}\n\nReply with {number} of these answers, and nothing else:\n{lines}"
         if not self._prompt.structured:
             return system, None
         one: dict[str, Any] = {"type": "string", "enum": list(shown)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+_KEY = r"[\"']answer[\"']\s*:\s*\[?\s*[\"']?"
 _FRAME = " \t\r\n\"'`*"  # what may stand around an answer, in plain text and in JSON
 
 
@@ -34,6 +36,7 @@ def answer_shares(
 
     Along the reply, each token's alternatives are followed for one step: an alternative that only one answer can go on
     from counts for it. What belongs to no answer, or may still become several, is left out, and the rest sums to one.
+    Where a token that tells answers apart has no alternatives, nothing is known, and nothing is returned.
 
     Args:
         tokens: of the whole reply.
@@ -42,11 +45,10 @@ def answer_shares(
         answer: the answer that the reply is.
 
     Returns:
-        Probabilities by answer; empty where the tokens are not those of the reply.
+        Probabilities by answer; empty where the tokens are not those of the reply, or come without alternatives.
     """
     text, part = "".join(token.text for token in tokens), part.strip(_FRAME)
-    start = text.rfind(part)
-    if start < 0 or not part:
+    if not part or (start := _start(text, part)) < 0:
         return {}
     forms = {one: " ".join(one.casefold().split()) for one in answers}
     shares: dict[str, float] = {}
@@ -55,8 +57,11 @@ def answer_shares(
         position += len(token)
         if position <= start:
             continue
-        for other, other_logprob in alternatives:
-            if other != token and (meant := _answer_of(prefix, other, forms)):
+        others = [one for one in alternatives if one[0] != token]
+        if not others and _tells_apart(prefix, token, forms):
+            return {}  # the reply's own probability says nothing of what else it could have been
+        for other, other_logprob in others:
+            if meant := _answer_of(prefix, other, forms):
                 shares[meant] = shares.get(meant, 0.0) + math.exp(reached + other_logprob)
         reached += logprob
         meant = _answer_of(prefix, token, forms)
@@ -66,6 +71,19 @@ def answer_shares(
     shares[answer] = shares.get(answer, 0.0) + math.exp(reached)
     total = sum(shares.values())
     return {one: share / total for one, share in shares.items()} if total > 0 else {}
+
+
+def _start(text: str, part: str) -> int:
+    """Where the answer starts: after its key, where there is one; else where it stands last."""
+    keyed = list(re.finditer(_KEY + re.escape(part), text, re.IGNORECASE))
+    return keyed[-1].end() - len(part) if keyed else text.rfind(part)
+
+
+def _tells_apart(prefix: str, token: str, forms: Mapping[str, str]) -> bool:
+    """Whether some answer that the reply could still have become is none that goes on with this token."""
+    text = _joined(prefix, token)
+    still = [form for form in forms.values() if form.startswith(prefix)]
+    return any(not form.startswith(text) and not text.startswith(form) for form in still)
 
 
 def _joined(prefix: str, token: str) -> str:

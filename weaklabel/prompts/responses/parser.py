@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from weaklabel.prompts.declaration.answer_map import AnswerMap
+from weaklabel.prompts.declaration.prompt_function import Parse
 from weaklabel.prompts.pricing import Tokens
 from weaklabel.prompts.responses.answer_shares import Token, answer_shares
+from weaklabel.prompts.responses.message_text import MessageText, message_text
+from weaklabel.prompts.responses.readings import parsed_by, readings
 
-_THINKING = "<think>", "</think>"
 _MOST_QUOTED = 80
 
 
@@ -23,19 +24,32 @@ class ParsedResponse(NamedTuple):
         shares: the probability of each answer by the log-probabilities; empty where there are none.
         error: why there is no answer, or None.
         refused: whether the model or a filter of the endpoint declined.
+        text: of the reply, without reasoning.
+        reasoning: of the model, where the endpoint returns it.
+        part: the part of the text that is the first answer.
+        cached: whether the call was not sent for this place.
+        tokens, money: that the call took.
     """
 
     answers: tuple[str, ...] = ()
     shares: Mapping[str, float] = {}  # never changed
     error: str | None = None
     refused: bool = False
+    text: str = ""
+    reasoning: str = ""
+    part: str = ""
+    cached: bool = False
+    tokens: float = 0.0
+    money: float = 0.0
 
 
 def is_completion(value: Any) -> bool:
-    """Whether a body has the shape of a chat completion, so that it counts as answered and is kept."""
+    """Whether a body is a chat completion that ran to an end, so that it counts as answered and is kept."""
     try:
-        return isinstance(value["choices"][0]["message"], dict)
-    except (TypeError, KeyError, IndexError):
+        choice = value["choices"][0]
+        broken = value.get("error") or choice.get("error") or choice.get("finish_reason") == "error"
+        return isinstance(choice["message"], dict) and not broken
+    except (TypeError, KeyError, IndexError, AttributeError):
         return False
 
 
@@ -49,56 +63,62 @@ def usage(completion: dict[str, Any]) -> Tokens | None:
     return tokens if tokens.input >= 0 and tokens.output >= 0 and tokens.total < math.inf else None
 
 
-def parse(response: Mapping[str, Any], answers: AnswerMap, most: int = 1) -> ParsedResponse:
+def parse(
+    response: Mapping[str, Any], answers: AnswerMap, most: int = 1, parse_text: Parse | None = None
+) -> ParsedResponse:
     """The answers of a chat completion, or why there are none.
 
     Args:
         response: a body of which `is_completion` holds.
         answers: the answers that the model was shown.
         most: how many it may name.
+        parse_text: how its text is read, instead of the usual ways.
     """
     choice = response["choices"][0]
-    message = choice["message"]
-    content, reason = message.get("content"), choice.get("finish_reason")
-    if message.get("refusal"):
-        return ParsedResponse(error=f"refused: {_quoted(str(message['refusal']))}", refused=True)
+    said, reason = message_text(choice["message"]), choice.get("finish_reason")
+    parsed = _declined(said, reason) or _read(said, answers, most, parse_text)
+    if parsed.answers and most == 1 and (tokens := _tokens(choice)):
+        shares = answer_shares(tokens, part=parsed.part, answers=list(answers.votes), answer=parsed.answers[0])
+        parsed = parsed._replace(shares=shares)
+    return parsed._replace(text=said.text, reasoning=said.reasoning)
+
+
+def _declined(said: MessageText, reason: Any) -> ParsedResponse | None:
+    """Why a reply cannot be read at all; None where it can."""
+    if said.refusal:
+        return ParsedResponse(error=f"refused: {_quoted(said.refusal)}", refused=True)
     if reason == "content_filter":
         return ParsedResponse(error="refused: stopped by the endpoint's content filter", refused=True)
-    if not isinstance(content, str) or not content.strip():
+    if not said.ended or (reason == "length" and not said.text):
+        return ParsedResponse(error="the reply was cut off inside of its reasoning: raise max_tokens")
+    if not said.text and not said.reasoning:
         return ParsedResponse(error=f"no text in the reply (finish_reason {reason!r})")
-    if reason == "length":
-        return ParsedResponse(error="the reply was cut off: raise max_tokens")
-    thought = content.lstrip().startswith(_THINKING[0])
-    text = content.partition(_THINKING[1])[2] if thought else content
-    parts = _answer_texts(text, most)
-    matches = [answers.match(part) for part in parts]
-    known = tuple(match for match in matches if match is not None)
-    if not known or len(set(known)) < len(parts) or len(known) > most:
-        return ParsedResponse(error=f"not an answer: {_quoted(text)}")
-    if most > 1:
-        return ParsedResponse(known)
-    tokens = _tokens(choice)
-    shares = answer_shares(tokens, part=parts[0], answers=list(answers.votes), answer=known[0]) if tokens else {}
-    return ParsedResponse(known, shares)
+    return ParsedResponse(error="the reply was cut off: raise max_tokens") if reason == "length" else None
 
 
-def _answer_texts(text: str, most: int) -> list[str]:
-    """The texts offered as answers: the value of {"answer": ...}, or the text; a line each where several may be."""
-    if text.lstrip().startswith("{"):
+def _read(said: MessageText, answers: AnswerMap, most: int, parse_text: Parse | None) -> ParsedResponse:
+    # Some servers take the whole reply for reasoning: where that is an answer and nothing else, it is the answer.
+    text = said.text or (said.reasoning.strip() if said.apart else "")
+    if parse_text is None:
+        ways: Iterable[list[str]] = readings(text, most)
+    else:
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):  # the latter where brackets are nested deep
-            value = None
-        value = value["answer"] if isinstance(value, dict) and set(value) == {"answer"} else None
-        values = value if isinstance(value, list) and most > 1 else [value]
-        return [one if isinstance(one, str) else "" for one in values]
-    return [text] if most == 1 else [line.lstrip("-* ") for line in text.splitlines() if line.strip()]
+            ways = [parsed_by(parse_text, text)]
+        except Exception as error:  # it is the caller's function, and its fault that of one item
+            return ParsedResponse(error=f"parse raised {type(error).__name__}: {error}")
+    for parts in ways:
+        known = tuple(match for part in parts if (match := answers.match(part)) is not None)
+        if known and len(set(known)) == len(parts) <= most:
+            return ParsedResponse(answers=known, part=parts[0])
+    if not said.text:
+        return ParsedResponse(error="no text in the reply beside its reasoning")
+    return ParsedResponse(error=f"not an answer: {_quoted(said.text)}")
 
 
 def _tokens(choice: Mapping[str, Any]) -> list[Token]:
     """The tokens of the reply; empty where the endpoint returned none, or not in full."""
     try:
-        return [
+        tokens = [
             Token(
                 text=str(one["token"]),
                 logprob=min(float(one["logprob"]), 0.0),
@@ -108,6 +128,8 @@ def _tokens(choice: Mapping[str, Any]) -> list[Token]:
             )
             for one in choice["logprobs"]["content"]
         ]
+        numbers = [number for one in tokens for number in (one.logprob, *(other for _, other in one.alternatives))]
+        return [] if any(math.isnan(number) for number in numbers) else tokens
     except (TypeError, KeyError, ValueError):
         return []
 

@@ -30,7 +30,7 @@ class VoteBuilder:
     def parse(self, response: Mapping[str, Any], shown: tuple[str, ...] | None) -> ParsedResponse:
         """The parsed response to a request that showed these answers."""
         answers = self._map if shown is None else AnswerMap(dict.fromkeys(shown, ABSTAIN))
-        return parse(response, answers, most=self._pick)
+        return parse(response, answers, self._pick, self._prompt.parse)
 
     def baseline(self, responses: Sequence[ParsedResponse]) -> dict[str, float]:
         """The mean probability of each answer to inputs without content; empty where the endpoint gives none."""

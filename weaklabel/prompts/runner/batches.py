@@ -207,7 +207,7 @@ class BatchRunner:
         self._cache.end_batch(
             batch.tag,
             [
-                Entry(key, batch.endpoint, str(reply.body.get("model", "")), reply.raw)
+                Entry(key, batch.endpoint, str(reply.body.get("model", "")), reply.raw, key in self._state.replaced)
                 for key, reply in replies.items()
                 if reply.body is not None
             ],

@@ -29,7 +29,8 @@ class CallRunner:
         """Look up, send what is pending, and return what came of it.
 
         Raises:
-            EndpointError: if an endpoint refuses the key or the model, or answers nothing.
+            EndpointError: if an endpoint refuses the key or the model, or answers nothing, or the first replies to a
+                prompt fail alike.
             Whatever `progress` raises: it ends the run.
         """
         await self._state.look_up(progress)
@@ -77,8 +78,9 @@ class CallRunner:
         for key in keys:
             if self._cache is not None and state.read_cached(key, self._cache.get(key)):
                 continue  # another process has sent it since
-            prepared = state.prompt_of(key)
-            request = state.request(state.pending[key][0])
+            prepared, first = state.prompt_of(key), state.pending[key][0]
+            await state.first_replies.admit(first.prompt)
+            request = state.request(first)
             reply = await transport.send(
                 Call(
                     body=request.body,
@@ -92,6 +94,7 @@ class CallRunner:
             elif writer is None or reply.body is None:
                 state.take(key, reply)
             else:
-                entry = Entry(key, prepared.url, prepared.prompt.model, reply.raw)
+                entry = Entry(key, prepared.url, prepared.prompt.model, reply.raw, replaces=key in state.replaced)
                 # Nothing more is sent before it is on disk: what is sent twice after a crash was in flight.
                 await asyncio.shield(writer.put(entry, functools.partial(state.take, key, reply)))
+            state.first_replies.check(first.prompt)

@@ -27,6 +27,7 @@ class Outcome:
         votes: Votes [N, P]; missing cells are no votes.
         missing: [N, P] whether some call of a cell was not sent.
         refused: [N, P] whether a model or a filter declined to answer.
+        plain: [N, P] whether a vote is a plain answer, because the endpoint gave no probabilities (votes="logprobs").
         calibrated: [P] whether content-free inputs corrected the prompt.
         failures: every cell that is an error, in the order of items.
         result: what the run took.
@@ -35,6 +36,7 @@ class Outcome:
     votes: Votes
     missing: NDArray[np.bool_]
     refused: NDArray[np.bool_]
+    plain: NDArray[np.bool_]
     calibrated: NDArray[np.bool_]
     failures: list[Failure]
     result: RunResult
@@ -43,7 +45,7 @@ class Outcome:
 def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items: int, n_classes: int) -> Outcome:
     """Make votes out of the responses of a run."""
     codes = np.full((n_items, len(prompts)), ABSTAIN, np.int32)
-    missing, refused = np.zeros(codes.shape, bool), np.zeros(codes.shape, bool)
+    missing, refused, plain = (np.zeros(codes.shape, bool) for _ in range(3))
     calibrated = np.zeros(len(prompts), bool)
     numbers: dict[ImpreciseVote, int] = {}
     failures: list[Failure] = []
@@ -65,7 +67,10 @@ def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items:
                 refused[i, p] = any(one.refused for one in answered)
                 reason = next(one.error for one in answered if one.error is not None)
                 failures.append(Failure(prepared.prompt.name, i, error=reason, traceback=reason))
-            elif isinstance(vote, int):
+                continue
+            if prepared.prompt.votes == "logprobs":
+                plain[i, p] = any(one.error is None and not one.shares for one in answered)
+            if isinstance(vote, int):
                 codes[i, p] = vote
             else:
                 codes[i, p] = n_classes + numbers.setdefault(vote, len(numbers))
@@ -73,5 +78,11 @@ def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items:
     votes = Votes.from_codes(codes, n_classes, symbols=list(numbers), sources=names)
     failures.sort(key=lambda failure: failure.item)
     return Outcome(
-        votes=votes, missing=missing, refused=refused, calibrated=calibrated, failures=failures, result=result
+        votes=votes,
+        missing=missing,
+        refused=refused,
+        plain=plain,
+        calibrated=calibrated,
+        failures=failures,
+        result=result,
     )

@@ -55,7 +55,9 @@ def progress_callback(progress: bool | ProgressCallback) -> Iterator[ProgressCal
 
         def show(now: PromptProgress) -> None:
             bar.total = now.total
-            bar.set_postfix(cached=now.cached, errors=now.errors, spent=f"${now.money:.4f}", refresh=False)
+            # Without money there is no price, or nothing is spent yet.
+            spent = f"${now.money:.4f}" if now.money else f"{now.tokens:,.0f} tokens"
+            bar.set_postfix(cached=now.cached, errors=now.errors, spent=spent, refresh=False)
             bar.update(now.done - bar.n)
 
         yield show

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from weaklabel.prompts.cache import ResponseCache
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.requests.builder import PromptRequest
 from weaklabel.prompts.responses.parser import ParsedResponse, is_completion
+from weaklabel.prompts.runner.first_replies import FirstReplies
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback, PromptProgress
 
@@ -30,7 +31,8 @@ class Tally:
         calls: calls that were answered by the endpoint, or given up.
         cached: calls answered by the cache, or by another call of the run.
         input_tokens, output_tokens: of the calls answered by the endpoint.
-        money: USD.
+        money: USD; 0 where no price is known.
+        priced: whether the price of the model is known.
     """
 
     calls: int = 0
@@ -38,6 +40,7 @@ class Tally:
     input_tokens: float = 0.0
     output_tokens: float = 0.0
     money: float = 0.0
+    priced: bool = True
 
 
 class Slot(NamedTuple):
@@ -77,11 +80,15 @@ class RunState:
         cache: the responses known.
         budget: what the run may spend.
         deadline: seconds that the run may take.
+        ask_again: read no cached reply that is an error, of these items where items are named; all are asked again.
+        give_up_after: the run ends where so many first replies to a prompt fail alike; None to go on.
 
     Attributes:
         pending: what the cache does not hold: by key, where the response belongs.
+        replaced: cached replies that are asked again, by key; the new ones take their place.
         result: what came of the run so far.
         ledger: the account of the run.
+        first_replies: whether they fail alike.
     """
 
     def __init__(
@@ -92,18 +99,27 @@ class RunState:
         cache: ResponseCache | None,
         budget: Budget | None = None,
         deadline: float | None = None,
+        give_up_after: int | None = None,
+        ask_again: bool | Collection[int] = False,
     ) -> None:
+        self._again = ask_again
         self.prompts, self.items, self.cache, self._deadline = prompts, items, cache, deadline
         self.pending: dict[bytes, list[Slot]] = {}
+        self.replaced: dict[bytes, dict[str, Any]] = {}
         self._content_free = [one.requests.build_content_free() for one in prompts]
         responses: list[list[list[ParsedResponse | None]]] = []
         for one, content_free in zip(prompts, self._content_free, strict=True):
             samples = [one.prompt.samples] * len(items) + [1] * len(content_free)
             responses.append([[None] * n for n in samples])
-        self.result = RunResult(responses=responses, shown=[{} for _ in prompts], tallies=[Tally() for _ in prompts])
+        self.result = RunResult(
+            responses=responses,
+            shown=[{} for _ in prompts],
+            tallies=[Tally(priced=one.price is not None) for one in prompts],
+        )
         self._total = sum(len(samples) for one in responses for samples in one)
         self._done = self._errors = self._missing = self._cached = 0
         self.ledger = Ledger(budget)
+        self.first_replies = FirstReplies([one.prompt.name for one in prompts], give_up_after)
         self._started = time.monotonic()
 
     def request(self, slot: Slot) -> PromptRequest:
@@ -163,21 +179,37 @@ class RunState:
     def _look_up(self, group: dict[bytes, list[Slot]]) -> None:
         known = {} if self.cache is None else self.cache.get_many(list(group))
         for key, slots in group.items():
-            if not self._read_cached(known.get(key), slots):
+            if not self._read_cached(key, known.get(key), slots):
                 self.pending.setdefault(key, []).extend(slots)
 
     def read_cached(self, key: bytes, raw: bytes | None) -> bool:
         """Read a response that has come into the cache since; whether it is one."""
-        return self._read_cached(raw, self.pending[key])
+        return self._read_cached(key, raw, self.pending[key])
 
-    def _read_cached(self, raw: bytes | None, slots: Sequence[Slot]) -> bool:
+    def _asked_again(self, response: dict[str, Any], slots: Sequence[Slot], key: bytes) -> bool:
+        """Whether a cached reply is an error that the caller wants to be asked again; once a run."""
+        if self._again is False or key in self.replaced:
+            return key in self.replaced and self.replaced[key] == response
+        named = self._again is True or any(slot.item in self._again for slot in slots)
+        failed = named and any(self._parsed(response, slot).error is not None for slot in slots)
+        if failed:
+            self.replaced[key] = response
+        return failed
+
+    def _read_cached(self, key: bytes, raw: bytes | None, slots: Sequence[Slot]) -> bool:
         response = None if raw is None else json.loads(raw)
-        if response is None or not is_completion(response):
+        if response is None:
+            return False
+        if not is_completion(response):  # an earlier version kept it
+            self.replaced[key] = response
+            return False
+        if self._asked_again(response, slots, key):
             return False
         for slot in slots:
             self.result.tallies[slot.prompt].cached += 1
             self._cached += 1
-            self._parse(response, slot)
+            self._settle(slot, self._parsed(response, slot)._replace(cached=True))
+        self._note(slots[0])
         return True
 
     # ----------------------------------------------------------------- replies
@@ -190,23 +222,35 @@ class RunState:
         tally.calls += 1
         tally.input_tokens += reply.tokens.input
         tally.output_tokens += reply.tokens.output
-        tally.money += self.prompts[first.prompt].cost(reply.tokens, part).money
+        cost = self.prompts[first.prompt].cost(reply.tokens, part)
+        tally.money += cost.money
         for slot in slots:
-            if slot is not first:
+            if reply.body is None:
+                response = ParsedResponse(error=reply.error, refused=reply.refused)
+            else:
+                response = self._parsed(reply.body, slot)
+            if slot is first:
+                response = response._replace(tokens=cost.tokens, money=cost.money)
+            else:
                 self.result.tallies[slot.prompt].cached += 1
                 self._cached += 1
-            if reply.body is None:
-                self._settle(slot, ParsedResponse(error=reply.error))
-            else:
-                self._parse(reply.body, slot)
+                response = response._replace(cached=True)
+            self._settle(slot, response)
+        self._note(first)
 
     def miss(self, key: bytes) -> None:
         """Note a call that the budget did not hold."""
         self._missing += len(self.pending[key])
+        self.first_replies.pass_on(self.pending[key][0].prompt)
 
-    def _parse(self, response: dict[str, Any], slot: Slot) -> None:
+    def _note(self, slot: Slot) -> None:
+        response = self.result.responses[slot.prompt][slot.item][slot.sample]
+        if response is not None:
+            self.first_replies.note(slot.prompt, response.error)
+
+    def _parsed(self, response: dict[str, Any], slot: Slot) -> ParsedResponse:
         shown = self.result.shown[slot.prompt].get(slot.item)
-        self._settle(slot, self.prompts[slot.prompt].votes.parse(response, shown))
+        return self.prompts[slot.prompt].votes.parse(response, shown)
 
     def _settle(self, slot: Slot, response: ParsedResponse) -> None:
         self.result.responses[slot.prompt][slot.item][slot.sample] = response

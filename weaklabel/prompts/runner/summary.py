@@ -18,12 +18,14 @@ class PromptSummary:
     Attributes:
         name: of the prompt.
         voted, abstained, errors, refused, missing: numbers of items; refused ones are among the errors.
+        plain: items with votes="logprobs" whose votes are plain answers, or frequencies of `samples`, because the
+            endpoint returned no probabilities of other answers.
         agreement: among its votes for one likeliest class on items where other sources have such votes, the share of
             these others that agree; NaN where there are none.
         calls: calls that the endpoint answered, or that were given up.
         cached: calls that the cache answered, or another call of the run.
         input_tokens, output_tokens: of the calls answered.
-        money: USD.
+        money: USD; None where the price of the model is not known.
         calibrated: whether inputs without content corrected its probabilities.
     """
 
@@ -33,20 +35,23 @@ class PromptSummary:
     errors: int
     refused: int
     missing: int
+    plain: int
     agreement: float
     calls: int
     cached: int
     input_tokens: float
     output_tokens: float
-    money: float
+    money: float | None
     calibrated: bool
 
     def __str__(self) -> str:
         parts = [f"{self.voted:,} voted", f"{self.abstained:,} abstained", f"{self.errors:,} errors"]
         parts += [f"{self.refused:,} refused"] if self.refused else []
         parts += [f"{self.missing:,} missing"] if self.missing else []
+        parts += [f"{self.plain:,} without probabilities"] if self.plain else []
         parts += [f"agreement {self.agreement:.2f}"] if not np.isnan(self.agreement) else []
-        return f"{self.name}: {', '.join(parts)}; {self.calls:,} calls, {self.cached:,} cached, ${self.money:.4f}"
+        price = "no price known" if self.money is None else f"${self.money:.4f}"
+        return f"{self.name}: {', '.join(parts)}; {self.calls:,} calls, {self.cached:,} cached, {price}"
 
 
 def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
@@ -69,12 +74,13 @@ def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
                 errors=int((codes[:, p] == ERROR).sum()),
                 refused=int(outcome.refused[:, p].sum()),
                 missing=missing,
+                plain=int(outcome.plain[:, p].sum()),
                 agreement=float(agreement[column_of[name]]),
                 calls=tally.calls,
                 cached=tally.cached,
                 input_tokens=tally.input_tokens,
                 output_tokens=tally.output_tokens,
-                money=tally.money,
+                money=tally.money if tally.priced else None,
                 calibrated=bool(outcome.calibrated[p]),
             )
         )

@@ -206,7 +206,8 @@ class Plan:
         return sum(prices) if len(prices) == len(self.prompts) else None
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.prompts), f"in all: {self.calls:,} calls, {self.cached:,} cached"])
+        total = "no price known" if self.money is None else f"about ${self.money:.4f}, at most ${self.most_money:.4f}"
+        return "\n".join([*map(str, self.prompts), f"in all: {self.calls:,} calls, {self.cached:,} cached, {total}"])
 
 
 @dataclass(frozen=True)
