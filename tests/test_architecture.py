@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"weaklabel._archive", "weaklabel.errors", "weaklabel.votes"}
+BASE = {"weaklabel._archive", "weaklabel._fork", "weaklabel.errors", "weaklabel.votes"}
 VOCABULARY = {f"weaklabel_protocol.{name}" for name in ("bags", "errors", "names", "vote_objects")}
 """What library and client share, without gRPC."""
 ALLOWED = {
     "weaklabel.errors": {"weaklabel_protocol.errors"},
     "weaklabel._archive": set(),
+    "weaklabel._fork": {"weaklabel.errors"},
     "weaklabel._extras": {"weaklabel.errors"},
     "weaklabel.votes": {*BASE, *VOCABULARY},
     "weaklabel.side_information": {*BASE, *VOCABULARY, "weaklabel.side_information"},

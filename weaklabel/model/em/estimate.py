@@ -18,6 +18,7 @@ from weaklabel.model.em.statistics import e_step_with_statistics, watched
 from weaklabel.model.em.subsample import pass_over, refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
+from weaklabel.model.numerics.jax_settings import users_settings
 from weaklabel.model.params import State
 from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
 from weaklabel.model.protocols import LabelSpace, SourceModel
@@ -120,7 +121,8 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
         done = int(state.iteration)
         if progress:
             objective = float(np.asarray(state.objective)[done - 1])
-            progress(FitProgress(done, max_iter, objective, float(state.change)))
+            with users_settings():
+                progress(FitProgress(done, max_iter, objective, float(state.change)))
     return state
 
 

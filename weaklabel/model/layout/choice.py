@@ -23,6 +23,7 @@ from weaklabel.model.layout.packed import n_words, pack
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.layout.slots import arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
+from weaklabel.model.numerics.devices import on_cpu
 from weaklabel.model.numerics.padding import bucket, padded, single
 from weaklabel.votes import Votes
 from weaklabel.votes.counting import FEW_CLASSES
@@ -38,7 +39,7 @@ WORD_COST = 1.5
 
 def packs(n_symbols: int, copies: object | None) -> bool:
     """Whether a matrix of symbols is packed: on a CPU, where each vote counts wholly."""
-    return copies is None and n_symbols <= MOST_PACKED_SYMBOLS and jax.default_backend() == "cpu"
+    return copies is None and n_symbols <= MOST_PACKED_SYMBOLS and on_cpu()
 
 
 def is_dense(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> bool:

@@ -18,6 +18,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import DTypeLike, NDArray
 
+from weaklabel.model.numerics.jax_settings import own_settings
+
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -26,9 +28,22 @@ ALIGNMENT = 64
 """Bytes: an array that begins at a multiple of so many is used by a CPU device where it lies, not copied."""
 
 
+def default_device() -> jax.Device | None:
+    """The device that the user has chosen (`jax.default_device`); None for all."""
+    chosen: jax.Device | str | None = jax.config.jax_default_device
+    return jax.local_devices(backend=chosen)[0] if isinstance(chosen, str) else chosen
+
+
+def on_cpu() -> bool:
+    """Whether programs run on a CPU."""
+    chosen = default_device()
+    return (jax.default_backend() if chosen is None else chosen.platform) == "cpu"
+
+
 def mesh() -> Mesh:
-    """The devices of this process, in a line."""
-    devices = jax.local_devices()
+    """The devices to compute on, in a line: those of this process, or the one that the user has chosen."""
+    chosen = default_device()
+    devices = jax.local_devices() if chosen is None else [chosen]
     return Mesh(np.asarray(devices[: 1 << (len(devices).bit_length() - 1)]), (ROWS,))
 
 
@@ -43,13 +58,19 @@ def aligned(size: int, dtype: DTypeLike) -> NDArray[Any]:
 def at_once(function: Callable[[P], R], parts: Iterable[P]) -> Iterator[R]:
     """The results, in order, of parts that are worked on at once: on a CPU, one a core; a loop uses one core only."""
     n_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_workers == 1 or mesh().size > 1 or jax.default_backend() != "cpu":
+    if n_workers == 1 or mesh().size > 1 or not on_cpu():
         yield from map(function, parts)
         return
+    chosen = default_device()
+
+    def of_part(part: P) -> R:
+        with own_settings(), jax.default_device(chosen):  # settings of JAX belong to a thread
+            return function(part)
+
     with ThreadPoolExecutor(n_workers) as pool:
         waiting: deque[Future[R]] = deque()
         for part in parts:
-            waiting.append(pool.submit(function, part))
+            waiting.append(pool.submit(of_part, part))
             if len(waiting) > n_workers:  # no more than that is held in memory
                 yield waiting.popleft().result()
         while waiting:

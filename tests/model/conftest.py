@@ -1,0 +1,20 @@
+"""Parts of the model are tested under the settings of JAX that its doors set: those of the user hold outside of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from weaklabel.model.numerics.jax_settings import own_settings
+
+ROOMS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_model(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Around the tests of the rooms; those of the doors, in this folder itself, run under the user's."""
+    if request.path.parent == ROOMS:
+        yield
+        return
+    with own_settings():
+        yield
