@@ -1,4 +1,4 @@
-"""Whether this process was forked from one in which JAX ran. JAX's threads do not come along: a call would never end."""
+"""Whether this process was forked from one in which JAX ran. JAX's threads do not come along: calls never end."""
 
 from __future__ import annotations
 

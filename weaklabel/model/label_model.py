@@ -326,7 +326,7 @@ class LabelModel(Predictor):
         return cls.from_bytes(Path(path).read_bytes())
 
     def __getstate__(self) -> dict[str, Any]:
-        """Arrays of the host: a worker process unpickles them without a word to JAX, and says what is wrong when asked."""
+        """Arrays of the host: a worker process unpickles them without JAX, and says what is wrong when it is asked."""
         return self.__dict__ | {"_state": None if self._state is None else self._state.on_host()}
 
     def __repr__(self) -> str:

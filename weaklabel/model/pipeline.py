@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +17,8 @@ from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
 from weaklabel.model.layout.choice import is_dense
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
-from weaklabel.model.numerics.devices import mesh, on_cpu
+from weaklabel.model.numerics.default_device import on_cpu
+from weaklabel.model.numerics.devices import mesh
 from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.prediction import predict
 from weaklabel.model.preparation.prepare import FitInputs

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.layout.protocol import Block, Layout, Tree
-from weaklabel.model.numerics.devices import on_cpu
+from weaklabel.model.numerics.default_device import on_cpu
 from weaklabel.votes.counting import FEW_CLASSES
 
 BLOCK_ROWS = 1024

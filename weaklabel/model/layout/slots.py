@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel.model.numerics.devices import aligned, at_once, on_cpu
+from weaklabel.model.numerics.default_device import on_cpu
+from weaklabel.model.numerics.devices import aligned, at_once
 
 CACHED_CELLS = 2**18
 """Rows of a block x K on a CPU, ..."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from weaklabel.model.numerics.devices import on_cpu
+from weaklabel.model.numerics.default_device import on_cpu
 
 
 def compute_once(function: Callable[..., Array], values: Array, *others: Array) -> Array:

@@ -18,6 +18,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import DTypeLike, NDArray
 
+from weaklabel.model.numerics.compiled import compiled
+from weaklabel.model.numerics.default_device import default_device, on_cpu
 from weaklabel.model.numerics.jax_settings import own_settings
 
 P = TypeVar("P")
@@ -26,18 +28,6 @@ R = TypeVar("R")
 ROWS = "rows"
 ALIGNMENT = 64
 """Bytes: an array that begins at a multiple of so many is used by a CPU device where it lies, not copied."""
-
-
-def default_device() -> jax.Device | None:
-    """The device that the user has chosen (`jax.default_device`); None for all."""
-    chosen: jax.Device | str | None = jax.config.jax_default_device
-    return jax.local_devices(backend=chosen)[0] if isinstance(chosen, str) else chosen
-
-
-def on_cpu() -> bool:
-    """Whether programs run on a CPU."""
-    chosen = default_device()
-    return (jax.default_backend() if chosen is None else chosen.platform) == "cpu"
 
 
 def mesh() -> Mesh:
@@ -92,7 +82,7 @@ def over_rows(function: Callable[..., R]) -> Callable[..., R]:
 
 
 def _shared_out(function: Callable[..., R], out: PartitionSpec, *, add: bool) -> Callable[..., R]:
-    on_one = jax.jit(function)
+    on_one = compiled(function)
 
     def on_each(*args: Any) -> R:
         result = function(*args)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.experimental
 
-from weaklabel import _fork
+from weaklabel import _fork, compile_cache
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
+# `jax.enable_x64` is newer than the oldest JAX that is supported.
+_ENABLE_X64 = vars(jax if "enable_x64" in vars(jax) else jax.experimental)["enable_x64"]
 _OWN: dict[str, tuple[Callable[[Any], Any], Any]] = {
-    # `jax.enable_x64` is newer than the oldest JAX that is supported.
-    "jax_enable_x64": (jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64, False),
+    "jax_enable_x64": (_ENABLE_X64, False),
     "jax_debug_nans": (jax.debug_nans, False),  # NaN stands for what is not there yet
     "jax_debug_infs": (jax.debug_infs, False),  # as infinities do, at the start of maxima
     "jax_disable_jit": (jax.disable_jit, False),
@@ -41,6 +42,12 @@ class _Thread(threading.local):
 _THREAD = _Thread()
 
 
+@cache
+def _keep_programs() -> None:
+    """Before the first program is compiled, once."""
+    compile_cache.use_by_default()
+
+
 @contextmanager
 def own_settings() -> Iterator[None]:
     """float32 throughout, and no check that stops at a NaN: the same labels whatever is set in JAX.
@@ -49,6 +56,7 @@ def own_settings() -> Iterator[None]:
         ForkedProcessError: in a process that was forked from one in which JAX ran: any call would wait for ever.
     """
     _fork.check()
+    _keep_programs()
     if _THREAD.users is not None:
         yield
         return
