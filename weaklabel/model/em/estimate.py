@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -140,7 +140,7 @@ def refine(
         everywhere: whether the rows are those of all processes.
     """
     prepared, state, n_sources = estimate.prepared, estimate.state, len(estimate.coverage)
-    fixed = {
+    fixed: dict[str, Any] = {
         "share_prior_mass": np.float32(settings.share_prior_mass),
         "share_weight": np.float32(prepared.independence.hold),
         "smoothing": np.asarray(prepared.smoothing, np.float32),

@@ -7,7 +7,7 @@ import jax
 
 def default_device() -> jax.Device | None:
     """The device that the user has chosen (`jax.default_device`); None for all."""
-    chosen: jax.Device | str | None = jax.config.jax_default_device
+    chosen: jax.Device | str | None = getattr(jax.config, "jax_default_device")  # noqa: B009  # which has no type
     return jax.local_devices(backend=chosen)[0] if isinstance(chosen, str) else chosen
 
 
