@@ -49,7 +49,6 @@ def answers():
     yield plain.explain(votes, 5).probabilities
 for number, found in enumerate(answers()):
     np.save(f"{sys.argv[2]}-{number}.npy", found)
-assert float(jnp.ones(()) * 1.5) == 1.5
 print(json.dumps({"x64": jax.config.jax_enable_x64, "found": number + 1}))
 """
 

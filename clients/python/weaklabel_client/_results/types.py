@@ -189,7 +189,8 @@ class FitProgress:
         iteration: EM iterations done.
         max_iter: At most so many.
         objective: The objective after the last iteration.
-        change: Largest change of a soft label in the last iteration; EM stops when it is under the tolerance.
+        change: Largest change of a responsibility in the last iteration; of many rows, the mean total variation. EM
+            stops when it is under the tolerance.
     """
 
     stage: FitStage
