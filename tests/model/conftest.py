@@ -1,4 +1,4 @@
-"""Parts of the model are tested under the settings of JAX that its doors set: those of the user hold outside of them."""
+"""Parts of the model are tested under the settings of JAX that its doors set; those of the user hold outside."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -2,8 +2,10 @@
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import jax
+import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from weaklabel import LabelModel, VoteChunks
 
+ENABLE_X64: Any = vars(jax if "enable_x64" in vars(jax) else jax.experimental)["enable_x64"]
 CODES = np.random.default_rng(0).integers(-1, 2, (300, 4))
 
 
@@ -22,8 +25,7 @@ def test_progress_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
             seen.append(jnp.ones(1).dtype)
             yield part
 
-    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-    with enable(True), warnings.catch_warnings():
+    with ENABLE_X64(True), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         LabelModel(2).fit(CODES, progress=lambda _: seen.append(jnp.ones(1).dtype))
         n_reports = len(seen)
@@ -40,4 +42,4 @@ def test_an_error_in_users_code_leaves_the_settings_as_they_were() -> None:
     with jax.debug_nans(True):
         with pytest.raises(KeyError, match="stopped"):
             LabelModel(2).fit(CODES, progress=stop)
-        assert jax.config.jax_debug_nans
+        assert getattr(jax.config, "jax_debug_nans")  # noqa: B009  # which has no type

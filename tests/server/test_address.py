@@ -9,7 +9,7 @@ import pytest
 from weaklabel_client import Client
 from weaklabel_server.config import ServerConfig
 
-WEAKLABEL = Path(sys.executable).with_name("weaklabel")
+WEAKLABEL = str(Path(sys.executable).with_name("weaklabel"))
 
 
 def refused(listen: str, folder: Path) -> str:
