@@ -17,7 +17,7 @@ from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.labels.groups import group_prior
 from weaklabel.model.labels.information import RowInformation
 from weaklabel.model.layout.choice import lay_out
-from weaklabel.model.numerics.jax_settings import own_settings
+from weaklabel.model.numerics.jax_settings import own_settings, under_own_settings
 from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows
@@ -149,6 +149,7 @@ def profile_of(n_groups: int) -> Profile:
     )
 
 
+@under_own_settings
 def test_one_group_is_no_group_and_small_ones_are_like_all() -> None:
     settings = Settings()
     totals, small = np.array([50.0, 30, 20]), np.array([3.0, 0, 0])
