@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"weaklabel._archive", "weaklabel.errors", "weaklabel.votes"}
+BASE = {"weaklabel._archive", "weaklabel._fork", "weaklabel.errors", "weaklabel.votes"}
 VOCABULARY = {
     f"weaklabel_protocol.{name}" for name in ("alignment", "arrays", "bags", "errors", "names", "vote_objects")
 }
@@ -17,10 +17,17 @@ VOCABULARY = {
 ALLOWED = {
     "weaklabel.errors": {"weaklabel_protocol.errors"},
     "weaklabel._archive": set(),
+    "weaklabel._fork": {"weaklabel.errors"},
     "weaklabel._extras": {"weaklabel.errors"},
     "weaklabel.votes": {*BASE, *VOCABULARY},
     "weaklabel.side_information": {*BASE, *VOCABULARY, "weaklabel.side_information"},
-    "weaklabel.model": {*BASE, "weaklabel.side_information", "weaklabel.analysis", "weaklabel.model"},
+    "weaklabel.model": {
+        *BASE,
+        "weaklabel.side_information",
+        "weaklabel.analysis",
+        "weaklabel.compile_cache",
+        "weaklabel.model",
+    },
     "weaklabel.compile_cache": {"weaklabel.errors"},
     "weaklabel.losses": set(),
     "weaklabel.training": BASE,

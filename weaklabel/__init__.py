@@ -9,7 +9,7 @@ Typical use::
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from weaklabel import _moved
+from weaklabel import _fork, _moved
 from weaklabel._version import __version__
 from weaklabel.votes import ABSTAIN, Votes
 from weaklabel.votes.symbols import not_, one_of, soft
@@ -76,6 +76,7 @@ _HOMES = {
 }
 
 _moved.install()
+_fork.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ WeaklabelError
 ├── InvalidVotesError (ValueError)      votes that cannot be read as votes; names the place
 ├── InvalidArgumentError (ValueError)   any other argument that is not acceptable
 ├── NotFittedError (RuntimeError)       predict before fit
+├── ForkedProcessError (RuntimeError)   fit or predict in a process that was forked after JAX had started
 ├── ModelFileError (ValueError)         a file that is not a model of this library
 ├── LabelingFunctionError (RuntimeError) a labeling function raised, and the run was asked to stop at errors
 └── MissingExtraError (ImportError)     an optional dependency is not installed; names the extra
@@ -12,6 +13,7 @@ WeaklabelError
 from weaklabel_protocol.errors import InvalidArgumentError, InvalidVotesError, WeaklabelError
 
 __all__ = [
+    "ForkedProcessError",
     "InvalidArgumentError",
     "InvalidVotesError",
     "LabelingFunctionError",
@@ -24,6 +26,10 @@ __all__ = [
 
 class NotFittedError(WeaklabelError, RuntimeError):
     """The model was asked to predict before it was fitted."""
+
+
+class ForkedProcessError(WeaklabelError, RuntimeError):
+    """This process was forked from one in which JAX ran, and JAX does not survive a fork."""
 
 
 class ModelFileError(WeaklabelError, ValueError):

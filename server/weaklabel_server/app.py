@@ -41,6 +41,7 @@ from weaklabel_protocol.v1 import (
     votes_pb2,
     votes_pb2_grpc,
 )
+from weaklabel_server import address
 from weaklabel_server.clock import MICROS_PER_DAY, now_micros
 from weaklabel_server.config import ServerConfig
 from weaklabel_server.interceptors.calls import CallInterceptor
@@ -117,6 +118,8 @@ class App:
     async def _start(self) -> None:
         """Puts the parts together; what is pushed on the stack is closed in reverse order."""
         config = self._config
+        if (fault := address.fault(config.listen)) is not None:
+            raise StartError(f"cannot listen on {config.listen}: {fault}")
         if not (config.is_loopback or config.insecure):
             raise StartError(
                 f"{config.listen} can be reached from other machines, and there is no authentication: "
@@ -148,9 +151,7 @@ class App:
         try:
             self.port = server.add_insecure_port(config.listen)
         except RuntimeError:
-            raise StartError(
-                f"cannot listen on {config.listen}: the port is in use, or the address is not ours"
-            ) from None
+            raise StartError(f"cannot listen on {config.listen}: {address.fault_of_port(config.listen)}") from None
         for service in ("", *SERVICES):
             await self._set_serving(service, serving=service not in _WARMED_SERVICES)
         await server.start()

@@ -1,6 +1,5 @@
 """Settings of the server: from arguments, else from environment variables WEAKLABEL_*, else the defaults."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,17 +7,29 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from weaklabel_server import address
+
 MIB = 1024 * 1024
 
 
 def _check_listen(value: str) -> str:
-    host, separator, port = value.rpartition(":")
-    if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    found = address.read(value)
+    if found is None:
         # Not a ValueError: its message would begin with "Value error, ".
         raise PydanticCustomError(
-            "listen", '"{value}" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051', {"value": value}
+            "listen",
+            '"{value}" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, nor unix:PATH',
+            {"value": value},
         )
-    return value
+    return found
+
+
+def _expanded(value: Path) -> Path:
+    return value.expanduser()
+
+
+Expanded = Annotated[Path, AfterValidator(_expanded)]
+"""A path in which ~ is the home of the user."""
 
 
 class ServerConfig(BaseSettings):
@@ -27,14 +38,14 @@ class ServerConfig(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WEAKLABEL_", frozen=True)
 
     listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:50051"
-    """HOST:PORT; port 0 picks a free one."""
+    """HOST:PORT; port 0 picks a free one. Or unix:PATH for a Unix socket."""
     insecure: bool = False
     """Allows listening on an address that other machines reach, although there is no authentication."""
-    data_dir: Path = Path("weaklabel-data")
+    data_dir: Expanded = Path("weaklabel-data")
     """Folder of the database and of the lock that keeps a second server out. Made where it is missing."""
     database_url: str | None = None
     """SQLAlchemy URL of another database than the SQLite file in data_dir."""
-    compile_cache: Literal["off"] | Path | None = None
+    compile_cache: Literal["off"] | Expanded | None = None
     """Folder in which compiled programs are kept, so that the next start is quick; `compiled` in data_dir where not
     given. "off" keeps none."""
 
@@ -54,7 +65,7 @@ class ServerConfig(BaseSettings):
     """Size of one set of side data; a fit that names it holds it in memory."""
     max_fits: int = Field(default=1, ge=1)
     """Fits that run at the same time; more wait in the queue."""
-    prompts_file: Path | None = None
+    prompts_file: Expanded | None = None
     """Endpoints, models, prices and budgets of prompts: see prompt_settings.py. No prompts are run without it."""
     max_prompt_runs: int = Field(default=1, ge=1)
     """Runs of prompts at the same time, one for each project; more wait. Each has its part of an endpoint's limits."""
@@ -92,8 +103,4 @@ class ServerConfig(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        host = self.listen.rpartition(":")[0].removeprefix("[").removesuffix("]")
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return address.is_loopback(self.listen)

@@ -17,6 +17,7 @@ from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.labels.groups import group_prior
 from weaklabel.model.labels.information import RowInformation
 from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.numerics.jax_settings import own_settings, under_own_settings
 from weaklabel.model.numerics.padding import bucket, single, to_device
 from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows
@@ -74,13 +75,14 @@ def test_a_belief_stands_in_place_of_the_class_balance() -> None:
     expected /= expected.sum(1, keepdims=True)
 
     n_rows = bucket(4)
-    items = to_device(np.ones(4, np.float32), n_rows)
-    information = RowInformation.of(read_items(votes, prior=belief), n_rows)
-    assert information is not None
-    rows = information.attach(build_rows(RowVotes(lay_out(votes)), items, 2, K, 0.5), items, 0.0)
-    labels = ClassPrior(single(np.log(balance)), single(balance))
-    params = Params(ConfusionMatrices(single(confusion), single(np.log(confusion))), labels)
-    found = np.asarray(jax.jit(e_step)(rows, params).responsibilities)
+    with own_settings():
+        items = to_device(np.ones(4, np.float32), n_rows)
+        information = RowInformation.of(read_items(votes, prior=belief), n_rows)
+        assert information is not None
+        rows = information.attach(build_rows(RowVotes(lay_out(votes)), items, 2, K, 0.5), items, 0.0)
+        labels = ClassPrior(single(np.log(balance)), single(balance))
+        params = Params(ConfusionMatrices(single(confusion), single(np.log(confusion))), labels)
+        found = np.asarray(jax.jit(e_step)(rows, params).responsibilities)
     np.testing.assert_allclose(found[:4], expected, atol=1e-5)
 
 
@@ -148,6 +150,7 @@ def profile_of(n_groups: int) -> Profile:
     )
 
 
+@under_own_settings
 def test_one_group_is_no_group_and_small_ones_are_like_all() -> None:
     settings = Settings()
     totals, small = np.array([50.0, 30, 20]), np.array([3.0, 0, 0])

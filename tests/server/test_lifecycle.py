@@ -281,7 +281,7 @@ def test_a_client_that_hangs_up_leaves_no_traceback(start: Any, harness: Any, si
 def test_an_address_that_is_none(tmp_path: Path) -> None:
     result = run_serve("--listen", "127.0.0.1", "--data-dir", str(tmp_path))
     assert result.returncode == 1
-    expected = 'listen: "127.0.0.1" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051'
+    expected = 'listen: "127.0.0.1" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, nor unix:PATH'
     assert result.stderr == f"weaklabel serve: {expected}\n"
 
 

@@ -14,7 +14,9 @@ def serve(
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Where to listen; port 0 picks a free one.", show_default="127.0.0.1:50051"
+            metavar="HOST:PORT",
+            help="Where to listen: HOST:PORT, of which port 0 picks a free one, or unix:PATH.",
+            show_default="127.0.0.1:50051",
         ),
     ] = None,
     data_dir: Annotated[
@@ -67,7 +69,8 @@ def serve(
     host = config.listen.rpartition(":")[0]
 
     def ready(port: int) -> None:
-        typer.echo(f"weaklabel {__version__} listening on {host}:{port}, data in {config.data_dir}")
+        where = config.listen if config.listen.startswith("unix") else f"{host}:{port}"
+        typer.echo(f"weaklabel {__version__} listening on {where}, data in {config.data_dir}")
 
     try:
         asyncio.run(app.serve(config, ready))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -44,3 +45,8 @@ class Fitted(NamedTuple):
     """p(class | features); None where there were none."""
     gold: Gold | None = None
     """What known labels make of the soft labels; None where there were none."""
+
+    def on_host(self) -> Fitted:
+        """The same in numpy arrays."""
+        moved: Fitted = jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf, self)
+        return moved

@@ -344,6 +344,10 @@ class LabelModel(Predictor):
         """
         return cls.from_bytes(Path(path).read_bytes())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Arrays of the host: a worker process unpickles them without JAX, and says what is wrong when it is asked."""
+        return self.__dict__ | {"_state": None if self._state is None else self._state.on_host()}
+
     def __repr__(self) -> str:
         if self._state is None:
             return f"LabelModel({self.n_classes} classes, not fitted)"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +17,9 @@ from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
 from weaklabel.model.layout.choice import is_dense
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
+from weaklabel.model.numerics.default_device import on_cpu
 from weaklabel.model.numerics.devices import mesh
+from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.prediction import predict
 from weaklabel.model.preparation.prepare import FitInputs
 from weaklabel.model.protocols import LabelSpace, SourceModel
@@ -65,6 +66,7 @@ class Outcome(NamedTuple):
     """[U, K]; None where they were not to be kept, and nothing else needed them."""
 
 
+@under_own_settings
 def train(votes: Votes, gold: KnownLabels | None, inputs: FitInputs, features: Features | None, job: Job) -> Fitted:
     """Fits the label model; see `LabelModel.fit`."""
     if inputs.items is not None or features is not None or job.label_space.ties_items():
@@ -117,6 +119,7 @@ def _sampled(n_items: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(n_items, MOST_REPORTED, replace=False))
 
 
+@under_own_settings
 def train_on_chunks(chunks: VoteChunks, job: Job) -> Fitted:
     """As a fit to votes in memory would; every process that `jax.distributed` has joined takes part in it."""
     most = DEFAULT_SAMPLE if job.sample_rows is None else job.sample_rows
@@ -140,7 +143,7 @@ def _is_mostly_silent(votes: Votes) -> bool:
 
     Not on accelerators and on several devices, over which passes are spread.
     """
-    if jax.default_backend() != "cpu" or mesh().size > 1:
+    if not on_cpu() or mesh().size > 1:
         return False
     by_votes = votes.is_sparse or not is_dense(votes)
     return by_votes and votes.n_votes <= MOST_VOTES and votes.n_items * votes.n_classes <= MOST_RESPONSIBILITIES

@@ -17,6 +17,7 @@ from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
 from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
 from weaklabel.model.numerics.devices import at_once, over_rows
+from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
@@ -69,6 +70,7 @@ def read_side_information(
     return items if items.is_given else None
 
 
+@under_own_settings
 def predict(
     votes: Votes, fitted: Fitted, share_prior_mass: float, items: ItemInformation | None = None
 ) -> NDArray[np.float32]:

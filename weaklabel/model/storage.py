@@ -22,6 +22,7 @@ from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import Correction, Gold
+from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.params import Calibration, Params
 from weaklabel.model.registry import Entry, Registered, entry_of, label_space_of, source_model_of
 from weaklabel.model.report.diagnostics import Diagnostics
@@ -241,6 +242,7 @@ def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
     return pack_arrays(header, arrays)
 
 
+@under_own_settings
 def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
     """The header, the fit and its constants.
 

@@ -214,8 +214,15 @@ def from_status(status: status_pb2.Status) -> ClientError:
     return kind(status.message, code=code, reason=info.reason, metadata=info.metadata)
 
 
-def from_rpc_error(error: grpc.RpcError) -> ClientError:
-    """Makes the exception that a failed call stands for, with the details of its trailer where there are any."""
+def from_rpc_error(error: grpc.RpcError, target: str = "", call: str = "", seconds: float | None = None) -> ClientError:
+    """Makes the exception that a failed call stands for, with the details of its trailer where there are any.
+
+    Args:
+        error: Of gRPC.
+        target: The server that was called.
+        call: The name of the call.
+        seconds: Its timeout; None for any time.
+    """
     code, message = error.code(), error.details() or ""
     trailer = dict(cast("Iterable[tuple[str, bytes]]", error.trailing_metadata() or ()))
     if _DETAILS_KEY in trailer:
@@ -223,7 +230,16 @@ def from_rpc_error(error: grpc.RpcError) -> ClientError:
             return from_status(status_pb2.Status.FromString(trailer[_DETAILS_KEY]))
         except DecodeError:
             pass  # not of our server: code and message are all there is
-    return from_status(status_pb2.Status(code=code.value[0], message=message))
+    return from_status(status_pb2.Status(code=code.value[0], message=_in_words(code, message, target, call, seconds)))
+
+
+def _in_words(code: grpc.StatusCode, message: str, target: str, call: str, seconds: float | None) -> str:
+    """The message of an error that no server has given: what happened, and where."""
+    if target and code is grpc.StatusCode.UNAVAILABLE:
+        return f"no server of weaklabel answers at {target}, or it was lost ({call}: {message})"
+    if target and code is grpc.StatusCode.DEADLINE_EXCEEDED and seconds is not None:
+        return f"{call} was not answered by {target} within its timeout of {seconds:.3g} s ({message})"
+    return message
 
 
 def can_go_on(error: ClientError) -> bool:

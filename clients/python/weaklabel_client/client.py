@@ -37,10 +37,11 @@ from weaklabel_client._sync.prompts import Prompts
 class Client:
     """A connection to a weaklabel server. Safe to share between threads.
 
-    Wherever a project is asked for, "spam" and "projects/spam" both do. A model is "m1", its full name, or None for
-    the newest. Votes are class indices 0..K-1, -1 where a source abstains, -2 where it failed, or vote objects (one_of,
-    not_, soft) that say less than one class. They are arrays [N, M], data frames, whose columns name the sources where
-    they are strings, or weaklabel's own Votes, with their names and ids; names and ids that a call gives come first.
+    Wherever a project is asked for, "spam" and "projects/spam" both do. A model is named by its id, which is the last
+    part of `Model.name`, or by its full name; None is the newest. Votes are class indices 0..K-1, -1 where a source
+    abstains, -2 where it failed, or vote objects (one_of, not_, soft) that say less than one class. They are arrays [N,
+    M], data frames, whose columns name the sources where they are strings, or weaklabel's own Votes, with their names
+    and ids; names and ids that a call gives come first.
 
     Every call raises a ClientError when the server refuses it or cannot be reached, and a ValueError for what can be
     seen to be wrong before anything is sent. Calls that break off are repeated safely; streams go on where

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -33,8 +32,8 @@ def fit_calibration(params: Params, profile: Profile, settings: Settings, indepe
     shares = unipolarity * settings.geometric_mean
     labels = params.labels.calibrated(1 + doubt * (settings.balance_power - 1))
     return Calibration(
-        sources=jax.tree.map(jnp.asarray, params.sources),
-        labels=jax.tree.map(jnp.asarray, labels),
+        sources=jax.device_put(params.sources),
+        labels=jax.device_put(labels),
         inverse_temperature=_scalar(1 - shares),
         correlation=_scalar(settings.saturation * doubt),
         design_effect_exponent=_scalar(1),
@@ -46,4 +45,5 @@ def fit_calibration(params: Params, profile: Profile, settings: Settings, indepe
 
 
 def _scalar(value: float) -> Array:
-    return jnp.asarray(np.float32(value))
+    on_device: Array = jax.device_put(np.float32(value))
+    return on_device

@@ -10,11 +10,11 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from weaklabel.model.layout.protocol import Layout
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.protocols import Information
@@ -86,7 +86,7 @@ def _informed(evidence: RowEvidence) -> Bool[Array, "U 1"]:
     return voted if evidence.information is None else evidence.information.informs(voted)
 
 
-@jax.jit
+@compiled
 def calibrate_rows(
     rows: Rows, calibration: Calibration, share_prior_mass: float | Float[Array, ""]
 ) -> Float[Array, "U K"]:
@@ -100,7 +100,7 @@ def calibrate_rows(
     return soft_labels(gather_evidence(rows, calibration, share_prior_mass), calibration)
 
 
-@partial(jax.jit, static_argnames="n_sources")
+@partial(compiled, static_argnames="n_sources")
 def calibrate_votes(
     layout: Layout, calibration: Calibration, share_prior_mass: float | Float[Array, ""], *, n_sources: int
 ) -> Float[Array, "U K"]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 from jaxtyping import Array, Float
 
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics import class_axis
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.params import Params
 from weaklabel.model.protocols import LabelPosterior
 from weaklabel.model.records import Rows, RowVotes
@@ -41,13 +41,13 @@ def e_step(rows: Rows, params: Params) -> EStep:
     return EStep(responsibilities, log_marginal, posterior.expected)
 
 
-@jax.jit
+@compiled
 def posterior_probabilities(rows: Rows, params: Params) -> Float[Array, "U K"]:
     """Probability of each class by the model alone; see `label_posterior`."""
     return label_posterior(rows, params).probabilities
 
 
-@jax.jit
+@compiled
 def posterior_of_votes(layout: Layout, params: Params) -> Float[Array, "U K"]:
     """The same, of rows of which nothing but votes for classes or candidate sets is known."""
     return params.labels.posterior(params.sources.log_likelihood(RowVotes(layout)), None).probabilities

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,9 @@ from weaklabel.model.em.statistics import e_step_with_statistics, watched
 from weaklabel.model.em.subsample import pass_over, refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
+from weaklabel.model.numerics.compiled import compiled
+from weaklabel.model.numerics.jax_settings import users_settings
+from weaklabel.model.numerics.padding import single
 from weaklabel.model.params import State
 from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
 from weaklabel.model.protocols import LabelSpace, SourceModel
@@ -113,14 +116,15 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
         label_space=prepared.label_space,
         max_iter=max_iter,
     )
-    limit, done = jnp.asarray(options.tol, jnp.float32), 0
+    limit, done = np.float32(options.tol), 0
     while done < max_iter and (done == 0 or float(state.change) >= options.tol):
         stop_at = min(done + REPORTED_ITERATIONS, max_iter) if progress else max_iter
-        state = run(prepared.rows, prepared.profile, state, settings, jnp.asarray(stop_at, jnp.int32), limit)
+        state = run(prepared.rows, prepared.profile, state, settings, np.int32(stop_at), limit)
         done = int(state.iteration)
         if progress:
             objective = float(np.asarray(state.objective)[done - 1])
-            progress(FitProgress(done, max_iter, objective, float(state.change)))
+            with users_settings():
+                progress(FitProgress(done, max_iter, objective, float(state.change)))
     return state
 
 
@@ -136,10 +140,10 @@ def refine(
         everywhere: whether the rows are those of all processes.
     """
     prepared, state, n_sources = estimate.prepared, estimate.state, len(estimate.coverage)
-    fixed = {
-        "share_prior_mass": jnp.asarray(settings.share_prior_mass, jnp.float32),
-        "share_weight": jnp.asarray(prepared.independence.hold, jnp.float32),
-        "smoothing": jnp.asarray(prepared.smoothing, jnp.float32),
+    fixed: dict[str, Any] = {
+        "share_prior_mass": np.float32(settings.share_prior_mass),
+        "share_weight": np.float32(prepared.independence.hold),
+        "smoothing": np.asarray(prepared.smoothing, np.float32),
     }
     rate, before = float(processes.of_first(state.rate) if everywhere else state.rate), np.inf
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
@@ -148,7 +152,7 @@ def refine(
         summed = pass_over(chunks(), prepared.copies, n_sources, PassParams(params=params, **fixed))
         summed = processes.summed(summed) if everywhere else summed
         profile = refreshed(prepared.profile, summed)
-        statistics = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), summed.statistics)
+        statistics = jax.tree.map(single, summed.statistics)
         state, moved = _advance(prepared.rows, profile, state, statistics, settings)
         trace.append(float(summed.log_marginal / max(float(summed.weight), 1.0)))
         distance = float(processes.of_first(moved) if everywhere else moved)
@@ -162,14 +166,14 @@ def refine(
     return estimate._replace(
         profile=profile,
         state=state._replace(  # made on the host: on the device, each number of passes would be a program to compile
-            objective=jax.device_put(np.asarray(trace, np.float32)), iteration=jnp.asarray(len(trace), jnp.int32)
+            objective=jax.device_put(np.asarray(trace, np.float32)), iteration=jax.device_put(np.int32(len(trace)))
         ),
         statistics=statistics,
         coverage=np.rint(summed.n_votes) / float(estimate.unique.weight.sum()),
     )
 
 
-@jax.jit
+@compiled
 def _advance(
     rows: Rows, profile: Profile, state: State, statistics: Statistics, settings: Settings
 ) -> tuple[State, Float[Array, ""]]:

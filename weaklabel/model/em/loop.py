@@ -12,13 +12,14 @@ from weaklabel.model.em.m_step import m_step
 from weaklabel.model.em.squarem import CYCLE, extrapolated
 from weaklabel.model.em.statistics import MANY_ROWS, EStepSummary, e_step_with_statistics, first_statistics, watched
 from weaklabel.model.numerics import class_axis
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.params import Params, State
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, Statistics
 from weaklabel.model.settings import Settings
 
 
-@partial(jax.jit, static_argnames=("source_model", "label_space", "max_iter"))
+@partial(compiled, static_argnames=("source_model", "label_space", "max_iter"))
 def start(
     rows: Rows,
     profile: Profile,
@@ -53,7 +54,7 @@ def start(
     )
 
 
-@partial(jax.jit, donate_argnames="state")
+@partial(compiled, donate_argnames="state")
 def run(
     rows: Rows,
     profile: Profile,

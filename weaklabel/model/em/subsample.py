@@ -28,6 +28,7 @@ from weaklabel.model.layout.deduplication import DistinctRowCounter, UniqueRows,
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics import processes
 from weaklabel.model.numerics.devices import at_once, summed_over_rows
+from weaklabel.model.numerics.jax_settings import from_user
 from weaklabel.model.numerics.padding import padded, single
 from weaklabel.model.records import Profile
 from weaklabel.votes import Codes, Votes, label_dtype
@@ -52,7 +53,7 @@ def recut(chunks: VoteChunks) -> Iterator[Codes]:
     """Votes that are read anew, cut as `chunks_of` would."""
     waiting: list[Codes] = []
     n_waiting = 0
-    for votes in chunks:
+    for votes in from_user(chunks):
         if not votes.is_plain:
             raise InvalidVotesError("votes that are read in chunks must be plain classes", field="votes")
         codes, start = votes.to_codes(), 0
@@ -122,7 +123,7 @@ def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsamp
         sample_rows: see `LabelModel`.
         seed: of the choice.
     """
-    first = next(iter(chunks), None)
+    first = next(from_user(chunks), None)
     n_classes, names = _agreed(chunks.n_classes, None if first is None else first.source_names)
     distinct, sample = (
         DistinctRowCounter(n_classes, len(names), sample_rows),

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from weaklabel.model.gold.correction import LEAST_PROBABILITY, Correction, Gold, Inputs, logits, own_classes
@@ -179,6 +178,8 @@ def _fit(
         first[1 : ends[1]] = (start.bias / scale).ravel()
         if start.of_votes is not None and start.of_shares is not None:
             first[ends[2] :] = np.concatenate([start.of_votes[touched], start.of_shares]).ravel()
+    from scipy.optimize import minimize  # only here: fits without gold need not wait for it
+
     found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS, "ftol": 1e-6}).x
     power, bias, trust, of_seen = parts(found)
     of_votes = of_shares = None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.records import Profile
 from weaklabel.model.settings import Settings
 
@@ -29,7 +29,7 @@ def group_prior(
     return of_group, (1 - share) * shift + share * settings.prior_power_discriminative * of_shares
 
 
-@partial(jax.jit, static_argnames="n_groups")
+@partial(compiled, static_argnames="n_groups")
 def log_share_balance_of_groups(
     group: Int[Array, " U"],
     weight: Float[Array, " U"],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Self
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.labels.bag_layout import BagLayout, lay_out_bags
 from weaklabel.model.labels.bags import bag_posterior, rows_in_bags
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.numerics.padding import single, to_device
 from weaklabel.model.records import Rows
 from weaklabel.side_information.items import ItemInformation
@@ -75,7 +75,7 @@ class RowInformation(NamedTuple):
         return 1 / n_classes if self.alone is None else self.alone
 
 
-@jax.jit
+@compiled
 def _attached(
     information: RowInformation, rows: Rows, items: Float[Array, " U"], share_weight: float | Float[Array, ""]
 ) -> Rows:

@@ -23,6 +23,8 @@ from weaklabel.model.layout.packed import n_words, pack
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.layout.slots import arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
+from weaklabel.model.numerics.compiled import compiled
+from weaklabel.model.numerics.default_device import on_cpu
 from weaklabel.model.numerics.padding import bucket, padded, single
 from weaklabel.votes import Votes
 from weaklabel.votes.counting import FEW_CLASSES
@@ -38,7 +40,7 @@ WORD_COST = 1.5
 
 def packs(n_symbols: int, copies: object | None) -> bool:
     """Whether a matrix of symbols is packed: on a CPU, where each vote counts wholly."""
-    return copies is None and n_symbols <= MOST_PACKED_SYMBOLS and jax.default_backend() == "cpu"
+    return copies is None and n_symbols <= MOST_PACKED_SYMBOLS and on_cpu()
 
 
 def is_dense(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> bool:
@@ -51,7 +53,7 @@ def is_dense(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> bo
     return votes.n_classes <= FEW_CLASSES and (not votes.is_sparse or fill >= DENSE_FILL)
 
 
-@partial(jax.jit, static_argnames="n_symbols")
+@partial(compiled, static_argnames="n_symbols")
 def lay_out_codes(codes: Int[Array, "U M"], copies: Float[Array, "M M"] | None, n_symbols: int) -> Layout:
     """Every cell of a matrix of symbols. A program of its own: in another, packing would be done at each look-up.
 

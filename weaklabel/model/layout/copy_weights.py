@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.votes import Votes
 
 SILENCING = 1e5
@@ -36,7 +36,7 @@ def vote_weights(votes: Votes, copies: sp.csr_array[np.float64] | None) -> NDArr
     return np.asarray(np.where(n_copies < SILENCING, 1 / (1 + n_copies), 0), np.float32)
 
 
-@jax.jit
+@compiled
 def cell_weights(codes: Int[Array, "U M"], copies: Float[Array, "M M"]) -> Float[Array, "U M"]:
     """Weight of each cell's vote: one over the number of copies that vote on the item, itself included."""
     n_copies = (codes >= 0).astype(copies.dtype) @ copies

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from weaklabel.model.layout.protocol import Block, Layout, Tree
+from weaklabel.model.numerics.default_device import on_cpu
 from weaklabel.votes.counting import FEW_CLASSES
 
 BLOCK_ROWS = 1024
@@ -36,7 +37,7 @@ class DenseLayout(NamedTuple):
     @property
     def block_rows(self) -> int:
         """See `Layout.block_rows`."""
-        size = BLOCK_ROWS if jax.default_backend() == "cpu" else ACCELERATOR_BLOCKS * BLOCK_ROWS
+        size = BLOCK_ROWS if on_cpu() else ACCELERATOR_BLOCKS * BLOCK_ROWS
         return min(self.codes.shape[0], size)
 
     @property

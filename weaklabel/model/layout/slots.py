@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel.model.numerics.default_device import on_cpu
 from weaklabel.model.numerics.devices import aligned, at_once
 
 CACHED_CELLS = 2**18
@@ -66,7 +66,7 @@ def arrange(length: NDArray[np.int64], n_rows: int, n_classes: int) -> Arrangeme
     places[rows] = np.arange(n_rows, dtype=np.int32)
     ordered = np.zeros(n_rows, np.int64)
     ordered[:n_items] = length[rows[:n_items]]
-    cells = CACHED_CELLS if jax.default_backend() == "cpu" else ACCELERATOR_CELLS
+    cells = CACHED_CELLS if on_cpu() else ACCELERATOR_CELLS
     size = 1 << (max(cells // n_classes, 1).bit_length() - 1)
     size = max(min(size, n_rows // FEWEST_BLOCKS), FEWEST_ROWS)
     most = WASTE * max(ordered.sum(), n_rows)

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from weaklabel.model.numerics.default_device import on_cpu
+
 
 def compute_once(function: Callable[..., Array], values: Array, *others: Array) -> Array:
     """The function of the arrays; neither they nor its result are recomputed by consumers.
@@ -20,7 +22,7 @@ def compute_once(function: Callable[..., Array], values: Array, *others: Array) 
         values: [..] floats.
         others: any arrays.
     """
-    if values.size == 0 or jax.default_backend() != "cpu":
+    if values.size == 0 or not on_cpu():
         return function(values, *others)
     shape = jax.eval_shape(function, values, *others)
     broken = jnp.isnan(values.ravel()[0])  # never, but the compiler cannot know

@@ -18,6 +18,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import DTypeLike, NDArray
 
+from weaklabel.model.numerics.compiled import compiled
+from weaklabel.model.numerics.default_device import default_device, on_cpu
+from weaklabel.model.numerics.jax_settings import own_settings
+
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -27,8 +31,9 @@ ALIGNMENT = 64
 
 
 def mesh() -> Mesh:
-    """The devices of this process, in a line."""
-    devices = jax.local_devices()
+    """The devices to compute on, in a line: those of this process, or the one that the user has chosen."""
+    chosen = default_device()
+    devices = jax.local_devices() if chosen is None else [chosen]
     return Mesh(np.asarray(devices[: 1 << (len(devices).bit_length() - 1)]), (ROWS,))
 
 
@@ -43,13 +48,19 @@ def aligned(size: int, dtype: DTypeLike) -> NDArray[Any]:
 def at_once(function: Callable[[P], R], parts: Iterable[P]) -> Iterator[R]:
     """The results, in order, of parts that are worked on at once: on a CPU, one a core; a loop uses one core only."""
     n_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_workers == 1 or mesh().size > 1 or jax.default_backend() != "cpu":
+    if n_workers == 1 or mesh().size > 1 or not on_cpu():
         yield from map(function, parts)
         return
+    chosen = default_device()
+
+    def of_part(part: P) -> R:
+        with own_settings(), jax.default_device(chosen):  # settings of JAX belong to a thread
+            return function(part)
+
     with ThreadPoolExecutor(n_workers) as pool:
         waiting: deque[Future[R]] = deque()
         for part in parts:
-            waiting.append(pool.submit(function, part))
+            waiting.append(pool.submit(of_part, part))
             if len(waiting) > n_workers:  # no more than that is held in memory
                 yield waiting.popleft().result()
         while waiting:
@@ -71,7 +82,7 @@ def over_rows(function: Callable[..., R]) -> Callable[..., R]:
 
 
 def _shared_out(function: Callable[..., R], out: PartitionSpec, *, add: bool) -> Callable[..., R]:
-    on_one = jax.jit(function)
+    on_one = compiled(function)
 
     def on_each(*args: Any) -> R:
         result = function(*args)

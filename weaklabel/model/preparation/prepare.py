@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Array
@@ -139,7 +138,7 @@ def prepare(
         independence=single(alone),
         log_share_balance=_log_share_balance(rows),
         sets=sets,
-        bounds=None if inputs.bounds is None else jnp.asarray(inputs.bounds),
+        bounds=None if inputs.bounds is None else to_device(inputs.bounds),
         information=None if sets is None else single(np.clip(counts.sum(1) / np.maximum(whole, 1e-9), 0, 1)),
     )
     return Prepared(

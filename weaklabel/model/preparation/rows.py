@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.records import Rows, RowVotes, SetSymbols
 from weaklabel.model.sources.tally import smoothed_shares, smoothing_within_sets
 
 
-@partial(jax.jit, static_argnames=("n_sources", "n_classes"))
+@partial(compiled, static_argnames=("n_sources", "n_classes"))
 def build_rows(
     votes: RowVotes,
     items: Float[Array, " U"],

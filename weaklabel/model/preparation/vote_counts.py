@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.layout.protocol import Layout
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.numerics.devices import at_once
 from weaklabel.model.records import Rows, RowVotes, SetSymbols
 from weaklabel.votes import Votes
@@ -43,7 +44,7 @@ def vote_counts(
     return np.asarray(np.bincount(place, weight[rows], shape[0] * shape[1]).reshape(shape), np.float64)
 
 
-@partial(jax.jit, static_argnames=("n_sources", "n_classes"))
+@partial(compiled, static_argnames=("n_sources", "n_classes"))
 def _vote_counts(
     votes: RowVotes, items: Float[Array, " U"], *, n_sources: int, n_classes: int, sets: SetSymbols | None
 ) -> Float[Array, "M K"]:
@@ -67,7 +68,7 @@ def share_totals(
     return np.asarray(totals, np.float64)
 
 
-@partial(jax.jit, static_argnames=("n_sources", "n_symbols"))
+@partial(compiled, static_argnames=("n_sources", "n_symbols"))
 def _share_totals(votes: RowVotes, items: Float[Array, " U"], *, n_sources: int, n_symbols: int) -> Float[Array, " M"]:
     totals = votes.layout.share_totals(items, n_sources, n_symbols)
     if votes.soft is None:
@@ -107,7 +108,7 @@ def right_votes(
     return total
 
 
-@partial(jax.jit, static_argnames="n_sources")
+@partial(compiled, static_argnames="n_sources")
 def _right_votes(
     layout: Layout, weight: Float[Array, " U"], soft: Float[Array, "U K"], *, n_sources: int
 ) -> Float[Array, "M K"]:

@@ -14,6 +14,7 @@ from weaklabel.model.calibration.tempering import gather_evidence, inverse_tempe
 from weaklabel.model.gold.correction import Gold, corrected
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.copy_weights import vote_weights
+from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.numerics.padding import bucket
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
@@ -83,6 +84,7 @@ class Explanation:
         return "\n".join(lines)
 
 
+@under_own_settings
 def explain(
     votes: Votes,
     calibration: Calibration,

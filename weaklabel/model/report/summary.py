@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from weaklabel.model.calibration.tempering import calibrate_rows, gather_evidence, soft_labels, tally_of
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.layout.protocol import Block, Layout
+from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.numerics.compute_once import materialized
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.prepare import Prepared
@@ -63,7 +64,7 @@ def summarize_rows(
     )
 
 
-@partial(jax.jit, static_argnames="n_sources")
+@partial(compiled, static_argnames="n_sources")
 def summarize_blocks(
     layout: Layout,
     weight: Float[Array, " U"],

@@ -35,7 +35,14 @@ class Connection:
         timeout: float,
         reconnect_timeout: float,
     ) -> None:
-        asyncio.get_running_loop()
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "a client for asyncio belongs to a running event loop: make it inside of an async function, as in "
+                "`async with weaklabel_client.aio.Client(target) as client`, not in a module; code without asyncio "
+                "takes weaklabel_client.Client"
+            ) from None
         self.target = target
         self._metadata = channel.metadata(target, credentials, token)
         self._timeout = timeout
@@ -66,12 +73,16 @@ class Connection:
         try:
             await asyncio.wait_for(self._channel.channel_ready(), timeout)
         except TimeoutError:
-            raise Unavailable(f"{self.target} did not answer within {timeout} s") from None
+            raise Unavailable(f"no server of weaklabel answered at {self.target} within {timeout:g} s") from None
 
     def check_open(self) -> None:
         """Raise RuntimeError once the connection is closed."""
         if self._closed:
             raise RuntimeError(f"<Client of {self.target}> is closed")
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(
+                f"<Client of {self.target}> belongs to another event loop: make one in each, as in each asyncio.run"
+            )
 
     async def perform(self, call: calls.Call[Result], timeout: float | None = None) -> Result:
         """Makes a unary call, and reads its response."""
@@ -80,7 +91,7 @@ class Connection:
         try:
             response = await self._unary[call.rpc](call.request, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise from_rpc_error(error) from None
+            raise from_rpc_error(error, self.target, call.rpc.method, seconds) from None
         return call.read(response)
 
     async def pages(self, listing: calls.Listing[Result]) -> AsyncIterator[Result]:
@@ -152,7 +163,7 @@ class Connection:
                     try:
                         response = await call.read()
                     except grpc.RpcError as failure:
-                        error = from_rpc_error(failure)
+                        error = from_rpc_error(failure, self.target, job.rpc.method, timeout)
                         break
                     if response is grpc.aio.EOF:
                         job.ended()

@@ -1,13 +1,16 @@
 """Work that runs on the server: the state of an operation, and the call that fetches its result."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
+
+import grpc
 
 from weaklabel_client._exceptions import from_status
 from weaklabel_client._progress import Progress
 from weaklabel_client._protocol import calls, prompt_calls
-from weaklabel_client._results.prompts import PromptProgress, PromptRun
-from weaklabel_client._results.types import FitProgress, Model
+from weaklabel_client._results.prompts import PromptProgress, PromptRun, PromptStage
+from weaklabel_client._results.types import FitProgress, FitStage, Model
 from weaklabel_protocol.v1 import operations_pb2
 
 Step = TypeVar("Step", bound=Progress)
@@ -25,6 +28,12 @@ class OperationState(ABC, Generic[Step, Result]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {self.progress}>"
+
+    def _ended_badly(self) -> str | None:
+        """How it ended, where it has no result: the server calls that done, too."""
+        if not self._message.HasField("error"):
+            return None
+        return "CANCELLED" if self._message.error.code == grpc.StatusCode.CANCELLED.value[0] else "FAILED"
 
     @property
     def name(self) -> str:
@@ -59,7 +68,9 @@ class FitState(OperationState[FitProgress, Model]):
     @property
     def progress(self) -> FitProgress:
         """Progress as of the last reply to done, wait or result."""
-        return FitProgress.from_message(self._message.progress)
+        progress = FitProgress.from_message(self._message.progress)
+        ended = self._ended_badly()
+        return progress if ended is None else replace(progress, stage=FitStage[ended])
 
     def _result_call(self) -> calls.Call[Model]:
         return calls.get_model_of(self._message)
@@ -73,7 +84,9 @@ class PromptState(OperationState[PromptProgress, PromptRun]):
     @property
     def progress(self) -> PromptProgress:
         """Progress as of the last reply to done, wait or result."""
-        return PromptProgress.from_message(self._message.prompts)
+        progress = PromptProgress.from_message(self._message.prompts)
+        ended = self._ended_badly()
+        return progress if ended is None else replace(progress, stage=PromptStage[ended])
 
     def _result_call(self) -> calls.Call[PromptRun]:
         return prompt_calls.get_prompt_run_of(self._message)

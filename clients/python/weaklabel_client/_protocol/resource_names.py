@@ -15,7 +15,7 @@ def project_name(project: str) -> str:
 
 
 def model_name(project: str, model: str | None) -> str:
-    """Returns "projects/spam/models/m1" for "m1" as for itself; None is the newest."""
+    """Returns "projects/spam/models/ID" for "ID" as for itself; None is the newest."""
     if model is None:
         return f"{project_name(project)}/models/latest"
     return _name_within(project, "models", model, field="model", expected="a model id")

@@ -16,6 +16,8 @@ class PromptStage(enum.Enum):
     ASKING = operations_pb2.PROMPT_STAGE_ASKING
     STORING = operations_pb2.PROMPT_STAGE_STORING
     DONE = operations_pb2.PROMPT_STAGE_DONE
+    FAILED = -1
+    CANCELLED = -2
 
     @classmethod
     def _missing_(cls, _value: object) -> "PromptStage":

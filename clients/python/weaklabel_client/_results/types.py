@@ -11,6 +11,7 @@ import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from weaklabel_client._results.codebook import Codebook
+from weaklabel_client._results.short import ShortRepr
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 from weaklabel_protocol.vote_objects import CandidateSet, SoftVote
 
@@ -19,8 +20,8 @@ def _time(stamp: Timestamp) -> datetime.datetime:
     return stamp.ToDatetime(tzinfo=datetime.UTC)
 
 
-@dataclass(frozen=True)
-class Project:
+@dataclass(frozen=True, repr=False)
+class Project(ShortRepr):
     """A labeling task.
 
     Attributes:
@@ -52,8 +53,8 @@ class Project:
         )
 
 
-@dataclass(frozen=True)
-class Source:
+@dataclass(frozen=True, repr=False)
+class Source(ShortRepr):
     """A labeling function, a prompt or an annotator.
 
     Attributes:
@@ -79,8 +80,8 @@ class Source:
         )
 
 
-@dataclass(frozen=True)
-class SourceEstimate:
+@dataclass(frozen=True, repr=False)
+class SourceEstimate(ShortRepr):
     """What a model estimates of one source.
 
     Attributes:
@@ -106,8 +107,8 @@ class SourceEstimate:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
+@dataclass(frozen=True, eq=False, repr=False)
+class Model(ShortRepr):
     """A fitted label model.
 
     Attributes:
@@ -171,6 +172,8 @@ class FitStage(enum.Enum):
     FITTING = operations_pb2.FIT_STAGE_FITTING
     LABELING = operations_pb2.FIT_STAGE_LABELING
     DONE = operations_pb2.FIT_STAGE_DONE
+    FAILED = -1
+    CANCELLED = -2
 
     @classmethod
     def _missing_(cls, _value: object) -> "FitStage":
@@ -186,7 +189,8 @@ class FitProgress:
         iteration: EM iterations done.
         max_iter: At most so many.
         objective: The objective after the last iteration.
-        change: Largest change of a soft label in the last iteration; EM stops when it is under the tolerance.
+        change: Largest change of a responsibility in the last iteration; of many rows, the mean total variation. EM
+            stops when it is under the tolerance.
     """
 
     stage: FitStage
@@ -256,8 +260,8 @@ class UploadResult:
     added: bool
 
 
-@dataclass(frozen=True, eq=False)
-class VoteMatrix:
+@dataclass(frozen=True, eq=False, repr=False)
+class VoteMatrix(ShortRepr):
     """Votes as the server holds them.
 
     Attributes:
@@ -313,8 +317,8 @@ class SideData:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class SoftLabels:
+@dataclass(frozen=True, eq=False, repr=False)
+class SoftLabels(ShortRepr):
     """Probabilities of the K classes for N items.
 
     Attributes:
@@ -332,8 +336,8 @@ class SoftLabels:
     labels: npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True, eq=False)
-class NextToLabel:
+@dataclass(frozen=True, eq=False, repr=False)
+class NextToLabel(ShortRepr):
     """Items to label by hand, in the order in which they were drawn: the first ones are a sample, too.
 
     Attributes:

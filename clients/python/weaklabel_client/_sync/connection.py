@@ -69,7 +69,7 @@ class Connection:
             ready.result(timeout)
         except grpc.FutureTimeoutError:
             ready.cancel()
-            raise Unavailable(f"{self.target} did not answer within {timeout} s") from None
+            raise Unavailable(f"no server of weaklabel answered at {self.target} within {timeout:g} s") from None
 
     def check_open(self) -> None:
         """Raise RuntimeError once the connection is closed."""
@@ -83,7 +83,7 @@ class Connection:
         try:
             response = self._unary[call.rpc](call.request, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise from_rpc_error(error) from None
+            raise from_rpc_error(error, self.target, call.rpc.method, seconds) from None
         return call.read(response)
 
     def pages(self, listing: calls.Listing[Result]) -> Iterator[Result]:
@@ -155,7 +155,7 @@ class Connection:
                     try:
                         response = next(call, None)
                     except grpc.RpcError as failure:
-                        error = from_rpc_error(failure)
+                        error = from_rpc_error(failure, self.target, job.rpc.method, timeout)
                         break
                     if response is None:
                         job.ended()
