@@ -155,7 +155,7 @@ class Chain(NamedTuple):
         stay = (stayed + 1) / (n_steps + 2)
         return self._replace(log_prior=jnp.log(totals / totals.sum()), class_totals=totals, stay=stay)
 
-    def calibrated(self, power: float) -> Self:
+    def calibrated(self) -> Self:
         return self
 
 

@@ -99,7 +99,7 @@ class Reference:
         accuracy = np.clip((correct + 5 * overall) / (n_votes + 5), 1 / k, 0.999)
         pooled = sum(self.independence[a] * counts[a] for a in range(m))
         cells = (1 - self.doubt) * k**2
-        errors = np.where(np.eye(k) == 1, 0, pooled + max(4, cells) * (1 - overall) / (k - 1))
+        errors = np.where(np.eye(k) == 1, 0, pooled + max(k, cells) * (1 - overall) / (k - 1))
         shape = errors / errors.sum(0)
         mass = max(8, 0.1 * cells)
         self.log_likelihoods = np.zeros((m, k, k))
@@ -109,12 +109,12 @@ class Reference:
             recall = counts[a] + mass * centre + 0.5 / k
             self.confusion[a] = recall / recall.sum(0)
             shown = (self.shown[a] > 0)[:, None]
-            precision = counts[a] + 30 * centre * shown + 0.1 / k
+            precision = counts[a] + 120 * centre * shown + 0.5 / k
             by_precision = np.log(precision / precision.sum(1, keepdims=True)) - self.log_balance
             share = self.unipolarity[a]
             self.log_likelihoods[a] = (1 - share) * np.log(self.confusion[a]) + share * by_precision
         of_shares = w @ self.share_prior + 1
-        by_shares = 0.75 * np.log(of_shares / of_shares.sum())
+        by_shares = np.log(of_shares / of_shares.sum())
         self.log_prior = (1 - self.mean_unipolarity) * self.log_balance + self.mean_unipolarity * by_shares
         model = softmax(self.log_prior + self.gather(), axis=1)
         self.q = (1 - self.share_weight[:, None]) * model + self.share_weight[:, None] * self.share_prior
@@ -135,7 +135,7 @@ class Reference:
         unipolar = self.mean_unipolarity**2
         doubt, shares_weigh = (1 - unipolar) * self.doubt, 0.5 * unipolar
         worth = 1 / (1 + 0.45 * doubt * (np.maximum(self.n_votes, 1) - 1))
-        log_posterior = worth[:, None] * ((1 + 0.25 * doubt) * self.log_balance + self.gather())
+        log_posterior = worth[:, None] * (self.log_balance + self.gather())
         shares = (self.tally + 1 / self.k) / (self.n_votes + 1)[:, None]
         pooled = softmax((1 - shares_weigh) * log_posterior + shares_weigh * np.log(shares), axis=1)
         return np.where(self.n_votes[:, None] > 0, pooled, 1 / self.k)

@@ -187,8 +187,8 @@ class LabelSpace(Protocol):
         """Parameters that fit the statistics."""
         ...
 
-    def calibrated(self, power: float) -> Self:
-        """The prior of the soft labels: a power of the class balance."""
+    def calibrated(self) -> Self:
+        """With the prior of the soft labels: the class balance."""
         ...
 
 

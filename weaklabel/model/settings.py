@@ -11,7 +11,7 @@ class Masses(NamedTuple):
     votes: float
     """For what a confusion matrix is drawn to."""
     errors: float
-    """Even ones, in the shape of errors that all sources share."""
+    """Even ones, in the shape of errors that all sources share: one for each wrong class, or more."""
 
 
 class Settings(NamedTuple):
@@ -27,21 +27,14 @@ class Settings(NamedTuple):
     """Accuracy that sources are expected to have, before any vote."""
     accuracy_mass: float = 5.0
     """Pseudo-votes behind that expectation, and behind the mean accuracy in each source's."""
-    error_mass: float = 4.0
-    """Pseudo-errors of each class, spread over the wrong ones, in the shape of errors that the sources share; K² where
-    that is more and independence stands."""
     generative_mass: float = 8.0
     """Pseudo-votes, in each class, for a matrix of the source's accuracy and the shared shape of errors, ..."""
     generative_mass_of_cells: float = 0.1
     """... or K² times this, where that is more and independence stands."""
-    generative_floor: float = 0.5
-    """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero."""
-    discriminative_mass: float = 30.0
+    floor: float = 0.5
+    """Pseudo-votes, spread over the symbols, that keep P(vote | class) off zero; over the classes, P(class | vote)."""
+    discriminative_mass: float = 120.0
     """Pseudo-votes of each symbol for the same matrix, where the source is read discriminatively."""
-    discriminative_floor: float = 0.1
-    """Pseudo-votes, spread over the classes, that keep P(class | vote) off zero."""
-    prior_power_discriminative: float = 0.75
-    """Power of the balance of the vote-share priors in the prior of EM, where sources are read discriminatively."""
     residual_ignored: float = 0.02
     """Root mean square of residual correlations up to which independence stands; at twice as much it is refuted."""
     suspected_copy: float = 0.3
@@ -51,14 +44,10 @@ class Settings(NamedTuple):
     hold_gain: float = 6.0
     """Weight of the vote-share prior in the responsibilities of EM, for each unit of correlation of errors ..."""
     least_hold: float = 0.2
-    """... at least, where independence is refuted, ..."""
-    most_hold: float = 0.9
-    """... and at most."""
+    """... at least, where independence is refuted."""
     saturation: float = 0.45
     """Correlation of errors that is assumed in the soft labels where independence is refuted: n votes are worth
     n / (1 + saturation (n - 1)) independent ones."""
-    balance_power: float = 1.25
-    """Power of the estimated balance in the soft labels where independence is refuted."""
     geometric_mean: float = 0.5
     """Weight of the vote shares in the soft labels of unipolar sources, a geometric mean with the posterior."""
     feature_overlap: float = 0.85
@@ -103,5 +92,5 @@ class Settings(NamedTuple):
         cells = (1 - doubt) * n_classes**2
         return Masses(
             votes=max(self.generative_mass, self.generative_mass_of_cells * cells),
-            errors=max(self.error_mass, cells),
+            errors=max(float(n_classes), cells),
         )

@@ -30,13 +30,15 @@ from weaklabel.model.sources.unipolarity import unipolarity
 from weaklabel.votes import Votes
 
 PLAIN = Settings(
+    residual_ignored=1e9,
+    suspected_copy=1e9,
+    hold_gain=0.0,
     least_hold=0.0,
-    most_hold=0.0,
     accuracy_mass=1e-6,
     generative_mass=0.0,
-    generative_floor=1e-6,
+    generative_mass_of_cells=0.0,
     discriminative_mass=0.0,
-    discriminative_floor=1e-6,
+    floor=1e-6,
 )
 """Hardly any prior, no vote-share prior: maximum likelihood, so that EM is the textbook's."""
 

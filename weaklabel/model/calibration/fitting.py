@@ -30,7 +30,7 @@ def fit_calibration(params: Params, profile: Profile, settings: Settings, indepe
     unipolarity = float(profile.mean_unipolarity) ** 2
     doubt = (1 - unipolarity) * independence.doubt
     shares = unipolarity * settings.geometric_mean
-    labels = params.labels.calibrated(1 + doubt * (settings.balance_power - 1))
+    labels = params.labels.calibrated()
     return Calibration(
         sources=jax.device_put(params.sources),
         labels=jax.device_put(labels),

@@ -82,7 +82,7 @@ def check_independence(
     suspicion = float(np.clip((likeliest_copy - settings.suspected_copy) / settings.suspected_copy, 0, 1))
     suspicion = 1.0 if alone else suspicion
     doubt, unseen = max(doubt, few * suspicion), few * suspicion
-    held = float(np.clip(settings.hold_gain * correlation + unseen, settings.least_hold, settings.most_hold))
+    held = float(np.clip(settings.hold_gain * correlation + unseen, settings.least_hold, 1))
     return Independence(
         doubt=doubt,
         hold=held * (mean_unipolarity + (1 - mean_unipolarity) * doubt),

@@ -236,7 +236,7 @@ def rough_fit(
         np.fill_diagonal(errors, 0)
         errors *= pseudo.votes / errors.sum(1, keepdims=True)
         confusion += errors[:, :, None] * (1 - accuracy)
-        confusion += settings.generative_floor / n_classes
+        confusion += settings.floor / n_classes
         confusion[right_votes, right_votes] += pseudo.votes * accuracy
         confusion /= (np.ones(n_classes, np.float32) @ confusion)[:, None]
         balance = of_items.sum(1) + 1

@@ -145,13 +145,13 @@ class ClassPrior(NamedTuple):
         """See `LabelSpace`."""
         totals = statistics.totals + 1
         log_balance = jnp.log(totals / totals.sum())
-        log_prior = _tempered(log_balance, profile, settings.prior_power_discriminative)
+        log_prior = _prior(log_balance, profile)
         return type(self)(log_prior, totals, *group_prior(statistics.group_totals, totals, profile, settings))
 
-    def calibrated(self, power: float) -> Self:
+    def calibrated(self) -> Self:
         """See `LabelSpace`."""
         totals = np.asarray(self.class_totals)
-        return self._replace(log_prior=jnp.asarray(power * np.log(totals / totals.sum()), jnp.float32))
+        return self._replace(log_prior=jnp.asarray(np.log(totals / totals.sum()), jnp.float32))
 
 
 def _offset(information: RowInformation | None) -> Float[Array, "U K"] | float:
@@ -159,11 +159,11 @@ def _offset(information: RowInformation | None) -> Float[Array, "U K"] | float:
     return 0.0 if information is None or information.offset is None else information.offset
 
 
-def _tempered(log_balance: Float[Array, " K"], profile: Profile, power: float | Float[Array, ""]) -> Float[Array, " K"]:
+def _prior(log_balance: Float[Array, " K"], profile: Profile) -> Float[Array, " K"]:
     """The class balance as it enters the posterior.
 
-    What unipolar sources say of the balance cannot be trusted (it would run away), so a power of the balance of the
-    vote-share priors stands in, to the extent that votes are read discriminatively.
+    What unipolar sources say of the balance cannot be trusted (it would run away), so that of the vote-share priors
+    stands in, to the extent that votes are read discriminatively.
     """
     share = profile.mean_unipolarity
-    return (1 - share) * log_balance + share * power * profile.log_share_balance
+    return (1 - share) * log_balance + share * profile.log_share_balance

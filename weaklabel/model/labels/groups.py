@@ -26,7 +26,7 @@ def group_prior(
     shift = jnp.log(of_group / of_group.sum(1, keepdims=True)) - jnp.log(balance)[None]
     of_shares = profile.log_share_balance_of_groups - profile.log_share_balance[None]
     share = profile.mean_unipolarity
-    return of_group, (1 - share) * shift + share * settings.prior_power_discriminative * of_shares
+    return of_group, (1 - share) * shift + share * of_shares
 
 
 @partial(compiled, static_argnames="n_groups")

@@ -84,12 +84,10 @@ class ConfusionMatrices(NamedTuple):
         if bounds is not None:
             accuracy = jnp.clip(accuracy, bounds[:, 0], bounds[:, 1])
         centre = expected_confusion(counts, accuracy, overall, profile)
-        generative = counts + profile.confusion_mass * centre + settings.generative_floor / n_classes
+        generative = counts + profile.confusion_mass * centre + settings.floor / n_classes
         confusion = generative / generative.sum(1, keepdims=True)
         shown = (profile.vote_counts > 0).astype(counts.dtype)[:, :, None]
-        discriminative = (
-            counts + settings.discriminative_mass * centre * shown + settings.discriminative_floor / n_classes
-        )
+        discriminative = counts + settings.discriminative_mass * centre * shown + settings.floor / n_classes
         of_class = discriminative / discriminative.sum(2, keepdims=True)
         if bounds is not None:
             balance = (of_source + 1e-6) / (of_source + 1e-6).sum(1, keepdims=True)
