@@ -1,11 +1,12 @@
 #!/usr/bin/env python
-"""Votes with features: scores of soft labels with and without, useless features, and how long it takes.
+"""Votes with features: soft labels of votes alone, of features alone, and of both; useless features; and seconds.
 
     .venv/bin/python benchmarks/features.py folder
 
-Reads folder/weak/NAME.npz and the texts folder/text/NAME.text.jsonl.gz (a JSON string a line, in the archive's order).
-Features are TF-IDF of scikit-learn, `sublinear_tf=True, min_df=2`. Models see votes and features of all items, never
-the gold; scores are on the test part, as in quality.py.
+Reads folder/weak/NAME.npz with the texts folder/text/NAME.text.jsonl.gz (a JSON string a line, in the archive's order),
+and the candidate sets with features of folder/partial/. Features of texts are TF-IDF of scikit-learn,
+`sublinear_tf=True, min_df=2`. "Features" is the end model alone, which the votes have taught. Models see votes and
+features of all items, never the gold; scores are on the test part, as in quality.py.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,7 +29,7 @@ from label_quality.problems import Problem, read
 from label_quality.scoring import METRICS, score
 
 from weaklabel import LabelModel
-from weaklabel.model.features.end_model import FeatureFit, fit_features, relative_evidence
+from weaklabel.model.features.end_model import fit_features
 from weaklabel.side_information.features import Features
 
 
@@ -40,15 +40,13 @@ def read_features(path: Path) -> sp.csr_array:
     return sp.csr_array(TfidfVectorizer(sublinear_tf=True, min_df=2).fit_transform(texts), dtype=np.float32)
 
 
-def with_features(problem: Problem, features: Features) -> tuple[NDArray[np.float32], NDArray[np.float32], FeatureFit]:
-    """Soft labels of votes alone, and of votes and features."""
-    model = LabelModel(problem.votes.n_classes).fit(problem.votes)
-    soft = model.predict_proba(problem.votes)
-    voted = problem.votes.counts().sum(1) > 0
-    weight = voted.astype(np.float32)
-    fit = fit_features(features, relative_evidence(soft, weight), weight, seed=model.seed)
-    both = softmax(np.log(np.maximum(soft, 1e-12)) + fit.offset, axis=1)
-    return soft, np.where(voted[:, None], both, np.exp(fit.log_proba)), fit
+def labels(problem: Problem, features: Features) -> tuple[LabelModel, dict[str, NDArray[np.float32]]]:
+    """A fit to votes and features, and its soft labels of the features alone and of both."""
+    model = LabelModel(problem.votes.n_classes).fit(problem.votes, features=features)
+    return model, {
+        "features": model.predict_proba(features=features),
+        "both": model.predict_proba(problem.votes, features=features),
+    }
 
 
 def scored(problem: Problem, probabilities: NDArray[np.float32]) -> dict[str, float]:
@@ -78,30 +76,40 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/features.json"))
     arguments = parser.parse_args()
     texts = sorted((arguments.data / "text").glob("*.text.jsonl.gz"))
-    if not texts:
-        raise SystemExit(f"no texts in {arguments.data}/text")
-    found: dict[str, Any] = {}
-    print(f"{'set':10}{'features':12}{'strength':>9}{'gain':>8}" + "".join(f"{metric:>8}" for metric in METRICS))
+    problems: list[tuple[Problem, Features]] = []
     for path in texts:
         name = path.name.removesuffix(".text.jsonl.gz")
-        problem = read(arguments.data / "weak" / f"{name}.npz", "weak")
-        features = read_features(path)
+        problems.append((read(arguments.data / "weak" / f"{name}.npz", "weak"), read_features(path)))
+    for path in sorted((arguments.data / "partial").glob("*.npz")):
+        problem = read(path, "partial")
+        assert problem.features is not None
+        problems.append((problem, problem.features))
+    if not problems:
+        raise SystemExit(f"no texts in {arguments.data}/text, and nothing in {arguments.data}/partial")
+    found: dict[str, Any] = {}
+    print(f"{'set':18}{'soft labels of':22}{'strength':>9}" + "".join(f"{metric:>8}" for metric in METRICS))
+
+    def show(problem: Problem, kind: str, model: LabelModel | None, probabilities: NDArray[np.float32]) -> None:
+        figures = scored(problem, probabilities)
+        strength = None if model is None else model.feature_strength
+        found.setdefault(problem.key, {})[kind] = figures | {"strength": strength}
+        cells = "".join(f"{figures[metric]:8.3f}" for metric in METRICS)
+        print(f"{problem.key:18}{kind:22}{'' if strength is None else f'{strength:.3f}':>9}{cells}", flush=True)
+
+    for problem, features in problems:
+        alone = LabelModel(problem.votes.n_classes).fit(problem.votes)
+        show(problem, "votes", None, alone.predict_proba(problem.votes))
+        model, of_kinds = labels(problem, features)
+        for kind, probabilities in of_kinds.items():
+            show(problem, kind, model, probabilities)
         rng = np.random.default_rng(0)
-        kinds: dict[str, Features] = {
-            "TF-IDF": features,
+        useless: dict[str, Features] = {
             "permuted": features[rng.permutation(features.shape[0])],
             "noise": rng.normal(size=(features.shape[0], 20)).astype(np.float32),
         }
-        for kind, given in kinds.items():
-            alone, outcome, fit = with_features(problem, given)
-            figures = scored(problem, outcome)
-            if "none" not in found.setdefault(name, {}):
-                found[name]["none"] = scored(problem, alone)
-                row = "".join(f"{found[name]['none'][metric]:8.3f}" for metric in METRICS)
-                print(f"{name:10}{'none':12}{'':17}{row}")
-            found[name][kind] = figures | {"strength": fit.model.strength, "gain": fit.gain}
-            row = "".join(f"{figures[metric]:8.3f}" for metric in METRICS)
-            print(f"{name:10}{kind:12}{fit.model.strength:9.3f}{fit.gain:8.1f}{row}", flush=True)
+        for kind, given in useless.items():
+            model, of_kinds = labels(problem, given)
+            show(problem, f"votes and {kind}", model, of_kinds["both"])
     first, next_ = speed(10_000, 5_000, 50, 2)
     found["seconds"] = {"10,000 x 5,000, first": first, "10,000 x 5,000, next": next_}
     print(f"10,000 items, 5,000 features (50 a row), 2 classes: {first:.1f} s with compilation, {next_:.1f} s after")

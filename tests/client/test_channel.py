@@ -49,7 +49,7 @@ def test_messages_are_finite_and_streams_are_not_retried_by_grpc() -> None:
 
 
 async def test_asyncio_client_outside_an_event_loop_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="no running event loop"):
+    with pytest.raises(RuntimeError, match="belongs to a running event loop"):
         await asyncio.to_thread(weaklabel_client.aio.Client, "127.0.0.1:1")
 
 

@@ -10,6 +10,7 @@ SERVER = Path(__file__).parent.parent.parent / "server"
 PACKAGE = "weaklabel_server"
 BASE = {
     "_version",
+    "address",
     "clock",
     "config",
     "errors",

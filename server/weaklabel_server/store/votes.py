@@ -203,6 +203,11 @@ def read_sparse(tx: Connection, seen: View) -> Votes:
         items, columns, labels = (
             np.concatenate(parts) for parts in zip((items[stays], columns[stays], labels[stays]), *new, strict=True)
         )
+    if (labels < 0).any():  # within an upload the later word on a cell stays, and one that is no vote withdraws
+        cells = items * len(seen.source_names) + columns
+        _, last = np.unique(cells[::-1], return_index=True)
+        stays = len(cells) - 1 - last
+        items, columns, labels = items[stays], columns[stays], labels[stays]
     return Votes.from_triples(
         items,
         columns,

@@ -22,7 +22,7 @@ IN_HASTE: dict[str, bool | int | str | float] = {
 }
 """Options of XLA's compiler for CPUs, which later versions may not know."""
 
-_COMPILING = threading.Lock()
+_compiling = threading.Lock()
 
 
 def compiled(
@@ -57,7 +57,7 @@ def compiled(
         key = structure, *((array.shape, str(array.dtype)) for array in arrays)
         if key in known:
             return chosen(*args, **kwargs)
-        with _COMPILING:  # threads that work on parts of one size would each compile the same
+        with _compiling:  # threads that work on parts of one size would each compile the same
             result = chosen(*args, **kwargs)
         known.add(key)
         return result

@@ -4,14 +4,15 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-import grpc
-
 from weaklabel_client._exceptions import from_status
 from weaklabel_client._progress import Progress
 from weaklabel_client._protocol import calls, prompt_calls
 from weaklabel_client._results.prompts import PromptProgress, PromptRun, PromptStage
 from weaklabel_client._results.types import FitProgress, FitStage, Model
 from weaklabel_protocol.v1 import operations_pb2
+
+CANCELLED = 1
+"""Of the status codes of gRPC, by number: https://grpc.io/docs/guides/status-codes/."""
 
 Step = TypeVar("Step", bound=Progress)
 Result = TypeVar("Result")
@@ -33,7 +34,7 @@ class OperationState(ABC, Generic[Step, Result]):
         """How it ended, where it has no result: the server calls that done, too."""
         if not self._message.HasField("error"):
             return None
-        return "CANCELLED" if self._message.error.code == grpc.StatusCode.CANCELLED.value[0] else "FAILED"
+        return "CANCELLED" if self._message.error.code == CANCELLED else "FAILED"
 
     @property
     def name(self) -> str:
