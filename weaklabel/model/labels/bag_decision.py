@@ -62,7 +62,7 @@ def likeliest(scores: NDArray[np.float64], low: NDArray[np.int64], high: NDArray
 
     There must be such labels.
     """
-    labels, n_classes = scores.argmax(1), scores.shape[1]
+    labels, n_classes = np.asarray(scores.argmax(1)), scores.shape[1]
     counts = np.bincount(labels, minlength=n_classes)
     own = scores[np.arange(len(labels)), labels]
     while True:
@@ -85,8 +85,8 @@ def likeliest(scores: NDArray[np.float64], low: NDArray[np.int64], high: NDArray
         while path[-1] != end:
             path.append(int(following[path[-1], end]))
         moves = [(mover[one, other], other) for one, other in itertools.pairwise(path)]
-        for item, k in moves:
-            labels[item], own[item] = k, scores[item, k]
+        for item, to in moves:
+            labels[item], own[item] = to, scores[item, to]
         counts[start] -= 1
         counts[end] += 1
 

@@ -25,6 +25,8 @@ MISSED = 1e-6
 """Of the size of a bag: a sum that misses its count by less is left as it is."""
 CLOSE = 1e-9
 """Of the size of a bag: how near sums are brought."""
+SETTLED = 1e-7
+"""Change of log-odds in a sweep below which they are those of the optimum."""
 SWEEPS = 200
 """Over the classes, at most."""
 STEPS = 60
@@ -116,7 +118,7 @@ def _keep_counts(result: NDArray[np.float32], bags: CountBounds) -> None:
     sums = bags.counts(result[bags.item].astype(np.float64))
     size = bags.size[:, None]
     far = np.maximum(bags.low - sums, sums - bags.high) > MISSED * size
-    missed = np.where(bags.high == 0, sums > 0, far).any(1)
+    missed = np.asarray(np.where(bags.high == 0, sums > 0, far).any(1))
     if not missed.any():
         return
     bags = bags.chosen(missed)
@@ -131,13 +133,15 @@ def _nearest(log_p: NDArray[np.float64], bags: CountBounds) -> NDArray[np.float6
     size = bags.size
     gain = np.zeros(bags.low.shape)
     bounded = np.flatnonzero((((bags.low > 0) | (bags.high < size[:, None])) & (bags.high > 0)).any(0))
+    before = gain - 1
     for _ in range(SWEEPS):
         total = log_p + gain[bags.bag]
         p = softmax(total, axis=1)
         sums = bags.counts(p)
         missed = np.maximum(bags.low - sums, sums - bags.high).max(1)
-        if (missed <= CLOSE * size).all():
+        if (missed <= CLOSE * size).all() and np.abs(gain - before).max() < SETTLED:
             break
+        before = gain.copy()
         for k in bounded.tolist():
             others = logsumexp(np.delete(total, k, axis=1), axis=1)
             with np.errstate(invalid="ignore"):

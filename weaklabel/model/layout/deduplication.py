@@ -23,6 +23,8 @@ FEWEST_SPARSE = 2**16
 """Items whose votes are sparse are deduplicated from so many on: with fewer, EM costs less than ..."""
 SPARSE_PAYS_BELOW = 0.98
 """... and where so many rows are distinct among those looked at: of all, far fewer are."""
+FEWEST_REPEATED = 64
+"""Distinct rows from which on numbers of items with a common divisor are no chance: one in 2^64."""
 BLOCK_ROWS = 8192
 
 
@@ -55,16 +57,33 @@ def deduplicate(votes: Votes) -> UniqueRows:
     collided = not np.array_equal(codes, codes[first[inverse]])
     if len(first) == votes.n_items or collided:
         return apart
-    return UniqueRows(votes.select_items(first), weight.astype(np.float32))
+    return counted_once(UniqueRows(votes.select_items(first), weight.astype(np.float32)))
+
+
+def counted_once(unique: UniqueRows) -> UniqueRows:
+    """Rows of a set in which each is there two times, or three, ..., as if it were there once.
+
+    That says no more than the set does, so that labels must not be surer. Sets of few distinct rows are left: there,
+    numbers of items have a common divisor by chance.
+    """
+    if not _is_repeated(unique.weight):
+        return unique
+    return unique._replace(weight=unique.weight / np.float32(np.gcd.reduce(unique.weight.astype(np.int64))))
+
+
+def _is_repeated(weight: NDArray[np.generic]) -> bool:
+    return len(weight) >= FEWEST_REPEATED and int(np.gcd.reduce(weight.astype(np.int64))) > 1
 
 
 def _deduplicated_sparse(votes: Votes) -> UniqueRows | None:
     """As `deduplicate`, at a cost per vote; None where rows stay apart: those of many sources are rarely identical."""
     if votes.n_items < FEWEST_SPARSE:
-        return None
-    probed = votes.select_items(np.arange(0, votes.n_items, max(votes.n_items // PROBED_ROWS, 1)))
-    if len(np.unique(_keys_of_votes(probed))) > SPARSE_PAYS_BELOW * probed.n_items:
-        return None
+        if not _is_repeated(np.unique(_keys_of_votes(votes), return_counts=True)[1]):
+            return None
+    else:
+        probed = votes.select_items(np.arange(0, votes.n_items, max(votes.n_items // PROBED_ROWS, 1)))
+        if len(np.unique(_keys_of_votes(probed))) > SPARSE_PAYS_BELOW * probed.n_items:
+            return None
     keys = _keys_of_votes(votes)
     _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     alike = first[inverse]
@@ -78,7 +97,7 @@ def _deduplicated_sparse(votes: Votes) -> UniqueRows | None:
         return None
     order = np.argsort(first)  # rows stay in order: neighbours in memory
     first, weight = first[order], weight[order]
-    return UniqueRows(votes.select_items(first), weight.astype(np.float32))
+    return counted_once(UniqueRows(votes.select_items(first), weight.astype(np.float32)))
 
 
 class DistinctRowCounter:
@@ -140,7 +159,7 @@ def _by_number(votes: Votes, codes: Codes) -> UniqueRows:
     distinct = np.flatnonzero(weight)
     rows = _rows_of(distinct, base, codes)
     unique = Votes.from_codes(rows, votes.n_classes, sources=votes.source_names, symbols=votes.symbols)
-    return UniqueRows(unique, weight[distinct].astype(np.float32))
+    return counted_once(UniqueRows(unique, weight[distinct].astype(np.float32)))
 
 
 def _numbers(codes: Codes, base: int) -> NDArray[np.int32]:
