@@ -54,3 +54,10 @@ def test_one_row_that_is_there_more_often_than_the_others_keeps_them_all() -> No
     rows = np.arange(FEWEST_REPEATED)
     codes = np.repeat(np.stack([rows % 8, rows // 8], axis=1), np.append(np.full(len(rows) - 1, 4), 5), axis=0)
     assert deduplicate(Votes.from_dense(codes, 8)).weight.sum() == 4 * len(rows) + 1
+
+
+def test_large_sets_in_which_each_row_is_there_twice() -> None:
+    """More items than are always deduplicated, and a look at some of them finds no two alike."""
+    codes = drawn(66_000, 12, 3)
+    unique = deduplicate(Votes.from_dense(np.tile(codes, (2, 1)), 3))
+    assert unique.weight.sum() == len(codes)

@@ -25,6 +25,8 @@ SPARSE_PAYS_BELOW = 0.98
 """... and where so many rows are distinct among those looked at: of all, far fewer are."""
 FEWEST_REPEATED = 64
 """Distinct rows from which on numbers of items with a common divisor are no chance: one in 2^64."""
+PROBED_REPEATS = 16
+"""Rows whose numbers of items are looked at in large sets."""
 BLOCK_ROWS = 8192
 
 
@@ -49,7 +51,7 @@ def deduplicate(votes: Votes) -> UniqueRows:
     codes = votes.to_codes()
     if (len(votes.symbols) + votes.n_classes + 1) ** votes.n_sources <= MOST_KEYS:
         return _by_number(votes, codes)
-    if votes.n_items > ALWAYS_DEDUPLICATED:
+    if votes.n_items > ALWAYS_DEDUPLICATED and not _seems_repeated(codes):
         probed = codes[:: votes.n_items // PROBED_ROWS]
         if len(np.unique(_hashed(probed))) > PAYS_BELOW * len(probed):
             return apart
@@ -73,6 +75,19 @@ def counted_once(unique: UniqueRows) -> UniqueRows:
 
 def _is_repeated(weight: NDArray[np.generic]) -> bool:
     return len(weight) >= FEWEST_REPEATED and int(np.gcd.reduce(weight.astype(np.int64))) > 1
+
+
+def _seems_repeated(codes: Codes) -> bool:
+    """Whether numbers of items of some rows have a common divisor; of most sets the first row tells."""
+    divisor = 0
+    for row in codes[:: max(len(codes) // PROBED_REPEATS, 1)]:
+        alike = np.flatnonzero(codes[:, 0] == row[0])
+        for column in range(1, codes.shape[1]):
+            alike = alike[codes[alike, column] == row[column]]
+        divisor = int(np.gcd(divisor, len(alike)))
+        if divisor == 1:
+            return False
+    return True
 
 
 def _deduplicated_sparse(votes: Votes) -> UniqueRows | None:
