@@ -15,6 +15,7 @@ from weaklabel.model.em.subsample import chunks_of, count_votes, draw_from_chunk
 from weaklabel.model.features.end_model import fit_features, relative_evidence
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
+from weaklabel.model.labels.hard_knowledge import kept
 from weaklabel.model.layout.choice import is_dense
 from weaklabel.model.layout.deduplication import UniqueRows, deduplicate
 from weaklabel.model.numerics.default_device import on_cpu
@@ -28,6 +29,7 @@ from weaklabel.model.report.intervals import intervals_of
 from weaklabel.model.report.summary import source_accuracy, summarize_rows
 from weaklabel.model.settings import Settings
 from weaklabel.model.with_gold import learn_from_gold, report_with_gold
+from weaklabel.side_information.bags import CheckedBags
 from weaklabel.side_information.features import Features
 from weaklabel.side_information.gold import KnownLabels
 from weaklabel.side_information.items import ItemInformation
@@ -102,13 +104,14 @@ def _with_gold(
     some: NDArray[np.int64],
     soft_labels: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     job: Job,
+    bags: CheckedBags | None = None,
 ) -> Fitted:
     """The fit corrected by gold, and what it reports by a sample of the items."""
     of_gold = votes.select_items(gold.items)
     learned = learn_from_gold(fitted, of_gold, soft_labels(gold.items), gold, job.settings, job.seed)
     sampled = votes.select_items(some)
     assert learned.gold is not None
-    soft = corrected(soft_labels(some), sampled, learned.gold)
+    soft = kept(corrected(soft_labels(some), sampled, learned.gold), bags)
     return report_with_gold(learned, sampled, soft, of_gold, gold)
 
 
@@ -154,17 +157,18 @@ def _train_by_item(
 ) -> Fitted:
     """A fit in which each item is a row of its own; with features, one without them teaches what they say."""
     rows = UniqueRows(votes, np.ones(votes.n_items, np.float32))
+    bags = None if inputs.items is None else inputs.items.bags
     estimate = _estimate(rows, job, inputs)
     fitted, soft = _conclude(estimate, job, keep_soft=True)
     assert soft is not None
     every = np.arange(votes.n_items)
     if gold is not None:
-        fitted = _with_gold(fitted, votes, gold, every, soft.__getitem__, job)
+        fitted = _with_gold(fitted, votes, gold, every, soft.__getitem__, job, bags)
     if features is None or votes.n_items == 0:
         return fitted
     weight, known = (votes.counts().sum(1) > 0).astype(np.float32), soft
     if gold is not None and fitted.gold is not None:
-        known = corrected(soft, votes, fitted.gold)
+        known = kept(corrected(soft, votes, fitted.gold), bags)
         known[gold.items] = gold.targets(votes.n_classes)
         weight[gold.items] = 1
     alone = votes.n_sources == 1 and gold is None
@@ -180,7 +184,7 @@ def _train_by_item(
     fitted = fitted._replace(features=learned.model._replace(votes_power=power))
     if gold is None or soft is None:
         return fitted
-    return _with_gold(fitted, votes, gold, every, soft.__getitem__, job)
+    return _with_gold(fitted, votes, gold, every, soft.__getitem__, job, bags)
 
 
 def _only_votes(votes: Votes) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from weaklabel.model.calibration.tempering import calibrate_rows, calibrate_vote
 from weaklabel.model.em.subsample import CHUNK_ROWS
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
+from weaklabel.model.labels.hard_knowledge import kept
 from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
 from weaklabel.model.numerics.devices import at_once, over_rows
 from weaklabel.model.numerics.jax_settings import under_own_settings
@@ -87,7 +88,8 @@ def predict(
         soft = _predict_by_item(votes, fitted, calibration, share_prior_mass, items)
     else:
         soft = _predict_votes(votes, fitted.copies, calibration, share_prior_mass)
-    return soft if fitted.gold is None else corrected(soft, votes, fitted.gold)
+    soft = soft if fitted.gold is None else corrected(soft, votes, fitted.gold)
+    return kept(soft, None if items is None else items.bags)
 
 
 def _predict_votes(

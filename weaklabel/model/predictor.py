@@ -10,15 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.analysis import EffectiveVotes, effective_votes
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.model.calibration.decision import TieBreakPolicy, decide
+from weaklabel.model.calibration.decision import TieBreakPolicy, decide, generator_of
 from weaklabel.model.fitted_attributes import FittedAttributes
 from weaklabel.model.inputs import Unseen, check_items_apart, read_votes
+from weaklabel.model.labels.bag_decision import keep_to_bags
 from weaklabel.model.prediction import predict, read_side_information
 from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.features import read_features
 from weaklabel.side_information.gold import as_gold, read_labels
+from weaklabel.side_information.items import ItemInformation
 from weaklabel.votes import Votes
 from weaklabel.votes.validation import row_ids
 
@@ -64,7 +66,7 @@ class Predictor(FittedAttributes):
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
             InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
         """
-        return self._predict(votes, prior, groups, bags, features, unseen, unknown)
+        return self._predict(votes, prior, groups, bags, features, unseen, unknown)[0]
 
     def predict(
         self,
@@ -80,12 +82,15 @@ class Predictor(FittedAttributes):
     ) -> NDArray[np.int32]:
         """[N] the hard label of each item: the likeliest class of `predict_proba`.
 
-        Classes are tied where probabilities differ by less than 1e-6, as on items of which nothing is known.
+        Classes are tied where probabilities differ by less than 1e-6, as on items of which nothing is known. The hard
+        labels of a bag keep to what is known of it: where the likeliest class of each item does not, they are the
+        likeliest labels, by `predict_proba`, that do.
 
         Args:
             votes: as in `predict_proba`.
             tie_break_policy: what to answer where classes are tied: "abstain" (-1), "random" (one of them, the same at
-                each call with the same seed) or "true-random".
+                each call with the same seed) or "true-random". Where the counts of a bag have to be kept none of its
+                items abstains, and "abstain" is read as "random".
             prior: as in `predict_proba`.
             groups: as in `predict_proba`.
             bags: as in `predict_proba`.
@@ -113,8 +118,11 @@ class Predictor(FittedAttributes):
         **unknown: Never,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        soft = self._predict(votes, prior, groups, bags, features, unseen, unknown)
-        return soft, decide(soft, tie_break_policy, self.seed)
+        soft, items = self._predict(votes, prior, groups, bags, features, unseen, unknown)
+        labels = decide(soft, tie_break_policy, self.seed)
+        if items is not None and items.bags is not None:
+            labels = keep_to_bags(labels, soft, items.bags, generator_of(tie_break_policy, self.seed))
+        return soft, labels
 
     def predict_chunks(
         self,
@@ -149,11 +157,11 @@ class Predictor(FittedAttributes):
         unseen: Unseen = "error",
         **unknown: Never,
     ) -> NDArray[np.float32]:
-        """[N, K] scores whose largest `predict` takes: the probabilities of `predict_proba`.
+        """[N, K] scores whose largest `predict` takes, of items in no bag: the probabilities of `predict_proba`.
 
         Args and errors as in `predict_proba`.
         """
-        return self._predict(votes, prior, groups, bags, features, unseen, unknown)
+        return self._predict(votes, prior, groups, bags, features, unseen, unknown)[0]
 
     def _predict(
         self,
@@ -164,7 +172,8 @@ class Predictor(FittedAttributes):
         features: Any | None,
         unseen: Unseen,
         unknown: Mapping[str, object],
-    ) -> NDArray[np.float32]:
+    ) -> tuple[NDArray[np.float32], ItemInformation | None]:
+        """Soft labels, and what is known of the items beside their votes."""
         if unknown:  # type checkers refuse it; this says what is known
             name = min(unknown)
             raise InvalidArgumentError(
@@ -179,7 +188,7 @@ class Predictor(FittedAttributes):
             ids = readable.item_ids
             matrix = read_features(features, readable.n_items, item_ids=ids, names=self._feature_names)
         items = read_side_information(fitted, readable, features=matrix, **side)
-        return predict(readable, fitted, self._settings.share_prior_mass, items)
+        return predict(readable, fitted, self._settings.share_prior_mass, items), items
 
     def explain(self, votes: Votes | ArrayLike, row: int, *, unseen: Unseen = "error") -> Explanation:
         """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.

@@ -38,10 +38,14 @@ def decide(scores: NDArray[np.floating[Any]], policy: TieBreakPolicy, seed: int)
     if policy == "abstain":
         labels[tied] = ABSTAIN
     elif len(tied):
-        generator = np.random.default_rng(seed if policy == "random" else None)
         best = scores[tied] >= scores[tied].max(axis=1, keepdims=True) - TIE
-        labels[tied] = np.where(best, generator.random(best.shape), -1).argmax(axis=1)
+        labels[tied] = np.where(best, generator_of(policy, seed).random(best.shape), -1).argmax(axis=1)
     return labels
+
+
+def generator_of(policy: TieBreakPolicy, seed: int) -> np.random.Generator:
+    """What picks one of several that are alike: anew at each call under "true-random", otherwise by the seed."""
+    return np.random.default_rng(None if policy == "true-random" else seed)
 
 
 def first_highest(scores: NDArray[np.floating[Any]]) -> NDArray[np.int32]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model.em.full_pass import PassParams, PassStatistics, full_pass
 from weaklabel.model.layout.choice import lay_out_codes
-from weaklabel.model.layout.deduplication import DistinctRowCounter, UniqueRows, deduplicate
+from weaklabel.model.layout.deduplication import DistinctRowCounter, UniqueRows, counted_once, deduplicate
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics import processes
 from weaklabel.model.numerics.devices import at_once, summed_over_rows
@@ -143,7 +143,7 @@ def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsamp
         if everywhere.few:
             codes, weight = everywhere.kept()
             votes = Votes.from_codes(codes, n_classes, sources=names)
-            return Subsample(UniqueRows(votes, weight.astype(np.float32)), is_sample=False)
+            return Subsample(counted_once(UniqueRows(votes, weight.astype(np.float32))), is_sample=False)
     size = sample_size(n_items, n_votes, len(names), n_classes, sample_rows)
     votes = Votes.from_codes(sample.lowest(size), n_classes, sources=names)
     return Subsample(reweighted(votes, n_items), is_sample=size < n_items)

@@ -23,6 +23,10 @@ FEWEST_SPARSE = 2**16
 """Items whose votes are sparse are deduplicated from so many on: with fewer, EM costs less than ..."""
 SPARSE_PAYS_BELOW = 0.98
 """... and where so many rows are distinct among those looked at: of all, far fewer are."""
+FEWEST_REPEATED = 64
+"""Distinct rows from which on numbers of items with a common divisor are no chance: one in 2^64."""
+PROBED_REPEATS = 16
+"""Rows whose numbers of items are looked at in large sets."""
 BLOCK_ROWS = 8192
 
 
@@ -47,7 +51,7 @@ def deduplicate(votes: Votes) -> UniqueRows:
     codes = votes.to_codes()
     if (len(votes.symbols) + votes.n_classes + 1) ** votes.n_sources <= MOST_KEYS:
         return _by_number(votes, codes)
-    if votes.n_items > ALWAYS_DEDUPLICATED:
+    if votes.n_items > ALWAYS_DEDUPLICATED and not _seems_repeated(codes):
         probed = codes[:: votes.n_items // PROBED_ROWS]
         if len(np.unique(_hashed(probed))) > PAYS_BELOW * len(probed):
             return apart
@@ -55,16 +59,46 @@ def deduplicate(votes: Votes) -> UniqueRows:
     collided = not np.array_equal(codes, codes[first[inverse]])
     if len(first) == votes.n_items or collided:
         return apart
-    return UniqueRows(votes.select_items(first), weight.astype(np.float32))
+    return counted_once(UniqueRows(votes.select_items(first), weight.astype(np.float32)))
+
+
+def counted_once(unique: UniqueRows) -> UniqueRows:
+    """Rows of a set in which each is there two times, or three, ..., as if it were there once.
+
+    That says no more than the set does, so that labels must not be surer. Sets of few distinct rows are left: there,
+    numbers of items have a common divisor by chance.
+    """
+    if not _is_repeated(unique.weight):
+        return unique
+    return unique._replace(weight=unique.weight / np.float32(np.gcd.reduce(unique.weight.astype(np.int64))))
+
+
+def _is_repeated(weight: NDArray[np.generic]) -> bool:
+    return len(weight) >= FEWEST_REPEATED and int(np.gcd.reduce(weight.astype(np.int64))) > 1
+
+
+def _seems_repeated(codes: Codes) -> bool:
+    """Whether numbers of items of some rows have a common divisor; of most sets the first row tells."""
+    divisor = 0
+    for row in codes[:: max(len(codes) // PROBED_REPEATS, 1)]:
+        alike = np.flatnonzero(codes[:, 0] == row[0])
+        for column in range(1, codes.shape[1]):
+            alike = alike[codes[alike, column] == row[column]]
+        divisor = int(np.gcd(divisor, len(alike)))
+        if divisor == 1:
+            return False
+    return True
 
 
 def _deduplicated_sparse(votes: Votes) -> UniqueRows | None:
     """As `deduplicate`, at a cost per vote; None where rows stay apart: those of many sources are rarely identical."""
     if votes.n_items < FEWEST_SPARSE:
-        return None
-    probed = votes.select_items(np.arange(0, votes.n_items, max(votes.n_items // PROBED_ROWS, 1)))
-    if len(np.unique(_keys_of_votes(probed))) > SPARSE_PAYS_BELOW * probed.n_items:
-        return None
+        if not _is_repeated(np.unique(_keys_of_votes(votes), return_counts=True)[1]):
+            return None
+    else:
+        probed = votes.select_items(np.arange(0, votes.n_items, max(votes.n_items // PROBED_ROWS, 1)))
+        if len(np.unique(_keys_of_votes(probed))) > SPARSE_PAYS_BELOW * probed.n_items:
+            return None
     keys = _keys_of_votes(votes)
     _, first, inverse, weight = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     alike = first[inverse]
@@ -78,7 +112,7 @@ def _deduplicated_sparse(votes: Votes) -> UniqueRows | None:
         return None
     order = np.argsort(first)  # rows stay in order: neighbours in memory
     first, weight = first[order], weight[order]
-    return UniqueRows(votes.select_items(first), weight.astype(np.float32))
+    return counted_once(UniqueRows(votes.select_items(first), weight.astype(np.float32)))
 
 
 class DistinctRowCounter:
@@ -140,7 +174,7 @@ def _by_number(votes: Votes, codes: Codes) -> UniqueRows:
     distinct = np.flatnonzero(weight)
     rows = _rows_of(distinct, base, codes)
     unique = Votes.from_codes(rows, votes.n_classes, sources=votes.source_names, symbols=votes.symbols)
-    return UniqueRows(unique, weight[distinct].astype(np.float32))
+    return counted_once(UniqueRows(unique, weight[distinct].astype(np.float32)))
 
 
 def _numbers(codes: Codes, base: int) -> NDArray[np.int32]:
