@@ -11,7 +11,7 @@ import pytest
 
 import weaklabel_client as wc
 from weaklabel.prompts import PromptFunction
-from weaklabel.prompts.declaration.prompt_function import Example, Shortlist
+from weaklabel.prompts.declaration.shown import Example, Shortlist
 from weaklabel.votes.symbols import not_, one_of, soft
 from weaklabel_client._inputs.prompts import prompt_messages
 from weaklabel_client._results.prompts import Plan

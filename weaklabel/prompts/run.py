@@ -235,7 +235,7 @@ def _run(
         failures=tuple(_with_ids(outcome.failures, votes)),
         spent=spent,
         summary=summarize(outcome, votes),
-        families={one.name: one.group for one in functions if isinstance(one, PromptFunction)},
+        families={name: one.group for one in functions if isinstance(one, PromptFunction) for name in one.source_names},
         stopped=result.stopped,
         _outcome=outcome,
     )
