@@ -148,6 +148,16 @@ def test_the_reading_of_each_field_fails_alone(
     assert "not an answer to 'tone'" in done.failures[0].error
 
 
+@pytest.mark.parametrize(("field", "column"), [("kind", 0), ("shouts", 3)])
+def test_a_field_that_always_fails_does_not_end_the_run(
+    endpoint: Any, make_engine: Make, several: PromptFunction, field: str, column: int
+) -> None:
+    endpoint.reply = lambda request: endpoint.completion(reply(**{field: "odd"}))
+    with pytest.warns(LabelingFunctionWarning):
+        done = run([several], [f"item {i}" for i in range(25)], make_engine(), progress=False)
+    assert done.votes.errors.tolist() == [25 * (at == column) for at in range(4)]
+
+
 READ: dict[str, str] = {
     "keys in other cases": '{"KIND": "Spam", " Tone": "RUDE", "link": "yes.", "shouts": true}',
     "booleans as texts": reply(shouts="True"),
