@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from weaklabel.prompts.declaration.answer_map import AnswerMap
 from weaklabel.prompts.declaration.prompt_function import Parse
-from weaklabel.prompts.pricing import Tokens
 from weaklabel.prompts.responses.answer_shares import Token, answer_shares
+from weaklabel.prompts.responses.completion import choice_of
 from weaklabel.prompts.responses.message_text import MessageText, message_text
 from weaklabel.prompts.responses.readings import field_readings, parsed_by, readings
 
@@ -43,26 +43,6 @@ class ParsedResponse(NamedTuple):
     money: float = 0.0
 
 
-def is_completion(value: Any) -> bool:
-    """Whether a body is a chat completion that ran to an end, so that it counts as answered and is kept."""
-    try:
-        choice = value["choices"][0]
-        broken = value.get("error") or choice.get("error") or choice.get("finish_reason") == "error"
-        return isinstance(choice["message"], dict) and not broken
-    except (TypeError, KeyError, IndexError, AttributeError):
-        return False
-
-
-def usage(completion: dict[str, Any]) -> Tokens | None:
-    """What a completion took by the endpoint's account; None where it gives none."""
-    try:
-        counts = completion["usage"]
-        tokens = Tokens(float(counts["prompt_tokens"]), float(counts["completion_tokens"]))
-    except (KeyError, TypeError, ValueError):
-        return None
-    return tokens if tokens.input >= 0 and tokens.output >= 0 and tokens.total < math.inf else None
-
-
 def parse(
     response: Mapping[str, Any],
     answers: AnswerMap,
@@ -70,7 +50,7 @@ def parse(
     parse_text: Parse | None = None,
     field: str | None = None,
 ) -> ParsedResponse:
-    """The answers of a chat completion, or why there are none.
+    """The answers of a response, or why there are none.
 
     Args:
         response: a body of which `is_completion` holds.
@@ -79,7 +59,7 @@ def parse(
         parse_text: how its text is read, instead of the usual ways.
         field: the one of several fields that is read; None where the answers are one map.
     """
-    choice = response["choices"][0]
+    choice = choice_of(response)
     said, reason = message_text(choice["message"]), choice.get("finish_reason")
     parsed = _declined(said, reason) or _read(said, answers, most, parse_text, field)
     if parsed.answers and most == 1 and (tokens := _tokens(choice)):

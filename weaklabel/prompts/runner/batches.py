@@ -22,7 +22,7 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.budget import Cost
 from weaklabel.prompts.cache import Batch, Entry
 from weaklabel.prompts.http.call import Reply
-from weaklabel.prompts.http.endpoint import EndpointError
+from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.http.transport import Transport
 from weaklabel.prompts.pricing import Price
 from weaklabel.prompts.runner.batch_lines import BatchLine, read_line, split
@@ -30,7 +30,10 @@ from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback
 from weaklabel.prompts.runner.state import RunResult, RunState
 
-_URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+_URLS: dict[str, Literal["/v1/chat/completions", "/v1/responses"]] = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+}
 _TAG = "weaklabel"
 _MOST_OUTPUT = 1 << 30
 _ENDED = {"completed", "failed", "expired", "cancelled"}
@@ -71,6 +74,8 @@ class BatchRunner:
         self._unanswered = set(state.pending)
         async with AsyncExitStack() as stack:
             for endpoint in dict.fromkeys(one.endpoint for one in state.prompts):
+                if endpoint.url in self._transports:
+                    self._check_same(endpoint)
                 transport = Transport(endpoint, state.ledger, most_bytes=_MOST_OUTPUT)
                 self._transports[endpoint.url] = await stack.enter_async_context(transport)
             try:
@@ -84,6 +89,14 @@ class BatchRunner:
             except openai.OpenAIError as error:
                 raise EndpointError(f"the Batch API: {self._error_text(error)}") from None
         return state.finish(progress)
+
+    def _check_same(self, endpoint: Endpoint) -> None:
+        """Refuses two endpoints of one URL and of different APIs: a batch is found again by the URL."""
+        if self._transports[endpoint.url].endpoint.api != endpoint.api:
+            raise InvalidArgumentError(
+                f"batches at {endpoint.url} go by one API: run the prompts of each apart",
+                field="endpoints",
+            )
 
     def _error_text(self, error: openai.OpenAIError) -> str:
         text = str(error).encode()
@@ -121,8 +134,8 @@ class BatchRunner:
             ledger.hold(most)
             self._held[key] = most
             if key not in under_way:
-                body = self._transports[url].wire(request.body)
-                line = {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": body}
+                body = self._transports[url].wire.body(request.body)
+                line = {"custom_id": key.hex(), "method": "POST", "url": _URLS[prepared.endpoint.api], "body": body}
                 yield BatchLine(key, prepared.prompt.model, json.dumps(line).encode() + b"\n")
 
     async def _send(self, url: str, lines: Sequence[BatchLine]) -> None:
@@ -150,7 +163,10 @@ class BatchRunner:
         while True:
             try:
                 batch = await client.batches.create(
-                    input_file_id=file_id, endpoint=_URL, completion_window="24h", metadata={_TAG: tag}
+                    input_file_id=file_id,
+                    endpoint=_URLS[transport.endpoint.api],
+                    completion_window="24h",
+                    metadata={_TAG: tag},
                 )
             except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
                 attempt += 1

@@ -37,7 +37,9 @@ class PreparedPrompt:
 
     def key(self, request: PromptRequest, sample: int) -> bytes:
         """The key of a response in the cache: everything that shapes it."""
-        text = json.dumps([self.url, request.body, sample], ensure_ascii=False, separators=(",", ":"))
+        # What one API answers is no response of the other.
+        place = self.url if self.endpoint.api == "chat" else f"{self.url} {self.endpoint.api}"
+        text = json.dumps([place, request.body, sample], ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
     def cost(self, tokens: Tokens, part: float = 1.0) -> Cost:

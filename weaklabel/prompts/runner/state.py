@@ -13,7 +13,8 @@ from weaklabel.prompts.budget import Budget, Cost, Ledger
 from weaklabel.prompts.cache import ResponseCache
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.requests.builder import PromptRequest
-from weaklabel.prompts.responses.parser import ParsedResponse, is_completion
+from weaklabel.prompts.responses.completion import is_completion
+from weaklabel.prompts.responses.parser import ParsedResponse
 from weaklabel.prompts.runner.first_replies import FirstReplies
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback, PromptProgress
