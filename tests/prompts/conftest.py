@@ -324,6 +324,9 @@ class EndpointServer(Misbehaving):
             return self._json(self.batches[name])
         if parts == ["batches"]:
             return self._json({"object": "list", "data": list(self.batches.values()), "has_more": False})
+        if request.method == "POST" and parts[-1] == "cancel":
+            self.batches[parts[1]]["status"] = "cancelling"
+            return self._json(self.batches[parts[1]])
         if parts[0] == "batches":
             return self._json(self.batches[parts[1]])
         if parts[0] == "files" and parts[-1] == "content":

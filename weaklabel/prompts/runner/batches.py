@@ -13,7 +13,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Literal
 
 import openai
@@ -80,12 +80,14 @@ class BatchRunner:
                 self._transports[endpoint.url] = await stack.enter_async_context(transport)
             try:
                 await self._collect()
+                await self._check_replies()
                 for url in self._transports:
                     for lines in split(self._lines(url)):
                         await self._send(url, lines)
                 while self._options.wait and self._own_batches() and not state.deadline_passed():
                     await self._sleep(progress)
                     await self._collect()
+                    await self._check_replies()
             except openai.OpenAIError as error:
                 raise EndpointError(f"the Batch API: {self._error_text(error)}") from None
         return state.finish(progress)
@@ -103,6 +105,26 @@ class BatchRunner:
         for transport in self._transports.values():
             text = transport.without_key(text)
         return text.decode()
+
+    async def _check_replies(self) -> None:
+        """Ends the run, and cancels what is under way, where the first replies to a prompt fail alike.
+
+        Where nothing is left to be paid the run goes on to its end.
+
+        Raises:
+            EndpointError: says how to go on.
+        """
+        if not self._unanswered:
+            return
+        try:
+            for p in range(len(self._state.prompts)):
+                self._state.first_replies.check(p)
+        except EndpointError:
+            for batch in self._own_batches():
+                if batch.id is not None:  # what it has answered by then is read by the next call
+                    with suppress(openai.APIStatusError):  # it has ended meanwhile
+                        await self._transports[batch.endpoint].client.batches.cancel(batch.id)
+            raise
 
     async def _sleep(self, progress: ProgressCallback | None) -> None:
         until = time.monotonic() + self._options.poll
@@ -212,7 +234,8 @@ class BatchRunner:
 
     async def _receive(self, batch: Batch, transport: Transport, files: Sequence[str | None], status: str) -> None:
         expected = self._cache.batch_keys(batch.tag)
-        replies = dict.fromkeys(expected, Reply(error=f"the batch ended ({status}) without a reply to it"))
+        lost = Reply(error=f"the batch ended ({status}) without a reply to it")
+        replies = dict.fromkeys(expected, lost)
         for name in files:
             if name is None:
                 continue
@@ -231,6 +254,8 @@ class BatchRunner:
         for key in replies.keys() & self._unanswered:
             prepared = self._state.prompt_of(key)
             part = _part_paid(prepared.price)
+            if replies[key] is lost:
+                self._state.first_replies.pass_on(self._state.pending[key][0].prompt)  # the prompt is not at fault
             self._state.take(key, replies[key], part)
             self._answered(key, prepared.cost(replies[key].tokens, part))
 
