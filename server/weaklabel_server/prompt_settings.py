@@ -34,6 +34,8 @@ class EndpointTable(_Table):
     max_retries: int = Field(default=6, ge=0)
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     azure_api_version: str | None = None
+    api: Literal["chat", "responses"] = "chat"
+    """The Responses API, or chat completions."""
     models: tuple[str, ...] | None = None
     """The models that prompts may name; all of them where not given."""
     parameters: tuple[str, ...] = ()

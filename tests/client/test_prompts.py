@@ -1,8 +1,10 @@
 """client.prompts of both clients, against a real server that asks a real endpoint on loopback."""
 
 import importlib.util
+import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ import numpy as np
 import pytest
 
 import weaklabel_client as wc
-from weaklabel.prompts import PromptFunction
-from weaklabel.prompts.declaration.prompt_function import Example, Shortlist
+from weaklabel.prompts import Endpoint, PromptEngine, PromptFunction
+from weaklabel.prompts import run as library_run
+from weaklabel.prompts.declaration.shown import Example, Shortlist
 from weaklabel.votes.symbols import not_, one_of, soft
 from weaklabel_client._inputs.prompts import prompt_messages
-from weaklabel_client._results.prompts import Plan
+from weaklabel_client._results.prompts import Plan, PromptSummary
 from weaklabel_protocol.v1 import prompts_pb2
+from weaklabel_server.jobs.prompts import Items, _answered
 from weaklabel_server.messages.prompts import read_prompt
 
 SPAM = {
@@ -192,9 +196,38 @@ def test_declarations_arrive_as_the_library_made_them() -> None:
         instructions="Be brief.",
     )
     plain = PromptFunction(name="n", model="m", template="{text}", answers={"yes": 1, "no": 0})
-    for prompt in (made, plain):
+    hidden = replace(plain, structured=False, show_answers=False)
+    for prompt in (made, plain, hidden):
         (message,) = prompt_messages(prompt)
         assert PromptFunction.from_dict(read_prompt(message, field="prompts[0]")).to_dict() == prompt.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"parse": "is (yes|no)"}, "parse: the server reads"),
+        ({"answers": {"a": bool, "b": {"yes": 1}}}, '"a" is a field with answers of its own'),
+    ],
+)
+def test_what_only_the_library_runs_is_refused(attributes: dict[str, Any], words: str) -> None:
+    prompt = replace(PromptFunction(name="n", model="m", template="{text}", answers={"yes": 1, "no": 0}), **attributes)
+    with pytest.raises(ValueError, match=words):
+        prompt_messages(prompt)
+
+
+def test_a_summary_tells_of_unknown_prices_and_of_plain_answers(endpoint: Any, tmp_path: Path) -> None:
+    prompt = PromptFunction(
+        name="n", model="no-such-model", template="{text}", answers={"yes": 1, "no": 0}, votes="logprobs"
+    )
+    engine = PromptEngine(Endpoint(base_url=endpoint.url), cache=tmp_path / "p.sqlite")
+    ran = library_run([prompt], TEXTS[:2], engine, progress=False)
+    (stored,) = _answered(ran, Items([], None)).summaries
+    message = prompts_pb2.PromptSummary(**json.loads(json.dumps(stored)))
+    summary = PromptSummary.from_message(prompts_pb2.PromptSummary.FromString(message.SerializeToString()))
+    assert (summary.money, summary.plain, summary.voted, summary.calls) == (None, 2, 2, 2)
+    assert str(summary).endswith("2 without probabilities; 2 calls, 0 cached, no price known")
+    earlier = PromptSummary.from_message(prompts_pb2.PromptSummary(name="n", money=0.5))  # of a server before these
+    assert (earlier.money, earlier.plain) == (0.5, 0)
 
 
 @pytest.mark.parametrize(

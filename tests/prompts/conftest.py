@@ -35,7 +35,7 @@ class Request:
     @property
     def text(self) -> str:
         """The last message, which holds the item."""
-        return str(self.body["messages"][-1]["content"])
+        return str((self.body.get("messages") or self.body["input"])[-1]["content"])
 
 
 class Response:
@@ -76,6 +76,11 @@ class Misbehaving:
             http(200, json.dumps(completion(content, finish_reason, refusal, logprobs, usage) | more).encode()),
             delay=delay,
         )
+
+    @staticmethod
+    def response(*output: dict[str, Any], **more: Any) -> Response:
+        """A response of the Responses API."""
+        return Response(http(200, json.dumps(response(*output) | more).encode()))
 
     @staticmethod
     def status(
@@ -135,6 +140,37 @@ def completion(
     if usage is not None:
         body["usage"] = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
     return body
+
+
+def response(*output: dict[str, Any]) -> dict[str, Any]:
+    """The body of a response of the Responses API, as the endpoint's reference shows it."""
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "model": "test",
+        "output": list(output),
+        "usage": {
+            "input_tokens": 50,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 5,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 55,
+        },
+    }
+
+
+def message(*content: dict[str, Any]) -> dict[str, Any]:
+    """The message of a response of the Responses API."""
+    return {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": list(content)}
+
+
+def said(text: str, logprobs: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """A message of one text."""
+    return message({"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs or []})
 
 
 class EndpointServer(Misbehaving):
@@ -252,7 +288,7 @@ class EndpointServer(Misbehaving):
         return response.ending == "keep"
 
     def _respond(self, request: Request) -> Response:
-        if request.path.split("?")[0].endswith("/chat/completions"):
+        if request.path.split("?")[0].endswith(("/chat/completions", "/responses")):
             return self.reply(request)
         return self._batches(request)
 
@@ -288,6 +324,9 @@ class EndpointServer(Misbehaving):
             return self._json(self.batches[name])
         if parts == ["batches"]:
             return self._json({"object": "list", "data": list(self.batches.values()), "has_more": False})
+        if request.method == "POST" and parts[-1] == "cancel":
+            self.batches[parts[1]]["status"] = "cancelling"
+            return self._json(self.batches[parts[1]])
         if parts[0] == "batches":
             return self._json(self.batches[parts[1]])
         if parts[0] == "files" and parts[-1] == "content":

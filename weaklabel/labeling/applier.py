@@ -18,7 +18,7 @@ from weaklabel.labeling.executors import processes, serial
 from weaklabel.labeling.failures import Failure, LabelingFunctionWarning, StoppedError
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import Items, read_items
-from weaklabel.labeling.sources import DataEngine, DataSource, default_engine
+from weaklabel.labeling.sources import DataEngine, DataSource, default_engine, source_names
 from weaklabel.votes import ERROR, Codes, Votes
 from weaklabel.votes.codebook import least_classes, misfit
 from weaklabel.votes.symbols import ImpreciseVote
@@ -125,7 +125,8 @@ def _names(functions: Sequence[LabelingFunction | DataSource]) -> tuple[str, ...
             raise InvalidArgumentError(
                 f"{function!r} is not a labeling function; decorate it with @labeling_function", field="functions"
             )
-    return check_names([function.name for function in functions], len(functions))
+    names = [name for function in functions for name in source_names(function)]
+    return check_names(names, len(names))
 
 
 def _ids(source: Items, items: Iterable[Hashable] | None) -> NDArray[np.str_] | None:

@@ -17,7 +17,10 @@ class DataEngine(Protocol):
     def answer(
         self, sources: Sequence[Any], items: Sequence[Any], *, n_classes: int, progress: bool
     ) -> tuple[Votes, list[Failure]]:
-        """The votes [N, P] of P sources on N items over K classes, and every failure, in the order of items."""
+        """The votes [N, P] of P sources on N items over K classes, and every failure, in the order of items.
+
+        One that has `source_names` makes so many sources.
+        """
         ...
 
 
@@ -34,6 +37,12 @@ class DataSource(Protocol):
     def least_classes(self) -> int:
         """The fewest classes over which its votes make sense."""
         ...
+
+
+def source_names(source: Any) -> tuple[str, ...]:
+    """The names of the sources that a function or a data source makes: its own, or its `source_names` if it has any."""
+    names = getattr(source, "source_names", None)
+    return (source.name,) if names is None else tuple(names)
 
 
 @singledispatch

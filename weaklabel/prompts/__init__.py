@@ -3,7 +3,8 @@
 from weaklabel.prompts.active_learning import Ask, StopRule, next_to_ask
 from weaklabel.prompts.budget import Budget
 from weaklabel.prompts.cache import ResponseCache
-from weaklabel.prompts.declaration.prompt_function import Example, PromptFunction, Shortlist
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.declaration.shown import Example, Shortlist
 from weaklabel.prompts.engine import PromptEngine
 from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.plan import Plan, PromptPlan, plan

@@ -132,6 +132,11 @@ def _open_cells(votes: Votes, functions: Sequence[PromptFunction], missing: Arra
     column_of = {name: at for at, name in enumerate(votes.source_names)}
     cells = np.ones((votes.n_items, len(functions)), bool)
     for f, function in enumerate(functions):
+        if function.fields:
+            raise InvalidArgumentError(
+                f"prompt {function.name!r} makes several sources; what it tells is known for prompts of one only",
+                field="functions",
+            )
         if function.name in column_of:
             cells[:, f] = mask[:, column_of[function.name]]
     return cells

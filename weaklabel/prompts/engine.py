@@ -92,7 +92,7 @@ class PromptEngine:
         return known[prompt.endpoint]
 
     def prepare(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
-        """The prompts ready to run, at their endpoints and prices.
+        """The prompts ready to run, at their endpoints and prices: one for each source that they make.
 
         Raises:
             InvalidArgumentError: if an endpoint is not known, or a price is not known that a budget needs.
@@ -100,7 +100,11 @@ class PromptEngine:
         for prompt in prompts:
             if not isinstance(prompt, PromptFunction):
                 raise InvalidArgumentError(f"{prompt!r} is not a PromptFunction", field="functions")
-        prepared = [PreparedPrompt(one, self.endpoint_of(one), self.prices.of(one.model)) for one in prompts]
+        prepared = [
+            PreparedPrompt(one, self.endpoint_of(one), self.prices.of(one.model), field)
+            for one in prompts
+            for field in one.fields or (None,)
+        ]
         for one in prepared:
             if one.price is None and self.budget is not None and self.budget.money is not None:
                 raise InvalidArgumentError(

@@ -128,7 +128,7 @@ def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: 
     return Plan(
         tuple(
             PromptPlan(
-                name=one.prompt.name,
+                name=one.name,
                 model=one.prompt.model,
                 calls=int(number["calls"]),
                 cached=int(number["cached"]) + tally.cached,

@@ -181,11 +181,16 @@ def run_batch(
     progress: bool | ProgressCallback = True,
     wait: bool = True,
     poll: float = 30.0,
+    ask_again: bool | Collection[int] = False,
 ) -> PromptRun:
     """As `run`, by the endpoint's Batch API: at a part of the price, within a day. May be stopped and called again.
 
     What is under way is noted in the cache. Called again, also after a crash, it finds the batches that were sent, and
     sends nothing twice. Requests that a batch could not answer are errors; they are sent anew at the next call.
+
+    A batch is sent whole, without awaiting the first replies. Where the cached ones to a prompt fail alike nothing is
+    sent, and where those of a batch do, the others are cancelled: `run` on some 20 items first tells whether replies
+    can be read, and pays nothing twice.
 
     Args:
         functions: as of `run`.
@@ -196,11 +201,13 @@ def run_batch(
         progress: as of `run`.
         wait: wait until the batches end; without it, what is not there yet is missing.
         poll: seconds between looks at the batches.
+        ask_again: as of `run`. What is under way already is not sent again.
 
     Raises:
         EndpointError, InvalidArgumentError: as of `run`; and where the engine has no cache, or a batch is refused.
     """
-    recorder = _Recorder(engine or PromptEngine(), progress, BatchOptions(poll, wait))
+    again = ask_again if isinstance(ask_again, bool) else frozenset(ask_again)
+    recorder = _Recorder(engine or PromptEngine(), progress, BatchOptions(poll, wait), again)
     return _run(functions, data, recorder, n_classes, items)
 
 
@@ -235,7 +242,7 @@ def _run(
         failures=tuple(_with_ids(outcome.failures, votes)),
         spent=spent,
         summary=summarize(outcome, votes),
-        families={one.name: one.group for one in functions if isinstance(one, PromptFunction)},
+        families={name: one.group for one in functions if isinstance(one, PromptFunction) for name in one.source_names},
         stopped=result.stopped,
         _outcome=outcome,
     )
@@ -253,7 +260,7 @@ class _Recorder:
         engine: PromptEngine,
         progress: bool | ProgressCallback,
         batches: BatchOptions | None,
-        ask_again: bool | Collection[int] = False,
+        ask_again: bool | Collection[int],
     ) -> None:
         self._engine, self.progress, self._batches, self._again = engine, progress, batches, ask_again
         self._outcome: Outcome | None = None

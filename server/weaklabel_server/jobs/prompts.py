@@ -295,8 +295,7 @@ def _answered(ran: PromptRun, items: Items) -> Answered:
     for one in ran.summary:
         agreement = None if isnan(one.agreement) else one.agreement
         values = asdict(one) | {"group": ran.families.get(one.name), "agreement": agreement}
-        del values["plain"]  # the contract has no place for it, nor for a price that is not known
-        values["money"] = one.money or 0.0
+        values |= {"money": one.money or 0.0, "price_unknown": one.money is None}
         summaries.append(values)
     return Answered(
         source_names=tuple(ran.votes.source_names),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from weaklabel import prompts as library
 from weaklabel.prompts import Budget, Endpoint, PromptFunction
 from weaklabel.prompts.cache import Entry, ResponseCache
-from weaklabel.prompts.responses.parser import usage
+from weaklabel.prompts.responses.completion import usage
 from weaklabel_server.prompt_settings import BudgetTable
 from weaklabel_server.store import prompts
 from weaklabel_server.store.operations import Operation

@@ -53,7 +53,7 @@ def read_prompt(message: prompts_pb2.Prompt, *, field: str) -> dict[str, Any]:
     for name in ("endpoint", "family", "instructions", "samples", "max_tokens", "calibrate"):
         if value := getattr(message, name):
             read[name] = value
-    for name in ("temperature", "structured"):
+    for name in ("temperature", "structured", "show_answers"):
         if message.HasField(name):
             read[name] = getattr(message, name)
     if message.votes:

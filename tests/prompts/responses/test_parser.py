@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from weaklabel.prompts.declaration.answer_map import AnswerMap
-from weaklabel.prompts.responses.parser import is_completion, parse
+from weaklabel.prompts.responses.completion import is_completion
+from weaklabel.prompts.responses.parser import parse
 
 SPAM = AnswerMap({"yes": 1, "no": -1, "unsure": -1, "clearly not spam": 0})
 

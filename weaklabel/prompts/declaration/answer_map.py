@@ -75,10 +75,10 @@ def answers_of_type(answers: Any) -> Any:
         return {text: k for k, text in enumerate(get_args(answers))}
     if not (isinstance(answers, type) and issubclass(answers, enum.Enum)):
         return answers
-    members = list(answers)
-    if all(isinstance(one.value, int) and not isinstance(one.value, bool) for one in members):
-        return {one.name: one.value for one in members}
-    return {one.value: k for k, one in enumerate(members)}
+    members = answers.__members__  # those with the value of an earlier one among them: two answers may be one vote
+    if all(isinstance(one.value, int) and not isinstance(one.value, bool) for one in members.values()):
+        return {name: one.value for name, one in members.items()}
+    return {one.value: k for k, one in enumerate(answers)}
 
 
 def _exact(text: str) -> str:

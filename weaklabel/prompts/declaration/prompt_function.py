@@ -5,12 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote, vote_as_json
+from weaklabel.prompts.declaration.answer_fields import (
+    answers_as_json,
+    check_answer,
+    descriptions_of,
+    read_answers,
+    several_fields,
+)
+from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote
 from weaklabel.prompts.declaration.checks import (
     as_parse,
     check_choice,
@@ -19,6 +26,7 @@ from weaklabel.prompts.declaration.checks import (
     check_whole,
     from_json,
 )
+from weaklabel.prompts.declaration.shown import Example, Shortlist
 from weaklabel.prompts.declaration.template import Template
 from weaklabel.votes.codebook import least_classes
 
@@ -45,44 +53,6 @@ Parse = str | re.Pattern[str] | Callable[[str], "str | Sequence[str] | None"]
 
 
 @dataclass(frozen=True)
-class Example:
-    """A solved item to show the model.
-
-    Attributes:
-        fields: the texts of the template's fields.
-        answer: one of the prompt's answers.
-    """
-
-    fields: Mapping[str, str]
-    answer: str
-
-
-@dataclass(frozen=True)
-class Shortlist:
-    """For label spaces too large for a prompt: which answers the model sees, item by item.
-
-    Answers that stand for a class take part; all others ("unsure": ABSTAIN) are always offered.
-
-    Attributes:
-        n: the number of answers that the model sees.
-        field: the field of the item whose text is compared with the answers by BM25.
-        candidates: a field of the item that holds its own list of answers, for instance from embeddings
-            (`nearest_answers`); it takes the place of BM25, and the first n of it are shown.
-        none: an answer for "it is none of these". It is a vote for none of the classes shown, an abstain
-            where all were.
-        pick: the most answers that the model may name. Several are a vote for a candidate set.
-        descriptions: more words for some answers, which help BM25 to find them. They are not shown.
-    """
-
-    n: int = 20
-    field: str = "text"
-    candidates: str | None = None
-    none: str | None = "none of these"
-    pick: int = 1
-    descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class PromptFunction:
     """A prompt that votes on items. Goes wherever a labeling function goes: `apply([contains_link, spam], data)`.
 
@@ -92,7 +62,9 @@ class PromptFunction:
             item's text is put between marks, and nothing in it is evaluated.
         answers: what each answer stands for: a class index, ABSTAIN, `one_of(...)`, `not_(...)` or `soft(...)`. Any
             other reply is an error, never a guess. A Literal of texts or an Enum of texts stands for the classes
-            0, 1, ... in its order, an Enum of whole numbers for these.
+            0, 1, ... in its order, an Enum of whole numbers for these. A pydantic model with fields of these types, or
+            bool (classes 0 and 1), or a mapping of such types or answers by field, is asked for in one call, and
+            makes one source for each field, "name.field".
         model: the model's name at the endpoint.
         endpoint: the name of one of the engine's endpoints; never a URL.
         family: prompts of one family err together: a dependence group. The model's name without its size and date
@@ -117,6 +89,7 @@ class PromptFunction:
         show_answers: list the answers in the system message. False where template or instructions tell by themselves
             how to answer: the request then does not depend on the answers, and cached replies are read again when
             they change. Needs structured=False and no shortlist.
+        descriptions: what fields of the answers mean, by field; those of a pydantic model where not given.
 
     Raises:
         InvalidArgumentError: for anything that cannot be run; `field` names the attribute.
@@ -133,7 +106,7 @@ class PromptFunction:
 
     name: str
     template: str
-    answers: Mapping[str, Vote] | Any
+    answers: Any  # what `read_answers` takes, and afterwards what it returns
     model: str
     endpoint: str = "default"
     family: str | None = None
@@ -150,13 +123,15 @@ class PromptFunction:
     instructions: str | None = None
     parse: Parse | None = None
     show_answers: bool = True
+    descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("name", "template", "model", "endpoint"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
                 raise InvalidArgumentError(f"{name} must be a text, got {value!r}", field=name)
-        object.__setattr__(self, "answers", AnswerMap(self.answers).votes)
+        object.__setattr__(self, "descriptions", descriptions_of(self.answers) | dict(self.descriptions))
+        object.__setattr__(self, "answers", read_answers(self.answers))
         object.__setattr__(self, "examples", tuple(self.examples))
         template = Template(self.template)
         if not template.fields:
@@ -183,9 +158,24 @@ class PromptFunction:
                 "show_answers=False needs structured=False and no shortlist, which send the answers",
                 field="show_answers",
             )
+        self._check_fields()
         self._check_parameters()
         self._check_examples(template)
         self._check_shortlist()
+
+    def _check_fields(self) -> None:
+        unknown = [field for field in self.descriptions if field not in self.fields]
+        if unknown:
+            raise InvalidArgumentError(f"descriptions: {unknown[0]!r} is no field of the answers", field="descriptions")
+        if not self.fields:
+            return
+        if self.shortlist is not None:
+            raise InvalidArgumentError("a shortlist goes with answers of one field", field="shortlist")
+        if self.parse is not None and not callable(self.parse):
+            raise InvalidArgumentError(
+                "parse: for answers of several fields, a function of the reply's text that returns answers by field",
+                field="parse",
+            )
 
     def _check_parameters(self) -> None:
         taken = sorted(_OWN_FIELDS & set(self.parameters))
@@ -200,7 +190,7 @@ class PromptFunction:
         if self.n_examples and not self.examples:
             raise InvalidArgumentError("n_examples needs examples to choose from: see with_examples", field="examples")
         for at, example in enumerate(self.examples):
-            if example.answer not in self.answers:
+            if not check_answer(example.answer, self.answers):
                 raise InvalidArgumentError(
                     f"examples: the answer {example.answer!r} of example {at} is none of the prompt's", field="examples"
                 )
@@ -231,6 +221,16 @@ class PromptFunction:
             raise InvalidArgumentError("pick above 1 goes with one sample and votes='answer'", field="shortlist")
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the answers; empty where these are one map."""
+        return tuple(several_fields(self.answers))
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The sources that it makes: one, or one for each field."""
+        return tuple(f"{self.name}.{field}" for field in self.fields) or (self.name,)
+
+    @property
     def group(self) -> str:
         """The dependence group: prompts of one model family err together."""
         return self.family or _SIZE_SUFFIX.sub("", self.model) or self.model
@@ -238,7 +238,8 @@ class PromptFunction:
     @property
     def least_classes(self) -> int:
         """The fewest classes over which the answers make sense."""
-        votes = self.answers.values()
+        maps: Iterable[Mapping[str, Vote]] = several_fields(self.answers).values() or [self.answers]
+        votes = [vote for answers in maps for vote in answers.values()]
         return max(2, *(vote + 1 if isinstance(vote, int) else least_classes(vote) for vote in votes))
 
     def to_dict(self) -> dict[str, Any]:
@@ -257,9 +258,12 @@ class PromptFunction:
             default = one.default_factory() if one.default_factory is not dataclasses.MISSING else one.default
             if value != default:
                 values[one.name] = value
-        values["answers"] = {text: vote_as_json(vote) for text, vote in self.answers.items()}
+        values["answers"] = answers_as_json(self.answers)
         values["parameters"] = dict(self.parameters)
-        values["examples"] = [{"fields": dict(one.fields), "answer": one.answer} for one in self.examples]
+        values["examples"] = [
+            {"fields": dict(one.fields), "answer": one.answer if isinstance(one.answer, str) else dict(one.answer)}
+            for one in self.examples
+        ]
         if self.shortlist is not None:
             values["shortlist"] = dataclasses.asdict(self.shortlist)
         return {name: value for name, value in values.items() if value not in ({}, [])}

@@ -35,7 +35,8 @@ class Endpoint:
             timeouts and bodies that cannot be read.
         max_retry_wait: seconds; a longer Retry-After ends the call as an error.
         max_response_bytes: a longer reply is an error, and is not read to its end.
-        max_tokens_field: the field that limits the length of a reply; Ollama knows "max_tokens" only.
+        api: "chat" for chat completions, which every endpoint has; "responses" for the Responses API, POST /responses.
+        max_tokens_field: the field that limits the length of a chat completion; Ollama knows "max_tokens" only.
         headers: further headers of each call, for gateways; `{"X-Auth": "$GATEWAY_KEY"}` reads an environment variable,
             so that what is secret stays there.
         key: a function that returns the key, called before each attempt, for keys that expire; it goes before
@@ -56,6 +57,7 @@ class Endpoint:
     azure_api_version: str | None = None
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
     key: Callable[[], str] | None = dataclasses.field(default=None, repr=False)
+    api: Literal["chat", "responses"] = "chat"
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "timeout", "max_response_bytes", "max_retry_wait"):
@@ -70,6 +72,8 @@ class Endpoint:
             raise InvalidArgumentError(
                 f"max_tokens_field: {self.max_tokens_field!r} is not known", field="max_tokens_field"
             )
+        if self.api not in ("chat", "responses"):
+            raise InvalidArgumentError(f'api must be "chat" or "responses", got {self.api!r}', field="api")
         for name, value in self.headers.items():
             if not (
                 isinstance(name, str)

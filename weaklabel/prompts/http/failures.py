@@ -25,7 +25,15 @@ _TOO_LONG = re.compile(
     r"context.length|context.window|too long|too large|maximum.{1,20}(?:tokens|length)|too many tokens"
 )
 _CERTAIN, _UNCERTAIN = {400, 422}, {200, 500, 501}
-_OPTIONAL = ("response_format", "top_logprobs", "logprobs", "temperature", "max_completion_tokens", "max_tokens")
+_OPTIONAL = (
+    "response_format",
+    "top_logprobs",
+    "logprobs",
+    "temperature",
+    "max_completion_tokens",
+    "max_tokens",
+    "store",
+)
 TOKEN_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """The two names of the limit on the length of a reply, each with the other."""
 SYSTEM_ROLE = "messages.role"

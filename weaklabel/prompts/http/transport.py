@@ -16,18 +16,16 @@ from weaklabel.prompts.http.call import Call, Reply
 from weaklabel.prompts.http.connections import Connections, PackedError, TooLongError
 from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.http.failures import (
-    SYSTEM_ROLE,
-    TOKEN_LIMITS,
     AttemptFailedError,
     FieldRefusedError,
     is_too_long,
-    refused_field,
     retry_after,
 )
 from weaklabel.prompts.http.faults import Fault, fault_of, read_fault
 from weaklabel.prompts.http.limits import Gate, RateLimit
+from weaklabel.prompts.http.wire import Wire
 from weaklabel.prompts.pricing import Tokens
-from weaklabel.prompts.responses.parser import is_completion, usage
+from weaklabel.prompts.responses.completion import is_completion, is_cut_off, usage
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0  # seconds
 _JITTER = 0.25  # of a wait
@@ -37,6 +35,7 @@ _SEEN, _ROOM, _LEAST_ROOM = 10, 2, 64  # replies, and how much longer than the l
 _RETRIED = {408, 409, 425, 429}
 _NOT_RETRIED = {501, 505}
 _LONGEST_REASON = 300
+_REPLIES = {"chat": "chat completion", "responses": "response of the Responses API"}
 _LEAST_SECRET = 8  # characters; "x" or "EMPTY", for servers without keys, may well stand in a reply
 
 
@@ -53,12 +52,12 @@ class Transport:
         self._requests = RateLimit(endpoint.requests_per_minute)
         self._tokens = RateLimit(endpoint.tokens_per_minute)
         self._gate = Gate()
-        self._unknown: dict[str, set[str]] = {}  # by model: fields that the endpoint refused
+        self.wire = Wire(endpoint)
         self._answered = False
         self._lengths: dict[str, tuple[int, float]] = {}  # by model: number of replies, and tokens of the longest
         self._fruitless = self._refusals = 0
         # Whole, it need not be joined at every call; Azure makes one of its own out of the path and the model.
-        path = "/chat/completions"
+        path = self.wire.path
         self._url = path if endpoint.azure_api_version is not None else endpoint.url + path
         self._client = self._make_client()
 
@@ -112,7 +111,7 @@ class Transport:
                 actual = call.cost(tokens)
                 self._answered, self._fruitless = True, 0
                 self._note_length(call, tokens)
-                if call is not whole and body["choices"][0].get("finish_reason") == "length":
+                if call is not whole and is_cut_off(body):
                     call, reason, wait = whole, "the reply was cut off", 0.0
                     continue
                 return Reply(body=body, raw=raw, tokens=tokens)
@@ -121,7 +120,7 @@ class Transport:
                 raise
             except FieldRefusedError as refused:
                 actual, wait = Cost(0, 0), 0.0
-                self._unknown.setdefault(call.body["model"], set()).add(refused.field)
+                self.wire.leave_out(refused.field, call.body["model"])
             except AttemptFailedError as failure:
                 actual = None if failure.billed else Cost(0, 0)
                 reason, attempt = failure.reason, attempt + 1
@@ -184,14 +183,14 @@ class Transport:
             )
 
     async def _attempt(self, call: Call) -> tuple[dict[str, Any], bytes, Tokens]:
-        sent = self.wire(call.body)
+        sent = self.wire.known(call.body)
         self._renew_key()
         try:
             async with asyncio.timeout(self.endpoint.timeout):
-                response = await self._client.post(self._url, cast_to=httpx2.Response, body=sent)
+                response = await self._client.post(self._url, cast_to=httpx2.Response, body=self.wire.encode(sent))
         except openai.APIStatusError as error:
             fault = read_fault(error.status_code, error.response.content)
-            raise self._failed(fault, error.response.headers, call.body, sent) from None
+            raise self._failed(fault, error.response.headers, sent) from None
         except (openai.APITimeoutError, TimeoutError):
             raise AttemptFailedError(f"no reply within {self.endpoint.timeout:g} s", retry=True, billed=True) from None
         except (openai.APIConnectionError, httpx2.TransportError, TooLongError, PackedError) as error:
@@ -203,30 +202,14 @@ class Transport:
             raise AttemptFailedError("the reply is not JSON", retry=True, billed=True) from None
         if not is_completion(completion):
             if (fault_in_body := fault_of(200, completion)) is not None:
-                raise self._failed(fault_in_body, response.headers, call.body, sent)
-            raise AttemptFailedError("the reply is not a chat completion", retry=True, billed=True)
+                raise self._failed(fault_in_body, response.headers, sent)
+            raise AttemptFailedError(f"the reply is no {_REPLIES[self.endpoint.api]}", retry=True, billed=True)
         tokens = usage(completion)
         if tokens is None:
             tokens = Tokens(call.most.tokens - call.body["max_tokens"], call.body["max_tokens"])
         else:
             self._tokens.correct(tokens.total - call.expected.total)
         return completion, raw, tokens
-
-    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body as this endpoint takes it: its name for the limit of tokens, and without what it refused."""
-        body = dict(body)
-        field: str = self.endpoint.max_tokens_field
-        for unknown in self._unknown.get(body["model"], ()):
-            if unknown == field:
-                field = TOKEN_LIMITS[field]
-            else:
-                body.pop(unknown, None)
-        if SYSTEM_ROLE in self._unknown.get(body["model"], ()):
-            body["messages"] = _without_system(body["messages"])
-        if "logprobs" not in body:
-            body.pop("top_logprobs", None)
-        body[field] = body.pop("max_tokens")
-        return body
 
     def without_key(self, raw: bytes) -> bytes:
         """What an endpoint sent, with the key cut out, which it may echo."""
@@ -242,9 +225,7 @@ class Transport:
 
     # ---------------------------------------------------------------- failures
 
-    def _failed(
-        self, fault: Fault, headers: httpx2.Headers, body: dict[str, Any], sent: dict[str, Any]
-    ) -> AttemptFailedError:
+    def _failed(self, fault: Fault, headers: httpx2.Headers, sent: dict[str, Any]) -> AttemptFailedError:
         """What a fault means for an attempt.
 
         Raises:
@@ -258,10 +239,8 @@ class Transport:
                 f"refused: stopped by the endpoint's content filter{found}: {reason}", retry=False, refused=True
             )
         self._check_refused_whole(fault, headers, reason)
-        if (field := refused_field(fault, sent)) is not None:
-            known = self._unknown.get(body["model"], set())
-            if field not in TOKEN_LIMITS or TOKEN_LIMITS[field] not in known:  # one of the two names must stay
-                raise FieldRefusedError(field)
+        if (field := self.wire.refuses(fault, sent)) is not None:
+            raise FieldRefusedError(field)
         # An error in a body of status 200 may go better next time, and be billed.
         retry = status in (200, 401) or status in _RETRIED or (status >= 500 and status not in _NOT_RETRIED)
         return AttemptFailedError(
@@ -277,11 +256,13 @@ class Transport:
         status, url = fault.status, self.endpoint.url
         expired = status == 401 and self._answered and self.endpoint.key is not None
         if (status == 401 and not expired) or (status in (403, 404) and not self._answered):
-            raise EndpointError(f"{url} refuses: {reason}. The key is read from {self.endpoint.key_variable}")
+            chat = '. Endpoint(api="chat") asks it for chat completions' if self.endpoint.api != "chat" else ""
+            hint = chat if status == 404 and chat else f". The key is read from {self.endpoint.key_variable}"
+            raise EndpointError(f"{url} refuses: {reason}{hint}")
         if status == 402 or (status == 429 and fault.code == "insufficient_quota"):
             raise EndpointError(f"{url} refuses: {reason}")
         if 300 <= status < 400 and not self._answered:
-            target = headers.get("location", "").partition("?")[0].removesuffix("/chat/completions")
+            target = headers.get("location", "").partition("?")[0].removesuffix(self.wire.path)
             where = f" to {target}: if that is the endpoint, name it as base_url" if target else ""
             raise EndpointError(
                 f"{url} redirects ({reason}){where}. Redirects are not followed: they "
@@ -305,11 +286,3 @@ class Transport:
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
             return AttemptFailedError("the endpoint cannot be reached", retry=True)
         return AttemptFailedError(f"the connection was lost ({type(cause).__name__})", retry=True, billed=True)
-
-
-def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages with the system message at the start of the user's first one."""
-    system, first, *rest = messages
-    if system["role"] != "system":
-        return messages
-    return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]

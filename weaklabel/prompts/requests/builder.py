@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from weaklabel.prompts.declaration.answer_fields import BOOLEANS, several_fields
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.declaration.template import Template
 from weaklabel.prompts.pricing import Tokens, expected_tokens, most_tokens
@@ -40,6 +41,7 @@ class RequestBuilder:
 
     def __init__(self, prompt: PromptFunction) -> None:
         self._prompt = prompt
+        self._by_field = several_fields(prompt.answers)
         self._template = Template(prompt.template)
         self._answer_choice = AnswerChoice(prompt)
         self._example_choice = ExampleChoice(prompt)
@@ -52,10 +54,8 @@ class RequestBuilder:
         if temperature is not None:
             self._head["temperature"] = temperature
         if prompt.votes == "logprobs":
-            self._head |= {
-                "logprobs": True,
-                "top_logprobs": 10 if prompt.show_answers and len(prompt.answers) <= 4 else 20,
-            }
+            most = max(map(len, self._by_field.values() if self._by_field else [prompt.answers]))
+            self._head |= {"logprobs": True, "top_logprobs": 10 if prompt.show_answers and most <= 4 else 20}
         self._fixed = None if shortlist is not None else self._system_and_format(list(prompt.answers))
 
     def build(self, item: Any) -> PromptRequest:
@@ -83,13 +83,15 @@ class RequestBuilder:
 
     def expected_tokens(self, request: PromptRequest) -> Tokens:
         """The expected number of tokens of a call."""
-        return Tokens(expected_tokens(request.body["messages"]), min(_REPLY_TOKENS, self._prompt.max_tokens))
+        reply = _REPLY_TOKENS * max(len(self._by_field), 1)
+        return Tokens(expected_tokens(request.body["messages"]), min(reply, self._prompt.max_tokens))
 
     def most_tokens(self, request: PromptRequest) -> Tokens:
         """The most tokens that a call may take."""
         messages = request.body["messages"]
         # The schema repeats the answers of the system message.
-        schema = most_tokens(messages[:1]) + _SCHEMA_TOKENS if self._prompt.structured else 0.0
+        around = _SCHEMA_TOKENS * max(len(self._by_field), 1)
+        schema = most_tokens(messages[:1]) + around if self._prompt.structured else 0.0
         return Tokens(most_tokens(messages) + schema, self._prompt.max_tokens)
 
     def _system_and_format(self, shown: Sequence[str]) -> tuple[str, dict[str, Any] | None]:
@@ -97,29 +99,60 @@ class RequestBuilder:
         start = f"{self._prompt.instructions or _INSTRUCTIONS} {_DATA_RULE}"
         if not self._prompt.show_answers:
             return start, None
+        if self._by_field:
+            return self._fields_and_format(start)
         number = "exactly one" if self._pick == 1 else f"one to {self._pick}, those that may be right, a line each,"
         lines = "\n".join(f"- {answer}" for answer in shown)
         system = f"{start}\n\nReply with {number} of these answers, and nothing else:\n{lines}"
         if not self._prompt.structured:
             return system, None
         one: dict[str, Any] = {"type": "string", "enum": list(shown)}
-        schema = {
-            "type": "object",
-            "properties": {"answer": one if self._pick == 1 else {"type": "array", "items": one}},
-            "required": ["answer"],
-            "additionalProperties": False,
-        }
-        return system, {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+        return system, _response_format({"answer": one if self._pick == 1 else {"type": "array", "items": one}})
+
+    def _fields_and_format(self, start: str) -> tuple[str, dict[str, Any] | None]:
+        """The system message and the response format for answers of several fields."""
+        descriptions = self._prompt.descriptions
+        lines, properties = [], {}
+        for field, votes in self._by_field.items():
+            about = f" ({descriptions[field]})" if field in descriptions else ""
+            answers = [_value(text, votes) for text in votes]
+            lines.append(f"- {field}{about}: {', '.join(json.dumps(one, ensure_ascii=False) for one in answers)}")
+            one = {"type": "boolean"} if set(votes) == set(BOOLEANS) else {"type": "string", "enum": answers}
+            properties[field] = one | ({"description": descriptions[field]} if about else {})
+        rule = "Reply with one JSON object of these fields, each with exactly one of its answers, and nothing else:"
+        system = "\n".join([f"{start}\n\n{rule}", *lines])
+        return system, _response_format(properties) if self._prompt.structured else None
+
+    def _reply(self, answer: str | Mapping[str, str], *, as_json: bool) -> str:
+        """The reply that an example shows."""
+        if isinstance(answer, Mapping):
+            values = {field: _value(answer[field], votes) for field, votes in self._by_field.items()}
+            return json.dumps(values, ensure_ascii=False)
+        return json.dumps({"answer": answer}, ensure_ascii=False) if as_json else answer
 
     def _body(self, texts: Mapping[str, str], system: str, response_format: dict[str, Any] | None) -> dict[str, Any]:
         messages = [{"role": "system", "content": system}]
         for example in self._example_choice.choose(texts):
             messages.append({"role": "user", "content": self._template.fill(example.fields)})
-            answer = example.answer
-            reply = answer if response_format is None else json.dumps({"answer": answer}, ensure_ascii=False)
+            reply = self._reply(example.answer, as_json=response_format is not None)
             messages.append({"role": "assistant", "content": reply})
         messages.append({"role": "user", "content": self._template.fill(texts)})
         body = {**self._head, "messages": messages}
         if response_format is not None:
             body["response_format"] = response_format
         return body
+
+
+def _value(answer: str, votes: Mapping[str, Any]) -> str | bool:
+    """An answer as its value in JSON: true or false where a field has no other answers."""
+    return bool(BOOLEANS[answer]) if set(votes) == set(BOOLEANS) else answer
+
+
+def _response_format(properties: Mapping[str, Any]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}

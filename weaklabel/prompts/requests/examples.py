@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import read_items
-from weaklabel.prompts.declaration.prompt_function import Example, PromptFunction
+from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.declaration.shown import Example
 from weaklabel.prompts.declaration.template import Template
 from weaklabel.prompts.requests.bm25 import BM25
 from weaklabel.prompts.requests.item_fields import field_texts
@@ -56,6 +57,11 @@ def with_examples(prompt: PromptFunction, data: Any, gold: ArrayLike, n_examples
     if labels.shape != (len(items),):
         raise InvalidArgumentError(
             f"gold must hold a class for each of the {len(items)} items, got {labels.shape}", field="gold"
+        )
+    if prompt.fields:
+        raise InvalidArgumentError(
+            "a class tells no answer to each of several fields: give examples=[Example(fields, {field: answer, ...})]",
+            field="prompt",
         )
     answer_of = {vote: text for text, vote in reversed(list(prompt.answers.items())) if isinstance(vote, int)}
     fields = Template(prompt.template).fields

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_KEY = r"[\"']answer[\"']\s*:\s*\[?\s*[\"']?"
+_AFTER_KEY = r"[\"']\s*:\s*\[?\s*[\"']?"
 _FRAME = " \t\r\n\"'`*"  # what may stand around an answer, in plain text and in JSON
 
 
@@ -31,6 +31,7 @@ def answer_shares(
     part: str,
     answers: Sequence[str],
     answer: str,
+    field: str | None = None,
 ) -> dict[str, float]:
     """The probabilities of the answers, out of those of the tokens where the reply could have become another answer.
 
@@ -43,12 +44,13 @@ def answer_shares(
         part: the part of the reply that is the answer.
         answers: the answers.
         answer: the answer that the reply is.
+        field: the key of the answer in a reply of several fields.
 
     Returns:
         Probabilities by answer; empty where the tokens are not those of the reply, or come without alternatives.
     """
     text, part = "".join(token.text for token in tokens), part.strip(_FRAME)
-    if not part or (start := _start(text, part)) < 0:
+    if not part or (start := _start(text, part, field)) < 0:
         return {}
     forms = {one: " ".join(one.casefold().split()) for one in answers}
     shares: dict[str, float] = {}
@@ -73,10 +75,13 @@ def answer_shares(
     return {one: share / total for one, share in shares.items()} if total > 0 else {}
 
 
-def _start(text: str, part: str) -> int:
-    """Where the answer starts: after its key, where there is one; else where it stands last."""
-    keyed = list(re.finditer(_KEY + re.escape(part), text, re.IGNORECASE))
-    return keyed[-1].end() - len(part) if keyed else text.rfind(part)
+def _start(text: str, part: str, field: str | None) -> int:
+    """Where the answer starts: after its key, where there is one; else, and in one field only, where it stands last."""
+    key = r"[\"']" + re.escape(field or "answer") + _AFTER_KEY
+    keyed = list(re.finditer(key + re.escape(part), text, re.IGNORECASE))
+    if keyed:
+        return keyed[-1].end() - len(part)
+    return text.rfind(part) if field is None else -1
 
 
 def _tells_apart(prefix: str, token: str, forms: Mapping[str, str]) -> bool:

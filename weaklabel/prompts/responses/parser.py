@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from weaklabel.prompts.declaration.answer_map import AnswerMap
 from weaklabel.prompts.declaration.prompt_function import Parse
-from weaklabel.prompts.pricing import Tokens
 from weaklabel.prompts.responses.answer_shares import Token, answer_shares
+from weaklabel.prompts.responses.completion import choice_of
 from weaklabel.prompts.responses.message_text import MessageText, message_text
-from weaklabel.prompts.responses.readings import parsed_by, readings
+from weaklabel.prompts.responses.readings import field_readings, parsed_by, readings
 
 _MOST_QUOTED = 80
 
@@ -43,42 +43,29 @@ class ParsedResponse(NamedTuple):
     money: float = 0.0
 
 
-def is_completion(value: Any) -> bool:
-    """Whether a body is a chat completion that ran to an end, so that it counts as answered and is kept."""
-    try:
-        choice = value["choices"][0]
-        broken = value.get("error") or choice.get("error") or choice.get("finish_reason") == "error"
-        return isinstance(choice["message"], dict) and not broken
-    except (TypeError, KeyError, IndexError, AttributeError):
-        return False
-
-
-def usage(completion: dict[str, Any]) -> Tokens | None:
-    """What a completion took by the endpoint's account; None where it gives none."""
-    try:
-        counts = completion["usage"]
-        tokens = Tokens(float(counts["prompt_tokens"]), float(counts["completion_tokens"]))
-    except (KeyError, TypeError, ValueError):
-        return None
-    return tokens if tokens.input >= 0 and tokens.output >= 0 and tokens.total < math.inf else None
-
-
 def parse(
-    response: Mapping[str, Any], answers: AnswerMap, most: int = 1, parse_text: Parse | None = None
+    response: Mapping[str, Any],
+    answers: AnswerMap,
+    most: int = 1,
+    parse_text: Parse | None = None,
+    field: str | None = None,
 ) -> ParsedResponse:
-    """The answers of a chat completion, or why there are none.
+    """The answers of a response, or why there are none.
 
     Args:
         response: a body of which `is_completion` holds.
         answers: the answers that the model was shown.
         most: how many it may name.
         parse_text: how its text is read, instead of the usual ways.
+        field: the one of several fields that is read; None where the answers are one map.
     """
-    choice = response["choices"][0]
+    choice = choice_of(response)
     said, reason = message_text(choice["message"]), choice.get("finish_reason")
-    parsed = _declined(said, reason) or _read(said, answers, most, parse_text)
+    parsed = _declined(said, reason) or _read(said, answers, most, parse_text, field)
     if parsed.answers and most == 1 and (tokens := _tokens(choice)):
-        shares = answer_shares(tokens, part=parsed.part, answers=list(answers.votes), answer=parsed.answers[0])
+        shares = answer_shares(
+            tokens, part=parsed.part, answers=list(answers.votes), answer=parsed.answers[0], field=field
+        )
         parsed = parsed._replace(shares=shares)
     return parsed._replace(text=said.text, reasoning=said.reasoning)
 
@@ -96,14 +83,16 @@ def _declined(said: MessageText, reason: Any) -> ParsedResponse | None:
     return ParsedResponse(error="the reply was cut off: raise max_tokens") if reason == "length" else None
 
 
-def _read(said: MessageText, answers: AnswerMap, most: int, parse_text: Parse | None) -> ParsedResponse:
+def _read(
+    said: MessageText, answers: AnswerMap, most: int, parse_text: Parse | None, field: str | None
+) -> ParsedResponse:
     # Some servers take the whole reply for reasoning: where that is an answer and nothing else, it is the answer.
     text = said.text or (said.reasoning.strip() if said.apart else "")
     if parse_text is None:
-        ways: Iterable[list[str]] = readings(text, most)
+        ways: Iterable[list[str]] = readings(text, most) if field is None else field_readings(text, field)
     else:
         try:
-            ways = [parsed_by(parse_text, text)]
+            ways = [parsed_by(parse_text, text, field)]
         except Exception as error:  # it is the caller's function, and its fault that of one item
             return ParsedResponse(error=f"parse raised {type(error).__name__}: {error}")
     for parts in ways:
@@ -112,7 +101,7 @@ def _read(said: MessageText, answers: AnswerMap, most: int, parse_text: Parse | 
             return ParsedResponse(answers=known, part=parts[0])
     if not said.text:
         return ParsedResponse(error="no text in the reply beside its reasoning")
-    return ParsedResponse(error=f"not an answer: {_quoted(said.text)}")
+    return ParsedResponse(error=f"not an answer{'' if field is None else f' to {field!r}'}: {_quoted(said.text)}")
 
 
 def _tokens(choice: Mapping[str, Any]) -> list[Token]:

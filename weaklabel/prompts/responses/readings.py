@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from weaklabel.prompts.declaration.prompt_function import Parse
@@ -41,7 +41,19 @@ def readings(text: str, most: int) -> Iterator[list[str]]:
         yield [labelled]
 
 
-def parsed_by(parse: Parse, text: str) -> list[str]:
+def field_readings(text: str, field: str) -> Iterator[list[str]]:
+    """The ways in which one field of a reply of several may be meant: the value under its key in the JSON object.
+
+    Args:
+        text: of the reply, without reasoning.
+        field: the key.
+    """
+    for source in (text, _fenced(text)):
+        if source is not None and (values := _json_values(source, 1, field)) is not None:
+            yield values
+
+
+def parsed_by(parse: Parse, text: str, field: str | None = None) -> list[str]:
     """The texts that a caller's way of reading finds; none where it finds none, or several of a regular expression.
 
     Raises:
@@ -50,7 +62,10 @@ def parsed_by(parse: Parse, text: str) -> list[str]:
     if isinstance(parse, str | re.Pattern):
         found = {match[1] if match.re.groups else match[0] for match in re.finditer(parse, text)}
         return [one for one in found if one is not None] if len(found) == 1 else []
-    value = parse(text)
+    value: Any = parse(text)
+    if field is not None:
+        value = value.get(field) if isinstance(value, Mapping) else None
+        value = None if value is None else _as_text(value)
     return [value] if isinstance(value, str) else [str(one) for one in value or ()]
 
 
@@ -62,29 +77,33 @@ def _fenced(text: str) -> str | None:
     return fences[0][1].strip()
 
 
-def _json_values(text: str, most: int) -> list[str] | None:
+def _json_values(text: str, most: int, field: str | None = None) -> list[str] | None:
     """The texts under the key of a JSON object at the start of a text; no text where the object has no such value."""
+    key = _KEY if field is None else field.strip().casefold()
     if not text.startswith("{"):
         return None
     try:
-        value, end = json.JSONDecoder(object_pairs_hook=_once, strict=False).raw_decode(text)
+        value, end = json.JSONDecoder(object_pairs_hook=_Object, strict=False).raw_decode(text)
     except (ValueError, RecursionError):  # the latter where brackets are nested deep
-        loose = _LOOSE_OBJECT.fullmatch(text)
+        loose = _LOOSE_OBJECT.fullmatch(text) if field is None else None
         return None if loose is None else [loose[1]]
-    if "{" in text[end:]:
+    if "{" in text[end:] or (field is None and value.repeats):
         return None  # which of the objects is meant is not told
-    found = [one for key, one in value.items() if key.strip().casefold() == _KEY]
+    found = [one for name, one in value.pairs if name.strip().casefold() == key]
     if len(found) != 1:
         return None
     values = found[0] if isinstance(found[0], list) and (most > 1 or len(found[0]) == 1) else [found[0]]
     return [_as_text(one) for one in values]
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise ValueError("a key is there twice")
-    return values
+class _Object:
+    """A JSON object with its pairs as they came."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+        self.repeats: bool = len(dict(pairs)) < len(pairs) or any(
+            isinstance(value, _Object) and value.repeats for _, value in pairs
+        )
 
 
 def _as_text(value: Any) -> str:

@@ -18,11 +18,12 @@ _LEAST_BASELINE = 0.01  # an answer that content-free inputs never got is raised
 
 
 class VoteBuilder:
-    """Builds the votes of one prompt."""
+    """Builds the votes of one prompt, or of one field of its answers."""
 
-    def __init__(self, prompt: PromptFunction) -> None:
-        self._prompt = prompt
-        self._map = AnswerMap(prompt.answers)
+    def __init__(self, prompt: PromptFunction, field: str | None = None) -> None:
+        self._prompt, self._field = prompt, field
+        self._answers: Mapping[str, Vote] = prompt.answers if field is None else prompt.answers[field]
+        self._map = AnswerMap(self._answers)
         shortlist = prompt.shortlist
         self._none = None if shortlist is None else shortlist.none
         self._pick = 1 if shortlist is None else shortlist.pick
@@ -30,7 +31,7 @@ class VoteBuilder:
     def parse(self, response: Mapping[str, Any], shown: tuple[str, ...] | None) -> ParsedResponse:
         """The parsed response to a request that showed these answers."""
         answers = self._map if shown is None else AnswerMap(dict.fromkeys(shown, ABSTAIN))
-        return parse(response, answers, self._pick, self._prompt.parse)
+        return parse(response, answers, self._pick, self._prompt.parse, self._field)
 
     def baseline(self, responses: Sequence[ParsedResponse]) -> dict[str, float]:
         """The mean probability of each answer to inputs without content; empty where the endpoint gives none."""
@@ -69,7 +70,7 @@ class VoteBuilder:
         return next(iter(votes)) if len(votes) == 1 else _mixture(votes, n_classes)
 
     def _vote_of(self, answer: str, shown: tuple[str, ...] | None, n_classes: int) -> Vote:
-        answers = self._prompt.answers
+        answers = self._answers
         if shown is None or answer != self._none:
             return answers[answer]
         classes = {vote for text in shown if text != self._none and isinstance(vote := answers[text], int)}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.pricing import Tokens
-from weaklabel.prompts.responses.parser import is_completion, usage
+from weaklabel.prompts.responses.completion import is_completion, usage
 
 _MOST_REQUESTS, _MOST_BYTES = 50_000, 150_000_000  # a batch of OpenAI: 50,000 requests, 200 MB
 

@@ -13,7 +13,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Literal
 
 import openai
@@ -22,7 +22,7 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.prompts.budget import Cost
 from weaklabel.prompts.cache import Batch, Entry
 from weaklabel.prompts.http.call import Reply
-from weaklabel.prompts.http.endpoint import EndpointError
+from weaklabel.prompts.http.endpoint import Endpoint, EndpointError
 from weaklabel.prompts.http.transport import Transport
 from weaklabel.prompts.pricing import Price
 from weaklabel.prompts.runner.batch_lines import BatchLine, read_line, split
@@ -30,7 +30,10 @@ from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback
 from weaklabel.prompts.runner.state import RunResult, RunState
 
-_URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+_URLS: dict[str, Literal["/v1/chat/completions", "/v1/responses"]] = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+}
 _TAG = "weaklabel"
 _MOST_OUTPUT = 1 << 30
 _ENDED = {"completed", "failed", "expired", "cancelled"}
@@ -71,25 +74,57 @@ class BatchRunner:
         self._unanswered = set(state.pending)
         async with AsyncExitStack() as stack:
             for endpoint in dict.fromkeys(one.endpoint for one in state.prompts):
+                if endpoint.url in self._transports:
+                    self._check_same(endpoint)
                 transport = Transport(endpoint, state.ledger, most_bytes=_MOST_OUTPUT)
                 self._transports[endpoint.url] = await stack.enter_async_context(transport)
             try:
                 await self._collect()
+                await self._check_replies()
                 for url in self._transports:
                     for lines in split(self._lines(url)):
                         await self._send(url, lines)
                 while self._options.wait and self._own_batches() and not state.deadline_passed():
                     await self._sleep(progress)
                     await self._collect()
+                    await self._check_replies()
             except openai.OpenAIError as error:
                 raise EndpointError(f"the Batch API: {self._error_text(error)}") from None
         return state.finish(progress)
+
+    def _check_same(self, endpoint: Endpoint) -> None:
+        """Refuses two endpoints of one URL and of different APIs: a batch is found again by the URL."""
+        if self._transports[endpoint.url].endpoint.api != endpoint.api:
+            raise InvalidArgumentError(
+                f"batches at {endpoint.url} go by one API: run the prompts of each apart",
+                field="endpoints",
+            )
 
     def _error_text(self, error: openai.OpenAIError) -> str:
         text = str(error).encode()
         for transport in self._transports.values():
             text = transport.without_key(text)
         return text.decode()
+
+    async def _check_replies(self) -> None:
+        """Ends the run, and cancels what is under way, where the first replies to a prompt fail alike.
+
+        Where nothing is left to be paid the run goes on to its end.
+
+        Raises:
+            EndpointError: says how to go on.
+        """
+        if not self._unanswered:
+            return
+        try:
+            for p in range(len(self._state.prompts)):
+                self._state.first_replies.check(p)
+        except EndpointError:
+            for batch in self._own_batches():
+                if batch.id is not None:  # what it has answered by then is read by the next call
+                    with suppress(openai.APIStatusError):  # it has ended meanwhile
+                        await self._transports[batch.endpoint].client.batches.cancel(batch.id)
+            raise
 
     async def _sleep(self, progress: ProgressCallback | None) -> None:
         until = time.monotonic() + self._options.poll
@@ -121,8 +156,8 @@ class BatchRunner:
             ledger.hold(most)
             self._held[key] = most
             if key not in under_way:
-                body = self._transports[url].wire(request.body)
-                line = {"custom_id": key.hex(), "method": "POST", "url": _URL, "body": body}
+                body = self._transports[url].wire.body(request.body)
+                line = {"custom_id": key.hex(), "method": "POST", "url": _URLS[prepared.endpoint.api], "body": body}
                 yield BatchLine(key, prepared.prompt.model, json.dumps(line).encode() + b"\n")
 
     async def _send(self, url: str, lines: Sequence[BatchLine]) -> None:
@@ -150,7 +185,10 @@ class BatchRunner:
         while True:
             try:
                 batch = await client.batches.create(
-                    input_file_id=file_id, endpoint=_URL, completion_window="24h", metadata={_TAG: tag}
+                    input_file_id=file_id,
+                    endpoint=_URLS[transport.endpoint.api],
+                    completion_window="24h",
+                    metadata={_TAG: tag},
                 )
             except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
                 attempt += 1
@@ -196,7 +234,8 @@ class BatchRunner:
 
     async def _receive(self, batch: Batch, transport: Transport, files: Sequence[str | None], status: str) -> None:
         expected = self._cache.batch_keys(batch.tag)
-        replies = dict.fromkeys(expected, Reply(error=f"the batch ended ({status}) without a reply to it"))
+        lost = Reply(error=f"the batch ended ({status}) without a reply to it")
+        replies = dict.fromkeys(expected, lost)
         for name in files:
             if name is None:
                 continue
@@ -215,6 +254,8 @@ class BatchRunner:
         for key in replies.keys() & self._unanswered:
             prepared = self._state.prompt_of(key)
             part = _part_paid(prepared.price)
+            if replies[key] is lost:
+                self._state.first_replies.pass_on(self._state.pending[key][0].prompt)  # the prompt is not at fault
             self._state.take(key, replies[key], part)
             self._answered(key, prepared.cost(replies[key].tokens, part))
 

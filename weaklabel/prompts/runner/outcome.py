@@ -66,7 +66,7 @@ def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items:
                 codes[i, p] = ERROR
                 refused[i, p] = any(one.refused for one in answered)
                 reason = next(one.error for one in answered if one.error is not None)
-                failures.append(Failure(prepared.prompt.name, i, error=reason, traceback=reason))
+                failures.append(Failure(prepared.name, i, error=reason, traceback=reason))
                 continue
             if prepared.prompt.votes == "logprobs":
                 plain[i, p] = any(one.error is None and not one.shares for one in answered)
@@ -74,7 +74,7 @@ def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items:
                 codes[i, p] = vote
             else:
                 codes[i, p] = n_classes + numbers.setdefault(vote, len(numbers))
-    names = [one.prompt.name for one in prompts]
+    names = [one.name for one in prompts]
     votes = Votes.from_codes(codes, n_classes, symbols=list(numbers), sources=names)
     failures.sort(key=lambda failure: failure.item)
     return Outcome(

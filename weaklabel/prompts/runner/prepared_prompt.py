@@ -14,19 +14,32 @@ from weaklabel.prompts.responses.voting import VoteBuilder
 
 
 class PreparedPrompt:
-    """A prompt, its endpoint and its price, prepared once per run."""
+    """A prompt, its endpoint and its price, prepared once per run.
 
-    def __init__(self, prompt: PromptFunction, endpoint: Endpoint, price: Price | None) -> None:
+    Args:
+        prompt: the prompt.
+        endpoint: that it names.
+        price: of its model; None where it is not known.
+        field: the one of several fields of its answers that this source reads. The requests of them all are the same,
+            and so is the response.
+    """
+
+    def __init__(
+        self, prompt: PromptFunction, endpoint: Endpoint, price: Price | None, field: str | None = None
+    ) -> None:
         self.prompt = prompt
+        self.name = prompt.name if field is None else f"{prompt.name}.{field}"
         self.endpoint = endpoint
         self.url = endpoint.url
         self.price = price
         self.requests = RequestBuilder(prompt)
-        self.votes = VoteBuilder(prompt)
+        self.votes = VoteBuilder(prompt, field)
 
     def key(self, request: PromptRequest, sample: int) -> bytes:
         """The key of a response in the cache: everything that shapes it."""
-        text = json.dumps([self.url, request.body, sample], ensure_ascii=False, separators=(",", ":"))
+        # What one API answers is no response of the other.
+        place = self.url if self.endpoint.api == "chat" else f"{self.url} {self.endpoint.api}"
+        text = json.dumps([place, request.body, sample], ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
     def cost(self, tokens: Tokens, part: float = 1.0) -> Cost:

@@ -13,7 +13,8 @@ from weaklabel.prompts.budget import Budget, Cost, Ledger
 from weaklabel.prompts.cache import ResponseCache
 from weaklabel.prompts.http.call import Reply
 from weaklabel.prompts.requests.builder import PromptRequest
-from weaklabel.prompts.responses.parser import ParsedResponse, is_completion
+from weaklabel.prompts.responses.completion import is_completion
+from weaklabel.prompts.responses.parser import ParsedResponse
 from weaklabel.prompts.runner.first_replies import FirstReplies
 from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
 from weaklabel.prompts.runner.progress import TICK, ProgressCallback, PromptProgress
@@ -119,7 +120,7 @@ class RunState:
         self._total = sum(len(samples) for one in responses for samples in one)
         self._done = self._errors = self._missing = self._cached = 0
         self.ledger = Ledger(budget)
-        self.first_replies = FirstReplies([one.prompt.name for one in prompts], give_up_after)
+        self.first_replies = FirstReplies([one.name for one in prompts], give_up_after)
         self._started = time.monotonic()
 
     def request(self, slot: Slot) -> PromptRequest:
@@ -143,15 +144,18 @@ class RunState:
         """Read what the cache holds; what it does not is then pending. Gives way to other tasks now and then."""
         group: dict[bytes, list[Slot]] = {}
         reported = self._started
+        item = -1
         for slot, key in self._keys():
-            group.setdefault(key, []).append(slot)
-            if len(group) >= _LOOKED_UP_TOGETHER:
+            # Not within an item: one response may hold the answers to several fields of it.
+            if len(group) >= _LOOKED_UP_TOGETHER and slot.item != item:
                 self._look_up(group)
                 group = {}
                 await asyncio.sleep(0)
                 if progress is not None and time.monotonic() - reported > TICK:
                     progress(self.progress())
                     reported = time.monotonic()
+            group.setdefault(key, []).append(slot)
+            item = slot.item
         self._look_up(group)
 
     def _keys(self) -> Iterator[tuple[Slot, bytes]]:
@@ -209,7 +213,7 @@ class RunState:
             self.result.tallies[slot.prompt].cached += 1
             self._cached += 1
             self._settle(slot, self._parsed(response, slot)._replace(cached=True))
-        self._note(slots[0])
+        self._note(slots)
         return True
 
     # ----------------------------------------------------------------- replies
@@ -236,17 +240,18 @@ class RunState:
                 self._cached += 1
                 response = response._replace(cached=True)
             self._settle(slot, response)
-        self._note(first)
+        self._note(slots)
 
     def miss(self, key: bytes) -> None:
         """Note a call that the budget did not hold."""
         self._missing += len(self.pending[key])
         self.first_replies.pass_on(self.pending[key][0].prompt)
 
-    def _note(self, slot: Slot) -> None:
-        response = self.result.responses[slot.prompt][slot.item][slot.sample]
-        if response is not None:
-            self.first_replies.note(slot.prompt, response.error)
+    def _note(self, slots: Sequence[Slot]) -> None:
+        """Note whether a reply holds an answer, be it to one field of several."""
+        read = [self.result.responses[slot.prompt][slot.item][slot.sample] for slot in slots]
+        errors = [one.error for one in read if one is not None]
+        self.first_replies.note(slots[0].prompt, None if None in errors else errors[0])
 
     def _parsed(self, response: dict[str, Any], slot: Slot) -> ParsedResponse:
         shown = self.result.shown[slot.prompt].get(slot.item)

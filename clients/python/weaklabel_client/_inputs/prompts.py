@@ -6,7 +6,10 @@ from typing import Any
 from weaklabel_protocol.v1 import prompts_pb2
 from weaklabel_protocol.vote_objects import CandidateSet, Complement, SoftVote
 
-_PLAIN = ("name", "model", "template", "endpoint", "samples", "temperature", "max_tokens", "structured", "calibrate")
+_PLAIN = (
+    *("name", "model", "template", "endpoint", "samples", "temperature", "max_tokens", "structured", "calibrate"),
+    "show_answers",
+)
 _OPTIONAL = ("family", "instructions")
 _VOTES = {"answer": prompts_pb2.PROMPT_VOTES_ANSWER, "logprobs": prompts_pb2.PROMPT_VOTES_LOGPROBS}
 
@@ -39,6 +42,9 @@ def _prompt_message(prompt: Any, place: str) -> prompts_pb2.Prompt:
 
 def _put(message: prompts_pb2.Prompt, declared: dict[str, Any]) -> None:
     """Moves the attributes of a declaration into a message; what it does not know stays."""
+    if declared.get("parse") is not None:
+        raise ValueError("parse: the server reads replies in the usual ways only; run the prompt by weaklabel.prompts")
+    declared.pop("parse", None)
     for name in _PLAIN:
         if declared.get(name) is not None:
             setattr(message, name, declared[name])
@@ -70,6 +76,11 @@ def _answer(text: str, vote: Any) -> prompts_pb2.PromptAnswer:
             answer.soft.probabilities.extend(probabilities)
         case int():
             answer.label = vote
+        case Mapping():
+            raise ValueError(
+                f'answers: "{text}" is a field with answers of its own; the server asks for one answer, so declare a '
+                "prompt for each field, or run it by weaklabel.prompts"
+            )
         case _:
             raise ValueError(f'answers: "{text}" stands for {vote!r}, which is not a vote')
     return answer

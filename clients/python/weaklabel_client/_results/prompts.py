@@ -229,8 +229,10 @@ class PromptSummary:
         cached: Calls that were answered without being sent.
         input_tokens: Of the questions.
         output_tokens: Of the answers.
-        money: USD.
+        money: USD; None where the server knows no price.
         calibrated: Whether inputs without content corrected it.
+        plain: Number of items with votes="logprobs" whose votes are plain answers, because the endpoint returned no
+            probabilities of others.
     """
 
     name: str
@@ -245,8 +247,9 @@ class PromptSummary:
     cached: int
     input_tokens: float
     output_tokens: float
-    money: float
+    money: float | None
     calibrated: bool
+    plain: int
 
     @classmethod
     def from_message(cls, message: prompts_pb2.PromptSummary) -> "PromptSummary":
@@ -264,13 +267,16 @@ class PromptSummary:
             cached=message.cached,
             input_tokens=message.input_tokens,
             output_tokens=message.output_tokens,
-            money=message.money,
+            money=None if message.price_unknown else message.money,
             calibrated=message.calibrated,
+            plain=message.plain,
         )
 
     def __str__(self) -> str:
         counts = f"{self.voted:,} voted, {self.abstained:,} abstained, {self.errors:,} errors, {self.missing:,} missing"
-        return f"{self.name}: {counts}; {self.calls:,} calls, {self.cached:,} cached, ${self.money:.4f}"
+        counts += f", {self.plain:,} without probabilities" if self.plain else ""
+        price = "no price known" if self.money is None else f"${self.money:.4f}"
+        return f"{self.name}: {counts}; {self.calls:,} calls, {self.cached:,} cached, {price}"
 
 
 @dataclass(frozen=True)

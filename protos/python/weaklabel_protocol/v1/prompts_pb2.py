@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from weaklabel_protocol.v1 import operations_pb2 as weaklabel_dot_v1_dot_operations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aweaklabel/v1/prompts.proto\x12\x0cweaklabel.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dweaklabel/v1/operations.proto\" \n\rPromptClasses\x12\x0f\n\x07indices\x18\x01 \x03(\r\"+\n\x12PromptDistribution\x12\x15\n\rprobabilities\x18\x01 \x03(\x01\"\xc6\x01\n\x0cPromptAnswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x05label\x18\x02 \x01(\x11H\x00\x12-\n\x06one_of\x18\x03 \x01(\x0b\x32\x1b.weaklabel.v1.PromptClassesH\x00\x12.\n\x07none_of\x18\x04 \x01(\x0b\x32\x1b.weaklabel.v1.PromptClassesH\x00\x12\x30\n\x04soft\x18\x05 \x01(\x0b\x32 .weaklabel.v1.PromptDistributionH\x00\x42\x06\n\x04vote\"\x87\x01\n\rPromptExample\x12\x37\n\x06\x66ields\x18\x01 \x03(\x0b\x32\'.weaklabel.v1.PromptExample.FieldsEntry\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe8\x01\n\x0fPromptShortlist\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x12\n\ncandidates\x18\x03 \x01(\t\x12\x11\n\x04none\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x0c\n\x04pick\x18\x05 \x01(\r\x12\x45\n\x0c\x64\x65scriptions\x18\x06 \x03(\x0b\x32/.weaklabel.v1.PromptShortlist.DescriptionsEntry\x1a\x33\n\x11\x44\x65scriptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_none\"\xf5\x03\n\x06Prompt\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08template\x18\x03 \x01(\t\x12+\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1a.weaklabel.v1.PromptAnswer\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x06 \x01(\t\x12(\n\x05votes\x18\x07 \x01(\x0e\x32\x19.weaklabel.v1.PromptVotes\x12\x0f\n\x07samples\x18\x08 \x01(\r\x12\x18\n\x0btemperature\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\n \x01(\r\x12+\n\nparameters\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x17\n\nstructured\x18\x0c \x01(\x08H\x01\x88\x01\x01\x12\x11\n\tcalibrate\x18\r \x01(\x08\x12-\n\x08\x65xamples\x18\x0e \x03(\x0b\x32\x1b.weaklabel.v1.PromptExample\x12\x15\n\rexample_count\x18\x0f \x01(\r\x12\x30\n\tshortlist\x18\x10 \x01(\x0b\x32\x1d.weaklabel.v1.PromptShortlist\x12\x14\n\x0cinstructions\x18\x11 \x01(\tB\x0e\n\x0c_temperatureB\r\n\x0b_structured\"\xe0\x01\n\nPromptPlan\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x04\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x05 \x01(\x04\x12\x14\n\x0cinput_tokens\x18\x06 \x01(\x01\x12\x15\n\routput_tokens\x18\x07 \x01(\x01\x12\x13\n\x0bmost_tokens\x18\x08 \x01(\x01\x12\x12\n\x05money\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nmost_money\x18\n \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_moneyB\r\n\x0b_most_money\"\xc0\x01\n\x0ePromptSpending\x12\r\n\x05money\x18\x01 \x01(\x01\x12\x0e\n\x06tokens\x18\x02 \x01(\x01\x12\x19\n\x11unconfirmed_money\x18\x03 \x01(\x01\x12\x1a\n\x12unconfirmed_tokens\x18\x04 \x01(\x01\x12\x19\n\x0c\x62udget_money\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rbudget_tokens\x18\x06 \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_budget_moneyB\x10\n\x0e_budget_tokens\"\x95\x02\n\rPromptSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\r\n\x05voted\x18\x03 \x01(\x04\x12\x11\n\tabstained\x18\x04 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x05 \x01(\x04\x12\x0f\n\x07refused\x18\x06 \x01(\x04\x12\x0f\n\x07missing\x18\x07 \x01(\x04\x12\x16\n\tagreement\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05\x63\x61lls\x18\t \x01(\x04\x12\x0e\n\x06\x63\x61\x63hed\x18\n \x01(\x04\x12\x14\n\x0cinput_tokens\x18\x0b \x01(\x01\x12\x15\n\routput_tokens\x18\x0c \x01(\x01\x12\r\n\x05money\x18\r \x01(\x01\x12\x12\n\ncalibrated\x18\x0e \x01(\x08\x42\x0c\n\n_agreement\"<\n\rPromptFailure\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0b\n\x03row\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xa8\x02\n\tPromptRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\toperation\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\t\x12\x15\n\rvotes_version\x18\x04 \x01(\x04\x12,\n\x07prompts\x18\x05 \x03(\x0b\x32\x1b.weaklabel.v1.PromptSummary\x12.\n\x08spending\x18\x06 \x01(\x0b\x32\x1c.weaklabel.v1.PromptSpending\x12\x16\n\x0e\x62udget_reached\x18\x07 \x01(\x08\x12-\n\x08\x66\x61ilures\x18\x08 \x03(\x0b\x32\x1b.weaklabel.v1.PromptFailure\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x12PlanPromptsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12%\n\x07prompts\x18\x02 \x03(\x0b\x32\x14.weaklabel.v1.Prompt\x12\r\n\x05items\x18\x03 \x01(\t\"p\n\x13PlanPromptsResponse\x12)\n\x07prompts\x18\x01 \x03(\x0b\x32\x18.weaklabel.v1.PromptPlan\x12.\n\x08spending\x18\x02 \x01(\x0b\x32\x1c.weaklabel.v1.PromptSpending\"m\n\x11RunPromptsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12%\n\x07prompts\x18\x02 \x03(\x0b\x32\x14.weaklabel.v1.Prompt\x12\r\n\x05items\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"@\n\x12RunPromptsResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"#\n\x13GetPromptRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x14GetPromptRunResponse\x12+\n\nprompt_run\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.PromptRun\"N\n\x15ListPromptRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x16ListPromptRunsResponse\x12,\n\x0bprompt_runs\x18\x01 \x03(\x0b\x32\x17.weaklabel.v1.PromptRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x18GetPromptSpendingRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"K\n\x19GetPromptSpendingResponse\x12.\n\x08spending\x18\x01 \x01(\x0b\x32\x1c.weaklabel.v1.PromptSpending*_\n\x0bPromptVotes\x12\x1c\n\x18PROMPT_VOTES_UNSPECIFIED\x10\x00\x12\x17\n\x13PROMPT_VOTES_ANSWER\x10\x01\x12\x19\n\x15PROMPT_VOTES_LOGPROBS\x10\x02\x32\xce\x03\n\rPromptService\x12R\n\x0bPlanPrompts\x12 .weaklabel.v1.PlanPromptsRequest\x1a!.weaklabel.v1.PlanPromptsResponse\x12O\n\nRunPrompts\x12\x1f.weaklabel.v1.RunPromptsRequest\x1a .weaklabel.v1.RunPromptsResponse\x12U\n\x0cGetPromptRun\x12!.weaklabel.v1.GetPromptRunRequest\x1a\".weaklabel.v1.GetPromptRunResponse\x12[\n\x0eListPromptRuns\x12#.weaklabel.v1.ListPromptRunsRequest\x1a$.weaklabel.v1.ListPromptRunsResponse\x12\x64\n\x11GetPromptSpending\x12&.weaklabel.v1.GetPromptSpendingRequest\x1a\'.weaklabel.v1.GetPromptSpendingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aweaklabel/v1/prompts.proto\x12\x0cweaklabel.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dweaklabel/v1/operations.proto\" \n\rPromptClasses\x12\x0f\n\x07indices\x18\x01 \x03(\r\"+\n\x12PromptDistribution\x12\x15\n\rprobabilities\x18\x01 \x03(\x01\"\xc6\x01\n\x0cPromptAnswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x05label\x18\x02 \x01(\x11H\x00\x12-\n\x06one_of\x18\x03 \x01(\x0b\x32\x1b.weaklabel.v1.PromptClassesH\x00\x12.\n\x07none_of\x18\x04 \x01(\x0b\x32\x1b.weaklabel.v1.PromptClassesH\x00\x12\x30\n\x04soft\x18\x05 \x01(\x0b\x32 .weaklabel.v1.PromptDistributionH\x00\x42\x06\n\x04vote\"\x87\x01\n\rPromptExample\x12\x37\n\x06\x66ields\x18\x01 \x03(\x0b\x32\'.weaklabel.v1.PromptExample.FieldsEntry\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe8\x01\n\x0fPromptShortlist\x12\x0c\n\x04size\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x12\n\ncandidates\x18\x03 \x01(\t\x12\x11\n\x04none\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x0c\n\x04pick\x18\x05 \x01(\r\x12\x45\n\x0c\x64\x65scriptions\x18\x06 \x03(\x0b\x32/.weaklabel.v1.PromptShortlist.DescriptionsEntry\x1a\x33\n\x11\x44\x65scriptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_none\"\xa1\x04\n\x06Prompt\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08template\x18\x03 \x01(\t\x12+\n\x07\x61nswers\x18\x04 \x03(\x0b\x32\x1a.weaklabel.v1.PromptAnswer\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x06 \x01(\t\x12(\n\x05votes\x18\x07 \x01(\x0e\x32\x19.weaklabel.v1.PromptVotes\x12\x0f\n\x07samples\x18\x08 \x01(\r\x12\x18\n\x0btemperature\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\n \x01(\r\x12+\n\nparameters\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x17\n\nstructured\x18\x0c \x01(\x08H\x01\x88\x01\x01\x12\x11\n\tcalibrate\x18\r \x01(\x08\x12-\n\x08\x65xamples\x18\x0e \x03(\x0b\x32\x1b.weaklabel.v1.PromptExample\x12\x15\n\rexample_count\x18\x0f \x01(\r\x12\x30\n\tshortlist\x18\x10 \x01(\x0b\x32\x1d.weaklabel.v1.PromptShortlist\x12\x14\n\x0cinstructions\x18\x11 \x01(\t\x12\x19\n\x0cshow_answers\x18\x12 \x01(\x08H\x02\x88\x01\x01\x42\x0e\n\x0c_temperatureB\r\n\x0b_structuredB\x0f\n\r_show_answers\"\xe0\x01\n\nPromptPlan\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x04\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x05 \x01(\x04\x12\x14\n\x0cinput_tokens\x18\x06 \x01(\x01\x12\x15\n\routput_tokens\x18\x07 \x01(\x01\x12\x13\n\x0bmost_tokens\x18\x08 \x01(\x01\x12\x12\n\x05money\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nmost_money\x18\n \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_moneyB\r\n\x0b_most_money\"\xc0\x01\n\x0ePromptSpending\x12\r\n\x05money\x18\x01 \x01(\x01\x12\x0e\n\x06tokens\x18\x02 \x01(\x01\x12\x19\n\x11unconfirmed_money\x18\x03 \x01(\x01\x12\x1a\n\x12unconfirmed_tokens\x18\x04 \x01(\x01\x12\x19\n\x0c\x62udget_money\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rbudget_tokens\x18\x06 \x01(\x01H\x01\x88\x01\x01\x42\x0f\n\r_budget_moneyB\x10\n\x0e_budget_tokens\"\xbb\x02\n\rPromptSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\r\n\x05voted\x18\x03 \x01(\x04\x12\x11\n\tabstained\x18\x04 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x05 \x01(\x04\x12\x0f\n\x07refused\x18\x06 \x01(\x04\x12\x0f\n\x07missing\x18\x07 \x01(\x04\x12\x16\n\tagreement\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05\x63\x61lls\x18\t \x01(\x04\x12\x0e\n\x06\x63\x61\x63hed\x18\n \x01(\x04\x12\x14\n\x0cinput_tokens\x18\x0b \x01(\x01\x12\x15\n\routput_tokens\x18\x0c \x01(\x01\x12\r\n\x05money\x18\r \x01(\x01\x12\x12\n\ncalibrated\x18\x0e \x01(\x08\x12\r\n\x05plain\x18\x0f \x01(\x04\x12\x15\n\rprice_unknown\x18\x10 \x01(\x08\x42\x0c\n\n_agreement\"<\n\rPromptFailure\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x0b\n\x03row\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xa8\x02\n\tPromptRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\toperation\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\t\x12\x15\n\rvotes_version\x18\x04 \x01(\x04\x12,\n\x07prompts\x18\x05 \x03(\x0b\x32\x1b.weaklabel.v1.PromptSummary\x12.\n\x08spending\x18\x06 \x01(\x0b\x32\x1c.weaklabel.v1.PromptSpending\x12\x16\n\x0e\x62udget_reached\x18\x07 \x01(\x08\x12-\n\x08\x66\x61ilures\x18\x08 \x03(\x0b\x32\x1b.weaklabel.v1.PromptFailure\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x12PlanPromptsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12%\n\x07prompts\x18\x02 \x03(\x0b\x32\x14.weaklabel.v1.Prompt\x12\r\n\x05items\x18\x03 \x01(\t\"p\n\x13PlanPromptsResponse\x12)\n\x07prompts\x18\x01 \x03(\x0b\x32\x18.weaklabel.v1.PromptPlan\x12.\n\x08spending\x18\x02 \x01(\x0b\x32\x1c.weaklabel.v1.PromptSpending\"m\n\x11RunPromptsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12%\n\x07prompts\x18\x02 \x03(\x0b\x32\x14.weaklabel.v1.Prompt\x12\r\n\x05items\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"@\n\x12RunPromptsResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"#\n\x13GetPromptRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x14GetPromptRunResponse\x12+\n\nprompt_run\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.PromptRun\"N\n\x15ListPromptRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x16ListPromptRunsResponse\x12,\n\x0bprompt_runs\x18\x01 \x03(\x0b\x32\x17.weaklabel.v1.PromptRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x18GetPromptSpendingRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"K\n\x19GetPromptSpendingResponse\x12.\n\x08spending\x18\x01 \x01(\x0b\x32\x1c.weaklabel.v1.PromptSpending*_\n\x0bPromptVotes\x12\x1c\n\x18PROMPT_VOTES_UNSPECIFIED\x10\x00\x12\x17\n\x13PROMPT_VOTES_ANSWER\x10\x01\x12\x19\n\x15PROMPT_VOTES_LOGPROBS\x10\x02\x32\xce\x03\n\rPromptService\x12R\n\x0bPlanPrompts\x12 .weaklabel.v1.PlanPromptsRequest\x1a!.weaklabel.v1.PlanPromptsResponse\x12O\n\nRunPrompts\x12\x1f.weaklabel.v1.RunPromptsRequest\x1a .weaklabel.v1.RunPromptsResponse\x12U\n\x0cGetPromptRun\x12!.weaklabel.v1.GetPromptRunRequest\x1a\".weaklabel.v1.GetPromptRunResponse\x12[\n\x0eListPromptRuns\x12#.weaklabel.v1.ListPromptRunsRequest\x1a$.weaklabel.v1.ListPromptRunsResponse\x12\x64\n\x11GetPromptSpending\x12&.weaklabel.v1.GetPromptSpendingRequest\x1a\'.weaklabel.v1.GetPromptSpendingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROMPTEXAMPLE_FIELDSENTRY']._serialized_options = b'8\001'
   _globals['_PROMPTSHORTLIST_DESCRIPTIONSENTRY']._loaded_options = None
   _globals['_PROMPTSHORTLIST_DESCRIPTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_PROMPTVOTES']._serialized_start=3145
-  _globals['_PROMPTVOTES']._serialized_end=3240
+  _globals['_PROMPTVOTES']._serialized_start=3227
+  _globals['_PROMPTVOTES']._serialized_end=3322
   _globals['_PROMPTCLASSES']._serialized_start=138
   _globals['_PROMPTCLASSES']._serialized_end=170
   _globals['_PROMPTDISTRIBUTION']._serialized_start=172
@@ -55,37 +55,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROMPTSHORTLIST_DESCRIPTIONSENTRY']._serialized_start=729
   _globals['_PROMPTSHORTLIST_DESCRIPTIONSENTRY']._serialized_end=780
   _globals['_PROMPT']._serialized_start=792
-  _globals['_PROMPT']._serialized_end=1293
-  _globals['_PROMPTPLAN']._serialized_start=1296
-  _globals['_PROMPTPLAN']._serialized_end=1520
-  _globals['_PROMPTSPENDING']._serialized_start=1523
-  _globals['_PROMPTSPENDING']._serialized_end=1715
-  _globals['_PROMPTSUMMARY']._serialized_start=1718
-  _globals['_PROMPTSUMMARY']._serialized_end=1995
-  _globals['_PROMPTFAILURE']._serialized_start=1997
-  _globals['_PROMPTFAILURE']._serialized_end=2057
-  _globals['_PROMPTRUN']._serialized_start=2060
-  _globals['_PROMPTRUN']._serialized_end=2356
-  _globals['_PLANPROMPTSREQUEST']._serialized_start=2358
-  _globals['_PLANPROMPTSREQUEST']._serialized_end=2448
-  _globals['_PLANPROMPTSRESPONSE']._serialized_start=2450
-  _globals['_PLANPROMPTSRESPONSE']._serialized_end=2562
-  _globals['_RUNPROMPTSREQUEST']._serialized_start=2564
-  _globals['_RUNPROMPTSREQUEST']._serialized_end=2673
-  _globals['_RUNPROMPTSRESPONSE']._serialized_start=2675
-  _globals['_RUNPROMPTSRESPONSE']._serialized_end=2739
-  _globals['_GETPROMPTRUNREQUEST']._serialized_start=2741
-  _globals['_GETPROMPTRUNREQUEST']._serialized_end=2776
-  _globals['_GETPROMPTRUNRESPONSE']._serialized_start=2778
-  _globals['_GETPROMPTRUNRESPONSE']._serialized_end=2845
-  _globals['_LISTPROMPTRUNSREQUEST']._serialized_start=2847
-  _globals['_LISTPROMPTRUNSREQUEST']._serialized_end=2925
-  _globals['_LISTPROMPTRUNSRESPONSE']._serialized_start=2927
-  _globals['_LISTPROMPTRUNSRESPONSE']._serialized_end=3022
-  _globals['_GETPROMPTSPENDINGREQUEST']._serialized_start=3024
-  _globals['_GETPROMPTSPENDINGREQUEST']._serialized_end=3066
-  _globals['_GETPROMPTSPENDINGRESPONSE']._serialized_start=3068
-  _globals['_GETPROMPTSPENDINGRESPONSE']._serialized_end=3143
-  _globals['_PROMPTSERVICE']._serialized_start=3243
-  _globals['_PROMPTSERVICE']._serialized_end=3705
+  _globals['_PROMPT']._serialized_end=1337
+  _globals['_PROMPTPLAN']._serialized_start=1340
+  _globals['_PROMPTPLAN']._serialized_end=1564
+  _globals['_PROMPTSPENDING']._serialized_start=1567
+  _globals['_PROMPTSPENDING']._serialized_end=1759
+  _globals['_PROMPTSUMMARY']._serialized_start=1762
+  _globals['_PROMPTSUMMARY']._serialized_end=2077
+  _globals['_PROMPTFAILURE']._serialized_start=2079
+  _globals['_PROMPTFAILURE']._serialized_end=2139
+  _globals['_PROMPTRUN']._serialized_start=2142
+  _globals['_PROMPTRUN']._serialized_end=2438
+  _globals['_PLANPROMPTSREQUEST']._serialized_start=2440
+  _globals['_PLANPROMPTSREQUEST']._serialized_end=2530
+  _globals['_PLANPROMPTSRESPONSE']._serialized_start=2532
+  _globals['_PLANPROMPTSRESPONSE']._serialized_end=2644
+  _globals['_RUNPROMPTSREQUEST']._serialized_start=2646
+  _globals['_RUNPROMPTSREQUEST']._serialized_end=2755
+  _globals['_RUNPROMPTSRESPONSE']._serialized_start=2757
+  _globals['_RUNPROMPTSRESPONSE']._serialized_end=2821
+  _globals['_GETPROMPTRUNREQUEST']._serialized_start=2823
+  _globals['_GETPROMPTRUNREQUEST']._serialized_end=2858
+  _globals['_GETPROMPTRUNRESPONSE']._serialized_start=2860
+  _globals['_GETPROMPTRUNRESPONSE']._serialized_end=2927
+  _globals['_LISTPROMPTRUNSREQUEST']._serialized_start=2929
+  _globals['_LISTPROMPTRUNSREQUEST']._serialized_end=3007
+  _globals['_LISTPROMPTRUNSRESPONSE']._serialized_start=3009
+  _globals['_LISTPROMPTRUNSRESPONSE']._serialized_end=3104
+  _globals['_GETPROMPTSPENDINGREQUEST']._serialized_start=3106
+  _globals['_GETPROMPTSPENDINGREQUEST']._serialized_end=3148
+  _globals['_GETPROMPTSPENDINGRESPONSE']._serialized_start=3150
+  _globals['_GETPROMPTSPENDINGRESPONSE']._serialized_end=3225
+  _globals['_PROMPTSERVICE']._serialized_start=3325
+  _globals['_PROMPTSERVICE']._serialized_end=3787
 # @@protoc_insertion_point(module_scope)

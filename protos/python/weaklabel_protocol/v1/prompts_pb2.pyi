@@ -83,7 +83,7 @@ class PromptShortlist(_message.Message):
     def __init__(self, size: _Optional[int] = ..., field: _Optional[str] = ..., candidates: _Optional[str] = ..., none: _Optional[str] = ..., pick: _Optional[int] = ..., descriptions: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Prompt(_message.Message):
-    __slots__ = ("name", "model", "template", "answers", "endpoint", "family", "votes", "samples", "temperature", "max_tokens", "parameters", "structured", "calibrate", "examples", "example_count", "shortlist", "instructions")
+    __slots__ = ("name", "model", "template", "answers", "endpoint", "family", "votes", "samples", "temperature", "max_tokens", "parameters", "structured", "calibrate", "examples", "example_count", "shortlist", "instructions", "show_answers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,7 @@ class Prompt(_message.Message):
     EXAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     SHORTLIST_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    SHOW_ANSWERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     template: str
@@ -118,7 +119,8 @@ class Prompt(_message.Message):
     example_count: int
     shortlist: PromptShortlist
     instructions: str
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., template: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[PromptAnswer, _Mapping]]] = ..., endpoint: _Optional[str] = ..., family: _Optional[str] = ..., votes: _Optional[_Union[PromptVotes, str]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., max_tokens: _Optional[int] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., structured: bool = ..., calibrate: bool = ..., examples: _Optional[_Iterable[_Union[PromptExample, _Mapping]]] = ..., example_count: _Optional[int] = ..., shortlist: _Optional[_Union[PromptShortlist, _Mapping]] = ..., instructions: _Optional[str] = ...) -> None: ...
+    show_answers: bool
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., template: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[PromptAnswer, _Mapping]]] = ..., endpoint: _Optional[str] = ..., family: _Optional[str] = ..., votes: _Optional[_Union[PromptVotes, str]] = ..., samples: _Optional[int] = ..., temperature: _Optional[float] = ..., max_tokens: _Optional[int] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., structured: bool = ..., calibrate: bool = ..., examples: _Optional[_Iterable[_Union[PromptExample, _Mapping]]] = ..., example_count: _Optional[int] = ..., shortlist: _Optional[_Union[PromptShortlist, _Mapping]] = ..., instructions: _Optional[str] = ..., show_answers: bool = ...) -> None: ...
 
 class PromptPlan(_message.Message):
     __slots__ = ("name", "model", "calls", "cached", "errors", "input_tokens", "output_tokens", "most_tokens", "money", "most_money")
@@ -161,7 +163,7 @@ class PromptSpending(_message.Message):
     def __init__(self, money: _Optional[float] = ..., tokens: _Optional[float] = ..., unconfirmed_money: _Optional[float] = ..., unconfirmed_tokens: _Optional[float] = ..., budget_money: _Optional[float] = ..., budget_tokens: _Optional[float] = ...) -> None: ...
 
 class PromptSummary(_message.Message):
-    __slots__ = ("name", "group", "voted", "abstained", "errors", "refused", "missing", "agreement", "calls", "cached", "input_tokens", "output_tokens", "money", "calibrated")
+    __slots__ = ("name", "group", "voted", "abstained", "errors", "refused", "missing", "agreement", "calls", "cached", "input_tokens", "output_tokens", "money", "calibrated", "plain", "price_unknown")
     NAME_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
     VOTED_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +178,8 @@ class PromptSummary(_message.Message):
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     MONEY_FIELD_NUMBER: _ClassVar[int]
     CALIBRATED_FIELD_NUMBER: _ClassVar[int]
+    PLAIN_FIELD_NUMBER: _ClassVar[int]
+    PRICE_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     name: str
     group: str
     voted: int
@@ -190,7 +194,9 @@ class PromptSummary(_message.Message):
     output_tokens: float
     money: float
     calibrated: bool
-    def __init__(self, name: _Optional[str] = ..., group: _Optional[str] = ..., voted: _Optional[int] = ..., abstained: _Optional[int] = ..., errors: _Optional[int] = ..., refused: _Optional[int] = ..., missing: _Optional[int] = ..., agreement: _Optional[float] = ..., calls: _Optional[int] = ..., cached: _Optional[int] = ..., input_tokens: _Optional[float] = ..., output_tokens: _Optional[float] = ..., money: _Optional[float] = ..., calibrated: bool = ...) -> None: ...
+    plain: int
+    price_unknown: bool
+    def __init__(self, name: _Optional[str] = ..., group: _Optional[str] = ..., voted: _Optional[int] = ..., abstained: _Optional[int] = ..., errors: _Optional[int] = ..., refused: _Optional[int] = ..., missing: _Optional[int] = ..., agreement: _Optional[float] = ..., calls: _Optional[int] = ..., cached: _Optional[int] = ..., input_tokens: _Optional[float] = ..., output_tokens: _Optional[float] = ..., money: _Optional[float] = ..., calibrated: bool = ..., plain: _Optional[int] = ..., price_unknown: bool = ...) -> None: ...
 
 class PromptFailure(_message.Message):
     __slots__ = ("prompt", "row", "reason")
