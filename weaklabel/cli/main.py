@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from weaklabel._version import __version__
+from weaklabel.cli.fit import fit, predict
 from weaklabel.cli.serve import serve
 
 app = typer.Typer(
@@ -15,8 +16,10 @@ app = typer.Typer(
     # The rich form of --help shows flags as "--version <bool>".
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(serve)
+for command in (fit, predict, serve):
+    app.command()(command)
 
 
 def _show_version(value: bool) -> None:
