@@ -1,10 +1,12 @@
 """What people look at: how sources vote, where they disagree, how often they are right, and how alike they err."""
 
+from weaklabel.analysis.agreement import Agreement, pairwise_agreement
 from weaklabel.analysis.dependence import EffectiveVotes, effective_votes
 from weaklabel.analysis.metrics import Scores, evaluate
 from weaklabel.analysis.summary import SourceSummary, conflict, coverage, overlap, source_summary
 
 __all__ = [
+    "Agreement",
     "EffectiveVotes",
     "Scores",
     "SourceSummary",
@@ -13,5 +15,6 @@ __all__ = [
     "effective_votes",
     "evaluate",
     "overlap",
+    "pairwise_agreement",
     "source_summary",
 ]

@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from weaklabel._version import __version__
+from weaklabel.cli.analyze import analyze
+from weaklabel.cli.convert import convert
+from weaklabel.cli.doctor import doctor
 from weaklabel.cli.fit import fit, predict
 from weaklabel.cli.serve import serve
 
@@ -18,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, predict, serve):
+for command in (fit, predict, analyze, convert, doctor, serve):
     app.command()(command)
 
 
