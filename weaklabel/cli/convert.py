@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from weaklabel.cli import options
-from weaklabel.cli.session import Steps, command, note, show_json
+from weaklabel.cli.session import Steps, check_folder, command, note, show_json
 
 if TYPE_CHECKING:
     from weaklabel.formats.vote_tables import VoteTable
@@ -38,6 +38,7 @@ def convert(
 
         if as_json and str(output) == "-":
             raise InvalidArgumentError("--json and the votes would both go to stdout", field="output")
+        check_folder(output)
         steps = Steps()
         table = options.read(
             votes,

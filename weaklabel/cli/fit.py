@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weaklabel.cli import options
-from weaklabel.cli.session import Steps, command, note, show_json
+from weaklabel.cli.session import Steps, check_folder, command, note, show_json
 
 if TYPE_CHECKING:
     from weaklabel.formats.vote_tables import VoteTable
@@ -36,6 +36,8 @@ def fit(
             from weaklabel.errors import InvalidArgumentError
 
             raise InvalidArgumentError("--json and --soft - would both write to stdout", field="soft")
+        check_folder(output)
+        check_folder(soft)
         steps = Steps()
         table = options.read(
             votes,
@@ -89,6 +91,7 @@ def predict(
     with command("predict"):
         from weaklabel.model import LabelModel
 
+        check_folder(output)
         steps, loaded = Steps(), LabelModel.load(model)
         table = options.read(
             votes,

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -40,8 +41,21 @@ def command(name: str) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
     except (WeaklabelError, OSError) as error:
-        note(f"weaklabel {name}: {' '.join(str(error).split())}")
+        told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+        note(f"weaklabel {name}: {' '.join(told.split())}")
         raise typer.Exit(FAILED) from None
+
+
+def check_folder(path: Path | None) -> None:
+    """Refuses a file whose folder is not there, before the work of making it is done.
+
+    Raises:
+        InvalidArgumentError: if there is none.
+    """
+    from weaklabel.errors import InvalidArgumentError
+
+    if path is not None and str(path) != "-" and not path.parent.is_dir():
+        raise InvalidArgumentError(f"{path} cannot be written: there is no folder {path.parent}", field="output")
 
 
 class Steps:

@@ -108,6 +108,9 @@ def votes_of(table: Table, layout: Layout) -> VoteTable:
     """Votes out of a table; arguments and errors as in `read_vote_table`."""
     if not len(table):
         raise InvalidVotesError(f"{table.name} has names of columns, and no rows", field="path")
+    for name in (layout.id, layout.gold, *(layout.long or ()), *(layout.sources or ())):
+        if name is not None:
+            table.column(name)  # refuses a name that is not there before anything is guessed
     found = _guess_long(table, layout)
     long = layout.long or found
     if long is not None and (layout.sources or layout.id):
