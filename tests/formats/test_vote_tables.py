@@ -101,6 +101,10 @@ def test_whole_numbers_are_classes_and_minus_one_abstains(tmp_path: Path, cells:
     assert said(table) == [["0", "1"], [None, "1"], ["1", "0"]]
 
 
+def test_minus_one_beside_words_abstains(tmp_path: Path) -> None:
+    assert said(read(tmp_path, "a,b\nham,-1\nspam,ham\n")) == [["ham", None], ["spam", "ham"]]
+
+
 def test_classes_that_are_numbers_are_sorted_by_size(tmp_path: Path) -> None:
     assert read(tmp_path, "a,b\n10,9\n2,10\n").classes == ("2", "9", "10")
 
@@ -139,6 +143,7 @@ def test_capitals_that_may_be_a_slip_are_told(tmp_path: Path) -> None:
         ('a,b\nham,"spam\nham,spam\n', {}, "votes.csv, line 2: "),
         ("a,b\nham,spam\nham,spma\n", {"classes": ["ham", "spam"]}, "line 3, column 'b' is 'spma', which is no class"),
         ("a,b\nham,0.25\n", {}, "line 2, column 'b' holds 0.25, a fraction"),
+        ("a;b\nham;0,25\n", {}, "line 2, column 'b' holds 0,25, a fraction"),
         ("a,b\nham,ham\n", {}, "only the class 'ham'"),
         ("a,b\n,NA\n", {}, "no class"),
         ("a,b,gold\nham,spam,ham\n", {}, "--gold gold"),

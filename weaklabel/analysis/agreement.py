@@ -12,7 +12,7 @@ from weaklabel.errors import InvalidVotesError
 from weaklabel.votes import Votes, check_votes
 
 
-class Agreement(NamedTuple):
+class PairwiseAgreement(NamedTuple):
     """Agreement of each two of M sources, on the items that both vote on."""
 
     items: NDArray[np.int64]
@@ -23,7 +23,7 @@ class Agreement(NamedTuple):
     """[M, M] Cohen's kappa; NaN without items, and where both always vote for the same one class."""
 
 
-def pairwise_agreement(votes: Votes) -> Agreement:
+def pairwise_agreement(votes: Votes) -> PairwiseAgreement:
     """Agreement of each two sources: raw, and Cohen's kappa (1960, doi:10.1177/001316446002000104).
 
     kappa = (raw - chance) / (1 - chance), with chance the agreement of two sources that vote as often for each class
@@ -51,4 +51,4 @@ def pairwise_agreement(votes: Votes) -> Agreement:
     with np.errstate(divide="ignore", invalid="ignore"):
         raw, chance = same / shared, chance / shared**2
         kappa = np.where(1 - chance > 1e-12, (raw - chance) / (1 - chance), np.nan)
-    return Agreement(items=shared.round().astype(np.int64), raw=raw, kappa=kappa)
+    return PairwiseAgreement(items=shared.round().astype(np.int64), raw=raw, kappa=kappa)

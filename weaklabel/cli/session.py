@@ -23,8 +23,8 @@ EVERY_SECONDS = 1.0
 
 
 def note(message: str) -> None:
-    """A line on stderr."""
-    typer.echo(message, err=True)
+    """A line on stderr, in the place of a line of progress."""
+    typer.echo(f"\r\x1b[K{message}" if sys.stderr.isatty() else message, err=True)
 
 
 @contextmanager

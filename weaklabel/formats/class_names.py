@@ -11,7 +11,7 @@ from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "<na>", "#n/a", "abstain"})
 """What says in small letters that there is no vote, unless it is named as a class."""
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0+)?")
-_FRACTION = re.compile(r"[+-]?(\d*\.\d+|\d+\.?)([eE][+-]?\d+)?")
+_FRACTION = re.compile(r"[+-]?(\d*[.,]\d+|\d+\.?)([eE][+-]?\d+)?")
 
 
 class Vocabulary(NamedTuple):

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidVotesError
 from weaklabel.formats.class_names import Vocabulary, vocabulary
-from weaklabel.formats.tables import Table
+from weaklabel.formats.tables import CellTable
 
 
 def vocabulary_of(
-    table: Table,
+    table: CellTable,
     columns: Sequence[str],
     codes: NDArray[np.int32],
     gold: str | None,
@@ -48,14 +48,14 @@ def vocabulary_of(
     return words
 
 
-def labels_of(table: Table, codes: NDArray[np.int32], words: Vocabulary) -> NDArray[np.int64]:
+def labels_of(table: CellTable, codes: NDArray[np.int32], words: Vocabulary) -> NDArray[np.int64]:
     """Cells as class indices, -1 for an abstain."""
     index = np.array([-1 if text is None else words.indices.get(text, -1) for text in table.values], np.int64)
     labels: NDArray[np.int64] = index[codes]
     return labels
 
 
-def ids_of(table: Table, column: str) -> list[str]:
+def ids_of(table: CellTable, column: str) -> list[str]:
     """The texts of a column of ids; refuses those that are empty or repeat."""
     codes = table.column(column)
     refuse_missing(table, column, codes)
@@ -71,7 +71,7 @@ def ids_of(table: Table, column: str) -> list[str]:
     return [str(table.values[code]) for code in codes]
 
 
-def refuse_missing(table: Table, column: str, codes: NDArray[np.int32]) -> None:
+def refuse_missing(table: CellTable, column: str, codes: NDArray[np.int32]) -> None:
     """Refuses a column with empty cells."""
     empty = [code for code, text in enumerate(table.values) if text is None]
     if (missing := np.isin(codes, empty)).any():

@@ -31,7 +31,7 @@ _UNREAD = {
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class CellTable:
     """Cells by number, and what each number stands for: a label that stands in a million cells is kept once.
 
     Attributes:
@@ -75,7 +75,7 @@ class Table:
 
 
 class Builder:
-    """Gathers rows into a Table."""
+    """Gathers rows into a CellTable."""
 
     def __init__(self, name: str, unit: str) -> None:
         """Takes the name of the file and what its rows are counted by."""
@@ -92,17 +92,19 @@ class Builder:
         """What stands for a cell."""
         return self._numbers[value]
 
-    def table(self, columns: Sequence[str]) -> Table:
+    def table(self, columns: Sequence[str]) -> CellTable:
         """The rows that were added."""
         codes = np.frombuffer(self._cells, np.int32) if self._cells else np.empty(0, np.int32)
         return self.of(columns, codes.reshape(len(self._lines), len(columns)), np.array(self._lines, np.int64))
 
-    def of(self, columns: Sequence[str], codes: NDArray[np.int32], lines: NDArray[np.int64]) -> Table:
+    def of(self, columns: Sequence[str], codes: NDArray[np.int32], lines: NDArray[np.int64]) -> CellTable:
         """Rows whose cells were numbered already."""
         kept: dict[str | None, int] = {}
         table = np.array([kept.setdefault(cell_text(value), len(kept)) for value in self._numbers], np.int32)
         codes = table[codes] if codes.size else codes
-        return Table(self.name, tuple(columns), codes, tuple(kept), lines, self._unit)
+        return CellTable(
+            name=self.name, columns=tuple(columns), codes=codes, values=tuple(kept), lines=lines, unit=self._unit
+        )
 
 
 class _Numbers(dict[Any, int]):
@@ -126,18 +128,20 @@ def cell_text(value: Any) -> str | None:
     return str(value)
 
 
-def read_table(
-    path: str | os.PathLike[str],
+def table_of(
+    data: bytes,
+    name: str,
+    format: str | None,  # noqa: A002
     *,
-    format: str | None = None,  # noqa: A002  # as in the option of the command line
     delimiter: str | None = None,
     progress: Callable[[str], None] | None = None,
-) -> Table:
-    """A file, or stdin where the path is "-", as a table of cells.
+) -> CellTable:
+    """A file's bytes as a table of cells.
 
     Args:
-        path: of the file. CSV and TSV have their names in the first row, JSON lines in each object.
-        format: one of `FORMATS` but npz; by the file's name and first bytes where not given.
+        data: of the file. CSV and TSV have their names in the first row, JSON lines in each object.
+        name: of the file.
+        format: one of `FORMATS` but npz; by the first bytes where None.
         delimiter: of CSV; found where not given.
         progress: called with a sentence on what is being done.
 
@@ -146,18 +150,6 @@ def read_table(
         InvalidArgumentError: for an unknown format.
         MissingExtraError: for Parquet without pyarrow.
     """
-    return table_of(read_bytes(path), name_of(path), format or format_of(path), delimiter=delimiter, progress=progress)
-
-
-def table_of(
-    data: bytes,
-    name: str,
-    format: str | None,  # noqa: A002
-    *,
-    delimiter: str | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> Table:
-    """As `read_table`, of a file's bytes."""
     from weaklabel.formats import text
 
     kind = known_format(data, name, format)
@@ -212,7 +204,7 @@ def known_format(data: bytes, name: str, told: str | None) -> str:
     return found or told or ("jsonl" if data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "csv")
 
 
-def _of_parquet(data: bytes, name: str) -> Table:
+def _of_parquet(data: bytes, name: str) -> CellTable:
     from weaklabel._extras import require
 
     pa = require("pyarrow", extra="parquet", needed_for="Parquet files")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from weaklabel.errors import InvalidVotesError
-from weaklabel.formats.tables import Builder, Table, check_columns
+from weaklabel.formats.tables import Builder, CellTable, check_columns
 
 DELIMITERS = ",;\t|"
 LOOKED_AT = 50
@@ -23,7 +23,7 @@ _BOM = b"\xef\xbb\xbf"
 Tell = Callable[[str], None]
 
 
-def of_csv(data: bytes, name: str, delimiter: str | None, tell: Tell) -> Table:
+def of_csv(data: bytes, name: str, delimiter: str | None, tell: Tell) -> CellTable:
     """CSV with the names of the columns in its first row.
 
     Quoted cells may hold line ends; lines without anything are left out.
@@ -47,7 +47,7 @@ def of_csv(data: bytes, name: str, delimiter: str | None, tell: Tell) -> Table:
     return builder.table(columns)
 
 
-def of_json_lines(data: bytes, name: str, tell: Tell) -> Table:
+def of_json_lines(data: bytes, name: str, tell: Tell) -> CellTable:
     """JSON lines: an object a line, whose names are those of the columns; a name that a line lacks is missing there.
 
     Raises:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.formats import archives
 from weaklabel.formats.columns import ids_of, labels_of, notes_on, refuse_missing, some, vocabulary_of
-from weaklabel.formats.tables import Table, format_of, known_format, name_of, read_bytes, table_of
+from weaklabel.formats.tables import CellTable, format_of, known_format, name_of, read_bytes, table_of
 from weaklabel.votes import ABSTAIN, Votes, label_dtype
 
 ID_NAMES = ("", "id", "item", "item_id", "uid", "index")
@@ -104,7 +104,7 @@ def read_vote_table(
     return votes_of(table_of(data, name, told, delimiter=delimiter, progress=progress), wanted)
 
 
-def votes_of(table: Table, layout: Layout) -> VoteTable:
+def votes_of(table: CellTable, layout: Layout) -> VoteTable:
     """Votes out of a table; arguments and errors as in `read_vote_table`."""
     if not len(table):
         raise InvalidVotesError(f"{table.name} has names of columns, and no rows", field="path")
@@ -125,7 +125,7 @@ def votes_of(table: Table, layout: Layout) -> VoteTable:
 # ------------------------------------------------------------------------ wide
 
 
-def _wide(table: Table, layout: Layout) -> VoteTable:
+def _wide(table: CellTable, layout: Layout) -> VoteTable:
     id_name = layout.id if layout.id is not None else _guess_id(table, layout)
     beside = {id_name, layout.gold}
     sources, notes = _sources(table, layout, beside)
@@ -157,7 +157,7 @@ def _wide(table: Table, layout: Layout) -> VoteTable:
     return VoteTable(votes, words.classes, kept_gold, id_name, (*notes, *notes_on(words)))
 
 
-def _guess_id(table: Table, layout: Layout) -> str | None:
+def _guess_id(table: CellTable, layout: Layout) -> str | None:
     taken = {*(layout.sources or ()), *(layout.known_sources or ()), layout.gold}
     for name in table.columns:
         if name.lower() in ID_NAMES and name not in taken:
@@ -165,7 +165,7 @@ def _guess_id(table: Table, layout: Layout) -> str | None:
     return None
 
 
-def _sources(table: Table, layout: Layout, beside: set[str | None]) -> tuple[list[str], list[str]]:
+def _sources(table: CellTable, layout: Layout, beside: set[str | None]) -> tuple[list[str], list[str]]:
     """The columns of votes, and what to say of their choice."""
     if layout.sources is not None:
         return list(layout.sources), []
@@ -192,7 +192,7 @@ def _sources(table: Table, layout: Layout, beside: set[str | None]) -> tuple[lis
     return chosen, [*notes, *([f"sources that the file lacks abstain: {some(absent)}"] if absent else [])]
 
 
-def _refuse_no_votes(table: Table, sources: Sequence[str], codes: NDArray[np.int32]) -> None:
+def _refuse_no_votes(table: CellTable, sources: Sequence[str], codes: NDArray[np.int32]) -> None:
     """A column of texts or numbers among the votes would make a class of each of its values."""
     for number, name in enumerate(sources):
         if (count := len(np.unique(codes[:, number]))) > MOST_GUESSED:
@@ -206,7 +206,7 @@ def _refuse_no_votes(table: Table, sources: Sequence[str], codes: NDArray[np.int
 # ------------------------------------------------------------------------ long
 
 
-def _guess_long(table: Table, layout: Layout) -> list[str] | None:
+def _guess_long(table: CellTable, layout: Layout) -> list[str] | None:
     """The columns of item, source and label where their names tell; None for a wide file."""
     if layout.sources or layout.id or len(table.columns) > 4:
         return None
@@ -216,7 +216,7 @@ def _guess_long(table: Table, layout: Layout) -> list[str] | None:
     return [names[0] for names in found]
 
 
-def _long(table: Table, layout: Layout, long: Sequence[str]) -> VoteTable:
+def _long(table: CellTable, layout: Layout, long: Sequence[str]) -> VoteTable:
     if len(long) != 3 or len(set(long)) != 3:
         raise InvalidArgumentError("--long takes three columns: ITEM,SOURCE,LABEL", field="long")
     item, source, label = long
@@ -243,7 +243,7 @@ def _long(table: Table, layout: Layout, long: Sequence[str]) -> VoteTable:
     return VoteTable(votes, words.classes, gold, item, notes_on(words))
 
 
-def _numbered(table: Table, column: str) -> tuple[NDArray[np.int32], list[str]]:
+def _numbered(table: CellTable, column: str) -> tuple[NDArray[np.int32], list[str]]:
     """Indices by appearance, and what they stand for."""
     codes = table.column(column)
     refuse_missing(table, column, codes)
@@ -254,7 +254,7 @@ def _numbered(table: Table, column: str) -> tuple[NDArray[np.int32], list[str]]:
     return rank[index.reshape(-1)], [str(table.values[code]) for code in used[order]]
 
 
-def _refuse_conflicts(table: Table, keys: NDArray[np.integer], labels: NDArray[np.int64], column: str) -> None:
+def _refuse_conflicts(table: CellTable, keys: NDArray[np.integer], labels: NDArray[np.int64], column: str) -> None:
     """One source that says two things of one item; the same said twice is one vote."""
     rows = np.flatnonzero(labels >= 0)
     order = rows[np.lexsort((rows, keys[rows]))]
