@@ -126,6 +126,15 @@ def test_capitals_that_may_be_a_slip_are_told(tmp_path: Path) -> None:
     assert "differ in capitals" in read(tmp_path, "a,b\nspam,Spam\n").notes[0]
 
 
+def test_numbers_beside_words_are_told(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,b\n1,yes\n0,no\n")
+    assert table.notes == ("classes are both numbers and words: '0', '1', 'no', 'yes'",)
+
+
+def test_a_json_array_is_refused(tmp_path: Path) -> None:
+    assert "one JSON array" in refused(tmp_path, '[{"a": "x"}]', "votes.json")
+
+
 @pytest.mark.parametrize(
     ("content", "layout", "expected"),
     [

@@ -81,6 +81,9 @@ def refuse_missing(table: CellTable, column: str, codes: NDArray[np.int32]) -> N
 def notes_on(words: Vocabulary) -> tuple[str, ...]:
     """What to say of the texts that were found."""
     notes = [f"read as abstains: {some(words.abstains)}"] if words.abstains else []
+    numbers = [name for name in words.classes if name.lstrip("-").isdecimal()]
+    if 0 < len(numbers) < len(words.classes):
+        notes.append(f"classes are both numbers and words: {some(words.classes)}")
     folded = {name.casefold(): name for name in reversed(words.classes)}
     pairs = [(folded[name.casefold()], name) for name in words.classes if folded[name.casefold()] != name]
     notes += [f"{one!r} and {other!r} are two classes, which differ in capitals only" for one, other in pairs]

@@ -199,6 +199,8 @@ def known_format(data: bytes, name: str, told: str | None) -> str:
         raise InvalidVotesError(f"{name} is no {told} file", field="path")
     if found is not None and told not in (None, found):
         raise InvalidVotesError(f"{name} is a {found} file, not {told}", field="path")
+    if found is None and told is None and data.lstrip().startswith(b"["):
+        raise InvalidVotesError(f"{name} is one JSON array: write an object a line (JSON lines)", field="path")
     if not data.strip():
         raise InvalidVotesError(f"{name} is empty", field="path")
     return found or told or ("jsonl" if data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "csv")
