@@ -5,6 +5,10 @@ from typing import Annotated
 import typer
 
 from weaklabel._version import __version__
+from weaklabel.cli.analyze import analyze
+from weaklabel.cli.convert import convert
+from weaklabel.cli.doctor import doctor
+from weaklabel.cli.fit import fit, predict
 from weaklabel.cli.serve import serve
 
 app = typer.Typer(
@@ -15,8 +19,10 @@ app = typer.Typer(
     # The rich form of --help shows flags as "--version <bool>".
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(serve)
+for command in (fit, predict, analyze, convert, doctor, serve):
+    app.command()(command)
 
 
 def _show_version(value: bool) -> None:
