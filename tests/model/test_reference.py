@@ -175,6 +175,7 @@ def test_the_model_is_what_its_equations_say(
         state = run(rows, profile, state, SETTINGS, jnp.int32(n_iter), jnp.float32(0))
         reference.iterate()
         sources, labels = state.params
+        assert isinstance(sources, ConfusionMatrices)
         np.testing.assert_allclose(sources.log_likelihoods, reference.log_likelihoods, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(sources.confusion, reference.confusion, atol=1e-5)
         np.testing.assert_allclose(labels.log_prior, reference.log_prior, rtol=1e-5, atol=1e-5)
