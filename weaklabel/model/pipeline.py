@@ -174,13 +174,14 @@ def _train_by_item(
     alone = votes.n_sources == 1 and gold is None
     evidence = _only_votes(votes) if alone else relative_evidence(known, weight)
     # Nothing but features tells how accurate a lone source is, and they learn it from the source: in turns.
-    for _ in range(TURNS if alone and votes.is_plain else 1):
+    for turn in range(TURNS if alone and votes.is_plain else 1):
+        if turn:
+            evidence = relative_evidence(predict(votes, fitted, job.settings.share_prior_mass), weight)
         learned = fit_features(features, evidence, weight, seed=job.seed)
         power = 1 - job.settings.feature_overlap * estimate.prepared.mean_unipolarity * learned.model.strength
         items = (inputs.items or ItemInformation()).with_features(learned.offset, learned.log_proba, power)
         again = _estimate(rows, job, inputs._replace(items=items))
         fitted, soft = _conclude(again, job, keep_soft=gold is not None)
-        evidence = relative_evidence(predict(votes, fitted, job.settings.share_prior_mass), weight)
     fitted = fitted._replace(features=learned.model._replace(votes_power=power))
     if gold is None or soft is None:
         return fitted
