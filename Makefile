@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment in .venv, from the hashed lock. A second run sets up nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage lint format api contract stubs wheels lock bench-quality bench-speed clean
+.PHONY: help setup demo test test-slow coverage lint format api contract stubs wheels lock docs bench-quality bench-speed clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,11 +28,11 @@ setup: $(READY) ## install everything into .venv
 demo: $(READY) ## the main job on real data: functions in, soft labels out, through a real server
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## all tests
-	@$(BIN)/python -m pytest
-
-test-fast: $(READY) ## the tests that take no more than a few seconds each
+test: $(READY) ## the tests, but for those that are marked slow
 	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY) ## the slow ones: many kills, large inputs, whole machines
+	@$(BIN)/python -m pytest -m slow
 
 coverage: $(READY) ## all tests, then the share of the lines that they ran: make coverage [ARGS="tests/model"]
 	@$(BIN)/coverage erase
@@ -78,9 +78,18 @@ wheels: $(READY) ## build the wheels of all four distributions into dist/
 
 UV ?= uv
 
-lock: ## resolve requirements.lock anew, versions kept where they can be (needs uv)
-	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	  --python-version 3.11 --group dev --extra all --extra demo $(OURS:%=--no-emit-package %) pyproject.toml -o requirements.lock
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --no-header --python-version 3.11 $(OURS:%=--no-emit-package %)
+
+docs: $(READY) ## the documentation site, into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir site
+	@echo "site/index.html"
+
+lock: ## resolve the locks anew, versions kept where they can be (needs uv)
+	@$(COMPILE) --group dev --extra all --extra demo pyproject.toml -o requirements.lock
+	@$(COMPILE) -c requirements.lock --extra metrics --extra postgresql --extra prompts --extra tracing \
+	  server/pyproject.toml -o deploy/requirements.lock
+	@printf '%s\n' 'build>=1.2' 'editables>=0.5' 'hatchling>=1.27' | $(COMPILE) -c requirements.lock - -o deploy/build.lock
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) build dist demo-output .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site demo-output .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+# Before numpy is loaded, here and in the processes of xdist, which share two cores: L-BFGS of SciPy waits for threads
+# of OpenBLAS that have no core to run on (scipy/scipy#22438).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import jax
 import pytest
 from beartype import BeartypeConf, FrozenDict, beartype

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"weaklabel._archive", "weaklabel._fork", "weaklabel.errors", "weaklabel.votes"}
+BASE = {"weaklabel._archive", "weaklabel._fork", "weaklabel._html", "weaklabel.errors", "weaklabel.votes"}
 VOCABULARY = {
     f"weaklabel_protocol.{name}" for name in ("alignment", "arrays", "bags", "errors", "names", "vote_objects")
 }
@@ -17,24 +17,58 @@ VOCABULARY = {
 ALLOWED = {
     "weaklabel.errors": {"weaklabel_protocol.errors"},
     "weaklabel._archive": set(),
+    "weaklabel._html": set(),
     "weaklabel._fork": {"weaklabel.errors"},
     "weaklabel._extras": {"weaklabel.errors"},
     "weaklabel.votes": {*BASE, *VOCABULARY},
     "weaklabel.side_information": {*BASE, *VOCABULARY, "weaklabel.side_information"},
     "weaklabel.model": {
         *BASE,
+        "weaklabel._extras",
         "weaklabel.side_information",
         "weaklabel.analysis",
         "weaklabel.compile_cache",
         "weaklabel.model",
     },
+    "weaklabel.kinds": {
+        *BASE,
+        *VOCABULARY,
+        "weaklabel._extras",
+        "weaklabel.analysis",
+        "weaklabel.kinds",
+        "weaklabel.model",
+        "weaklabel.side_information",
+    },
+    "weaklabel.kinds.sequences": {*BASE, "weaklabel.model", "weaklabel.kinds.sequences"},  # no kind knows another
+    "weaklabel.kinds.trees": {*BASE, "weaklabel_protocol.names", "weaklabel.kinds.trees"},  # no kind knows another
     "weaklabel.compile_cache": {"weaklabel.errors"},
     "weaklabel.losses": set(),
     "weaklabel.training": BASE,
-    "weaklabel.labeling": {*BASE, "weaklabel.labeling"},
+    "weaklabel.labeling": {*BASE, "weaklabel._extras", "weaklabel.labeling"},
     "weaklabel.prompts": {*BASE, "weaklabel._extras", "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"},
-    "weaklabel.formats": {*BASE, "weaklabel._extras", "weaklabel.formats"},
-    "weaklabel.analysis": {*BASE, "weaklabel.side_information", "weaklabel.analysis"},
+    "weaklabel.clusters": {*BASE, "weaklabel._extras", "weaklabel.clusters", "weaklabel.formats"},
+    "weaklabel.formats": {*BASE, "weaklabel._extras", "weaklabel.formats", "weaklabel_protocol.project_folders"},
+    "weaklabel.analysis": {*BASE, *VOCABULARY, "weaklabel.side_information", "weaklabel.analysis"},
+    "weaklabel.label_errors": {*BASE, "weaklabel.side_information", "weaklabel.label_errors", "weaklabel.model"},
+    "weaklabel.report": {
+        *BASE,
+        "weaklabel._version",
+        "weaklabel.side_information",
+        "weaklabel.analysis",
+        "weaklabel.model",
+        "weaklabel.report",
+    },
+    "weaklabel.adapters": {
+        *BASE,
+        "weaklabel._extras",
+        "weaklabel.adapters",
+        "weaklabel.analysis",
+        "weaklabel.label_errors",
+        "weaklabel.labeling",
+        "weaklabel.model",
+        "weaklabel.side_information",
+        "weaklabel.training",
+    },
     "weaklabel.cli": {"weaklabel", "weaklabel_client", "weaklabel_server"},
     "weaklabel_protocol": {"weaklabel_protocol"},
     "weaklabel_client": {"weaklabel_client", "weaklabel_protocol"},
@@ -42,7 +76,7 @@ ALLOWED = {
 }
 MODEL = (
     {"numerics"},
-    {"settings", "class_names"},
+    {"settings", "class_names", "argument_hints"},
     {"layout", "dependence", "gold"},
     {"records"},
     {"protocols"},
@@ -54,11 +88,13 @@ MODEL = (
     {"calibration"},
     {"features"},
     {"report"},
+    {"drift"},
     {"fitted"},
     {"fitted_attributes", "inputs", "storage"},
-    {"prediction", "with_gold"},
-    {"pipeline"},
-    {"predictor", "majority_vote"},
+    {"prediction", "with_gold", "estimator", "disagreement"},
+    {"pipeline", "common_methods"},
+    {"with_drift"},
+    {"predictor", "majority_vote", "population", "over_time"},
     {"label_model"},
 )
 """The floors of weaklabel.model, from the ground up: each may import what is below, and itself."""
@@ -76,6 +112,11 @@ PROMPTS = {
     "active_learning": {"declaration", "budget"},
 }
 """Rooms of weaklabel.prompts, and which others each may import."""
+OTHERS = {
+    *("argilla", "cleanlab", "crowdkit", "datasets", "label_studio_sdk", "pandas", "sklearn", "skweak", "snorkel"),
+    *("spacy", "torch", "transformers"),
+}
+"""Packages that adapters are for."""
 OURS = ("weaklabel", "weaklabel_client", "weaklabel_protocol", "weaklabel_server")
 
 
@@ -201,6 +242,25 @@ def test_every_module_falls_under_a_rule() -> None:
 )
 def test_imports_stay_light(package: str, forbidden: list[str]) -> None:
     code = f"import sys, {package}; print([m for m in {forbidden} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_adapters_import_other_packages_by_require_only() -> None:
+    """So that what is missing is named with its extra. Types of pandas are for type checkers alone."""
+    adapters = [(name, path) for name, path in _modules() if _within(name, {"weaklabel.adapters"})]
+    everywhere = {
+        f"{name} imports {one}" for name, path in adapters for one in _imports(path) if one.split(".")[0] in OTHERS
+    }
+    assert {line.partition(" imports ")[2] for line in everywhere} <= {"pandas"}
+    at_import = {one.split(".")[0] for _, path in adapters for one in _imports(path, at_import=True)}
+    assert at_import - set(sys.stdlib_module_names) == {"numpy", "weaklabel"}
+
+
+def test_importing_adapters_loads_no_other_package() -> None:
+    names = [name for name, _ in _modules() if _within(name, {"weaklabel.adapters"})]
+    names.remove("weaklabel.adapters.sklearn")  # its classes are made of scikit-learn's
+    code = f"import sys, {', '.join(names)}; print([one for one in {sorted(OTHERS)} if one in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

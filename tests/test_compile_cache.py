@@ -93,6 +93,7 @@ def test_a_fit_keeps_its_programs_in_a_private_folder_of_the_user(tmp_path: Path
     assert programs(of_machine) == kept
 
 
+@pytest.mark.slow
 def test_what_is_chosen_comes_before_the_default(tmp_path: Path) -> None:
     home = tmp_path / "home"
     fit(home, WEAKLABEL_COMPILE_CACHE="off")

@@ -33,6 +33,22 @@ def test_a_module_that_is_there_is_returned() -> None:
     assert require("json.decoder", extra="any", needed_for="JSON") is sys.modules["json.decoder"]
 
 
+@pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("spark", "pyspark")])
+def test_an_engine_that_is_not_installed_names_its_extra(engine: str, package: str) -> None:
+    message = without(
+        package,
+        f"""
+        from weaklabel import apply, labeling_function
+        try:
+            apply([labeling_function(len)], ["a"], engine="{engine}")
+        except ImportError as error:
+            print(error)
+        """,
+    )
+    assert f"weaklabel[{engine}]" in message
+    assert f"missing: {package}" in message
+
+
 def test_a_missing_module_names_the_extra() -> None:
     message = without(
         "pyarrow",
@@ -47,6 +63,28 @@ def test_a_missing_module_names_the_extra() -> None:
     assert message == (
         "Parquet files: install the extra by pip install 'weaklabel[parquet]' (missing: pyarrow) | pyarrow"
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "code"),
+    [
+        ("spacy", "spacy", "from weaklabel.adapters.spacy import SpacyPreprocessor; SpacyPreprocessor()"),
+        ("datasets", "datasets", "from weaklabel.adapters.datasets import label_stream; label_stream([], [], None)"),
+        ("sklearn", "sklearn", "import weaklabel.adapters.sklearn"),
+        ("torch", "torch", "from weaklabel.adapters.torch import SoftLabelDataset; SoftLabelDataset([1], [[0, 1]])"),
+    ],
+)
+def test_adapters_name_the_extra(module: str, extra: str, code: str) -> None:
+    message = without(
+        module,
+        f"""
+        try:
+            {code.replace("; ", chr(10) + " " * 12)}
+        except ImportError as error:
+            print(error)
+        """,
+    )
+    assert f"pip install 'weaklabel[{extra}]' (missing: {module}" in message
 
 
 def test_it_is_an_import_error_and_one_of_ours() -> None:

@@ -16,6 +16,12 @@ from weaklabel.votes.symbols import not_, one_of, soft
 
 if TYPE_CHECKING:
     from weaklabel.analysis import source_summary
+    from weaklabel.kinds.numbers import NumericModel
+    from weaklabel.kinds.ordinal import OrdinalModel
+    from weaklabel.kinds.preferences import PreferenceModel
+    from weaklabel.kinds.sequences import SequenceModel
+    from weaklabel.kinds.tags import TagModel
+    from weaklabel.kinds.trees import Taxonomy
     from weaklabel.labeling import LabelingFunction, apply, labeling_function, preprocessor
     from weaklabel.model import LabelModel, MajorityVote
     from weaklabel.prompts import PromptFunction
@@ -36,7 +42,13 @@ __all__ = [
     "LabelModel",
     "LabelingFunction",
     "MajorityVote",
+    "NumericModel",
+    "OrdinalModel",
+    "PreferenceModel",
     "PromptFunction",
+    "SequenceModel",
+    "TagModel",
+    "Taxonomy",
     "VoteChunks",
     "Votes",
     "__version__",
@@ -61,7 +73,13 @@ _HOMES = {
     "LabelModel": "weaklabel.model",
     "LabelingFunction": "weaklabel.labeling",
     "MajorityVote": "weaklabel.model",
+    "NumericModel": "weaklabel.kinds.numbers",
+    "OrdinalModel": "weaklabel.kinds.ordinal",
+    "PreferenceModel": "weaklabel.kinds.preferences",
     "PromptFunction": "weaklabel.prompts",
+    "SequenceModel": "weaklabel.kinds.sequences",
+    "TagModel": "weaklabel.kinds.tags",
+    "Taxonomy": "weaklabel.kinds.trees",
     "VoteChunks": "weaklabel.votes.chunks",
     "apply": "weaklabel.labeling",
     "at_least_one": "weaklabel.side_information.bags",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import secrets
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +54,30 @@ def unpack_arrays(data: bytes, most_bytes: int) -> tuple[dict[str, Any], dict[st
     """
     with zipfile.ZipFile(io.BytesIO(data)) as members:
         size = sum(member.file_size for member in members.infolist())
-    if size > most_bytes:
-        raise TooLargeError(f"it would take {size:,} bytes; at most {most_bytes:,} are read")
+        if size > most_bytes:
+            raise TooLargeError(f"it would take {size:,} bytes; at most {most_bytes:,} are read")
+        for member in members.infolist():
+            _check_shape(members, member)
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         arrays = {name: np.asarray(archive[name]) for name in archive.files}
     header = json.loads(arrays.pop(HEADER).tobytes())
     if not isinstance(header, dict):
         raise TypeError("the header holds no names")
     return header, arrays
+
+
+def _check_shape(members: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Refuses an array that says it is larger than its file: NumPy takes the memory before it reads.
+
+    Raises:
+        ValueError: if it does.
+    """
+    with members.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+            raise ValueError(f"{member.filename} is shorter than its shape {shape}")
 
 
 def write_file(path: str | os.PathLike[str], data: bytes) -> None:
@@ -76,3 +93,35 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class KeptInFiles:
+    """Models that are kept in files, whose bytes `to_bytes` makes and `from_bytes` reads."""
+
+    def to_bytes(self) -> bytes:
+        """The fitted model as bytes, without pickle."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The model out of `to_bytes`; no code of the bytes is run."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the fitted model to a file, without pickle; conventionally `*.npz`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            OSError: if the file cannot be written.
+        """
+        write_file(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads a model that `save` wrote; no code of the file is run.
+
+        Raises:
+            ModelFileError: if the file is not a model that this version can read.
+            OSError: if it cannot be read.
+        """
+        return cls.from_bytes(Path(path).read_bytes())

@@ -2,11 +2,28 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-_ACCESS_FIELDS = ("method", "code", "reason", "milliseconds", "peer", "request_id")
+_ACCESS_FIELDS = (
+    "method",
+    "code",
+    "reason",
+    "resource",
+    "milliseconds",
+    "bytes_in",
+    "bytes_out",
+    "peer",
+    "request_id",
+    "token_id",
+    "error_id",
+)
+# What could end a line, or change what a terminal shows: controls, line and paragraph ends, directions of writing,
+# halves of surrogate pairs.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_PLAIN = re.compile(r"[^\s\"=]+")
 
 
 def set_up(level: str, log_format: Literal["text", "json"]) -> None:
@@ -25,8 +42,13 @@ class _TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        fields = " ".join(f"{name}={value}" for name, value in _access_fields(record).items() if value != "")
-        return f"{super().formatMessage(record)} {fields}" if fields else super().formatMessage(record)
+        fields = " ".join(f"{name}={_value(value)}" for name, value in _access_fields(record).items() if value != "")
+        line = _escaped(super().formatMessage(record))
+        return f"{line} {fields}" if fields else line
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        # A text of a caller within a traceback must not look like a line of the log.
+        return "\n".join(f"  | {_escaped(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class _JsonFormatter(logging.Formatter):
@@ -45,3 +67,13 @@ class _JsonFormatter(logging.Formatter):
 
 def _access_fields(record: logging.LogRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in _ACCESS_FIELDS if hasattr(record, name)}
+
+
+def _escaped(text: str) -> str:
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def _value(value: Any) -> str:
+    """A value after "=": in quotation marks where it could be taken for more than one."""
+    text = _escaped(str(value))
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

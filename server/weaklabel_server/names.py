@@ -53,7 +53,7 @@ def parse_project(name: str, *, field: str) -> str:
         ServiceError: INVALID_ARGUMENT when it is not the name of a project.
     """
     match name.split("/"):
-        case ["projects", project_id] if project_id:
+        case ["projects", project_id] if project_id and "\0" not in name:
             return project_id
     raise invalid(field, f'"{name}" is not of the form "projects/{{project}}"')
 
@@ -62,9 +62,12 @@ def parse_source(name: str, *, field: str) -> ChildName:
     """The project id and the display name in the name of a source. Raises as parse_project."""
     project_id, encoded = _parse_child(name, "sources", field=field)
     try:
-        return ChildName(project_id, unquote(encoded, errors="strict"))
+        display_name = unquote(encoded, errors="strict")
     except UnicodeDecodeError:
         raise invalid(field, f'the last segment of "{name}" is not percent-encoded UTF-8') from None
+    if "\0" in display_name:
+        raise invalid(field, f'the last segment of "{name}" has the character NUL')
+    return ChildName(project_id, display_name)
 
 
 def parse_model(name: str, *, field: str) -> ChildName:
@@ -89,7 +92,9 @@ def parse_prompt_run(name: str, *, field: str) -> ChildName:
 
 def _parse_child(name: str, collection: str, *, field: str) -> ChildName:
     match name.split("/"):
-        case ["projects", project_id, segment, child_id] if segment == collection and project_id and child_id:
+        case ["projects", project_id, segment, child_id] if (
+            segment == collection and project_id and child_id and "\0" not in name
+        ):
             return ChildName(project_id, child_id)
     form = f"projects/{{project}}/{collection}/{{{collection.removesuffix('s')}}}"
     raise invalid(field, f'"{name}" is not of the form "{form}"')

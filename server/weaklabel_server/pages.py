@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from google.protobuf.message import Message
+
 from weaklabel_server.errors import invalid
 
 DEFAULT_SIZE = 50
@@ -13,6 +15,12 @@ MAX_SIZE = 1000
 
 Key = TypeVar("Key", int, str)
 Row = TypeVar("Row")
+Element = TypeVar("Element", bound=Message)
+
+_FIRST_ROWS = 8
+# For the token and the tag of a response; and for the tag and the length of an element.
+_OVERHEAD = 1024
+_ELEMENT_OVERHEAD = 8
 
 
 class Page(NamedTuple, Generic[Key]):
@@ -35,17 +43,54 @@ def parse(listing: str, page_size: int, page_token: str, key_type: type[Key]) ->
     return Page(listing, size, _decode(listing, page_token, key_type) if page_token else None)
 
 
-def cut(page: Page[Key], rows: Sequence[Row], key: Callable[[Row], Key]) -> tuple[Sequence[Row], str]:
-    """Splits up to size + 1 fetched rows into those of the page and the token of the next, empty when there is none."""
-    if len(rows) <= page.size:
-        return rows, ""
-    kept = rows[: page.size]
-    return kept, _encode(page.listing, key(kept[-1]))
+def fill(
+    page: Page[Key],
+    fetch: Callable[[Page[Key]], Sequence[Row]],
+    *,
+    key: Callable[[Row], Key],
+    message: Callable[[Row], Element],
+    max_bytes: int,
+) -> tuple[list[Element], str]:
+    """The elements of a page, and the token of the next; empty where there is none.
+
+    They are as many as were asked for and as fit into a message; at least one.
+
+    Args:
+        page: What is asked for.
+        fetch: Gets up to size + 1 rows of a page from the store. It is asked for few at a time, because each may be
+            large.
+        key: The key of a row.
+        message: The element of a row.
+        max_bytes: Of the response.
+    """
+    elements: list[Element] = []
+    part, used = page._replace(size=min(_FIRST_ROWS, page.size)), _OVERHEAD
+    while True:
+        rows = fetch(part)
+        for row in rows[: part.size]:
+            element = message(row)
+            used += element.ByteSize() + _ELEMENT_OVERHEAD
+            if elements and used > max_bytes:
+                return elements, _next(page, part.after)
+            elements.append(element)
+            part = part._replace(after=key(row))
+        if len(rows) <= part.size:
+            return elements, ""
+        if len(elements) == page.size:
+            return elements, _next(page, part.after)
+        part = part._replace(size=min(2 * part.size, page.size - len(elements)))
+
+
+def _next(page: Page[Key], after: Key | None) -> str:
+    assert after is not None
+    return _encode(page.listing, after)
 
 
 def _fits(key: int | str) -> bool:
-    # A forged token must not carry a number into a query that the database cannot hold.
-    return isinstance(key, str) or 0 <= key < 2**63
+    # A forged token must not carry into a query what the database cannot hold: a number, NUL, half a surrogate pair.
+    if isinstance(key, str):
+        return "\0" not in key and key.isascii()
+    return 0 <= key < 2**63
 
 
 def _encode(listing: str, key: int | str) -> str:

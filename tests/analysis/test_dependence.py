@@ -117,7 +117,7 @@ def test_exact_copies_count_once() -> None:
 def test_sparse_and_dense_products_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     votes, gold = Votes.from_dense(_random_votes(3), 3), np.zeros(40, int)
     dense = effective_votes(votes, gold)
-    monkeypatch.setattr("weaklabel.analysis.dependence.DENSE", 2.0)
+    monkeypatch.setattr("weaklabel.analysis.common_errors.DENSE", 2.0)
     sparse = effective_votes(votes, gold)
     assert sparse.number == pytest.approx(dense.number)
     assert sparse.interval == pytest.approx(dense.interval)

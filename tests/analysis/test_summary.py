@@ -222,7 +222,7 @@ def test_as_text_html_and_a_data_frame() -> None:
         "c          2       [0]    0.4000    0.4000     0.0000       1        1          1     0.5000",
     ]
     page = summary._repr_html_()
-    assert "<th>a&lt;b</th>" in page
+    assert '<th scope="row">a&lt;b</th>' in page
     assert page.count("<tr>") == 4
 
     frame = summary.to_pandas()

@@ -201,24 +201,25 @@ def _no_model(folder: Path, votes: Path) -> list[str | Path]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("arguments", "code", "expected"),
     [
-        (lambda f, v: ["fit", f / "none.csv", "-o", f / "m"], "weaklabel fit: "),
-        (lambda f, v: ["fit", v, "--gold", "true", "-o", f / "m"], "has no column 'true'"),
-        (lambda f, v: ["fit", v, "--gold", "truth", "-o", f / "no" / "m"], "there is no folder"),
-        (lambda f, v: ["fit", v, "--gold", "truth", "-o", f / "m", "--soft", "-", "--json"], "both write to stdout"),
-        (lambda f, v: ["fit", v, "--classes", "ham,eggs", "--gold", "truth", "-o", f / "m"], "which is no class"),
-        (lambda f, v: ["fit", v, "--delimiter", ";;", "-o", f / "m"], "one character"),
-        (_no_model, "weaklabel predict: "),
-        (lambda f, v: ["analyze", v, "--format", "excel"], "format must be one of csv, tsv"),
-        (lambda f, v: ["convert", v, f / "x.xlsx", "--gold", "truth"], "write a file *.csv"),
-        (lambda f, v: ["convert", v, f / "x.npz", "--gold", "truth", "--to-long"], "holds a matrix"),
+        (lambda f, v: ["fit", f / "none.csv", "-o", f / "m"], 1, "weaklabel fit: "),
+        (lambda f, v: ["fit", v, "--gold", "true", "-o", f / "m"], 1, "has no column 'true'"),
+        (lambda f, v: ["fit", v, "--gold", "truth", "-o", f / "no" / "m"], 2, "there is no folder"),
+        (lambda f, v: ["fit", v, "--gold", "truth", "-o", f / "m", "--soft", "-", "--json"], 2, "both write to stdout"),
+        (lambda f, v: ["fit", v, "--gold", "truth", "-o", f / "m", "--soft", f / "s.xls"], 2, "write a file *.csv"),
+        (lambda f, v: ["fit", v, "--classes", "ham,eggs", "--gold", "truth", "-o", f / "m"], 1, "which is no class"),
+        (lambda f, v: ["fit", v, "--delimiter", ";;", "-o", f / "m"], 2, "one character"),
+        (_no_model, 1, "weaklabel predict: "),
+        (lambda f, v: ["analyze", v, "--format", "excel"], 2, "format must be one of csv, tsv"),
+        (lambda f, v: ["convert", v, f / "x.xlsx", "--gold", "truth"], 2, "write a file *.csv"),
+        (lambda f, v: ["convert", v, f / "x.npz", "--gold", "truth", "--to-long"], 2, "holds a matrix"),
     ],
 )
-def test_errors_are_one_line(
-    arguments: Callable[[Path, Path], list[str | Path]], expected: str, votes_file: Path, tmp_path: Path
+def test_errors_are_one_line_and_an_exit_code(
+    arguments: Callable[[Path, Path], list[str | Path]], code: int, expected: str, votes_file: Path, tmp_path: Path
 ) -> None:
-    line = refusal(*arguments(tmp_path, votes_file))
+    line = refusal(*arguments(tmp_path, votes_file), code=code)
     assert line.startswith("weaklabel ")
     assert expected in line
 
@@ -229,7 +230,9 @@ def test_the_command_line_itself_at_fault_is_code_2(votes_file: Path) -> None:
     refusal("predict", code=2)
 
 
-@pytest.mark.parametrize("command", ["fit", "predict", "analyze", "convert", "doctor", "serve"])
+@pytest.mark.parametrize(
+    "command", [one.name or getattr(one.callback, "__name__", "") for one in app.registered_commands]
+)
 def test_help(command: str) -> None:
     result = run(command, "-h")
     assert result.exit_code == 0

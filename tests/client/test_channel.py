@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -30,6 +31,30 @@ def test_a_token_goes_nowhere_else_without_tls(target: str) -> None:
     assert channel.metadata(target, grpc.ssl_channel_credentials(), "s3cret")
 
 
+def test_the_token_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEAKLABEL_TOKEN", "s3cret")
+    assert channel.security("127.0.0.1:1").metadata == (("authorization", "Bearer s3cret"),)
+    assert channel.security("127.0.0.1:1", token="other").metadata == (("authorization", "Bearer other"),)
+    with pytest.raises(ValueError, match="clear text"):
+        channel.security("10.0.0.7:1")
+    assert channel.security("10.0.0.7:1", insecure=True).metadata
+    assert channel.security("10.0.0.7:1", tls=True).metadata
+    assert "s3cret" not in repr(channel.security("127.0.0.1:1"))
+
+
+def test_security_that_makes_no_sense(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        channel.security("127.0.0.1:1", tls=True, credentials=grpc.ssl_channel_credentials())
+    with pytest.raises(ValueError, match="needs tls"):
+        channel.security("127.0.0.1:1", client_certificate=("a", "b"))
+    with pytest.raises(FileNotFoundError):
+        channel.security("127.0.0.1:1", tls=tmp_path / "ca.pem")
+    for token in ("s3 cret", "s3cret\n", "s3crét"):
+        with pytest.raises(ValueError, match="no spaces") as caught:
+            channel.security("127.0.0.1:1", token=token)
+        assert token not in str(caught.value)
+
+
 async def test_neither_client_shows_the_token() -> None:
     with weaklabel_client.Client("127.0.0.1:1", token="s3cret") as waiting:
         assert repr(waiting) == "<Client of 127.0.0.1:1>"
@@ -45,7 +70,9 @@ def test_messages_are_finite_and_streams_are_not_retried_by_grpc() -> None:
     methods = {name["method"] for name in config["name"]}
     assert "Predict" in methods
     assert not methods & {"UploadVotes", "PredictStream", "ReadVotes", "ReadSoftLabels", "WatchOperation"}
+    assert not methods & {"ReadSourceSummary", "DownloadModel", "UploadModel"}
     assert config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert json.loads(options["grpc.service_config"])["retryThrottling"]["maxTokens"] > 0
 
 
 async def test_asyncio_client_outside_an_event_loop_is_refused() -> None:

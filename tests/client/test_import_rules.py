@@ -20,12 +20,12 @@ LAYERS = {
         {"_protocol"},
         {"_connection"},
         {"_sync", "_aio"},
-        {"client", "aio"},
+        {"client", "aio", "torch"},
         {""},  # __init__
     ],
     "weaklabel_protocol": [
         {"_version", "", "errors"},
-        {"arrays"},
+        {"arrays", "project_folders"},
         {"names"},
         {"vote_objects", "bags", "alignment"},
         {"v1"},

@@ -1,4 +1,5 @@
 import io
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -18,7 +19,24 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_true_draws_on_a_terminal_and_ends_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_true_draws_a_bar_of_rich_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with shown(True) as report:
+        report(UploadProgress(500, 1000))
+        report(UploadProgress(1000, 1000))
+    drawn = terminal.getvalue()
+    assert "upload" in drawn
+    assert "1,000 of 1,000 rows" in drawn
+    assert "━" in drawn  # which no other bar has
+    assert drawn.rstrip("\x1b[?25h").endswith("\n")
+
+
+def test_true_draws_on_a_terminal_without_rich_and_ends_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     with shown(True) as report:

@@ -2,11 +2,13 @@ from google.protobuf.descriptor import FileDescriptor
 
 from weaklabel_client._protocol import rpcs
 from weaklabel_protocol.v1 import (
+    analysis_pb2,
     labels_pb2,
     models_pb2,
     operations_pb2,
     projects_pb2,
     prompts_pb2,
+    releases_pb2,
     side_data_pb2,
     sources_pb2,
     votes_pb2,
@@ -15,11 +17,13 @@ from weaklabel_protocol.v1 import (
 FILES: list[FileDescriptor] = [
     module.DESCRIPTOR
     for module in (
+        analysis_pb2,
         labels_pb2,
         models_pb2,
         operations_pb2,
         projects_pb2,
         prompts_pb2,
+        releases_pb2,
         side_data_pb2,
         sources_pb2,
         votes_pb2,
@@ -46,3 +50,10 @@ def test_the_table_is_the_contract() -> None:
     }
     assert table == {path: types for path, types in contract.items() if path not in LEFT_OUT}
     assert contract.keys() >= LEFT_OUT
+
+
+def test_only_calls_that_may_be_repeated_are_retried() -> None:
+    """They read, or an id makes their repetition known; that of a cancellation changes nothing."""
+    reading = ("Get", "List", "Plan", "Predict", "NextToLabel", "Explain", "Evaluate", "CancelOperation")
+    guarded = {rpc.method for rpc in rpcs.UNARY if "request_id" in rpc.request.DESCRIPTOR.fields_by_name}
+    assert {rpc.method for rpc in rpcs.UNARY if not rpc.method.startswith(reading)} == guarded

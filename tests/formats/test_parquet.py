@@ -4,13 +4,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
 from weaklabel import LabelModel
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
-from weaklabel.formats import parquet
+from weaklabel.formats import arrow, parquet
 from weaklabel.formats.parquet import read_votes, write_labels
 
 CODES = np.array([[0, 1, -1], [1, 1, 0], [-1, -1, -1], [0, 0, -2], [1, 0, 1]], np.int8)
@@ -72,7 +75,7 @@ def test_what_a_column_may_hold(tmp_path: Path, column: Any) -> None:
 
 def test_columns_of_int8_are_not_copied() -> None:
     column = pa.array(CODES[:, 0])
-    read = parquet._codes(column, ["0", "1"], "here")
+    read = arrow._codes(column, ["0", "1"], "here")
     assert read.__array_interface__["data"][0] == column.buffers()[1].address
 
 
@@ -272,3 +275,37 @@ def test_texts_and_floats_of_every_kind_are_read(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "v.parquet")
     (votes,) = read_votes(tmp_path / "v.parquet", classes=["ham", "spam"])
     assert votes.to_dense().tolist() == [[1] * 4, [-1] * 4, [0] * 4]
+
+
+def test_a_data_set_on_another_filesystem(tmp_path: Path) -> None:
+    for name, part in (("a.parquet", CODES[:3]), ("b.parquet", CODES[3:])):
+        write(
+            tmp_path / "bucket" / "votes" / name,
+            columns_of(part) | {"id": [f"{name}{row}" for row in range(len(part))]},
+        )
+    store = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem())
+    votes = read_votes("bucket/votes", filesystem=store, n_classes=2, ids="id")
+    assert (votes.n_items, votes.source_names) == (5, ("lf_0", "lf_1", "lf_2"))
+    for _ in range(2):
+        np.testing.assert_array_equal(codes_of(votes), CODES)
+    ids = [one for batch in votes.batches() for one in (batch.ids or pa.array([])).to_pylist()]
+    assert ids == ["a.parquet0", "a.parquet1", "a.parquet2", "b.parquet0", "b.parquet1"]
+    with pytest.raises(InvalidVotesError, match="bucket/nothing cannot be read"):
+        read_votes("bucket/nothing", filesystem=store, n_classes=2)
+
+
+def test_data_sets_of_any_format_and_filter(tmp_path: Path) -> None:
+    table = pa.table(columns_of(CODES) | {"day": [1, 2, 1, 2, 1]})
+    ds.write_dataset(table, tmp_path / "feather", format="feather")
+    whole = ds.dataset(tmp_path / "feather", format="feather")
+    some = read_votes(whole.filter(pc.field("day") == 1), n_classes=2, sources=["lf_0", "lf_2"])
+    assert some.n_items == 3
+    np.testing.assert_array_equal(codes_of(some), CODES[::2][:, [0, 2]])
+    in_memory = read_votes(ds.dataset(table), n_classes=2, ids="day")
+    np.testing.assert_array_equal(codes_of(in_memory), CODES)
+    write_labels(tmp_path / "labels.parquet", LabelModel(2).fit(in_memory), in_memory)
+    assert pq.read_table(tmp_path / "labels.parquet")["day"].to_pylist() == [1, 2, 1, 2, 1]
+    with pytest.raises(InvalidVotesError, match=r"the data set, rows from 0.*row 1, column 3 .*2 is outside"):
+        codes_of(read_votes(ds.dataset(table), n_classes=2))
+    with pytest.raises(InvalidArgumentError, match="has its filesystem"):
+        read_votes(whole, filesystem=pafs.LocalFileSystem(), n_classes=2)

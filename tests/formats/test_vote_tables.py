@@ -122,13 +122,24 @@ def test_a_class_may_be_called_none(tmp_path: Path) -> None:
     assert "read as abstains: 'None'" in read(tmp_path, content + "x,y\n").notes
 
 
-def test_capitals_that_may_be_a_slip_are_told(tmp_path: Path) -> None:
-    assert "differ in capitals" in read(tmp_path, "a,b\nspam,Spam\n").notes[0]
-
-
 def test_numbers_beside_words_are_told(tmp_path: Path) -> None:
     table = read(tmp_path, "a,b\n1,yes\n0,no\n")
     assert table.notes == ("classes are both numbers and words: '0', '1', 'no', 'yes'",)
+
+
+def test_truth_values_beside_words_are_told(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,b\nTrue,ham\nspam,ham\n")
+    assert table.notes == ("classes are both words and truth values: 'True', 'ham', 'spam'",)
+    assert read(tmp_path, "a,b\nTrue,False\nFalse,False\n").notes == ()
+
+
+def test_a_file_without_names_of_columns_is_refused_with_ids_too(tmp_path: Path) -> None:
+    content = "m1,ham,spam\nm2,spam,ham\nm3,ham,ham\n"
+    for layout in ({}, {"id": "m1"}):
+        assert "line 1 holds labels (ham, spam), where the names" in refused(tmp_path, content, **layout)
+    # Sources that are called by the class that each finds are none of that.
+    own = "id,ham,spam,ann\nm1,ham,,spam\nm2,,spam,ham\n"
+    assert read(tmp_path, own).votes.source_names == ("ham", "spam", "ann")
 
 
 def test_a_json_array_is_refused(tmp_path: Path) -> None:
@@ -142,7 +153,7 @@ def test_a_json_array_is_refused(tmp_path: Path) -> None:
         ("a,b,c\nham,spam,ham\nham,spam\n", {}, "votes.csv, line 3, column 3: missing: 2 cells"),
         (b"a,b\nham,spam\nham,sp\xe4m\n", {}, "votes.csv, line 3, column 2: byte 0xe4 is not UTF-8"),
         ("a,b\nham,spam\n".encode("utf-16"), {}, "UTF-16"),
-        (b"\x1f\x8b\x08", {}, "gzip"),
+        (b"\x1f\x8b\x08", {}, "compressed by gzip, and damaged"),
         ("", {}, "votes.csv is empty"),
         ("\n \n", {}, "votes.csv is empty"),
         ("a,b\n", {}, "no rows"),

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -13,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import LabelModel
+from weaklabel.model.numerics.devices import at_once
 from weaklabel.votes.chunks import VoteChunks
 
 FIT = """
@@ -89,6 +91,7 @@ def check_same(found: Path, expected: Path, rows: slice) -> None:
         np.testing.assert_allclose(one["soft"], other["soft"][rows], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_devices_of_a_process_answer_as_one(problem: Path) -> None:
     """Of six, four are used."""
     n_devices = 6
@@ -125,3 +128,16 @@ def test_an_accelerator_answers_as_the_cpu(in_chunks: bool) -> None:
         expected = fitted()
     for found, wanted in zip(fitted(), expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_parts", [0, 1, 2, 5])
+def test_parts_are_worked_on_in_order_and_a_single_one_without_a_thread(n_parts: int) -> None:
+    seen = []
+
+    def double(part: int) -> int:
+        seen.append(threading.current_thread())
+        return 2 * part
+
+    assert list(at_once(double, iter(range(n_parts)))) == [2 * part for part in range(n_parts)]
+    if n_parts == 1:  # the label of a few rows must not wait for a thread to start
+        assert seen == [threading.current_thread()]

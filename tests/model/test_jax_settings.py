@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # ten fits in each of six processes
+
 PROGRAM = """
 import json, sys
 import jax

@@ -158,7 +158,7 @@ PARTLY_REFUTED = Independence(doubt=0.4, hold=0.3, correlation=0.05, residual=0.
 
 
 @pytest.mark.parametrize("found", [None, STANDS, PARTLY_REFUTED], ids=["as found", "stands", "partly refuted"])
-@pytest.mark.parametrize("n_classes", [2, 3, 10])
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.slow), 3, 10])  # of two, a minute
 def test_the_model_is_what_its_equations_say(
     n_classes: int, found: Independence | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings
 
 NESTED = {
-    Fitted: {"params", "calibration", "copies", "diagnostics", "features", "gold"},
+    Fitted: {"params", "calibration", "copies", "diagnostics", "features", "gold", "drift"},
     Calibration: set(storage.CALIBRATED_PARTS.values()),
     FeatureModel: {"classifier"},
     Classifier: {"scaling", "network"},
@@ -36,7 +36,7 @@ def test_each_field_of_a_record_has_a_key(section: storage.Section) -> None:
 def test_each_record_of_a_model_has_a_section() -> None:
     assert set(Classifier._fields) == NESTED[Classifier]
     assert {section.record.__name__ for section in storage.SECTIONS} == {
-        *("Fitted", "Calibration", "FeatureModel", "Scaling", "Layer", "Gold", "Correction"),
+        *("Fitted", "Calibration", "FeatureModel", "Scaling", "Layer", "Gold", "Correction", "Drift"),
     }
     assert set(storage.PARTS.values()) == set(Params._fields)
 

@@ -66,6 +66,7 @@ def test_intervals_shrink_with_data() -> None:
     assert many < few / 3
 
 
+@pytest.mark.slow
 def test_sets_cover_the_truth_whatever_the_model_is_worth() -> None:
     found = []
     for seed in range(40):
@@ -89,7 +90,7 @@ def test_sets_need_gold_and_a_coverage() -> None:
     votes, _ = simulate(50, [0.8, 0.8, 0.8], 2, seed=0)
     with pytest.raises(NotFittedError):
         LabelModel(2).predict_set(votes)
-    with pytest.raises(InvalidArgumentError, match=r"call fit\(votes, gold=...\) first"):
+    with pytest.raises(InvalidArgumentError, match=r"call fit\(votes, gold=...\) or calibrate_sets"):
         LabelModel(2).fit(votes).predict_set(votes)
     with pytest.raises(InvalidArgumentError, match=r"coverage must be in \(0, 1\)"):
         LabelModel(2).fit(votes).predict_set(votes, coverage=90)
@@ -199,6 +200,16 @@ def test_doubts_are_found_and_named() -> None:
     assert found.copies == (("a", "echo of a"),)
     assert found.views == pytest.approx(6, abs=0.01)  # neither the echo, nor the one that says nothing
     assert {finding.kind for finding in found.findings} >= {"worse_than_chance", "constant", "silent", "copies"}
+
+
+def test_gold_tells_an_adversary_that_votes_alone_cannot_be_sure_of() -> None:
+    codes, truth = simulate(1000, [0.75, 0.2], 2, seed=1)
+    votes = Votes.from_dense(codes, 2, sources=["fair", "liar"])
+    assert LabelModel(2).fit(votes).diagnostics.worse_than_chance == ()
+    found = LabelModel(2).fit(votes, gold=np.where(np.arange(1000) < 100, truth, -1)).diagnostics
+    assert found.worse_than_chance == ("liar",)
+    assert [one.kind for one in found.findings].count("worse_than_chance") == 1
+    assert "Worse than chance: 'liar'" in str(found)
 
 
 def test_too_few_views_are_named() -> None:

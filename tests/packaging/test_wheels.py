@@ -141,6 +141,17 @@ def test_a_wheel_holds_its_package_and_no_more(name: str, wheels: dict[str, Whee
         assert any("migrations/versions" in file and file.endswith(".py") for file in names)
 
 
+def test_the_contract_is_in_the_wheel_of_the_protocol(wheels: dict[str, Wheel]) -> None:
+    folder = "weaklabel_protocol/protos/"
+    with zipfile.ZipFile(wheels["weaklabel-protocol"].path) as archive:
+        held = {name.removeprefix(folder): archive.read(name) for name in archive.namelist() if name.endswith(".proto")}
+    contract = ROOT / "protos"
+    assert held == {
+        path.relative_to(contract).as_posix(): path.read_bytes() for path in contract.glob("weaklabel/v1/*.proto")
+    }
+    assert "weaklabel/v1/labels.proto" in held
+
+
 def test_the_metadata_leads_to_the_repository(wheels: dict[str, Wheel]) -> None:
     metadata = wheels["weaklabel"].metadata
     urls = dict(line.split(", ") for line in metadata.get_all("Project-URL") or [])
@@ -152,7 +163,20 @@ def test_the_metadata_leads_to_the_repository(wheels: dict[str, Wheel]) -> None:
 
 def test_extras_are_those_that_errors_name(wheels: dict[str, Wheel]) -> None:
     extras = set(wheels["weaklabel"].metadata.get_all("Provides-Extra") or [])
-    assert extras == {"all", "client", "demo", "parquet", "prompts", "server"}
+    assert extras == {
+        "all",
+        "client",
+        "datasets",
+        "demo",
+        "parquet",
+        "prompts",
+        "ray",
+        "server",
+        "sklearn",
+        "spacy",
+        "spark",
+        "torch",
+    }
 
 
 def test_the_library_requires_nothing_of_a_server(wheels: dict[str, Wheel]) -> None:
@@ -196,4 +220,4 @@ def test_server_and_client_work_beside_the_library(everything: Environment) -> N
     assert (result.returncode, result.stdout) == (0, "imported\n"), result.stderr
     refused = everything.run("weaklabel", "serve", "--listen", "nowhere")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("weaklabel serve: listen:")
+    assert refused.stderr.startswith("weaklabel serve: listen (option --listen):")

@@ -1,5 +1,6 @@
 """A channel to a real server with the stubs, and what a client in another language would write itself."""
 
+import importlib.util
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -195,8 +196,12 @@ class Failure:
         assert status.details[0].Unpack(self.info)
         assert self.info.domain == "weaklabel"
         self.violations: dict[str, str] = {}
+        self.retry_seconds: float | None = None
         for detail in status.details[1:]:
-            faults = error_details_pb2.BadRequest()
+            faults, retry = error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+            if detail.Unpack(retry):
+                self.retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
+                continue
             assert detail.Unpack(faults)
             self.violations |= {fault.field: fault.description for fault in faults.field_violations}
 
@@ -285,3 +290,52 @@ def _simulated(items: int = 400, sources: int = 5, seed: int = 0) -> tuple[NDArr
 def simulated() -> Callable[..., tuple[NDArray[np.int8], NDArray[np.int8]]]:
     """Makes votes [N, M] of sources that are right in 80 % of their votes, and the truth [N]."""
     return _simulated
+
+
+def _postgres_module() -> Any:
+    """tests/server/postgres.py: importlib mode lets tests not import it by name."""
+    specification = importlib.util.spec_from_file_location("postgres_of_tests", Path(__file__).with_name("postgres.py"))
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A running PostgreSQL that tests share; each makes its own database."""
+    with _postgres_module().running() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Any]:
+    """A PostgreSQL for one test that stops it."""
+    with _postgres_module().running() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def database_urls(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Makes the URL of a new database: of "sqlite" or "postgresql"."""
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path_factory.mktemp('store') / 'weaklabel.db'}"
+        url: str = request.getfixturevalue("postgres").new_database()
+        return url
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgres_sql(request: pytest.FixtureRequest) -> Callable[[Any, str], str]:
+    """Runs a statement in the PostgreSQL database of a store, past the store; {name} in it is that of the database."""
+
+    def run(database: Any, statement: str) -> str:
+        name = database._engine.url.database
+        answer: str = request.getfixturevalue("postgres").sql(name, statement.replace("{name}", name))
+        return answer
+
+    return run

@@ -1,5 +1,6 @@
 """Where the server listens: Unix sockets, ~, names and addresses that are not its own, said as they are."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -7,22 +8,28 @@ from pathlib import Path
 import pytest
 
 from weaklabel_client import Client
+from weaklabel_server.app import App, StartError
 from weaklabel_server.config import ServerConfig
 
 WEAKLABEL = str(Path(sys.executable).with_name("weaklabel"))
 
 
 def refused(listen: str, folder: Path) -> str:
-    done = subprocess.run(
-        [WEAKLABEL, "serve", "--listen", listen, "--data-dir", str(folder / "data")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
+    """Why a server does not start there, in this process: one of its own takes seconds to say the same."""
+    config = ServerConfig(listen=listen, data_dir=folder / "data")
+    with pytest.raises(StartError) as caught:
+        asyncio.run(App(config).start())
     assert not (folder / "data").exists()
-    return done.stderr
+    return str(caught.value)
+
+
+def test_a_server_that_does_not_start_says_so_in_a_line(tmp_path: Path) -> None:
+    command = [WEAKLABEL, "serve", "--listen", "192.0.2.1:0", "--data-dir", str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "192.0.2.1 is not an address of this machine" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,6 @@ def test_addresses_that_are_none(listen: str) -> None:
         ServerConfig(listen=listen)
 
 
-def test_streams_leave_room_for_calls() -> None:
-    assert ServerConfig(max_concurrent_rpcs=20, max_streams=19).max_streams == 19
-    for options in ({"max_concurrent_rpcs": 20, "max_streams": 20}, {"max_concurrent_rpcs": 20}):
-        with pytest.raises(ValidationError, match="is not less than max_concurrent_rpcs, 20"):
-            ServerConfig.model_validate(options)
-
-
 @pytest.mark.parametrize(
     ("listen", "loopback"),
     [

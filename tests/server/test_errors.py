@@ -38,3 +38,20 @@ def test_what_is_unexpected_is_told_to_the_log_only(caplog: pytest.LogCaptureFix
     assert error.metadata["error_id"] in error.message
     assert error.metadata["error_id"] in caplog.text
     assert "the password is 1234" in caplog.text
+
+
+def test_memory_that_ran_out_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise MemoryError
+    except MemoryError:
+        error = unexpected(logging.getLogger("test"), "testing")
+    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.OUT_OF_MEMORY)
+    assert error.metadata["error_id"] in caplog.text
+    assert error.retry_seconds is None
+
+
+def test_limits_that_others_have_reached_say_when_to_come_again() -> None:
+    status = status_pb2.Status.FromString(ServiceError(Reason.TOO_MANY_CALLS, "full").to_status().SerializeToString())
+    retry = error_details_pb2.RetryInfo()
+    assert status.details[-1].Unpack(retry)
+    assert retry.retry_delay.ToTimedelta().total_seconds() == pytest.approx(0.2)

@@ -11,14 +11,18 @@ PACKAGE = "weaklabel_server"
 BASE = {
     "_version",
     "address",
+    "caller",
     "clock",
     "config",
     "errors",
     "grpc_types",
     "logs",
+    "machine",
     "names",
     "pages",
     "prompt_settings",
+    "settings",
+    "telemetry",
     "versions",
 }
 ALLOWED = {
@@ -28,7 +32,9 @@ ALLOWED = {
     "jobs": {*BASE, "store", "messages", "jobs"},
     "interceptors": {*BASE, "interceptors"},
     "services": {*BASE, "store", "messages", "jobs"},  # not one another
-    "app": {*BASE, "store", "messages", "jobs", "interceptors", "services"},
+    "access": {*BASE, "store", "access"},
+    "admin": {*BASE, "store", "messages", "jobs", "access", "admin"},
+    "app": {*BASE, "store", "messages", "jobs", "interceptors", "services", "access", "admin", "app"},
 }
 
 

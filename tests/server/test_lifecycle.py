@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from weaklabel_protocol.v1 import models_pb2, operations_pb2, votes_pb2
 
-SERVICES = ["Label", "Model", "Operation", "Project", "Prompt", "SideData", "Source", "Vote"]
+SERVICES = ["Analysis", "Label", "Model", "Operation", "Project", "Prompt", "Release", "SideData", "Source", "Vote"]
 WEAKLABEL = Path(sys.executable).with_name("weaklabel")
 
 
@@ -249,7 +249,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 def test_other_machines_are_kept_out_by_default(tmp_path: Path) -> None:
     result = run_serve("--listen", "0.0.0.0:0", "--data-dir", str(tmp_path))
     assert result.returncode == 1
-    assert "there is no authentication" in result.stderr
+    assert "there is no TLS" in result.stderr
     assert "--insecure" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -281,7 +281,9 @@ def test_a_client_that_hangs_up_leaves_no_traceback(start: Any, harness: Any, si
 def test_an_address_that_is_none(tmp_path: Path) -> None:
     result = run_serve("--listen", "127.0.0.1", "--data-dir", str(tmp_path))
     assert result.returncode == 1
-    expected = 'listen: "127.0.0.1" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, nor unix:PATH'
+    expected = (
+        'listen (option --listen): "127.0.0.1" is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, nor unix:PATH'
+    )
     assert result.stderr == f"weaklabel serve: {expected}\n"
 
 

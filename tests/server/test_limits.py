@@ -23,7 +23,8 @@ def small(serving: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
     environment = {
         "WEAKLABEL_MAX_LABEL_CELLS": "100",
         "WEAKLABEL_MAX_STREAMS": str(MAX_STREAMS),
-        "WEAKLABEL_MAX_CONCURRENT_RPCS": str(MAX_STREAMS + 4),
+        "WEAKLABEL_MAX_CONCURRENT_RPCS": "4",
+        "WEAKLABEL_PEER_SHARE": "1",
         "WEAKLABEL_STREAM_IDLE_SECONDS": "2",
     }
     with serving(tmp_path_factory.mktemp("small"), environment) as server:
@@ -83,6 +84,7 @@ def test_idle_streams_leave_room_and_are_ended(small: Any, harness: Any, simulat
     def refused(call: Any) -> None:
         failure = harness.failure_of(call)
         assert (failure.code, failure.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+        assert failure.retry_seconds == 1
 
     refused(lambda: list(small.votes.UploadVotes(iter(parts))))
     refused(lambda: list(small.votes.ReadVotes(votes_pb2.ReadVotesRequest(parent=parent))))

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection
 
 from weaklabel_protocol.v1 import status_pb2
-from weaklabel_server.jobs.runner import OperationRunner
+from weaklabel_server.jobs.operations.runner import OperationRunner
+from weaklabel_server.jobs.operations.schedule import WaitingFit
 from weaklabel_server.pages import Page
 from weaklabel_server.store import models, operations, projects
 from weaklabel_server.store.database import Database, sqlite_url
@@ -26,10 +28,13 @@ class FitterCancelledAtTheEnd:
         self._database = database
         self._cancelled = cancelled
 
+    def waiting(self, _: Connection, operation: Operation) -> WaitingFit:
+        return WaitingFit(key=operation.key, project=operation.project_key)
+
     def fit(self, operation: Operation, _: Any) -> FittedModel:
         if self._cancelled:
             with self._database.write() as tx:
-                operations.request_cancel(tx, operation.project_id, operation.operation_id)
+                operations.request_cancel(tx, operation.project_id, operation.operation_id, b"")
         probabilities, labels = np.full((1, 2), 0.5, np.float32), np.zeros(1, np.int32)
         return FittedModel(
             model_id="m",

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from weaklabel.prompts import PromptFunction
+from weaklabel_client import Client
 from weaklabel_protocol.v1 import operations_pb2, projects_pb2, prompts_pb2, prompts_pb2_grpc, side_data_pb2, votes_pb2
+from weaklabel_server.admin import tokens
 from weaklabel_server.app import App, StartError
 from weaklabel_server.config import ServerConfig
 from weaklabel_server.messages.prompts import read_prompt
@@ -612,3 +614,24 @@ async def test_a_server_does_not_start_on_them(content: str, message: str, tmp_p
     with pytest.raises(StartError, match=f"WEAKLABEL_PROMPTS_FILE: .*{message}") as caught:
         await app.start()
     assert "sk-1" not in str(caught.value)
+
+
+def test_with_tokens_plans_do_not_tell_what_other_projects_have_asked(
+    serving: Callable[..., contextlib.AbstractContextManager[Any]],
+    environment: dict[str, str],
+    endpoint: Any,
+    tmp_path: Path,
+) -> None:
+    asks = PromptFunction(name="asks", model=MODEL, template="Is this spam? {text}", answers={"no": 0, "yes": 1})
+    cached = []
+    made = [tokens.create(tmp_path, team, [f"admin:{team}"], days=None) for team in ("red", "blue")]
+    with serving(tmp_path, environment | {"WEAKLABEL_REQUIRE_TOKENS": "on"}) as server:
+        for team, token in zip(("red", "blue"), made, strict=True):
+            with Client(server.process.address, token=token) as client:
+                client.create_project(team, ["ham", "spam"])
+                items = client.prompts.upload_items(team, [{"text": "subscribe"}, {"text": "lovely"}])
+                before = client.prompts.plan(team, [asks], items).cached
+                client.prompts.run(team, [asks], items).result()
+                cached.append((before, client.prompts.plan(team, [asks], items).cached))
+    assert cached == [(0, 2), (0, 2)]
+    assert len(endpoint.requests) == 4

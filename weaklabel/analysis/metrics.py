@@ -74,7 +74,7 @@ def evaluate(
         f1=f1,
         nll=float(-np.log(np.clip(p[items, truth], SMALLEST_PROBABILITY, 1)).mean()),
         brier=float(((p - np.eye(p.shape[1])[truth]) ** 2).sum(1).mean()),
-        ece=_calibration_error(p, truth),
+        ece=calibration_error(p, truth),
         n_items=len(truth),
     )
 
@@ -85,7 +85,8 @@ def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(best / best.sum(axis=1, keepdims=True), np.float64)
 
 
-def _calibration_error(p: NDArray[np.float64], truth: NDArray[np.int32]) -> float:
+def calibration_error(p: NDArray[np.float64], truth: NDArray[np.int32]) -> float:
+    """Expected calibration error of [n, K]; see `Scores`."""
     confidence = p.max(axis=1)
     right = _shares(p)[np.arange(len(truth)), truth]
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel.errors import InvalidArgumentError, MissingExtraError, NotFittedError
+from weaklabel._html import table
+from weaklabel.errors import InvalidArgumentError, NotFittedError
 from weaklabel.side_information.gold import as_gold
 from weaklabel.votes import ABSTAIN, Votes, check_votes
+from weaklabel.votes.frames import pandas
 from weaklabel.votes.symbols import CandidateSet
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class SourceSummary:
             "Learned Acc.": self.learned_accuracy,
         }
         polarity = [list(classes) for classes in self.polarity]
-        table: dict[str, list[Any]] = {"j": list(range(len(self.sources))), "Polarity": polarity}
-        return table | {title: values.tolist() for title, values in columns.items() if values is not None}
+        first: dict[str, list[Any]] = {"j": list(range(len(self.sources))), "Polarity": polarity}
+        return first | {title: values.tolist() for title, values in columns.items() if values is not None}
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         """The titles, and the lines, as text."""
@@ -89,22 +90,17 @@ class SourceSummary:
 
     def __str__(self) -> str:
         titles, lines = self._cells()
-        table = [titles, *lines]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        rows = [titles, *lines]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in table
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in rows
         )
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         titles, lines = self._cells()
-        head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
-        body = "".join(
-            f"<tr><th>{html.escape(line[0])}</th>" + "".join(f"<td>{cell}</td>" for cell in line[1:]) + "</tr>"
-            for line in lines
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return table("Sources", titles, lines)
 
     def to_pandas(self) -> pd.DataFrame:
         """The table as a pandas DataFrame, indexed by source.
@@ -112,11 +108,8 @@ class SourceSummary:
         Raises:
             MissingExtraError: if pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("a DataFrame needs pandas: pip install pandas", name="pandas") from error
-        return pd.DataFrame(self._columns(), index=list(self.sources))
+        frame: pd.DataFrame = pandas().DataFrame(self._columns(), index=list(self.sources))
+        return frame
 
 
 def source_summary(votes: Votes, gold: ArrayLike | None = None, model: FittedModel | None = None) -> SourceSummary:

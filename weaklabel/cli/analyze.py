@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
 
 from weaklabel.cli import options
 from weaklabel.cli.fit import fitted
-from weaklabel.cli.session import Steps, command, show_json
+from weaklabel.cli.session import Steps, aligned, command, show_json
 
 if TYPE_CHECKING:
     from weaklabel.formats.vote_tables import VoteTable
@@ -23,37 +23,15 @@ SHOWN = 10
 """Pairs that are shown."""
 
 
-def analyze(
-    votes: options.VotesFile,
-    gold: options.Gold = None,
-    classes: options.Classes = None,
-    abstain: options.Abstain = None,
-    sources: options.Sources = None,
-    id_column: options.Id = None,
-    long: options.Long = None,
-    format_name: options.Format = None,
-    delimiter: options.Delimiter = None,
-    seed: Annotated[int, typer.Option(help="Of the fit.")] = 0,
-    as_json: options.AsJson = False,
-) -> None:
+@options.reads_votes(without=("taxonomy",))
+def analyze(reading: options.Reading, seed: options.Seed = 0, as_json: options.AsJson = False) -> None:
     """Show how sources vote, their accuracy, agreement and dependence, and what is doubtful.
 
     A model is fitted to the votes alone; known labels (--gold) are compared with it and with the sources.
     """
     with command("analyze"):
         steps = Steps()
-        table = options.read(
-            votes,
-            steps,
-            classes=options.listed(classes),
-            abstain=abstain,
-            sources=sources,
-            id_column=id_column,
-            gold=gold,
-            long=long,
-            format_name=format_name,
-            delimiter=delimiter,
-        )
+        table = reading.table(steps)
         model = fitted(table, steps, seed=seed, with_gold=False)
         found = analysis(table, model)
         if as_json:
@@ -67,13 +45,7 @@ def analysis(table: VoteTable, model: LabelModel) -> dict[str, Any]:
     from weaklabel.analysis import conflict, coverage
 
     votes = table.votes
-    counts = votes.counts().sum(0)
     findings = [{"kind": finding.kind, "message": finding.message} for finding in model.diagnostics.findings]
-    if unseen := [name for name, count in zip(table.classes, counts, strict=True) if not count]:
-        message = (
-            f"No source votes for {', '.join(map(repr, unseen))}: items of it get other labels. Add a source, or gold."
-        )
-        findings.append({"kind": "class_without_votes", "message": message})
     found: dict[str, Any] = {
         "items": votes.n_items,
         "coverage": coverage(votes),
@@ -201,7 +173,7 @@ def _source_lines(sources: Sequence[dict[str, Any]]) -> str:
             row += [_percent(line["gold_accuracy"]), f"{line['correct']}/{line['correct'] + line['incorrect']}"]
         said = sorted(((count, name) for name, count in line["votes"].items() if count), reverse=True)
         rows.append([*row, ", ".join(f"{name} {count:,}" for count, name in said[:4]) + (", ..." if said[4:] else "")])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _pair_lines(pairs: Sequence[dict[str, Any]]) -> str:
@@ -214,20 +186,7 @@ def _pair_lines(pairs: Sequence[dict[str, Any]]) -> str:
             continue
         numbers = [_number(pair["kappa"]), _number(pair["error_correlation"])]
         rows.append([*pair["sources"], f"{pair['items']:,}", _percent(pair["agreement"]), *numbers])
-    return _aligned(rows, left=2)
-
-
-def _aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    last = len(widths) - 1
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if at < left or (at == last and left == 1) else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return aligned(rows, left=2)
 
 
 def _percent(share: float) -> str:

@@ -9,49 +9,28 @@ import numpy as np
 import typer
 
 from weaklabel.cli import options
-from weaklabel.cli.session import Steps, check_folder, command, note, show_json
+from weaklabel.cli.session import Steps, check_table, command, note, show_json
 
 if TYPE_CHECKING:
     from weaklabel.formats.vote_tables import VoteTable
 
 
+@options.reads_votes(without=("taxonomy",))
 def convert(
-    votes: options.VotesFile,
+    reading: options.Reading,
     output: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSONL, Parquet or npz; - for stdout.", show_default=False)
     ],
-    to: Annotated[str | None, typer.Option(metavar="NAME", help="Format of FILE.", show_default="found")] = None,
-    to_long: Annotated[bool, typer.Option("--to-long", help="Write a row a vote, not a column a source.")] = False,
-    classes: options.Classes = None,
-    gold: options.Gold = None,
-    abstain: options.Abstain = None,
-    sources: options.Sources = None,
-    id_column: options.Id = None,
-    long: options.Long = None,
-    format_name: options.Format = None,
-    delimiter: options.Delimiter = None,
+    to: options.To = None,
+    to_long: options.ToLong = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Write votes in another format: columns id, one a source, and gold; or item, source, label and gold."""
     with command("convert"):
-        from weaklabel.errors import InvalidArgumentError
-
-        if as_json and str(output) == "-":
-            raise InvalidArgumentError("--json and the votes would both go to stdout", field="output")
-        check_folder(output)
+        options.refuse_two_on_stdout(as_json, output, "the votes")
+        check_table(output, to, archive=True)
         steps = Steps()
-        table = options.read(
-            votes,
-            steps,
-            classes=options.listed(classes),
-            abstain=abstain,
-            sources=sources,
-            id_column=id_column,
-            gold=gold,
-            long=long,
-            format_name=format_name,
-            delimiter=delimiter,
-        )
+        table = reading.table(steps)
         write(output, table, to, to_long=to_long)
         steps.close()
         shape = {"items": table.votes.n_items, "sources": table.votes.n_sources, "votes": table.votes.n_votes}
@@ -69,15 +48,23 @@ def write(output: Path, table: VoteTable, to: str | None, *, to_long: bool) -> N
     """
     from weaklabel.errors import InvalidArgumentError
     from weaklabel.formats.archives import write_archive
-    from weaklabel.formats.class_names import MISSING
     from weaklabel.formats.tables import format_of
     from weaklabel.formats.writing import write_table
+    from weaklabel.votes.vocabulary import MISSING
 
+    archive = (to or format_of(output)) == "npz"
+    if archive and (to_long or str(output) == "-"):
+        raise InvalidArgumentError("an npz holds a matrix, in a file of its own", field="output")
     if not table.votes.is_plain:
-        raise InvalidArgumentError("candidate sets and soft votes have no place in a table of names", field="votes")
-    if (to or format_of(output)) == "npz":
-        if to_long or str(output) == "-":
-            raise InvalidArgumentError("an npz holds a matrix, in a file of its own", field="output")
+        if not archive or table.gold is not None:
+            raise InvalidArgumentError(
+                "candidate sets and soft votes have no place in a table of names: write a file *.npz, without gold",
+                field="output",
+            )
+        table.votes.save(output)
+        note(f"{output} holds no names of classes: where it is read, give --classes {','.join(table.classes)}")
+        return
+    if archive:
         write_archive(output, table.votes, table.classes, table.gold)
         return
     write_table(output, _long(table) if to_long else _wide(table), to)

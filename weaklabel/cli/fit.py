@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from weaklabel.cli import options
-from weaklabel.cli.session import Steps, check_folder, command, note, show_json
+from weaklabel.cli.session import Steps, check_folder, check_table, command, note, show_json
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from weaklabel.formats.vote_tables import VoteTable
     from weaklabel.model import LabelModel
 
 
+@options.reads_votes()
 def fit(
-    votes: options.VotesFile,
+    reading: options.Reading,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="File of the model.")],
     soft: Annotated[Path | None, typer.Option(metavar="FILE", help="Soft labels of these votes; - for stdout.")] = None,
-    classes: options.Classes = None,
-    gold: options.Gold = None,
-    abstain: options.Abstain = None,
-    sources: options.Sources = None,
-    id_column: options.Id = None,
-    long: options.Long = None,
-    format_name: options.Format = None,
-    delimiter: options.Delimiter = None,
-    seed: Annotated[int, typer.Option(help="Of the fit.")] = 0,
+    seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """Fit a label model to votes, and say what is doubtful about it."""
     with command("fit"):
-        if as_json and str(soft) == "-":
-            from weaklabel.errors import InvalidArgumentError
-
-            raise InvalidArgumentError("--json and --soft - would both write to stdout", field="soft")
+        options.refuse_two_on_stdout(as_json, soft, "the soft labels")
         check_folder(output)
-        check_folder(soft)
+        check_table(soft)
         steps = Steps()
-        table = options.read(
-            votes,
-            steps,
-            classes=options.listed(classes),
-            abstain=abstain,
-            sources=sources,
-            id_column=id_column,
-            gold=gold,
-            long=long,
-            format_name=format_name,
-            delimiter=delimiter,
-        )
+        table = reading.table(steps)
         model = fitted(table, steps, seed=seed, with_gold=True)
         model.save(output)
         if soft is not None:
@@ -72,39 +55,23 @@ def fit(
         note(f"{model.diagnostics}\nwrote {output}" + (f" and {soft}" if soft not in (None, Path("-")) else ""))
 
 
+@options.reads_votes(without=("classes", "gold"))
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Of `weaklabel fit`.", show_default=False)],
-    votes: options.VotesFile,
+    reading: options.Reading,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="CSV, TSV, JSONL or Parquet; - for stdout.")
     ] = Path("-"),
-    to: Annotated[str | None, typer.Option(metavar="NAME", help="Format of the output.", show_default="found")] = None,
-    abstain: options.Abstain = None,
-    sources: options.Sources = None,
-    id_column: options.Id = None,
-    long: options.Long = None,
-    format_name: options.Format = None,
-    delimiter: options.Delimiter = None,
+    to: options.To = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON lines.")] = False,
 ) -> None:
     """Write the label of each item, blank where classes are tied, and the probability of each class."""
     with command("predict"):
         from weaklabel.model import LabelModel
 
-        check_folder(output)
+        check_table(output, "jsonl" if as_json else to)
         steps, loaded = Steps(), LabelModel.load(model)
-        table = options.read(
-            votes,
-            steps,
-            classes=list(loaded.classes),
-            abstain=abstain,
-            sources=sources,
-            id_column=id_column,
-            long=long,
-            format_name=format_name,
-            delimiter=delimiter,
-            known_sources=loaded.source_names,
-        )
+        table = reading.table(steps, classes=list(loaded.classes), known_sources=loaded.source_names)
         write_labels(output, loaded, table, "jsonl" if as_json else to)
         steps.close()
 
@@ -120,22 +87,37 @@ def fitted(table: VoteTable, steps: Steps, *, seed: int = 0, with_gold: bool) ->
 
 
 def write_labels(path: Path, model: LabelModel, table: VoteTable, format_name: str | None = None) -> None:
+    """Writes `label_columns` of a model. Errors as there."""
+    from weaklabel.formats.writing import write_table
+
+    soft, labels = model.label(table.votes)
+    ids = None if table.votes.item_ids is None else (table.id_name or "id", table.votes.item_ids.tolist())
+    write_table(path, label_columns(ids, model.classes, labels, soft), format_name)
+
+
+def label_columns(
+    ids: tuple[str, list[str]] | None,
+    classes: Sequence[str],
+    labels: NDArray[np.int32],
+    soft: NDArray[np.float32],
+) -> dict[str, list[Any]]:
     """Ids, the label by name, and the probability of each class in a column of its own.
+
+    Args:
+        ids: name of their column, and N ids.
+        classes: K names.
+        labels: [N] class indices, -1 where classes are tied.
+        soft: [N, K] probabilities.
 
     Raises:
         InvalidArgumentError: where the column of ids has the name of another one.
     """
     from weaklabel.errors import InvalidArgumentError
-    from weaklabel.formats.writing import write_table
 
-    soft, labels = model.label(table.votes)
-    ids = table.votes.item_ids
-    columns: dict[str, list[Any]] = {}
-    name = table.id_name or "id"
-    if ids is not None:
-        columns[name] = ids.tolist()
-    made = {"label": [None if k < 0 else model.classes[k] for k in labels.tolist()]}
-    made |= {f"p_{one}": [float(f"{p:.6g}") for p in soft[:, k]] for k, one in enumerate(model.classes)}
-    if clash := set(columns) & set(made):
-        raise InvalidArgumentError(f"the ids are in a column {min(clash)!r}, as labels would be", field="path")
-    write_table(path, columns | made, format_name)
+    made: dict[str, list[Any]] = {"label": [None if k < 0 else classes[k] for k in labels.tolist()]}
+    made |= {f"p_{one}": [float(f"{p:.6g}") for p in soft[:, k]] for k, one in enumerate(classes)}
+    if ids is None:
+        return made
+    if ids[0] in made:
+        raise InvalidArgumentError(f"the ids are in a column {ids[0]!r}, as labels would be", field="path")
+    return {ids[0]: ids[1], **made}

@@ -5,11 +5,17 @@ from typing import Annotated
 import typer
 
 from weaklabel._version import __version__
+from weaklabel.cli.admin import admin
 from weaklabel.cli.analyze import analyze
 from weaklabel.cli.convert import convert
 from weaklabel.cli.doctor import doctor
+from weaklabel.cli.errors import errors
 from weaklabel.cli.fit import fit, predict
+from weaklabel.cli.functions.apply import apply
 from weaklabel.cli.serve import serve
+from weaklabel.cli.sharing.projects import export_project, import_project
+from weaklabel.cli.sharing.push import pull, push
+from weaklabel.cli.sharing.report import card, report
 
 app = typer.Typer(
     name="weaklabel",
@@ -21,8 +27,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, predict, analyze, convert, doctor, serve):
+for command in (apply, fit, predict, analyze, report, errors, card, convert, push, pull, serve, doctor):
     app.command()(command)
+app.command("export")(export_project)
+app.command("import")(import_project)
+app.add_typer(admin)
 
 
 def _show_version(value: bool) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from weaklabel.model.em.estimate import FitProgress
 
 FAILED = 1
-"""Exit code where the data or the machine is at fault; 2, which typer gives, is for the command line itself."""
+"""Exit code where data, a server or the machine is at fault, and for findings on which a command was told to fail."""
+WRONG_USE = 2
+"""Exit code where the command line is at fault; typer gives it, too."""
 EVERY_SECONDS = 1.0
 
 
@@ -30,7 +32,7 @@ def note(message: str) -> None:
 @contextmanager
 def command(name: str) -> Iterator[None]:
     """Errors as a line on stderr and an exit code; warnings as lines, too."""
-    from weaklabel.errors import WeaklabelError
+    from weaklabel.errors import InvalidArgumentError, InvalidVotesError, WeaklabelError
 
     try:
         with warnings.catch_warnings():
@@ -43,7 +45,8 @@ def command(name: str) -> Iterator[None]:
     except (WeaklabelError, OSError) as error:
         told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
         note(f"weaklabel {name}: {' '.join(told.split())}")
-        raise typer.Exit(FAILED) from None
+        wrong_use = isinstance(error, InvalidArgumentError) and not isinstance(error, InvalidVotesError)
+        raise typer.Exit(WRONG_USE if wrong_use else FAILED) from None
 
 
 def check_folder(path: Path | None) -> None:
@@ -56,6 +59,25 @@ def check_folder(path: Path | None) -> None:
 
     if path is not None and str(path) != "-" and not path.parent.is_dir():
         raise InvalidArgumentError(f"{path} cannot be written: there is no folder {path.parent}", field="output")
+
+
+def check_table(path: Path | None, to: str | None = None, *, archive: bool = False) -> None:
+    """Refuses a table that could not be written where and how it is asked for, before the work of making it is done.
+
+    Args:
+        path: of the file; None for none.
+        to: its format, where it is told.
+        archive: whether npz is as good.
+
+    Raises:
+        InvalidArgumentError: for a folder that is not there, and another format.
+    """
+    from weaklabel.formats.tables import format_of
+    from weaklabel.formats.writing import format_to_write
+
+    check_folder(path)
+    if path is not None and not (archive and (to or format_of(path)) == "npz"):
+        format_to_write(path, to)
 
 
 class Steps:
@@ -82,6 +104,22 @@ class Steps:
         """Ends the line."""
         if self._open:
             typer.echo("\r\x1b[K", err=True, nl=False)
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Rows of cells as lines of text: so many columns to the left, and the last one where one is; the others to the
+    right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    last = len(widths) - 1
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if at < left or (at == last and left == 1) else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
 
 
 def show_json(values: dict[str, Any]) -> None:

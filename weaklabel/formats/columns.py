@@ -8,22 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidVotesError
-from weaklabel.formats.class_names import Vocabulary, vocabulary
 from weaklabel.formats.tables import CellTable
+from weaklabel.votes.vocabulary import Vocabulary, vocabulary
 
 
 def vocabulary_of(
     table: CellTable,
     columns: Sequence[str],
     codes: NDArray[np.int32],
-    gold: str | None,
+    beside: Sequence[str],
     classes: Sequence[str] | None,
     abstain: Sequence[str] | None,
 ) -> Vocabulary:
-    """The classes by the votes and, where there are any, the known labels."""
+    """The classes by the votes and by the columns beside them, which hold labels."""
     names, cells = list(columns), codes
-    if gold is not None:
-        names, cells = [*names, gold], np.concatenate([cells, table.column(gold)[:, None]], 1)
+    for name in beside:
+        names, cells = [*names, name], np.concatenate([cells, table.column(name)[:, None]], 1)
     used, first = np.unique(cells, return_index=True)
     texts = {}
     for code, at in zip(used.tolist(), first.tolist(), strict=True):
@@ -84,9 +84,12 @@ def notes_on(words: Vocabulary) -> tuple[str, ...]:
     numbers = [name for name in words.classes if name.lstrip("-").isdecimal()]
     if 0 < len(numbers) < len(words.classes):
         notes.append(f"classes are both numbers and words: {some(words.classes)}")
-    folded = {name.casefold(): name for name in reversed(words.classes)}
-    pairs = [(folded[name.casefold()], name) for name in words.classes if folded[name.casefold()] != name]
-    notes += [f"{one!r} and {other!r} are two classes, which differ in capitals only" for one, other in pairs]
+    truths = [name for name in words.classes if name.lower() in ("true", "false")]
+    if 0 < len(truths) < len(words.classes):
+        notes.append(f"classes are both words and truth values: {some(words.classes)}")
+    if words.bent:
+        told = ", ".join(f"{text!r} as {name!r}" for text, name in words.bent[:8])
+        notes.append(f"read as classes that are written otherwise: {told}" + (", ..." if words.bent[8:] else ""))
     return tuple(notes)
 
 

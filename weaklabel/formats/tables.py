@@ -5,11 +5,13 @@ Shape letters: N rows, C columns.
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
+import zlib
 from array import array
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.votes.frames import ID_NAMES
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "npz")
 STDIN = "-"
 _SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "csv"}
 _SUFFIXES |= {".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}
 _UNREAD = {
-    b"\x1f\x8b": "it is compressed by gzip: unpack it first",
     b"\xff\xfe": "it is UTF-16: save it as UTF-8",
     b"\xfe\xff": "it is UTF-16: save it as UTF-8",
     b"\xd0\xcf\x11\xe0": "it is a workbook of a spreadsheet program: save it as CSV",
@@ -41,6 +43,7 @@ class CellTable:
         values: the different cells: texts without the blanks around them, or None where a cell is missing.
         lines: [N] where each row begins: its line in a text file, counted from 1; its row, from 0, elsewhere.
         unit: "line" or "row", what `lines` counts.
+        index: columns that hold the index of a pandas table.
     """
 
     name: str
@@ -49,6 +52,7 @@ class CellTable:
     values: tuple[str | None, ...]
     lines: NDArray[np.int64]
     unit: str
+    index: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -63,6 +67,14 @@ class CellTable:
             known = ", ".join(map(repr, self.columns[:10])) + (", ..." if len(self.columns) > 10 else "")
             raise InvalidVotesError(f"{self.name} has no column {name!r}; it has {known}", field="path")
         return self.codes[:, self.columns.index(name)]
+
+    def block(self, names: Sequence[str]) -> NDArray[np.int32]:
+        """[N, C] codes of columns that are there, in this order."""
+        at = {name: number for number, name in enumerate(self.columns)}
+        for name in names:
+            if name not in at:
+                self.column(name)
+        return self.codes[:, [at[name] for name in names]]
 
     def place(self, row: int, column: str | None = None) -> str:
         """File, row and column in words."""
@@ -155,12 +167,20 @@ def table_of(
     kind = known_format(data, name, format)
     tell = progress or (lambda _: None)
     if kind == "parquet":
-        return _of_parquet(data, name)
+        return _of_parquet(data, name, tell)
     if kind == "jsonl":
         return text.of_json_lines(data, name, tell)
     if kind == "npz":
         raise InvalidVotesError(f"{name} is an archive of arrays, not a table", field="path")
     return text.of_csv(data, name, "\t" if kind == "tsv" and delimiter is None else delimiter, tell)
+
+
+def guess_id(table: CellTable, taken: Collection[str | None]) -> str | None:
+    """The column of ids: the index of pandas, or the one that has such a name; None where there is none."""
+    index = [name for name in table.index if name not in taken]
+    if len(index) == 1:
+        return index[0]
+    return next((name for name in table.columns if (not name or name.lower() in ID_NAMES) and name not in taken), None)
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
@@ -169,22 +189,27 @@ def name_of(path: str | os.PathLike[str]) -> str:
 
 
 def format_of(path: str | os.PathLike[str]) -> str | None:
-    """The format that a file's name tells; None where it tells none."""
-    return _SUFFIXES.get(Path(path).suffix.lower())
+    """The format that a file's name tells, that of what is packed where it ends in .gz; None where it tells none."""
+    name = Path(os.fspath(path).lower())
+    return _SUFFIXES.get(name.with_suffix("").suffix if name.suffix == ".gz" else name.suffix)
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A file, or stdin.
+    """A file, or stdin; unpacked where it is compressed by gzip.
 
     Raises:
         InvalidVotesError: if it cannot be read.
     """
-    if os.fspath(path) == STDIN:
-        return sys.stdin.buffer.read()
     try:
-        return Path(path).read_bytes()
+        data = sys.stdin.buffer.read() if os.fspath(path) == STDIN else Path(path).read_bytes()
     except OSError as error:
         raise InvalidVotesError(f"{path} cannot be read: {error.strerror or error}", field="path") from error
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidVotesError(f"{name_of(path)} is compressed by gzip, and damaged: {error}", field="path") from error
 
 
 def known_format(data: bytes, name: str, told: str | None) -> str:
@@ -201,49 +226,61 @@ def known_format(data: bytes, name: str, told: str | None) -> str:
         raise InvalidVotesError(f"{name} is a {found} file, not {told}", field="path")
     if found is None and told is None and data.lstrip().startswith(b"["):
         raise InvalidVotesError(f"{name} is one JSON array: write an object a line (JSON lines)", field="path")
-    if not data.strip():
+    if not data.removeprefix(b"\xef\xbb\xbf").strip():
         raise InvalidVotesError(f"{name} is empty", field="path")
     return found or told or ("jsonl" if data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "csv")
 
 
-def _of_parquet(data: bytes, name: str) -> CellTable:
+def _of_parquet(data: bytes, name: str, tell: Callable[[str], None]) -> CellTable:
     from weaklabel._extras import require
 
-    pa = require("pyarrow", extra="parquet", needed_for="Parquet files")
-    pq = require("pyarrow.parquet", extra="parquet", needed_for="Parquet files")
-    builder = Builder(name, "row")
-    try:
-        table = pq.read_table(pa.BufferReader(data)).combine_chunks()
-    except (pa.ArrowException, OSError) as error:
-        raise InvalidVotesError(f"{name} cannot be read: {_one_line(error)}", field="path") from error
-    columns = check_columns(table.column_names, name)
-    codes = np.empty((table.num_rows, len(columns)), np.int32)
-    for number, (column, cells) in enumerate(zip(columns, table.columns, strict=True)):
-        if pa.types.is_nested(cells.type):
-            raise InvalidVotesError(f"{name}, column {column!r} holds {cells.type}, not one value a row", field="path")
-        plain = cells.cast(cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
-        whole = plain.combine_chunks().dictionary_encode()
-        whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
-        numbers = [builder.number(str(v) if isinstance(v, bool) else v) for v in whole.dictionary.to_pylist()]
-        numbers.append(builder.number(None))
-        codes[:, number] = np.array(numbers, np.int32)[whole.indices.fill_null(len(numbers) - 1).to_numpy()]
-    return builder.of(columns, codes, np.arange(len(codes)))
+    require("pyarrow.parquet", extra="parquet", needed_for="Parquet files")
+    from weaklabel.formats import parquet_files
+
+    builder, parts, done = Builder(name, "row"), list[NDArray[np.int32]](), 0
+    with parquet_files.ParquetSource(data, name) as source:
+        columns, index = check_columns(source.schema.names, name), parquet_files.index_columns(source.schema)
+        for batch in source.batches():
+            codes = np.empty((len(batch), len(columns)), np.int32)
+            for at, column in enumerate(columns):
+                codes[:, at] = _numbered(batch.column(at), builder, f"{name}, rows from {done}, column {column!r}")
+            parts.append(codes)
+            done += len(batch)
+            tell(f"read {done:,} rows of {name}")
+    whole = np.concatenate(parts) if parts else np.empty((0, len(columns)), np.int32)
+    return replace(builder.of(columns, whole, np.arange(len(whole))), index=tuple(index))
+
+
+def _numbered(cells: Any, builder: Builder, where: str) -> NDArray[np.int32]:
+    """[n] what stands for each cell of a column of Arrow."""
+    import pyarrow as pa
+
+    from weaklabel.formats import parquet_files
+
+    values = parquet_files.plain(cells, where)
+    if pa.types.is_nested(values.type) or pa.types.is_duration(values.type):
+        raise InvalidVotesError(f"{where} holds {values.type}, not one value a row", field="path")
+    if pa.types.is_null(values.type):
+        return np.full(len(values), builder.number(None), np.int32)
+    coded = values.dictionary_encode()
+    numbers = [builder.number(str(v) if isinstance(v, bool) else v) for v in coded.dictionary.to_pylist()]
+    numbers.append(builder.number(None))
+    found: NDArray[np.int32] = np.array(numbers, np.int32)[coded.indices.fill_null(len(numbers) - 1).to_numpy()]
+    return found
 
 
 def check_columns(names: Iterable[str], file: str) -> list[str]:
     """Names of columns; refuses those that are empty, but for the first, and those that repeat."""
-    kept = [name.strip() for name in names]
+    kept, seen = [name.strip() for name in names], dict[str, int]()
     for at, name in enumerate(kept):
         if not name and at:
-            raise InvalidVotesError(f"{file}: column {at + 1} has no name in the first row", field="path")
-        if (first := kept.index(name)) != at:
+            raise InvalidVotesError(
+                f"{file}: column {at + 1} has no name in the first row: name it, or remove it", field="path"
+            )
+        if (first := seen.setdefault(name, at)) != at:
             raise InvalidVotesError(
                 f"{file}: columns {first + 1} and {at + 1} are both called {name!r}; the first row must hold the names "
                 "of the columns",
                 field="path",
             )
     return kept
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -18,13 +18,26 @@ LOOKED_AT = 50
 """Rows in which a delimiter must give as many cells as in the first."""
 STEP = 200_000
 """Rows between two notes on progress."""
+_LONGEST_CELL = 2**31 - 1
+"""Characters; 131,072 by default, which texts beside votes may exceed."""
 _BOM = b"\xef\xbb\xbf"
 
 Tell = Callable[[str], None]
 
 
 def of_csv(data: bytes, name: str, delimiter: str | None, tell: Tell) -> CellTable:
-    """CSV with the names of the columns in its first row.
+    """CSV as a table; errors as in `csv_rows`."""
+    columns, rows = csv_rows(data, name, delimiter)
+    builder = Builder(name, "line")
+    for number, (line, cells) in enumerate(rows, 1):
+        builder.add(line, cells)
+        if not number % STEP:
+            tell(f"read {number:,} rows of {name}")
+    return builder.table(columns)
+
+
+def csv_rows(data: bytes, name: str, delimiter: str | None) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The names of the columns, in the first row, and the line and cells of each other row.
 
     Quoted cells may hold line ends; lines without anything are left out.
 
@@ -37,29 +50,25 @@ def of_csv(data: bytes, name: str, delimiter: str | None, tell: Tell) -> CellTab
     rows = _rows(data, name, chosen)
     _, header = next(rows, (1, []))
     columns = check_columns(header, name)
-    width, builder = len(columns), Builder(name, "line")
-    for number, (line, cells) in enumerate(rows, 1):
-        if len(cells) != width:
-            raise InvalidVotesError(_wrong_width(name, line, cells, columns, chosen), field="path")
-        builder.add(line, cells)
-        if not number % STEP:
-            tell(f"read {number:,} rows of {name}")
-    return builder.table(columns)
+
+    def checked() -> Iterator[tuple[int, list[str]]]:
+        for line, cells in rows:
+            if len(cells) != len(columns):
+                raise InvalidVotesError(_wrong_width(name, line, cells, columns, chosen), field="path")
+            yield line, cells
+
+    return columns, checked()
 
 
 def of_json_lines(data: bytes, name: str, tell: Tell) -> CellTable:
-    """JSON lines: an object a line, whose names are those of the columns; a name that a line lacks is missing there.
+    """JSON lines as a table: the names of the objects are those of the columns; one that a line lacks is missing there.
 
     Raises:
         InvalidVotesError: for a line that is no object of single values; it names the line, and the column.
     """
-    _check_utf8(data, name, None)
     columns: dict[str, int] = {}
     builder, rows, lines = Builder(name, "line"), list[dict[int, int]](), list[int]()
-    for line, text in enumerate(io.TextIOWrapper(io.BytesIO(data.removeprefix(_BOM)), "utf-8"), 1):
-        if not text.strip():
-            continue
-        cells = _object(text, f"{name}, line {line}")
+    for line, cells in json_objects(data, name):
         row: dict[int, int] = {}
         for key, value in cells.items():
             if isinstance(value, (dict, list)):
@@ -78,6 +87,18 @@ def of_json_lines(data: bytes, name: str, tell: Tell) -> CellTable:
     return builder.of(check_columns(columns, name), codes, np.array(lines, np.int64))
 
 
+def json_objects(data: bytes, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The line and the object of each line that holds anything.
+
+    Raises:
+        InvalidVotesError: for a line that is no object; it names the line.
+    """
+    _check_utf8(data, name, None)
+    for line, text in enumerate(io.TextIOWrapper(io.BytesIO(data.removeprefix(_BOM)), "utf-8"), 1):
+        if text.strip():
+            yield line, _object(text, f"{name}, line {line}")
+
+
 def _object(text: str, where: str) -> dict[str, Any]:
     """The object on a line."""
 
@@ -89,7 +110,7 @@ def _object(text: str, where: str) -> dict[str, Any]:
 
     try:
         value = json.loads(text, object_pairs_hook=once)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidVotesError(f"{where}: this is no JSON object: {error}", field="path") from error
     if not isinstance(value, dict):
         raise InvalidVotesError(f"{where} holds {text.strip()[:40]!r}, not an object", field="path")
@@ -98,6 +119,7 @@ def _object(text: str, where: str) -> dict[str, Any]:
 
 def _rows(data: bytes, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The line at which each row begins, and its cells."""
+    csv.field_size_limit(_LONGEST_CELL)
     text = io.TextIOWrapper(io.BytesIO(data.removeprefix(_BOM)), "utf-8", newline="")
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     line = 1
@@ -144,11 +166,16 @@ def _wrong_width(name: str, line: int, cells: list[str], columns: list[str], del
 
 
 def _check_utf8(data: bytes, name: str, delimiter: str | None) -> None:
+    if (at := data.find(b"\0")) >= 0:
+        raise InvalidVotesError(
+            f"{name}, line {_line_of(data, at)}: a byte 0, which no text holds: save the file as UTF-8",
+            field="path",
+        )
     try:
         data.decode()
     except UnicodeDecodeError as error:
         start = max(data.rfind(b"\n", 0, error.start), data.rfind(b"\r", 0, error.start)) + 1
-        line = data.count(b"\n", 0, error.start) + 1
+        line = _line_of(data, error.start)
         row = data[start : error.start].decode()
         first = data[: data.find(b"\n") if b"\n" in data else None]
         mark = delimiter or max(DELIMITERS, key=lambda one: first.count(one.encode()))
@@ -157,3 +184,8 @@ def _check_utf8(data: bytes, name: str, delimiter: str | None) -> None:
             "file as UTF-8",
             field="path",
         ) from None
+
+
+def _line_of(data: bytes, at: int) -> int:
+    """The line of a byte, whichever way lines end."""
+    return data[:at].replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -31,17 +32,29 @@ def write_table(path: str | os.PathLike[str], columns: Columns, format: str | No
         MissingExtraError: for Parquet without pyarrow.
         OSError: if it cannot be written.
     """
+    kind = format_to_write(path, format)
+    data = _parquet(columns) if kind == "parquet" else _text(columns, kind).encode()
+    if os.fspath(path).lower().endswith(".gz"):
+        data = gzip.compress(data, mtime=0)
+    if os.fspath(path) == STDIN:
+        sys.stdout.buffer.write(data)
+    else:
+        write_file(path, data)
+
+
+def format_to_write(path: str | os.PathLike[str], format: str | None = None) -> str:  # noqa: A002
+    """The format of a table: the one that is told, or that of the file's name.
+
+    Raises:
+        InvalidArgumentError: if tables are not written in it.
+    """
     kind = format or format_of(path) or ("csv" if os.fspath(path) == STDIN else None)
     if kind not in ("csv", "tsv", "jsonl", "parquet"):
         raise InvalidArgumentError(
             f"{path} would be {kind or 'of no format that is known'}: write a file *.csv, *.tsv, *.jsonl or *.parquet",
             field="path",
         )
-    data = _parquet(columns) if kind == "parquet" else _text(columns, kind).encode()
-    if os.fspath(path) == STDIN:
-        sys.stdout.buffer.write(data)
-    else:
-        write_file(path, data)
+    return kind
 
 
 def _text(columns: Columns, kind: str) -> str:

@@ -2,7 +2,7 @@
 
 from weaklabel.labeling.applier import apply
 from weaklabel.labeling.failures import Failure, LabelingFunctionWarning
-from weaklabel.labeling.functions import LabelingFunction, Preprocessor, labeling_function, preprocessor
+from weaklabel.labeling.functions import LabelingFunction, Preprocessor, labeling_function, opened_once, preprocessor
 from weaklabel.labeling.rows import Row
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "Row",
     "apply",
     "labeling_function",
+    "opened_once",
     "preprocessor",
 ]

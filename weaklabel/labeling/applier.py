@@ -6,15 +6,15 @@ import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, LabelingFunctionError
-from weaklabel.labeling.evaluate import FIRST_SYMBOL, Evaluator, Part
-from weaklabel.labeling.executors import processes, serial
+from weaklabel.labeling.evaluate import FIRST_SYMBOL, Evaluator, Part, Setting
+from weaklabel.labeling.executors import clusters, processes, serial
 from weaklabel.labeling.failures import Failure, LabelingFunctionWarning, StoppedError
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import Items, read_items
@@ -35,7 +35,7 @@ def apply(
     n_jobs: int = 1,
     on_error: Literal["record", "raise"] = "record",
     on_failure: Callable[[Failure], object] | None = None,
-    engine: DataEngine | None = None,
+    engine: DataEngine | Literal["ray", "spark"] | None = None,
 ) -> Votes:
     """Call every labeling function on every item, and return the votes.
 
@@ -49,7 +49,8 @@ def apply(
             (`weaklabel.prompts`), may be among them; they are asked after the functions have been called.
         data: N items. A pandas or polars DataFrame, a pyarrow Table or RecordBatch, or a Hugging Face Dataset is read
             as rows, where `x.text` and `x["text"]` are the cell of a column; missing cells are what the table holds,
-            None or NaN. The items of anything else that can be gone through are passed as they are.
+            None or NaN. The items of anything else that can be gone through are passed as they are. With engines of
+            that name, a Ray Dataset or a Spark DataFrame, whose rows stay where they are.
         n_classes: K. Where it is not given it is the smallest that fits all votes, and at least 2: give it wherever it
             is known, since then votes out of range are found, and the answer does not hang on the data.
         items: N distinct ids. Where they are not given, those of a pandas index, unless it is the default one; an
@@ -61,7 +62,9 @@ def apply(
         on_error: "raise" stops at the first failure.
         on_failure: called with every failure in the order of items, for instance `failures.append`; then with those of
             sources that vote on all items at once.
-        engine: what runs such sources, as a `PromptEngine`; their own default where not given.
+        engine: "ray" or "spark" runs functions in the workers of Ray Data or of Spark, which have weaklabel installed;
+            see docs/scale.md. Or what runs sources that vote on all items at once, as a `PromptEngine`; their own
+            default where not given.
 
     Returns:
         Votes of shape [N, M], with the names of the functions as sources.
@@ -69,9 +72,11 @@ def apply(
     Raises:
         LabelingFunctionError: at the first failure, if on_error is "raise"; caused by the function's own exception.
             And if a worker process dies.
-        InvalidArgumentError: for functions that are not labeling functions or, with n_jobs, cannot be pickled; data
-            that is no collection; ids or names that repeat; ids that are more or fewer than the items; soft votes over
-            other numbers of classes than the rest of the votes, where n_classes is not given.
+        MissingExtraError: if Ray or Spark is asked for, and is not installed.
+        InvalidArgumentError: for functions that are not labeling functions or cannot be pickled to be sent to other
+            processes; an engine beside n_jobs, or one that does not fit the data; data that is no collection;
+            ids or names that repeat; ids that are more or fewer than the items; soft votes over other numbers of
+            classes than the rest of the votes, where n_classes is not given.
     """
     names = _names(functions)
     if n_classes is not None:
@@ -79,40 +84,68 @@ def apply(
     if on_error not in ("record", "raise"):
         raise InvalidArgumentError(f'on_error must be "record" or "raise", got {on_error!r}', field="on_error")
     n_jobs = processes.count_jobs(n_jobs)
-    source = read_items(data)
+    cluster = clusters.named(engine, data, n_jobs)
+    source = read_items(data) if cluster is None else cluster.read(data)
     ids = _ids(source, items)
 
     rules = [function for function in functions if isinstance(function, LabelingFunction)]
     sources = [function for function in functions if not isinstance(function, LabelingFunction)]
-    kept = list(source.items) if sources else []  # they are gone through twice
+    whole: DataEngine | None = None if isinstance(engine, str) else engine
+    kept: list[Any] = []
     if sources:
+        clusters.refuse_to_gather(cluster, data, sources[0].name)
+        kept = list(source.items)  # they are gone through twice
         source = source._replace(items=kept, n_items=len(kept))
-        engine = engine or default_engine(sources[0])
-
-    settings: dict[str, Any] = {
-        "n_classes": n_classes,
-        "stop_at_errors": on_error == "raise",
-        "keep_failures": on_failure is not None,
-    }
-    if n_jobs == 1 or not rules:
-        parts = serial.run(Evaluator(rules, **settings), source.items)
-    else:
-        parts = processes.run(rules, source.items, n_jobs=n_jobs, n_items=source.n_items, **settings)
-    with closing(parts), tqdm(total=source.n_items, unit=" items", disable=not progress or not rules) as bar:
-        blocks, symbols, first_failures = _collect(parts, ids, bar, on_failure)
-
-    matrix = np.concatenate(blocks) if blocks else np.empty((0, len(rules)), np.int8)
-    if n_classes is None:
-        n_classes = max([_count_classes(matrix, symbols), *(one.least_classes for one in sources)])
-    if symbols:
-        matrix = np.where(matrix <= FIRST_SYMBOL, n_classes + (FIRST_SYMBOL - matrix), matrix)
-    votes = Votes.from_codes(matrix, n_classes, symbols=symbols, sources=[rule.name for rule in rules], items=ids)
-    if engine is not None and sources:
-        answered, failures = engine.answer(sources, kept, n_classes=n_classes, progress=progress)
+        whole = whole or default_engine(sources[0])  # refused before anything is called
+    run = _Run(
+        source=source,
+        ids=ids,
+        cluster=cluster,
+        n_jobs=n_jobs,
+        setting=Setting(n_classes, stop_at_errors=on_error == "raise", keep_failures=on_failure is not None),
+        progress=progress,
+        on_failure=on_failure,
+    )
+    votes, first_failures = _apply_rules(run, rules, max((one.least_classes for one in sources), default=0))
+    if whole is not None and sources:
+        answered, failures = whole.answer(sources, kept, n_classes=votes.n_classes, progress=progress)
         _note(failures, ids, first_failures, on_failure, stop=on_error == "raise")
         votes = Votes.concatenate_sources([votes, answered]).select_sources(names)
     _warn(votes, first_failures)
     return votes
+
+
+class _Run(NamedTuple):
+    """What is asked of a run."""
+
+    source: Items
+    ids: NDArray[np.str_] | None
+    cluster: clusters.Cluster | None
+    """None in this process, and in others of this machine."""
+    n_jobs: int
+    setting: Setting
+    progress: bool
+    on_failure: Callable[[Failure], object] | None
+
+
+def _apply_rules(run: _Run, rules: Sequence[LabelingFunction], least_classes: int) -> tuple[Votes, dict[str, Failure]]:
+    """The votes of functions that look at one item at a time, and the first failure of each that failed."""
+    source, n_classes, settings = run.source, run.setting.n_classes, run.setting._asdict()
+    if run.cluster is not None and rules:
+        parts = run.cluster.run(rules, source, run.setting)
+    elif run.n_jobs == 1 or not rules:
+        parts = serial.run(Evaluator(rules, **settings), source.items)
+    else:
+        parts = processes.run(rules, source.items, n_jobs=run.n_jobs, n_items=source.n_items, **settings)
+    with closing(parts), tqdm(total=source.n_items, unit=" items", disable=not run.progress or not rules) as bar:
+        blocks, symbols, first_failures = _collect(parts, run.ids, bar, run.on_failure)
+    matrix = np.concatenate(blocks) if blocks else np.empty((0, len(rules)), np.int8)
+    if n_classes is None:
+        n_classes = max(_count_classes(matrix, symbols), least_classes)
+    if symbols:
+        matrix = np.where(matrix <= FIRST_SYMBOL, n_classes + (FIRST_SYMBOL - matrix), matrix)
+    names = [rule.name for rule in rules]
+    return Votes.from_codes(matrix, n_classes, symbols=symbols, sources=names, items=run.ids), first_failures
 
 
 def _names(functions: Sequence[LabelingFunction | DataSource]) -> tuple[str, ...]:

@@ -37,6 +37,14 @@ class Part(NamedTuple):
     symbols: tuple[ImpreciseVote, ...] = ()
 
 
+class Setting(NamedTuple):
+    """How functions are evaluated; see `Evaluator`."""
+
+    n_classes: int | None
+    stop_at_errors: bool
+    keep_failures: bool
+
+
 class _Broken(NamedTuple):
     """Stands for the item that a preprocessor failed to make."""
 

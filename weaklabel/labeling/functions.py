@@ -13,7 +13,55 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import Row
 from weaklabel.votes.symbols import ImpreciseVote
 
+_MISSING = object()
 Vote = SupportsIndex | ImpreciseVote | None  # a class index, ABSTAIN, or None, which abstains too; or a vote object
+
+
+class OpenedOnce:
+    """A resource that each process opens for itself, when a function first needs it. Made by `opened_once`."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], names: Mapping[str, Any]) -> None:
+        self._recipe = function, arguments, dict(names)
+        self._opened: Any = _MISSING
+
+    def get(self) -> Any:
+        """What the function has returned, at the first call."""
+        if self._opened is _MISSING:
+            function, arguments, names = self._recipe
+            self._opened = function(*arguments, **names)
+        return self._opened
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._recipe
+
+    def __repr__(self) -> str:
+        return f"opened_once({self._recipe[0]!r}, ...)"
+
+
+def opened_once(function: Callable[..., Any], /, *arguments: Any, **names: Any) -> OpenedOnce:
+    """A resource that cannot be pickled, or is large: a connection, a model, a pipeline.
+
+    It is opened by `function(*arguments, **names)` when an item first needs it, once in each process that runs labeling
+    functions; functions that are given one and the same object share it. If opening fails, the function has failed on
+    that item, and it is tried again on the next.
+
+    Examples:
+        >>> words = opened_once(frozenset, ["free", "win"])
+        >>> @labeling_function(resources={"words": words})
+        ... def names_a_prize(x, words):
+        ...     return 1 if words & set(x.text.split()) else None
+    """
+    return OpenedOnce(function, arguments, names)
+
+
+def _given(function: Callable[..., Any], resources: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """The function with its resources; those that are to be opened are, at the first call."""
+    ready = {name: value for name, value in resources.items() if not isinstance(value, OpenedOnce)}
+    later = {name: value for name, value in resources.items() if isinstance(value, OpenedOnce)}
+    bound = functools.partial(function, **ready)
+    if not later:
+        return bound
+    return lambda x: bound(x, **{name: value.get() for name, value in later.items()})
 
 
 class _ItemFunction:
@@ -44,7 +92,7 @@ class _ItemFunction:
         self.name: str = own_name
         self.resources = dict(resources or {})
         self.pre = tuple(pre)
-        self.body: Callable[[Any], Any] = functools.partial(function, **self.resources) if resources else function
+        self.body: Callable[[Any], Any] = _given(function, self.resources) if resources else function
         self._function = function
 
     def __call__(self, x: Any) -> Any:
@@ -62,6 +110,10 @@ class _ItemFunction:
                 return path
         except (AttributeError, KeyError):
             pass
+        return self._by_parts()
+
+    def _by_parts(self) -> tuple[Any, ...]:
+        """How it is pickled where it cannot be found by its name."""
         return type(self), (self._function, self.name, self.resources, self.pre)
 
     def __repr__(self) -> str:
@@ -81,13 +133,13 @@ class LabelingFunction(_ItemFunction):
             class indices too. Anything else is an error of the function, True and False included: they do not say
             whether False is class 0 or an abstain.
         name: distinct among the functions of a run; that of the function where not given.
-        resources: keyword arguments given to every call.
+        resources: keyword arguments given to every call; those made by `opened_once` as what they open.
         pre: preprocessors, or any callables item -> item, that the item goes through first, in order.
 
     Raises:
         InvalidArgumentError: for a function without a name, or one that is wrapped already.
 
-    Example:
+    Examples:
         >>> def mentions(x, word, label):
         ...     return label if word in x.text else ABSTAIN
         >>> rules = [LabelingFunction(mentions, name=w, resources={"word": w, "label": SPAM}) for w in ("buy", "win")]
@@ -132,7 +184,7 @@ def labeling_function(
 ) -> LabelingFunction | Callable[[Callable[..., Vote]], LabelingFunction]:
     """Make a function of one item a labeling function; with or without parentheses. See `LabelingFunction`.
 
-    Example:
+    Examples:
         >>> @labeling_function(resources={"links": ("http", "www.")})
         ... def contains_link(x, links):
         ...     return SPAM if any(link in x.text for link in links) else ABSTAIN
@@ -164,7 +216,7 @@ def preprocessor(
     In a run it is called once an item, however many labeling functions name it. A row it is given is a copy, so it may
     set attributes and return it; an item of any other type it must not change.
 
-    Example:
+    Examples:
         >>> @preprocessor
         ... def words(x):
         ...     x.words = x.text.lower().split()

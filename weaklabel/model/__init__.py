@@ -4,6 +4,15 @@ from weaklabel.model.em.estimate import FitProgress
 from weaklabel.model.label_model import LabelModel
 from weaklabel.model.majority_vote import MajorityVote
 from weaklabel.model.report.diagnostics import ConvergenceWarning, Diagnostics, Finding
-from weaklabel.model.report.explanation import Explanation
+from weaklabel.model.report.explanation import Explanation, ShareExplanation
 
-__all__ = ["ConvergenceWarning", "Diagnostics", "Explanation", "Finding", "FitProgress", "LabelModel", "MajorityVote"]
+__all__ = [
+    "ConvergenceWarning",
+    "Diagnostics",
+    "Explanation",
+    "Finding",
+    "FitProgress",
+    "LabelModel",
+    "MajorityVote",
+    "ShareExplanation",
+]

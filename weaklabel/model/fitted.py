@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from weaklabel.model.drift.history import Drift
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.gold.correction import Gold
 from weaklabel.model.params import Calibration, Params
@@ -45,6 +46,9 @@ class Fitted(NamedTuple):
     """p(class | features); None where there were none."""
     gold: Gold | None = None
     """What known labels make of the soft labels; None where there were none."""
+
+    drift: Drift | None = None
+    """The votes by block of time; None where items had no times. Parameters are those of the last block."""
 
     def on_host(self) -> Fitted:
         """The same in numpy arrays."""

@@ -2,24 +2,91 @@
 
 from __future__ import annotations
 
+from typing import Generic, Protocol, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._html import PREVIEW_ROWS, Markup, element, joined, shortened, table
 from weaklabel.errors import NotFittedError
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.report.diagnostics import Diagnostics
 
 
-class FittedAttributes:
-    """Attributes of `LabelModel` that need a fit; before it, they raise `NotFittedError`."""
-
-    _state: Fitted | None
+class OfVotes(Protocol):
+    """What every fit keeps of its votes."""
 
     @property
-    def _fitted(self) -> Fitted:
+    def source_names(self) -> tuple[str, ...]:
+        """M names."""
+
+    @property
+    def class_balance(self) -> NDArray[np.float64]:
+        """[K]."""
+
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """[M]."""
+
+
+State = TypeVar("State", bound=OfVotes)
+
+
+class AttributesOfVotes(Generic[State]):
+    """Attributes that both models have after a fit; before it, they raise `NotFittedError`."""
+
+    classes: tuple[str, ...]
+    _state: State | None
+
+    @property
+    def _fitted(self) -> State:
         if self._state is None:
             raise NotFittedError("the model is not fitted: call fit(votes) first")
         return self._state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._state is not None
+
+    @property
+    def class_balance(self) -> NDArray[np.float64]:
+        """[K] estimated share of each class among the items with votes."""
+        return self._fitted.class_balance
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """M names."""
+        return self._fitted.source_names
+
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """[M] share of the items on which each source voted."""
+        return self._fitted.coverage
+
+    def _repr_html_(self) -> str:
+        if self._state is None:
+            return element("p", repr(self))
+        return joined([element("p", repr(self)), self._balance(), self._sources()])
+
+    def _balance(self) -> Markup:
+        shares = [
+            [shortened(name), f"{100 * share:.1f} %"]
+            for name, share in zip(self.classes[:PREVIEW_ROWS], self.class_balance.tolist(), strict=False)
+        ]
+        return table(f"Class balance{_more(len(self.classes))}", ["class", "estimated share"], shares)
+
+    def _sources(self) -> Markup:
+        columns = self._source_columns()
+        names = [shortened(name) for name in self.source_names[:PREVIEW_ROWS]]
+        lines = list(zip(names, *columns.values(), strict=False))
+        return table(f"Sources{_more(len(self.source_names))}", ["source", *columns], lines)
+
+    def _source_columns(self) -> dict[str, list[str]]:
+        """Cells of the first sources, by the title of the column."""
+        return {"coverage": [f"{100 * share:.1f} %" for share in self.coverage[:PREVIEW_ROWS].tolist()]}
+
+
+class FittedAttributes(AttributesOfVotes[Fitted]):
+    """Attributes of `LabelModel` that need a fit; before it, they raise `NotFittedError`."""
 
     @property
     def n_iter(self) -> int:
@@ -41,21 +108,6 @@ class FittedAttributes:
         return self._fitted.objective
 
     @property
-    def class_balance(self) -> NDArray[np.float64]:
-        """[K] estimated share of each class among the items with votes."""
-        return self._fitted.class_balance
-
-    @property
-    def source_names(self) -> tuple[str, ...]:
-        """M names."""
-        return self._fitted.source_names
-
-    @property
-    def coverage(self) -> NDArray[np.float64]:
-        """[M] share of the items on which each source voted."""
-        return self._fitted.coverage
-
-    @property
     def source_accuracy(self) -> NDArray[np.float64]:
         """[M] estimated share of each source's votes that are right."""
         return self._fitted.source_accuracy
@@ -64,6 +116,15 @@ class FittedAttributes:
     def source_accuracy_interval(self) -> NDArray[np.float64]:
         """[M, 2] interval that holds each source's accuracy with 90 % probability, if sources are independent."""
         return self._fitted.source_accuracy_interval
+
+    @property
+    def confusion_matrices(self) -> NDArray[np.float32] | None:
+        """[M, K, K] P(vote | class) of each source: vote on the second axis, class on the last.
+
+        None of a model with one accuracy per source, see `source_accuracy`.
+        """
+        confusion = self._fitted.params.sources.confusion
+        return None if confusion is None else np.asarray(confusion, np.float32)
 
     @property
     def diagnostics(self) -> Diagnostics:
@@ -89,3 +150,18 @@ class FittedAttributes:
     def feature_strength(self) -> float | None:
         """How far features are trusted, in [0, 1]: 0 where they say nothing; None without features."""
         return None if self._fitted.features is None else self._fitted.features.strength
+
+    def _repr_html_(self) -> str:
+        html = super()._repr_html_()
+        return html if self._state is None else joined([Markup(html), self.diagnostics._repr_html_()])
+
+    def _source_columns(self) -> dict[str, list[str]]:
+        accuracy, interval = self.source_accuracy[:PREVIEW_ROWS], self.source_accuracy_interval[:PREVIEW_ROWS]
+        return super()._source_columns() | {
+            "estimated accuracy": [f"{100 * one:.1f} %" for one in accuracy.tolist()],
+            "90 % interval": [f"{100 * low:.1f} to {100 * high:.1f}" for low, high in interval.tolist()],
+        }
+
+
+def _more(number: int) -> str:
+    return f" (the first {PREVIEW_ROWS} of {number:,})" if number > PREVIEW_ROWS else ""

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.model.drift.history import Drift
 from weaklabel.model.em.estimate import FitProgress
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import Correction
@@ -27,6 +28,7 @@ from weaklabel.side_information.items import read_items
 from weaklabel.votes import Votes, as_votes
 from weaklabel.votes.chunks import VoteChunks
 from weaklabel.votes.conversion import numbered_alike, with_codebook, with_sources
+from weaklabel.votes.partitions import PartitionedVotes
 from weaklabel.votes.validation import column_names, has_index
 
 
@@ -58,7 +60,7 @@ def read_training_data(
     classes: Sequence[str] | None = None,
 ) -> TrainingData:
     """The arguments of `LabelModel.fit`, and K names of classes; see there for what they are and what they raise."""
-    votes = as_votes(votes, n_classes)
+    votes = as_votes(votes, n_classes, classes)
     if votes.n_sources == 0:
         raise InvalidVotesError("votes of at least one source are needed", field="votes")
     if not votes.is_plain and source_model and not source_model.takes_imprecise_votes():
@@ -87,11 +89,11 @@ def read_training_data(
 
 
 def check_chunks(
-    chunks: VoteChunks, n_classes: int, label_space: type[LabelSpace], given: Mapping[str, object]
+    chunks: VoteChunks | PartitionedVotes, n_classes: int, label_space: type[LabelSpace], given: Mapping[str, Any]
 ) -> None:
     """Refuses votes in chunks over other classes, of items that are tied, or together with what is given by name."""
     check_items_apart(label_space, "votes that are read in chunks")
-    names = [name for name, value in given.items() if value is not None]
+    names = _named_in(given)
     if names:
         raise InvalidArgumentError(
             f"votes that are read in chunks come without {', '.join(names)}: hold them in memory", field=names[0]
@@ -102,12 +104,63 @@ def check_chunks(
         )
 
 
+def _named_in(given: Mapping[str, Any]) -> list[str]:
+    """What is given, by name: not what is None, and not what says nothing."""
+    idle = {"gold_sampling", *(name for name in ("gold_error", "bounds", "families") if not np.any(given.get(name)))}
+    return [name for name, value in given.items() if value is not None and name not in idle]
+
+
 def check_items_apart(label_space: type[LabelSpace], what: str) -> None:
     """Refuses a label space in which the label of an item depends on other items, for what looks at items apart."""
     if label_space.ties_items():
         raise InvalidArgumentError(
             f"{what} need items whose labels do not depend on each other; those of {label_space.__name__} do",
             field="label_space",
+        )
+
+
+def plain_votes(votes: Votes | ArrayLike, classes: tuple[str, ...], sources: tuple[str, ...] | None) -> Votes:
+    """Votes for one class each, of items with times; those of known sources first, then those of new ones.
+
+    Args:
+        votes: as people give them.
+        classes: K names.
+        sources: those of a fitted model; None where there is none.
+
+    Raises:
+        InvalidVotesError: if they cannot be read, or are for several classes.
+    """
+    if sources is None or isinstance(votes, Votes):
+        readable = as_votes(votes, len(classes), classes)
+    else:
+        readable = named_votes(votes, len(classes), sources)
+    if not readable.is_plain:
+        raise InvalidVotesError(
+            "items with times need votes for one class each: no candidate sets, no probability vectors", field="votes"
+        )
+    if sources is None:
+        return readable
+    readable, known = numbered_alike(readable, sources), set(sources)
+    new = [name for name in readable.source_names if name not in known]
+    return with_sources(readable, (*sources, *new))
+
+
+def check_times_alone(given: Mapping[str, object]) -> None:
+    """Refuses what is given by name beside the times of items."""
+    names = _named_in(given)
+    if names:
+        raise InvalidArgumentError(
+            f"items with times come without {', '.join(names)}: fit without times, or without what else is known",
+            field=names[0],
+        )
+
+
+def check_time_kind(drift: Drift, are_dates: bool) -> None:
+    """Refuses dates of a model whose times are numbers, and the other way round."""
+    if bool(drift.are_dates) != are_dates:
+        kinds = ("numbers", "dates")
+        raise InvalidArgumentError(
+            f"the times of the fit are {kinds[int(drift.are_dates)]}, these are {kinds[int(are_dates)]}", field="times"
         )
 
 
@@ -164,6 +217,7 @@ def read_votes(
     n_classes: int,
     features: Features | None = None,
     unseen: Unseen = "error",
+    classes: Sequence[str] | None = None,
 ) -> Readable:
     """Votes to predict from, with the sources and the codebook of the model.
 
@@ -173,15 +227,13 @@ def read_votes(
         n_classes: K.
         features: of the items, where there are any; needed without votes only.
         unseen: what is done with sources that the fit has not seen.
+        classes: K names.
 
     Raises:
         InvalidVotesError: if they cannot be read, or do not fit the model.
         InvalidArgumentError: if there are neither votes nor features; for an unknown `unseen`.
     """
-    if unseen not in get_args(Unseen):
-        raise InvalidArgumentError(
-            f"unseen must be one of {', '.join(map(repr, get_args(Unseen)))}, got {unseen!r}", field="unseen"
-        )
+    check_unseen(unseen)
     names = fitted.source_names
     if votes is None:
         if features is None:
@@ -189,21 +241,9 @@ def read_votes(
         silent = np.empty(0, np.int32)
         size = {"n_classes": n_classes, "n_items": features.shape[0], "n_sources": len(names)}
         return Readable(Votes.from_triples(silent, silent, silent, **size, source_names=names), fitted)
-    votes = as_votes(votes, n_classes) if isinstance(votes, Votes) else _named(votes, n_classes, names)
-    votes = numbered_alike(votes, names)
-    known = set(names)
-    new = [name for name in votes.source_names if name not in known]
-    if new and unseen == "ignore":
-        votes = votes.select_sources([name for name in votes.source_names if name in known])
-    elif new and unseen == "average":
+    votes, new = known_sources(votes, names, n_classes, unseen, classes)
+    if new:
         fitted = with_average_sources(fitted, new)
-    elif new:
-        more = f" (nor are {len(new) - 1} others)" if len(new) > 1 else ""
-        raise InvalidVotesError(
-            f'source {new[0]!r} is not known to the model{more}: predict(votes, unseen="ignore") leaves the votes of '
-            'such sources out, and unseen="average" counts them as those of an average source',
-            field="sources",
-        )
     readable = with_codebook(with_sources(votes, fitted.source_names), fitted.sets)
     if not readable.is_plain and not fitted.params.sources.takes_imprecise_votes():
         raise InvalidVotesError(
@@ -212,7 +252,39 @@ def read_votes(
     return Readable(readable, fitted)
 
 
-def _named(array: ArrayLike, n_classes: int, names: tuple[str, ...]) -> Votes:
+def check_unseen(unseen: Unseen) -> None:
+    """Refuses an unknown word for what is done with sources that a fit has not seen."""
+    if unseen not in get_args(Unseen):
+        raise InvalidArgumentError(
+            f"unseen must be one of {', '.join(map(repr, get_args(Unseen)))}, got {unseen!r}", field="unseen"
+        )
+
+
+def known_sources(
+    votes: Votes | ArrayLike, names: tuple[str, ...], n_classes: int, unseen: Unseen, classes: Sequence[str] | None
+) -> tuple[Votes, list[str]]:
+    """Votes with the sources of a fit by name, and the sources among them that count as average ones.
+
+    Raises:
+        InvalidVotesError: if they cannot be read, or a source is not known and `unseen` refuses it.
+    """
+    votes = as_votes(votes, n_classes, classes) if isinstance(votes, Votes) else named_votes(votes, n_classes, names)
+    votes = numbered_alike(votes, names)
+    known = set(names)
+    new = [name for name in votes.source_names if name not in known]
+    if new and unseen == "ignore":
+        return votes.select_sources([name for name in votes.source_names if name in known]), []
+    if new and unseen == "error":
+        more = f" (nor are {len(new) - 1} others)" if len(new) > 1 else ""
+        raise InvalidVotesError(
+            f'source {new[0]!r} is not known to the model{more}: predict(votes, unseen="ignore") leaves the votes of '
+            'such sources out, and unseen="average" counts them as those of an average source',
+            field="sources",
+        )
+    return votes, new
+
+
+def named_votes(array: ArrayLike, n_classes: int, names: tuple[str, ...]) -> Votes:
     """Votes of an array: of the model's sources in their order, or of those that a table's columns name."""
     own = column_names(array)
     width = np.shape(array)[-1] if np.ndim(array) == 2 else None

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Never, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel._archive import write_file
+from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model import registry, storage
+from weaklabel.model.argument_hints import refuse
 from weaklabel.model.calibration import conformal
 from weaklabel.model.class_names import class_names
 from weaklabel.model.em.estimate import FitProgress, Options
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.gold.sampling import NextToLabel, draw
-from weaklabel.model.inputs import Unseen, check_chunks, check_items_apart, read_training_data, read_votes, watcher
+from weaklabel.model.inputs import check_chunks, check_times_alone, plain_votes, read_training_data, watcher
+from weaklabel.model.over_time import OverTime
 from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks
+from weaklabel.model.population import Population
 from weaklabel.model.predictor import Predictor
 from weaklabel.model.report.diagnostics import ConvergenceWarning
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.features import feature_names
-from weaklabel.side_information.gold import GoldSampling, as_gold
+from weaklabel.side_information.gold import GoldSampling
+from weaklabel.side_information.times import read_times
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
+from weaklabel.votes.partitions import PartitionedVotes
 from weaklabel.votes.validation import check_count
 
 
-class LabelModel(Predictor):
+class LabelModel(Predictor, Population, OverTime):
     """Calibrated probabilities of the classes from votes alone, by EM over the true label.
 
     The true label of an item is latent; each source has a confusion matrix (Dawid and Skene 1979,
@@ -39,7 +42,7 @@ class LabelModel(Predictor):
     2023, arXiv:2305.12715). A vote-share prior keeps the estimate near the votes, so that labels neither flip nor run
     away, and soft labels are tempered, because sources depend on each other. The equations are in docs/label-model.md.
 
-    Example:
+    Examples:
         >>> votes = Votes.from_dense([[1, 1, 0], [0, 0, 0], [1, 1, -1], [0, -1, 1]], n_classes=2)
         >>> LabelModel(n_classes=2).fit(votes).predict(votes)
         array([1, 0, 1, 0], dtype=int32)
@@ -60,6 +63,7 @@ class LabelModel(Predictor):
         sample_rows: int | None = DEFAULT_SAMPLE,
         label_space: str = "classes",
         source_model: str | None = None,
+        **unknown: Never,
     ) -> None:
         """Makes a model that is not fitted yet.
 
@@ -76,12 +80,15 @@ class LabelModel(Predictor):
             label_space: what labels are, by a name of `weaklabel.model.registry`: "classes", one of K for each item.
             source_model: how sources vote, by such a name: "confusion", one confusion matrix per source, or "one_coin",
                 one accuracy. None takes matrices, or one accuracy where they would have more than 2^21 cells.
+            **unknown: nothing; other names are refused, those of other packages with the name here.
 
         Raises:
             InvalidArgumentError: for classes that are missing, fewer than two or repeated, limits that are not
                 positive, and a label space or source model that is not registered.
         """
-        self.classes = class_names(n_classes, classes)
+        if unknown:
+            refuse("LabelModel", unknown)
+        self.classes, self._given_classes = class_names(n_classes, classes), (n_classes, classes)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
             raise InvalidArgumentError(f"seed must be a whole number, got {seed!r}", field="seed")
         if isinstance(tol, bool) or not isinstance(tol, (int, float, np.number)) or not tol > 0:
@@ -100,15 +107,11 @@ class LabelModel(Predictor):
         self._feature_names: tuple[str, ...] | None = None
         self._training: tuple[Votes, NDArray[np.int32]] | None = None
         self._sets: tuple[LabelModel, NDArray[np.float32]] | None = None
-
-    @property
-    def n_classes(self) -> int:
-        """K."""
-        return len(self.classes)
+        self._votes_seen, self._vote_model = None, None
 
     def fit(
         self,
-        votes: Votes | VoteChunks | ArrayLike,
+        votes: Votes | VoteChunks | PartitionedVotes | ArrayLike,
         *,
         gold: ArrayLike | None = None,
         gold_error: ArrayLike = 0.0,
@@ -120,7 +123,9 @@ class LabelModel(Predictor):
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
         families: Mapping[str, str] | None = None,
+        times: Any | None = None,
         progress: Callable[[FitProgress], None] | bool | None = None,
+        **unknown: Never,
     ) -> Self:
         """Estimates the sources and the class balance from votes, and from what else is known.
 
@@ -129,7 +134,7 @@ class LabelModel(Predictor):
 
         Args:
             votes: Votes, of classes, candidate sets and probability vectors in any mixture; or whole numbers [N, M]
-                with -1 for an abstain; or VoteChunks.
+                with -1 for an abstain; or VoteChunks; or votes on a cluster, see weaklabel.clusters.
             gold: [N] known labels, indices or names of classes; -1, or missing, where unknown; any number of them. A
                 correction of the soft labels of the votes alone is learned from them; see docs/gold.md.
             gold_error: probability, one number or [N], that a gold label is wrong.
@@ -147,8 +152,13 @@ class LabelModel(Predictor):
                 and joins the votes to the extent that it predicts the votes of held-out items.
             families: family of sources by name, such as the LLM behind several prompts: sources of one family count
                 as half copies of each other at least.
+            times: [N] when the items were made: numbers or dates, see docs/time.md. The skill of a source may then
+                change: votes count less for times further away, at a rate learned per source, and not across a jump.
+                Where no source is seen to change the fit is the one without times. For plain votes in memory, beside
+                which nothing else is given.
             progress: True for a bar on stderr; or a function, called with the state of the fit every few iterations:
                 an exception that it raises ends the fit, and leaves the model as it was.
+            **unknown: nothing; other names are refused, those of other packages with the name here.
 
         Returns:
             The model. Look at `diagnostics` for what is doubtful; a fit that did not converge warns as well.
@@ -157,45 +167,42 @@ class LabelModel(Predictor):
             InvalidVotesError: if the votes cannot be read.
             InvalidArgumentError: if anything else does not fit the votes; `field` names the argument.
         """
-        training = None
+        if unknown:
+            refuse("fit", unknown)
+        given: dict[str, Any] = {"gold": gold, "gold_error": gold_error}
+        given |= {"gold_weight": gold_weight, "gold_sampling": gold_sampling}
+        given |= {"prior": prior, "groups": groups, "bags": bags, "features": features}
+        given |= {"bounds": bounds, "families": families}
         with watcher(progress, self.max_iter) as watch:
-            job = self._job(watch)
-            if isinstance(votes, VoteChunks):
-                given = {"gold": gold, "prior": prior, "groups": groups, "bags": bags, "features": features}
-                given |= {
-                    "gold_error": gold_error if np.any(gold_error) else None,
-                    "gold_weight": gold_weight,
-                    "bounds": bounds or None,
-                    "families": families or None,
-                }
-                check_chunks(votes, self.n_classes, self._label_space, given)
-                fitted = train_on_chunks(votes, job)
-            else:
-                data = read_training_data(
-                    votes,
-                    self.n_classes,
-                    self._source_model,
-                    gold=gold,
-                    gold_error=gold_error,
-                    gold_weight=gold_weight,
-                    gold_sampling=gold_sampling,
-                    prior=prior,
-                    groups=groups,
-                    bounds=bounds,
-                    bags=bags,
-                    features=features,
-                    families=families,
-                    classes=self.classes,
-                )
-                fitted = train(data.votes, data.gold, data.inputs, data.features, job)
-                if data.gold is not None and not data.gold.error.any():
-                    training = data.votes, data.gold.certain(data.votes.n_items)
+            fitted, seen, training = self._train(votes, given, times, self._job(watch))
         self._feature_names = None if features is None else feature_names(features)
         self._state, self._training, self._sets = fitted, training, None
+        self._votes_seen, self._vote_model = seen, None
         for finding in fitted.diagnostics.findings:
             if finding.kind == "converged":
                 warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
         return self
+
+    def _train(
+        self,
+        votes: Votes | VoteChunks | PartitionedVotes | ArrayLike,
+        given: dict[str, Any],
+        times: Any | None,
+        job: Job,
+    ) -> tuple[Fitted, Votes | None, tuple[Votes, NDArray[np.int32]] | None]:
+        """The fit, its votes where they are held in memory, and these with exact gold where there is some."""
+        if isinstance(votes, VoteChunks | PartitionedVotes):
+            check_chunks(votes, self.n_classes, self._label_space, given | {"times": times})
+            return train_on_chunks(votes, job), None, None
+        if times is not None:
+            check_times_alone(given)
+            seen = plain_votes(votes, self.classes, None)
+            return self._fit_over_time(seen, read_times(times, seen.n_items, seen.item_ids), job), seen, None
+        data = read_training_data(votes, self.n_classes, self._source_model, classes=self.classes, **given)
+        fitted = train(data.votes, data.gold, data.inputs, data.features, job)
+        exact = data.gold is not None and not data.gold.error.any()
+        training = (data.votes, data.gold.certain(data.votes.n_items)) if exact and data.gold is not None else None
+        return fitted, data.votes, training
 
     def _job(self, progress: Callable[[FitProgress], None] | None) -> Job:
         """How a fit goes."""
@@ -206,92 +213,33 @@ class LabelModel(Predictor):
             options=Options(self.max_iter, float(np.float32(self.tol)), progress),  # as the compiled loop compares
             seed=self.seed,
             sample_rows=self.sample_rows,
+            classes=self.classes,
         )
 
-    def next_to_label(
-        self, votes: Votes | ArrayLike, n: int, *, gold: ArrayLike | None = None, seed: int | None = None
-    ) -> NextToLabel:
-        """Draws items whose labels would teach the model most, with the weights that `fit` needs beside their gold.
+    def _check_sets(self) -> None:
+        super()._check_sets()
+        if self._fitted.drift is not None:
+            raise InvalidArgumentError("sets are not made of models fitted with times", field="times")
 
-        Half of the probability is even, half follows the doubt of the soft labels. The weights undo this: with them
-        the labels stand for all items. See docs/gold.md for what 10 to 200 labels buy.
-
-        Args:
-            votes: as in `predict_proba`.
-            n: number of items to draw.
-            gold: [N] labels that are known already, -1 where unknown: those items are not drawn.
-            seed: of the draw; None for the model's. With the same seed and votes the same items are drawn.
-
-        Returns:
-            Positions of n items, and their weights.
-
-        Raises:
-            NotFittedError, InvalidVotesError: as in `predict_proba`.
-            InvalidArgumentError: if n is not between 1 and the number of items without gold.
-        """
-        readable = read_votes(votes, self._fitted, self.n_classes).votes
-        known = np.full(readable.n_items, -1) if gold is None else as_gold(gold, readable, self.classes)
-        candidates = np.flatnonzero(known < 0)
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= len(candidates):
-            raise InvalidArgumentError(
-                f"n must be between 1 and {len(candidates)} items without gold, got {n}", field="n"
-            )
-        return draw(self.predict_proba(votes), candidates, int(n), self.seed if seed is None else seed)
-
-    def predict_set(
-        self, votes: Votes | ArrayLike, coverage: float = 0.9, *, unseen: Unseen = "error"
-    ) -> NDArray[np.bool_]:
-        """[N, K] sets of classes that hold the true one with probability `coverage`, by split conformal prediction.
-
-        The guarantee is marginal, and for items like those with gold: over draws of gold and items, the true class is
-        in the set with at least that probability, however good the model is. Half of the gold fits a model of its own,
-        the other half calibrates it; with c labels in that half, coverage above c / (c + 1) gives sets of all classes.
-        That model knows votes and exact gold only: side information of the fit is left out.
-
-        Args:
-            votes: as in `predict_proba`.
-            coverage: in (0, 1).
-            unseen: as in `predict_proba`.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InvalidArgumentError: if the model was fitted without exact gold, coverage is not in (0, 1), or the label
-                space ties items to each other.
-        """
-        if not isinstance(coverage, (int, float, np.number)) or not 0 < coverage < 1:
-            raise InvalidArgumentError(f"coverage must be in (0, 1), got {coverage!r}", field="coverage")
-        model, calibration = self._set_model()
-        return np.asarray(1 - model.predict_proba(votes, unseen=unseen) <= conformal.threshold(calibration, coverage))
-
-    def _set_model(self) -> tuple[LabelModel, NDArray[np.float32]]:
+    def _calibrated(self, votes: Votes, gold: NDArray[np.int32]) -> tuple[LabelModel, NDArray[np.float32]]:
         """A model fitted on half of the gold, and 1 - probability of the true class on the other half."""
-        if self._sets is None:
-            self._fitted  # noqa: B018  # raises where the model is not fitted
-            check_items_apart(self._label_space, "conformal sets")
-            if self._training is None:
-                raise InvalidArgumentError(
-                    "sets need exact gold (of gold_error 0) to be calibrated on: call fit(votes, gold=...) first",
-                    field="gold",
-                )
-            votes, gold = self._training
-            fitting, held = conformal.split(gold, self.seed)
-            model = LabelModel(
-                classes=self.classes,
-                seed=self.seed,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                label_space=self.label_space,
-                source_model=self.source_model,
-            )
-            items = np.flatnonzero(held >= 0)
-            p = model.fit(votes, gold=fitting).predict_proba(votes.select_items(items))
-            self._sets = model, 1 - p[np.arange(len(items)), held[items]]
-        return self._sets
+        fitting, held = conformal.split(gold, self.seed)
+        model = LabelModel(
+            classes=self.classes,
+            seed=self.seed,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            label_space=self.label_space,
+            source_model=self.source_model,
+        )
+        items = np.flatnonzero(held >= 0)
+        p = model.fit(votes, gold=fitting).predict_proba(votes.select_items(items))
+        return model, 1 - p[np.arange(len(items)), held[items]]
 
     # ------------------------------------------------------------- keeping
 
     def to_bytes(self) -> bytes:
-        """The fitted model as bytes, without pickle. Sets (`predict_set`) must be calibrated anew after loading.
+        """The fitted model as bytes, without pickle. After loading, `predict_set` needs `calibrate_sets`.
 
         Raises:
             NotFittedError: before `fit`.
@@ -307,13 +255,17 @@ class LabelModel(Predictor):
         return storage.pack(parameters, self._fitted, self._settings)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """The model out of `to_bytes`.
+    def from_bytes(cls, data: bytes, *, most_bytes: int = storage.MOST_BYTES) -> Self:
+        """The model out of `to_bytes`; no code of the bytes is run.
+
+        Args:
+            data: a model.
+            most_bytes: what it may unpack to; a larger one is refused before it takes the memory.
 
         Raises:
             ModelFileError: if the bytes are not a model that this version can read.
         """
-        header, fitted, settings = storage.unpack(data)
+        header, fitted, settings = storage.unpack(data, most_bytes)
         try:
             parameters = {name: header[name] for name in ("classes", "seed", "max_iter", "tol", "label_space")}
             asked = header.get("asked_source_model"), header.get("sample_rows", DEFAULT_SAMPLE)
@@ -325,31 +277,44 @@ class LabelModel(Predictor):
             model._feature_names = tuple(map(str, names))
         return model
 
-    def save(self, path: str | Path) -> None:
-        """Writes the fitted model to a file, without pickle; conventionally `*.npz`.
-
-        Raises:
-            NotFittedError: before `fit`.
-            OSError: if the file cannot be written.
-        """
-        write_file(path, self.to_bytes())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Reads a model that `save` wrote; no code of the file is run.
-
-        Raises:
-            ModelFileError: if the file is not a model that this version can read.
-            OSError: if it cannot be read.
-        """
-        return cls.from_bytes(Path(path).read_bytes())
-
     def __getstate__(self) -> dict[str, Any]:
         """Arrays of the host: a worker process unpickles them without JAX, and says what is wrong when it is asked."""
-        return self.__dict__ | {"_state": None if self._state is None else self._state.on_host()}
+        return self.__dict__ | {
+            "_state": None if self._state is None else self._state.on_host(),
+            "_votes_seen": None,
+        }
 
     def __repr__(self) -> str:
         if self._state is None:
             return f"LabelModel({self.n_classes} classes, not fitted)"
         n_sources = len(self.source_names)
         return f"LabelModel({self.n_classes} classes, fitted on {n_sources} sources in {self.n_iter} iterations)"
+
+    @classmethod
+    def from_server(cls, server: Any, name: str) -> Self:
+        """A model that a weaklabel server has fitted, or was sent: it predicts here as it does there.
+
+        Args:
+            server: the address of a server, "host:port", or a weaklabel_client.Client, which is left open.
+            name: "projects/PROJECT/models/MODEL"; "latest" for the id of the newest model.
+
+        Raises:
+            MissingExtraError: if weaklabel-client is not installed.
+            InvalidArgumentError: if `server` or `name` is of another kind.
+            ModelFileError: if this version cannot read the model.
+            weaklabel_client.ClientError: if the server refuses the call or cannot be reached.
+        """
+        client = require("weaklabel_client", extra="client", needed_for="models of a server")
+        match name.split("/") if isinstance(name, str) else ():
+            case ["projects", project, "models", model] if project and model:
+                wanted = None if model == "latest" else model
+            case _:
+                raise InvalidArgumentError(f'name must be "projects/PROJECT/models/MODEL", got {name!r}', field="name")
+        if isinstance(server, str):
+            with client.Client(server) as opened:
+                return cls.from_bytes(opened.download_model(project, wanted))
+        if not isinstance(server, client.Client):
+            raise InvalidArgumentError(
+                f"server must be an address or a weaklabel_client.Client, got {type(server).__name__}", field="server"
+            )
+        return cls.from_bytes(server.download_model(project, wanted))

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.model.calibration.fitting import fit_calibration
 from weaklabel.model.em.estimate import Estimate, Options, estimate_rows, refine
-from weaklabel.model.em.subsample import chunks_of, count_votes, draw_from_chunks, draw_subsample, recut, sample_size
+from weaklabel.model.em.full_pass import PassStatistics
+from weaklabel.model.em.partitions import draw_from_partitions, pass_over_partitions
+from weaklabel.model.em.subsample import (
+    chunks_of,
+    count_votes,
+    draw_from_chunks,
+    draw_subsample,
+    pass_over,
+    recut,
+    sample_size,
+)
 from weaklabel.model.features.end_model import fit_features, relative_evidence
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
@@ -35,6 +45,7 @@ from weaklabel.side_information.gold import KnownLabels
 from weaklabel.side_information.items import ItemInformation
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
+from weaklabel.votes.partitions import PartitionedVotes
 
 DEFAULT_SAMPLE = 2**16
 """Rows of a subsample."""
@@ -58,6 +69,8 @@ class Job(NamedTuple):
     options: Options
     seed: int
     sample_rows: int | None
+    classes: tuple[str, ...]
+    """K names."""
 
 
 class Outcome(NamedTuple):
@@ -73,14 +86,15 @@ def train(votes: Votes, gold: KnownLabels | None, inputs: FitInputs, features: F
     """Fits the label model; see `LabelModel.fit`."""
     if inputs.items is not None or features is not None or job.label_space.ties_items():
         return _train_by_item(votes, gold, inputs, features, job)
-    fitted = _train_on_votes(votes, inputs, job)
+    fitted = train_on_votes(votes, job, inputs)[0]
     if gold is None:
         return fitted
     some = _sampled(votes.n_items, job.seed)
     return _with_gold(fitted, votes, gold, some, partial(_soft_labels, votes, fitted, job), job)
 
 
-def _train_on_votes(votes: Votes, inputs: FitInputs, job: Job) -> Fitted:
+def train_on_votes(votes: Votes, job: Job, inputs: FitInputs | None = None) -> tuple[Fitted, Estimate]:
+    """A fit to votes of which the same is known for all items, and what it is made of."""
     if job.sample_rows is not None and votes.n_items > job.sample_rows and _is_mostly_silent(votes):
         votes = votes.to_sparse()
     unique = deduplicate(votes)
@@ -88,8 +102,10 @@ def _train_on_votes(votes: Votes, inputs: FitInputs, job: Job) -> Fitted:
         size = _size_of_subsample(unique, votes, job.sample_rows)
         if size < votes.n_items:
             estimate = _estimate(draw_subsample(votes, size, job.seed), job, inputs)
-            return _conclude(refine(estimate, lambda: chunks_of(votes), job.settings), job).fitted
-    return _conclude(_estimate(unique, job, inputs), job).fitted
+            estimate = refine(estimate, lambda *by: pass_over(chunks_of(votes), *by), job.settings)
+            return _conclude(estimate, job).fitted, estimate
+    estimate = _estimate(unique, job, inputs)
+    return _conclude(estimate, job).fitted, estimate
 
 
 def _soft_labels(votes: Votes, fitted: Fitted, job: Job, items: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -123,14 +139,21 @@ def _sampled(n_items: int, seed: int) -> NDArray[np.int64]:
 
 
 @under_own_settings
-def train_on_chunks(chunks: VoteChunks, job: Job) -> Fitted:
+def train_on_chunks(chunks: VoteChunks | PartitionedVotes, job: Job) -> Fitted:
     """As a fit to votes in memory would; every process that `jax.distributed` has joined takes part in it."""
     most = DEFAULT_SAMPLE if job.sample_rows is None else job.sample_rows
-    drawn = draw_from_chunks(chunks, most, job.seed)
+    if isinstance(chunks, PartitionedVotes):
+        drawn, one_pass = draw_from_partitions(chunks, most, job.seed), partial(pass_over_partitions, chunks)
+    else:
+        drawn, one_pass = draw_from_chunks(chunks, most, job.seed), partial(_pass_over_chunks, chunks)
     estimate = _estimate(drawn.rows, job)
     if drawn.is_sample:
-        estimate = refine(estimate, lambda: recut(chunks), job.settings, everywhere=True)
+        estimate = refine(estimate, one_pass, job.settings, everywhere=isinstance(chunks, VoteChunks))
     return _conclude(estimate, job).fitted
+
+
+def _pass_over_chunks(chunks: VoteChunks, *by: Any) -> PassStatistics:
+    return pass_over(recut(chunks), *by)
 
 
 def _size_of_subsample(unique: UniqueRows, votes: Votes, sample_rows: int) -> int:
@@ -234,6 +257,8 @@ def _conclude(estimate: Estimate, job: Job, *, keep_soft: bool = False) -> Outco
             check=prepared.independence,
             objective=objective,
             converged=estimate.converged,
+            classes=job.classes,
+            sampled=estimate.statistics is not state.statistics,
         ),
         sets=unique.votes.symbols.sets,
         group_names=estimate.group_names,

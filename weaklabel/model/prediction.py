@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
+import jax
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.tempering import calibrate_rows, calibrate_votes, of_plain_votes
+from weaklabel.model.drift.blocks import block_at, borders
+from weaklabel.model.drift.blockwise import skills
 from weaklabel.model.em.subsample import CHUNK_ROWS
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
 from weaklabel.model.labels.hard_knowledge import kept
 from weaklabel.model.layout.choice import Room, is_dense, lay_out, lay_out_codes, packs
-from weaklabel.model.numerics.devices import at_once, over_rows
+from weaklabel.model.numerics.compiled import compiled
+from weaklabel.model.numerics.devices import at_once, mesh, over_rows
 from weaklabel.model.numerics.jax_settings import under_own_settings
-from weaklabel.model.numerics.padding import bucket, padded, single, to_device
+from weaklabel.model.numerics.padding import SMALLEST_BUCKET, bucket, padded, single, to_device
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.records import RowVotes
+from weaklabel.model.settings import Settings
 from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.side_information.bags import Bags
@@ -92,6 +97,34 @@ def predict(
     return kept(soft, None if items is None else items.bags)
 
 
+@under_own_settings
+def predict_over_time(
+    votes: Votes, times: NDArray[np.float64], fitted: Fitted, settings: Settings
+) -> NDArray[np.float32]:
+    """[N, K] soft labels of plain votes, each read by the skills of its block of time.
+
+    Args:
+        votes: as in `predict`.
+        times: [N]
+        fitted: a model of items with times.
+        settings: constants.
+    """
+    drift = fitted.drift
+    assert drift is not None
+    if not drift.changes.any:
+        return predict(votes, fitted, settings.share_prior_mass)
+    every = skills(single(drift.faded()), fitted.params, drift.label_statistics, drift.profile, settings)
+    blocks = block_at(times, borders(drift.starts, drift.middles, drift.ends))
+    soft = np.empty((votes.n_items, votes.n_classes), np.float32)
+    for block in np.unique(blocks):
+        here = np.flatnonzero(blocks == block)
+        sources = jax.tree.map(lambda leaf, at=block: leaf[at], every.sources)
+        calibration = fitted.calibration._replace(sources=sources)
+        part = votes.select_items(here)
+        soft[here] = _predict_votes(part, fitted.copies, calibration, settings.share_prior_mass)
+    return soft
+
+
 def _predict_votes(
     votes: Votes, copies: sp.csr_array[np.float64], calibration: Calibration, mass: float
 ) -> NDArray[np.float32]:
@@ -105,6 +138,9 @@ def _predict_votes(
     if n_rows < votes.n_items and by_votes:
         room = Room(n_rows, bucket(int(SPARE * n_rows * votes.n_votes / votes.n_items)))
     of_sources = single(copies.toarray()) if copies.nnz and not by_votes else None
+    if n_rows == SMALLEST_BUCKET and not by_votes and mesh().size == 1:
+        codes = padded(votes.to_codes(), n_rows, -1)
+        return np.array(np.asarray(_of_few_rows(codes, of_sources, calibration, mass))[: votes.n_items])
 
     def read_rows(start: int) -> Array:
         rows = slice(start, start + n_rows)
@@ -129,6 +165,15 @@ def _in_chunks(votes: Votes, n_rows: int, read_rows: Callable[[int], Array]) -> 
     for _ in at_once(fill, range(0, votes.n_items, n_rows)):
         pass
     return soft
+
+
+@partial(compiled, runs_often=True)
+def _of_few_rows(
+    codes: Int[Array, "U M"], of_sources: Float[Array, "M M"] | None, calibration: Calibration, mass: float
+) -> Float[Array, "U K"]:
+    """Soft labels of a matrix of plain votes. One program: to begin another takes longer than a few rows do."""
+    layout = lay_out_codes(codes, of_sources, n_symbols=calibration.labels.log_prior.shape[0])
+    return calibrate_votes(layout, calibration, mass, n_sources=codes.shape[1])
 
 
 @cache

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Never
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel.analysis import EffectiveVotes, effective_votes
-from weaklabel.errors import InvalidArgumentError
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.model.argument_hints import refuse
 from weaklabel.model.calibration.decision import TieBreakPolicy, decide, generator_of
+from weaklabel.model.common_methods import CommonMethods, item_at
 from weaklabel.model.fitted_attributes import FittedAttributes
-from weaklabel.model.inputs import Unseen, check_items_apart, read_votes
+from weaklabel.model.inputs import Unseen, check_items_apart, check_time_kind, check_times_alone, read_votes
 from weaklabel.model.labels.bag_decision import keep_to_bags
-from weaklabel.model.prediction import predict, read_side_information
+from weaklabel.model.prediction import predict, predict_over_time, read_side_information
 from weaklabel.model.report.explanation import Explanation, explain
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.bags import Bags
 from weaklabel.side_information.features import read_features
-from weaklabel.side_information.gold import as_gold, read_labels
 from weaklabel.side_information.items import ItemInformation
+from weaklabel.side_information.times import read_times
 from weaklabel.votes import Votes
-from weaklabel.votes.validation import row_ids
 
 
-class Predictor(FittedAttributes):
+class Predictor(FittedAttributes, CommonMethods):
     """What `LabelModel` does with votes once it is fitted."""
 
     classes: tuple[str, ...]
@@ -42,6 +42,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        times: Any | None = None,
         unseen: Unseen = "error",
         **unknown: Never,
     ) -> NDArray[np.float32]:
@@ -56,6 +57,8 @@ class Predictor(FittedAttributes):
             bags: as in `fit`.
             features: as in `fit`; the columns of a table are matched by name where the fit had a table. Those of a fit
                 need not be given; then votes speak alone.
+            times: as in `fit`: each item is read by the skills of its time, those behind the last by the last ones. Of
+                a model fitted with times, None reads all by the last ones. Not beside other things that are known.
             unseen: what is done with the votes of sources that the fit has not seen: "error" refuses them, "ignore"
                 leaves them out, "average" counts them as those of an average source, whose parameters are the means
                 over the sources of the model.
@@ -66,7 +69,7 @@ class Predictor(FittedAttributes):
             InvalidVotesError: if the votes cannot be read, or a source is not known to the model.
             InvalidArgumentError: if anything else does not fit the votes, or the model was fitted without it.
         """
-        return self._predict(votes, prior, groups, bags, features, unseen, unknown)[0]
+        return self._predict(votes, prior, groups, bags, features, times, unseen, unknown)[0]
 
     def predict(
         self,
@@ -77,6 +80,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        times: Any | None = None,
         unseen: Unseen = "error",
         **unknown: Never,
     ) -> NDArray[np.int32]:
@@ -95,6 +99,7 @@ class Predictor(FittedAttributes):
             groups: as in `predict_proba`.
             bags: as in `predict_proba`.
             features: as in `predict_proba`.
+            times: as in `predict_proba`.
             unseen: as in `predict_proba`.
             **unknown: nothing; other names are refused.
 
@@ -102,7 +107,7 @@ class Predictor(FittedAttributes):
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: for an unknown policy, and as in `predict_proba`.
         """
-        side: dict[str, Any] = {"prior": prior, "groups": groups, "bags": bags, "features": features}
+        side: dict[str, Any] = {"prior": prior, "groups": groups, "bags": bags, "features": features, "times": times}
         return self.label(votes, tie_break_policy, unseen=unseen, **side, **unknown)[1]
 
     def label(
@@ -114,37 +119,16 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        times: Any | None = None,
         unseen: Unseen = "error",
         **unknown: Never,
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """`predict_proba` and `predict` in one pass."""
-        soft, items = self._predict(votes, prior, groups, bags, features, unseen, unknown)
+        soft, items = self._predict(votes, prior, groups, bags, features, times, unseen, unknown)
         labels = decide(soft, tie_break_policy, self.seed)
         if items is not None and items.bags is not None:
             labels = keep_to_bags(labels, soft, items.bags, generator_of(tie_break_policy, self.seed))
         return soft, labels
-
-    def predict_chunks(
-        self,
-        chunks: Iterable[Votes | ArrayLike],
-        tie_break_policy: TieBreakPolicy = "abstain",
-        *,
-        unseen: Unseen = "error",
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
-        """`label` of votes that come in chunks, chunk by chunk: memory holds one.
-
-        Args:
-            chunks: VoteChunks, or any other iterable of what `label` takes. Read once.
-            tie_break_policy: as in `predict`.
-            unseen: as in `predict_proba`.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InvalidArgumentError: if the label space ties items to each other.
-            InvalidVotesError: on the way, as in `label`.
-        """
-        check_items_apart(type(self._fitted.params.labels), "votes that are read in chunks")
-        return (self.label(votes, tie_break_policy, unseen=unseen) for votes in chunks)
 
     def decision_function(
         self,
@@ -154,6 +138,7 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
+        times: Any | None = None,
         unseen: Unseen = "error",
         **unknown: Never,
     ) -> NDArray[np.float32]:
@@ -161,7 +146,7 @@ class Predictor(FittedAttributes):
 
         Args and errors as in `predict_proba`.
         """
-        return self._predict(votes, prior, groups, bags, features, unseen, unknown)[0]
+        return self._predict(votes, prior, groups, bags, features, times, unseen, unknown)[0]
 
     def _predict(
         self,
@@ -170,25 +155,39 @@ class Predictor(FittedAttributes):
         groups: ArrayLike | None,
         bags: Bags | Sequence[Bags] | None,
         features: Any | None,
+        times: Any | None,
         unseen: Unseen,
         unknown: Mapping[str, object],
     ) -> tuple[NDArray[np.float32], ItemInformation | None]:
         """Soft labels, and what is known of the items beside their votes."""
         if unknown:  # type checkers refuse it; this says what is known
-            name = min(unknown)
-            raise InvalidArgumentError(
-                f"{name} is not known at prediction: prior, groups, bags and features are", field=name
-            )
+            refuse("prediction", unknown, "prior, groups, bags, features and times are known at prediction")
+        if times is not None:
+            check_times_alone({"prior": prior, "groups": groups, "bags": bags, "features": features})
+            return self._predict_at(votes, times, unseen), None
         side: dict[str, Any] = {"prior": prior, "groups": groups, "bags": bags, "classes": self.classes}
         matrix = None
         if votes is None and features is not None:
             matrix = read_features(features, None, names=self._feature_names)
-        readable, fitted = read_votes(votes, self._fitted, len(self.classes), matrix, unseen)
+        readable, fitted = read_votes(votes, self._fitted, len(self.classes), matrix, unseen, self.classes)
         if votes is not None and features is not None:
             ids = readable.item_ids
             matrix = read_features(features, readable.n_items, item_ids=ids, names=self._feature_names)
         items = read_side_information(fitted, readable, features=matrix, **side)
         return predict(readable, fitted, self._settings.share_prior_mass, items), items
+
+    def _predict_at(self, votes: Votes | ArrayLike | None, times: Any, unseen: Unseen) -> NDArray[np.float32]:
+        """Soft labels of items with times."""
+        if self._fitted.drift is None:
+            raise InvalidArgumentError("the model was fitted without times", field="times")
+        if unseen == "average":
+            raise InvalidArgumentError('items with times take unseen="error" or unseen="ignore"', field="unseen")
+        readable, fitted = read_votes(votes, self._fitted, len(self.classes), None, unseen, self.classes)
+        if not readable.is_plain:
+            raise InvalidVotesError("items with times need votes for one class each", field="votes")
+        read = read_times(times, readable.n_items, readable.item_ids)
+        check_time_kind(self._fitted.drift, read.are_dates)
+        return predict_over_time(readable, read.values, fitted, self._settings)
 
     def explain(self, votes: Votes | ArrayLike, row: int, *, unseen: Unseen = "error") -> Explanation:
         """Contributions of the class balance, each vote and the vote shares to one item's soft label, in log-odds.
@@ -202,61 +201,14 @@ class Predictor(FittedAttributes):
             NotFittedError, InvalidVotesError: as in `predict_proba`.
             InvalidArgumentError: if there is no such row, or the label space ties items to each other.
         """
-        check_items_apart(type(self._fitted.params.labels), "explanations")
-        readable, fitted = read_votes(votes, self._fitted, len(self.classes), unseen=unseen)
-        if isinstance(row, bool) or not isinstance(row, (int, np.integer)):
-            raise InvalidArgumentError(f"row must be the position of an item, got {row!r}", field="row")
-        if not -readable.n_items <= row < readable.n_items:
-            raise InvalidArgumentError(f"row {row} is not among the {readable.n_items} items", field="row")
-        item = readable.select_items([row % readable.n_items])
+        self._check_items_apart("explanations")
+        readable, fitted = read_votes(votes, self._fitted, len(self.classes), unseen=unseen, classes=self.classes)
+        item = item_at(row, readable)
         mass = self._settings.share_prior_mass
         return explain(item, fitted.calibration, fitted.copies, fitted.gold, mass, self.classes)
 
-    def effective_votes(
-        self, votes: Votes | ArrayLike, gold: ArrayLike | None = None, *, families: Mapping[str, str] | None = None
-    ) -> EffectiveVotes:
-        """How many independent votes the sources are worth: `weaklabel.analysis.effective_votes` of these votes.
+    def _readable(self, votes: Any) -> Votes:
+        return read_votes(votes, self._fitted, len(self.classes), classes=self.classes).votes
 
-        Args:
-            votes: as in `predict_proba`, plain votes only.
-            gold: [N] true classes, -1 where unknown; where not given, `predict_proba` of the votes stands for them.
-            families: family by name of a source, for the number of each family.
-
-        Raises:
-            NotFittedError, InvalidVotesError: as in `predict_proba`.
-            InvalidArgumentError: as in `weaklabel.analysis.effective_votes`.
-        """
-        readable = read_votes(votes, self._fitted, len(self.classes)).votes
-        labels = self.predict_proba(readable) if gold is None else as_gold(gold, readable, self.classes)
-        return effective_votes(readable, labels, families=families)
-
-    def score(
-        self,
-        votes: Votes | ArrayLike | None,
-        gold: ArrayLike,
-        metric: str = "accuracy",
-        *,
-        prior: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        bags: Bags | Sequence[Bags] | None = None,
-        features: Any | None = None,
-        unseen: Unseen = "error",
-        **unknown: Never,
-    ) -> float:
-        """Share of the items, among those with gold, whose hard label is right; ties count as wrong.
-
-        Votes and side information are those of `predict`, gold is as in `fit`.
-
-        Raises:
-            InvalidArgumentError: if gold has another length than the votes, no label, or holds what is no class.
-        """
-        if metric != "accuracy":
-            raise InvalidArgumentError(f"the metric known here is 'accuracy', got {metric!r}", field="metric")
-        side: dict[str, Any] = {"prior": prior, "groups": groups, "bags": bags, "features": features}
-        predicted = self.predict(votes, unseen=unseen, **side, **unknown)
-        ids = votes.item_ids if isinstance(votes, Votes) else row_ids(features if votes is None else votes)
-        truth = read_labels(gold, len(predicted), len(self.classes), item_ids=ids, classes=self.classes)
-        known = truth >= 0
-        if not known.any():
-            raise InvalidArgumentError("gold holds no label", field="gold")
-        return float((predicted[known] == truth[known]).mean())
+    def _check_items_apart(self, what: str) -> None:
+        check_items_apart(type(self._fitted.params.labels), what)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from weaklabel._archive import UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
 from weaklabel.errors import InvalidArgumentError, ModelFileError
+from weaklabel.model.drift.history import Drift
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
 from weaklabel.model.fitted import Fitted
@@ -32,6 +33,8 @@ FORMAT = "weaklabel label model"
 VERSION = 4
 """Of the format. It goes up when readers of the version before could not read the file, or would misread it. Then
 `_upgrade` learns to read the version before, and tests/golden/models gets a folder. Renaming a field is no reason."""
+MAJORITY_FORMAT = "weaklabel majority vote"
+MAJORITY_VERSION = 1
 MOST_BYTES = 2**32
 """A model that takes more memory than this is refused: what a small file unpacks to is not for it to say."""
 
@@ -136,7 +139,35 @@ CORRECTION = Section(
     },
 )
 """For "small", which has the first three, and "large"."""
-SECTIONS = (FITTED, CALIBRATION, FEATURES, SCALING, LAYER, GOLD, CORRECTION)
+DRIFT = Section(
+    "drift.",
+    Drift,
+    {
+        "starts": Entry("starts", ("B",)),
+        "ends": Entry("ends", ("B",)),
+        "middles": Entry("middles", ("B",)),
+        "items": Entry("items", ("B",)),
+        "counts": Entry("counts", ("BMKK",)),
+        "class_totals": Entry("class_totals", ("K",)),
+        "rates": Entry("rates", ("M",)),
+        "segments": Entry("segments", ("MB",), kind="i"),
+        "are_dates": Entry("are_dates", ("",), kind="b"),
+        "are_calls": Entry("are_calls", ("",), kind="b"),
+        "smoothing": Entry("smoothing", ("K",)),
+        "hold": Entry("hold", ("",)),
+        "confusion_mass": Entry("confusion_mass", ("",)),
+        "error_mass": Entry("error_mass", ("",)),
+        "unipolarity": Entry("unipolarity", ("M",)),
+        "independence": Entry("independence", ("M",)),
+        "log_share_balance": Entry("log_share_balance", ("K",)),
+        "worth": Entry("worth", ("M",)),
+        "sample": Entry("sample", ("RM",), kind="i"),
+        "sample_times": Entry("sample_times", ("R",)),
+        "checked": Entry("checked", ("",)),
+    },
+)
+"""Of models whose items had times. B blocks, R sampled items."""
+SECTIONS = (FITTED, CALIBRATION, FEATURES, SCALING, LAYER, GOLD, CORRECTION, DRIFT)
 
 COPIES = ("copies.row", "copies.column", "copies.score")
 """Keys of the sparse matrix `Fitted.copies`."""
@@ -233,19 +264,20 @@ def pack(header: dict[str, Any], fitted: Fitted, settings: Settings) -> bytes:
         **_written_parts(fitted),
         **_written(CALIBRATION, fitted.calibration),
         **({} if fitted.features is None else _written_features(fitted.features)),
-        **({} if fitted.gold is None else _written_gold(fitted.gold)),
+        **({} if fitted.gold is None else written_gold(fitted.gold)),
+        **({} if fitted.drift is None else _written(DRIFT, fitted.drift)),
     }
     return pack_arrays(header, arrays)
 
 
 @under_own_settings
-def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
+def unpack(data: bytes, most_bytes: int = MOST_BYTES) -> tuple[dict[str, Any], Fitted, Settings]:
     """The header, the fit and its constants.
 
     Raises:
         ModelFileError: if the bytes are not a model, or one of another version, or damaged.
     """
-    header, arrays = _opened(data)
+    header, arrays = opened(data, most_bytes)
     try:
         _upgrade(header, arrays)
         values = {entry.field: entry.restore(header[key]) for key, entry in HEADER.items()}
@@ -263,7 +295,8 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
             copies=sp.csr_array((score, (row, column)), shape=(sizes["M"], sizes["M"])),
             diagnostics=Diagnostics.from_json(_by_field(diagnostics, DIAGNOSTICS)),
             features=_read_features(arrays, sizes),
-            gold=_read_gold(arrays, sizes),
+            gold=read_gold(arrays, sizes),
+            drift=_read_drift(arrays, sizes),
         )
         constants = _kept(header["settings"], RETIRED_SETTINGS)
         settings = Settings(**_by_field({key: float(value) for key, value in constants.items()}, SETTINGS))
@@ -276,16 +309,23 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Fitted, Settings]:
     return header, fitted, settings
 
 
-def _opened(data: bytes) -> tuple[dict[str, Any], Arrays]:
-    """The header and the arrays of a file."""
+def opened(data: bytes, most_bytes: int, kind: str = FORMAT) -> tuple[dict[str, Any], Arrays]:
+    """The header and the arrays of a file of a kind, such as "weaklabel label model".
+
+    Raises:
+        ModelFileError: if the bytes are of another kind, unreadable or too large.
+    """
+    name = kind.removeprefix("weaklabel ")
     try:
-        header, arrays = unpack_arrays(data, MOST_BYTES)
+        header, arrays = unpack_arrays(data, most_bytes)
     except TooLargeError as error:
-        raise ModelFileError(f"this model is too large: {error}") from None
+        raise ModelFileError(f"this model is too large: {error}") from error
     except UNREADABLE as error:
-        raise ModelFileError(f"this is not a label model: {error}") from None
-    if header.get("format") != FORMAT:
-        raise ModelFileError("this is not a label model")
+        raise ModelFileError(f"this is not a {name}: {error}") from None
+    other = header.get("format")
+    if other != kind:
+        known = isinstance(other, str) and other.startswith("weaklabel ")
+        raise ModelFileError(f"this is not a {name}" + (f" but a {str(other).split(' ', 1)[1][:40]}" if known else ""))
     return header, arrays
 
 
@@ -421,14 +461,36 @@ def _read_features(arrays: Arrays, sizes: dict[str, int]) -> FeatureModel | None
     return FeatureModel(classifier=Classifier(scaling, tuple(layers)), **_read(FEATURES, arrays, sizes))
 
 
-def _written_gold(gold: Gold) -> Arrays:
+def _read_drift(arrays: Arrays, sizes: dict[str, int]) -> Drift | None:
+    if not any(key.startswith(DRIFT.prefix) for key in arrays):
+        return None
+    drift = Drift(**_read(DRIFT, arrays, sizes))
+    in_order = (drift.starts <= drift.ends).all() and (np.diff(drift.middles) >= 0).all()
+    in_range = ((drift.sample >= -1) & (drift.sample < sizes["K"])).all()
+    of_counts = (drift.counts >= 0).all() and (drift.items > 0).all() and (drift.rates >= 0).all()
+    if not (len(drift.items) and in_order and in_range and of_counts):
+        raise ModelFileError("the model file is damaged: what it holds of blocks of time contradicts itself")
+    return drift
+
+
+def written_gold(gold: Gold) -> Arrays:
+    """The arrays of what gold has taught, by their keys on disk."""
     arrays = _written(GOLD, gold)
     for name in ("small", "large"):
         arrays |= _written(CORRECTION, getattr(gold, name), CORRECTION.prefix.format(name=name))
     return arrays
 
 
-def _read_gold(arrays: Arrays, sizes: dict[str, int]) -> Gold | None:
+def read_gold(arrays: Arrays, sizes: dict[str, int]) -> Gold | None:
+    """What gold has taught; None where the file holds none.
+
+    Args:
+        arrays: of the file.
+        sizes: M sources and K classes, by these letters.
+
+    Raises:
+        ModelFileError: for arrays whose shapes do not agree, or that are not finite numbers.
+    """
     if not any(key.startswith(GOLD.prefix) for key in arrays):
         return None
     sizes = {**sizes, "V": sizes["M"] * sizes["K"]}

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import inputs_of
-from weaklabel.model.gold.fitting import Labels, fit_gold
+from weaklabel.model.gold.fitting import fit_gold
+from weaklabel.model.gold.regression import Labels
 from weaklabel.model.report.agreement import of_votes
-from weaklabel.model.report.intervals import beta_interval
+from weaklabel.model.report.intervals import beta_interval, votes_worth
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.gold import KnownLabels
 from weaklabel.votes import Votes
@@ -67,21 +68,18 @@ def report_with_gold(
     if not votes.is_plain or not of_gold.is_plain:
         return fitted
     rows, sources, labels = votes.triples()
-    n_votes = np.bincount(sources, minlength=n_sources)
+    n_votes, voted_for = np.bincount(sources, minlength=n_sources), np.bincount(labels, minlength=votes.n_classes)
     right = np.bincount(sources, soft[rows, labels], n_sources)
     expected = np.where(n_votes > 0, right / np.maximum(n_votes, 1), fitted.source_accuracy)
-    mass, doubt = _votes_worth(fitted.source_accuracy_interval), fitted.diagnostics.doubt
+    mass, doubt = votes_worth(fitted.source_accuracy_interval), fitted.diagnostics.doubt
     mass = np.minimum(mass, mass ** (1 - doubt) * FEW_VOTES**doubt)
     rows, sources, labels = of_gold.triples()
     weight = known.weight / known.weight.mean()
     n_gold = np.bincount(sources, weight[rows], n_sources)
     found = np.bincount(sources, weight[rows] * known.targets(votes.n_classes)[rows, labels], n_sources)
     accuracy = (mass * expected + found) / (mass + n_gold)
-    return fitted._replace(source_accuracy=accuracy, source_accuracy_interval=beta_interval(accuracy, mass + n_gold))
-
-
-def _votes_worth(interval: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[M] number of observations whose interval is as wide."""
-    middle = interval.mean(1).clip(0.02, 0.98)
-    deviation = (interval[:, 1] - interval[:, 0]).clip(1e-6) / (2 * 1.645)
-    return np.asarray((middle * (1 - middle) / deviation**2).clip(0.5))
+    intervals = beta_interval(accuracy, mass + n_gold)
+    diagnostics = fitted.diagnostics.with_accuracies(
+        votes.source_names, intervals, int(np.count_nonzero(voted_for)), n_votes > 0
+    )
+    return fitted._replace(source_accuracy=accuracy, source_accuracy_interval=intervals, diagnostics=diagnostics)

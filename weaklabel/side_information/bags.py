@@ -163,19 +163,18 @@ def _in_order(bags: Bags, item_ids: NDArray[np.str_] | None) -> Bags:
 
 def _positions(bags: Bags, n_items: int, item_ids: NDArray[np.str_] | None) -> NDArray[np.int64]:
     """[T] positions of the members."""
-    if bags.item.dtype.kind != "U":
+    if bags.item.dtype.kind != "O":
         wrong = (bags.item < 0) | (bags.item >= n_items)
         position = bags.item.astype(np.int64)
     elif item_ids is None:
         raise _error(f"{bags.kind}: items are named by id, but the votes have no ids; name them by position")
     else:
-        order = np.argsort(item_ids)
-        place = np.searchsorted(item_ids, bags.item, sorter=order).clip(max=n_items - 1)
-        position = order[place]
-        wrong = item_ids[position] != bags.item
+        place = {text: at for at, text in enumerate(item_ids.tolist())}
+        position = np.fromiter((place.get(text, -1) for text in bags.item.tolist()), np.int64, len(bags.item))
+        wrong = position < 0
     if wrong.any():
         at = int(np.argmax(wrong))
-        item = bags.item[at].item()
+        item = bags.item[at : at + 1].tolist()[0]
         raise _error(f"{bags.kind}: bag {bags.bag[at]} has item {item!r}, which is not in the votes")
     return position
 

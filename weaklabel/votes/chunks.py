@@ -17,7 +17,7 @@ Chunk = Votes | ArrayLike
 class VoteChunks:
     """Votes on N items in chunks of rows, which are read several times and never held together.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> chunks = VoteChunks([np.array([[0, 1, 1]]), np.array([[1, 1, -1], [0, 0, 0]])], n_classes=2)
         >>> [part.n_items for part in chunks]

@@ -169,6 +169,7 @@ def _concatenated(parts: Sequence[Parts], axis: int, names: tuple[str, ...], ids
             item_ids=ids,
             layout=matrix,
             symbols=symbols,
+            classes=_names_of(parts),
         )
     sizes = [(part.n_items, len(part.source_names))[axis] for part in parts]
     starts, cells = np.cumsum([0, *sizes])[:-1], [part.cells for part in parts]
@@ -183,7 +184,13 @@ def _concatenated(parts: Sequence[Parts], axis: int, names: tuple[str, ...], ids
         item_ids=ids,
         layout=(index[0][order], index[1][order], codes[order]),
         symbols=symbols,
+        classes=_names_of(parts),
     )
+
+
+def _names_of(parts: Sequence[Parts]) -> tuple[str, ...] | None:
+    """The names of the classes, of the first part that has some."""
+    return next((part.classes for part in parts if part.classes is not None), None)
 
 
 def _check_classes(parts: Sequence[Parts]) -> None:
@@ -194,6 +201,8 @@ def _check_classes(parts: Sequence[Parts]) -> None:
             raise InvalidVotesError(
                 f"part 0 is over {parts[0].n_classes} classes, part {at} over {part.n_classes}", field="parts"
             )
+        if part.classes is not None and part.classes != _names_of(parts):
+            raise InvalidVotesError(f"the classes of part {at} have other names than those before it", field="parts")
 
 
 def _place_in(names: Sequence[str]) -> Place:

@@ -1,4 +1,4 @@
-"""Votes made of votes: their plain part, the codebook and the sources of a model."""
+"""Votes made of votes: their plain part, other classes, the codebook and the sources of a model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidVotesError
 from weaklabel.votes.matrix import Votes
+from weaklabel.votes.parts import Triples
 from weaklabel.votes.symbols import Symbols
-from weaklabel.votes.validation import ABSTAIN, default_sources
+from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, default_sources, label_dtype
 
 HALF = 0.5
 
@@ -132,3 +133,36 @@ def with_sources(votes: Votes, source_names: Sequence[str]) -> Votes:
         item_ids=votes.item_ids,
         symbols=votes.symbols,
     )
+
+
+def over_other_classes(votes: Votes, stands_for: NDArray[np.bool_], classes: Sequence[str] | None = None) -> Votes:
+    """The votes over L other classes: each of the K classes is replaced by the set of those that it stands for.
+
+    A candidate set becomes the union of the sets of its classes; the probability of a class in a soft vote is shared
+    out evenly over its set, and what remains is normalized. What stands for no class, or for all, abstains.
+
+    Args:
+        votes: over K classes.
+        stands_for: [K, L].
+        classes: L names; None where they have none.
+    """
+    book, n_after = votes.symbols, stands_for.shape[1]
+    sets = np.concatenate([stands_for, (book.sets.astype(np.int64) @ stands_for.astype(np.int64)) > 0])
+    sets[~sets.any(1)] = True
+    shares = stands_for / np.maximum(stands_for.sum(1, keepdims=True), 1)
+    soft = book.soft.astype(np.float64) @ shares
+    total = soft.sum(1, keepdims=True)
+    soft = np.where(total > 0, soft / np.where(total > 0, total, 1), 1 / n_after)
+    symbols, codes = Symbols.of(sets, soft)
+    dtype = label_dtype(n_after + len(symbols))
+    table = np.concatenate([codes, [ERROR, ABSTAIN]]).astype(dtype)
+    parts = votes._parts()
+    if isinstance(parts.layout, tuple):
+        rows, columns, values = parts.layout
+        values = table[values]
+        says = values != ABSTAIN
+        layout: Codes | Triples = (rows[says], columns[says], values[says])
+    else:
+        layout = table[parts.layout]
+    names = None if classes is None else tuple(classes)
+    return Votes._make(*parts._replace(n_classes=n_after, layout=layout, symbols=symbols, classes=names))

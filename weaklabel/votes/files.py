@@ -23,13 +23,15 @@ MOST_BYTES = 2**34
 
 def write_parts(path: str | os.PathLike[str], parts: Parts) -> None:
     """Writes a file of that very name, at once: a crash leaves the old file or the new one."""
-    header = {
+    header: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "n_items": parts.n_items,
         "n_classes": parts.n_classes,
         "sources": parts.source_names,
     }
+    if parts.classes is not None:
+        header["classes"] = parts.classes
     arrays: dict[str, NDArray[Any]] = {}
     if isinstance(parts.layout, tuple):
         arrays |= zip(("rows", "columns", "codes"), parts.layout, strict=True)
@@ -63,6 +65,9 @@ def _checked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Parts:
     names = check_names(header["sources"], len(header["sources"]))
     ids = None if "items" not in arrays else check_ids(arrays["items"], n_items)
     symbols, codes_of = Symbols.of(arrays["sets"].astype(bool), arrays["soft"])
+    classes = None if header.get("classes") is None else tuple(map(str, header["classes"]))
+    if classes is not None and len(set(classes)) != n_classes:
+        raise ValueError("the names of classes")
     if symbols.n_classes != n_classes or not np.array_equal(codes_of, n_classes + np.arange(len(symbols))):
         raise ValueError("the codebook")
     if not np.allclose(symbols.soft.sum(1), 1, atol=1e-5):
@@ -78,6 +83,7 @@ def _checked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Parts:
             item_ids=ids,
             layout=codes.reshape(n_items, len(names)),
             symbols=symbols,
+            classes=classes,
         )
     rows, columns = arrays["rows"].astype(np.int32), arrays["columns"].astype(np.int32)
     cells = rows.astype(np.int64) * len(names) + columns
@@ -91,4 +97,5 @@ def _checked(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Parts:
         item_ids=ids,
         layout=(rows, columns, codes),
         symbols=symbols,
+        classes=classes,
     )

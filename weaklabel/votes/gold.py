@@ -27,6 +27,7 @@ def read_labels(
     *,
     item_ids: Ids = None,
     classes: Sequence[str] | None = None,
+    field: str = "gold",
 ) -> NDArray[np.int32]:
     """Known labels [N], -1 where unknown.
 
@@ -37,58 +38,60 @@ def read_labels(
         n_classes: K.
         item_ids: ids of the N items; None where they go by position.
         classes: K names; None where there are none, and only indices can be read.
+        field: the argument that they are given as.
 
     Raises:
         InvalidArgumentError: if they are of another length, or hold anything but classes; it names the item.
     """
-    read = column_of(read_rows(gold, item_ids, n_items, "gold", all_items=False))
+    read = column_of(read_rows(gold, item_ids, n_items, field, all_items=False))
     if read.values.shape != (n_items,):
         raise InvalidArgumentError(
-            f"gold must hold a class, or -1 (unknown), for each of the {n_items} items, got shape {read.values.shape}",
-            field="gold",
+            f"{field} must hold a class, or -1 (unknown), for each of the {n_items} items, got shape "
+            f"{read.values.shape}",
+            field=field,
         )
-    labels = _indices(read, classes)
+    labels = _indices(read, classes, field)
     wrong = (labels < ABSTAIN) | (labels >= n_classes)
     if wrong.any():
         at = int(np.argmax(wrong))
         raise InvalidArgumentError(
-            f"gold of item {at} is {labels[at]}, outside 0..{n_classes - 1}, and not -1 for unknown", field="gold"
+            f"{field} of item {at} is {labels[at]}, outside 0..{n_classes - 1}, and not -1 for unknown", field=field
         )
     return labels.astype(np.int32)
 
 
-def _indices(read: Read, classes: Sequence[str] | None) -> NDArray[Any]:
+def _indices(read: Read, classes: Sequence[str] | None, field: str) -> NDArray[Any]:
     """Class indices, of these or of names."""
     array = read.values
     if array.dtype.kind == "b":
         raise InvalidArgumentError(
-            "gold must be class indices, got dtype bool: say which class is which, as in np.where(gold, 1, 0)",
-            field="gold",
+            f"{field} must be class indices, got dtype bool: say which class is which, as in np.where({field}, 1, 0)",
+            field=field,
         )
     if array.dtype.kind == "O":
         index = {name: float(k) for k, name in enumerate(classes or ())}
         numbers = np.full(array.shape, np.nan)
         for at, value in enumerate(array):
             if read.missing is None or not read.missing[at]:
-                numbers[at] = _index(at, value, index, classes)
+                numbers[at] = _index(at, value, index, classes, field)
         array = numbers
     array = Read(array, read.missing).filled(ABSTAIN)
     if array.dtype.kind == "f":
         wrong = array != np.floor(array)
         if wrong.any():
             at = int(np.argmax(wrong))
-            raise InvalidArgumentError(f"gold must be class indices; that of item {at} is {array[at]}", field="gold")
+            raise InvalidArgumentError(f"{field} must be class indices; that of item {at} is {array[at]}", field=field)
     return array
 
 
-def _index(at: int, value: Any, index: dict[str, float], classes: Sequence[str] | None) -> float:
+def _index(at: int, value: Any, index: dict[str, float], classes: Sequence[str] | None, field: str) -> float:
     if isinstance(value, str):
         if value in index:
             return index[value]
-        known = "write class indices, as in [names.index(name) for name in gold]"
+        known = f"write class indices, as in [names.index(name) for name in {field}]"
         if classes is not None:
             known = f"the classes are {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}"
-        raise InvalidArgumentError(f"gold of item {at} is {value!r}, which is no class: {known}", field="gold")
+        raise InvalidArgumentError(f"{field} of item {at} is {value!r}, which is no class: {known}", field=field)
     if not is_number(value):
-        raise InvalidArgumentError(f"gold must be class indices; that of item {at} is {value!r}", field="gold")
+        raise InvalidArgumentError(f"{field} must be class indices; that of item {at} is {value!r}", field=field)
     return float(value)

@@ -24,6 +24,8 @@ class Parts(NamedTuple):
     layout: Codes | Triples
     """Codes [N, M], or cells where votes are sparse."""
     symbols: Symbols
+    classes: tuple[str, ...] | None = None
+    """K names; None where classes go by index."""
 
     @property
     def cells(self) -> Triples:

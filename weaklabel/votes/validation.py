@@ -60,6 +60,7 @@ __all__ = [
 ]
 
 Codes = NDArray[np.signedinteger[Any]]
+"""Votes as numbers: class indices, symbols of a codebook from K on, -1 for an abstain, -2 for an error."""
 Place = Callable[[tuple[int, ...]], str]
 """Says in words where a cell is."""
 Number = Callable[[Any, tuple[int, ...]], int | None]

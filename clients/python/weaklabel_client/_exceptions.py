@@ -48,9 +48,11 @@ class ClientError(Exception):
         message: What was wrong, in English.
         reason: A constant for programs, such as "PROJECT_NOT_FOUND"; empty where the server gave none.
         metadata: What the reason is about, such as the name of the resource.
+        retry_seconds: After how long the same call may well succeed; None where the server does not say so.
     """
 
     default_code = grpc.StatusCode.UNKNOWN
+    retry_seconds: float | None = None
 
     def __init__(
         self,
@@ -200,18 +202,24 @@ def from_status(status: status_pb2.Status) -> ClientError:
     code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
     info = status_pb2.ErrorInfo()
     violations: list[FieldViolation] = []
+    retry_seconds = None
     for detail in status.details:
         if detail.type_url.endswith("/google.rpc.ErrorInfo"):
             info = status_pb2.ErrorInfo.FromString(detail.value)
         elif detail.type_url.endswith("/google.rpc.BadRequest"):
             faults = status_pb2.BadRequest.FromString(detail.value).field_violations
             violations += [FieldViolation(fault.field, fault.description) for fault in faults]
+        elif detail.type_url.endswith("/google.rpc.RetryInfo"):
+            delay = status_pb2.RetryInfo.FromString(detail.value).retry_delay
+            retry_seconds = max(0.0, delay.seconds + delay.nanos / 1e9)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return InvalidArgument(
             status.message, field_violations=violations, code=code, reason=info.reason, metadata=info.metadata
         )
     kind = _CLASSES.get(code, ClientError)
-    return kind(status.message, code=code, reason=info.reason, metadata=info.metadata)
+    error = kind(status.message, code=code, reason=info.reason, metadata=info.metadata)
+    error.retry_seconds = retry_seconds
+    return error
 
 
 def from_rpc_error(error: grpc.RpcError, target: str = "", call: str = "", seconds: float | None = None) -> ClientError:
@@ -235,6 +243,11 @@ def from_rpc_error(error: grpc.RpcError, target: str = "", call: str = "", secon
 
 def _in_words(code: grpc.StatusCode, message: str, target: str, call: str, seconds: float | None) -> str:
     """The message of an error that no server has given: what happened, and where."""
+    if target and code is grpc.StatusCode.UNAVAILABLE and "handshake" in message.lower():
+        return (
+            f"the TLS handshake with {target} failed: does the server speak TLS, does tls trust its "
+            f"certificate, and does it want one of the client? ({call}: {message})"
+        )
     if target and code is grpc.StatusCode.UNAVAILABLE:
         return f"no server of weaklabel answers at {target}, or it was lost ({call}: {message})"
     if target and code is grpc.StatusCode.DEADLINE_EXCEEDED and seconds is not None:
@@ -243,12 +256,13 @@ def _in_words(code: grpc.StatusCode, message: str, target: str, call: str, secon
 
 
 def can_go_on(error: ClientError) -> bool:
-    """Whether a stream may go on in a new call: the connection was lost, it idled, or another caller took over.
+    """Whether a stream may go on in a new call: the connection was lost, it idled, another caller took over, or the
+    server has no place for it now.
 
     A lost connection does not always show as UNAVAILABLE: a server that is stopped resets its streams, and a message
     that was being sent fails inside grpc. An error that the server itself gave has a reason.
     """
-    if isinstance(error, Unavailable | Aborted) or error.reason == "STREAM_IDLE":
+    if isinstance(error, Unavailable | Aborted) or error.reason == "STREAM_IDLE" or error.retry_seconds is not None:
         return True
     if error.reason or not isinstance(error, Cancelled | InternalError):
         return False

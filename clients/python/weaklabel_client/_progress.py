@@ -1,4 +1,7 @@
-"""Progress on stderr: one line that is drawn over and over, or one line at the end where it is not a terminal."""
+"""Progress on stderr: a bar of rich on a terminal where rich is installed, else one line that is drawn over and over.
+
+Where it is not a terminal, one line at the end.
+"""
 
 import sys
 import time
@@ -28,13 +31,45 @@ def shown(progress: bool | Callable[[Reported], None], what: str) -> Iterator[Ca
     if callable(progress):
         yield progress
     elif progress:
-        bar = _Bar(what, sys.stderr)
+        bar = _rich_bar(what, sys.stderr) or _Bar(what, sys.stderr)
         try:
             yield bar.report
         finally:
             bar.close()
     else:
         yield lambda _: None
+
+
+def _rich_bar(what: str, stream: TextIO) -> "_RichBar | None":
+    """A bar of rich; None where there is no terminal, or no rich."""
+    if not stream.isatty():
+        return None
+    try:
+        return _RichBar(what, stream)
+    except ModuleNotFoundError:
+        return None
+
+
+class _RichBar:
+    def __init__(self, what: str, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        plain = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=_WIDTH))
+        state = TextColumn("{task.fields[state]}", markup=False)
+        self._bar = Bars(*plain, state, TimeElapsedColumn(), console=Console(file=stream))
+        self._task = self._bar.add_task(what, total=None, state="")
+        self._bar.start()
+
+    def report(self, progress: Progress) -> None:
+        known = progress.fraction is not None
+        self._bar.update(
+            self._task, total=1.0 if known else None, completed=progress.fraction or 0.0, state=str(progress)
+        )
+
+    def close(self) -> None:
+        self._bar.stop()
 
 
 class _Bar:

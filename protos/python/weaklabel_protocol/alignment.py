@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,21 @@ def _matched(
         at = int(np.argmin(place))
         raise InvalidArgumentError(f"{what}: item {listed[at]!r} of the votes has no row; {hint}", field=what)
     return place
+
+
+def named_columns(given: Any) -> Iterator[tuple[str, Any]]:
+    """The columns of a table of pandas, polars or pyarrow with their names; what is no table is one column, which is
+    called "group" where it has no name of its own.
+    """
+    if hasattr(given, "iloc") and hasattr(given, "columns"):
+        yield from ((label_text(name), given.iloc[:, at]) for at, name in enumerate(given.columns))
+    elif hasattr(given, "get_column"):
+        yield from ((name, given.get_column(name)) for name in given.columns)
+    elif isinstance(names := getattr(given, "column_names", None), Sequence):
+        yield from ((name, given.column(at)) for at, name in enumerate(names))
+    else:
+        name = getattr(given, "name", None)
+        yield "group" if name is None else label_text(name), given
 
 
 def columns_in_order(table: Any, names: Sequence[str], what: str) -> list[int] | None:

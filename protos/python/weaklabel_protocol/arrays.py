@@ -186,6 +186,9 @@ def _of_list(values: list[Any] | tuple[Any, ...]) -> Read:
     if np.ma.core.MaskedConstant in set(map(type, values)):
         return _of_list([None if value is np.ma.masked else value for value in values])
     if not _holds_arrays(values):
+        kinds = set(map(type, values))
+        if str in kinds and not kinds & {list, tuple}:  # numpy would make all texts as long as the longest
+            return _of_array(np.asarray(values, object), values)
         return _of_array(np.asarray(values), values)
     parts = [_read(value) for value in values]
     if len({part.values.shape for part in parts}) != 1:

@@ -34,7 +34,7 @@ class Bags:
 
     kind: Kind
     item: NDArray[Any]
-    """[T] member items, bag after bag: positions, or ids (str)."""
+    """[T] member items, bag after bag: positions, or ids as objects (str)."""
     bag: NDArray[np.int64]
     """[T] bag of each member, 0..B-1, ascending."""
     values: NDArray[np.float64]
@@ -50,7 +50,7 @@ class Bags:
 def class_counts(counts: Numbers, items: Iterable[Any] | None = None, *, bag_of: ArrayLike | None = None) -> Bags:
     """Known numbers of items of each class.
 
-    Example:
+    Examples:
         >>> bags = class_counts([[30, 20], [45, 5]], bag_of=np.repeat([0, 1], 50))
         >>> bag = class_counts([1, None, 0], items=["a", "b", "c"])
 
@@ -92,7 +92,7 @@ def proportions(
     not a whole number. Counts further off than 6 standard deviations are excluded. Where counts are known exactly, use
     `class_counts`.
 
-    Example:
+    Examples:
         >>> bags = proportions([[0.7, 0.3], [0.55, 0.45]], bag_of=np.repeat([0, 1], 50), tolerance=0.05)
 
     Args:
@@ -123,7 +123,7 @@ def proportions(
 def at_least_one(label: int, items: Iterable[Any] | None = None, *, bag_of: ArrayLike | None = None) -> Bags:
     """At least one item of each bag has the label (a positive bag of multiple-instance learning).
 
-    Example:
+    Examples:
         >>> bags = [at_least_one(1, items=[[0, 1, 2], [6, 7]]), none_of(1, items=[3, 4, 5])]
 
     Args:
@@ -148,7 +148,7 @@ def none_of(label: int, items: Iterable[Any] | None = None, *, bag_of: ArrayLike
 def same_label(items: Iterable[Any] | None = None, *, bag_of: ArrayLike | None = None) -> Bags:
     """All items of a bag have one label, whichever it is.
 
-    Example:
+    Examples:
         >>> bags = same_label([[0, 4], [2, 7], [1, 3, 5]])
 
     Args:
@@ -263,12 +263,12 @@ def _bag_numbers(kind: Kind, bag_of: Any) -> NDArray[np.int64]:
 
 
 def _members(read: Read) -> NDArray[Any]:
-    """Positions as they are, and ids as text."""
-    if read.values.dtype.kind != "O" or not all(isinstance(value, str) for value in read.values.flat):
-        return read.values
-    for value in read.values.flat:
+    """Positions as they are, and ids as objects: in an array of text each would be as long as the longest."""
+    for value in read.values.flat if read.values.dtype.kind == "O" else ():
+        if not isinstance(value, str):
+            return np.empty((0, 0))  # neither
         check_end("bags: an id", value, "bags")
-    return read.values.astype(np.str_)
+    return read.values
 
 
 def _listed(kind: Kind, items: Iterable[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -280,6 +280,6 @@ def _listed(kind: Kind, items: Iterable[Any]) -> tuple[NDArray[Any], NDArray[np.
     parts = [_members(read) for read in reads]
     for b, part in enumerate(parts):
         is_list = reads[b].missing is None and part.ndim == 1 and len(part) > 0
-        if not is_list or part.dtype.kind not in "iuU" or part.dtype.kind != parts[0].dtype.kind:
+        if not is_list or part.dtype.kind not in "iuO" or part.dtype.kind != parts[0].dtype.kind:
             raise _error(f"{kind}: bag {b} must list items, all by position or all by id (str), got {listed[b]!r}")
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])

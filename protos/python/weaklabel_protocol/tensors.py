@@ -78,7 +78,7 @@ def sets_from_tensor(tensor: tensor_pb2.Tensor, n_classes: int) -> npt.NDArray[n
 
 
 def from_tensor(tensor: tensor_pb2.Tensor) -> npt.NDArray[Any]:
-    """Decodes a tensor without copying: a read-only array [rows, columns].
+    """Decodes a tensor: a read-only array [rows, columns] of the bytes that it holds.
 
     Raises:
         ValueError: The data type is not known, or the length of the data is not that of the shape.
@@ -87,9 +87,9 @@ def from_tensor(tensor: tensor_pb2.Tensor) -> npt.NDArray[Any]:
     if dtype is None:
         raise ValueError(f"data_type {tensor.data_type} is none of int8, int16, int32, float32")
     expected = tensor.rows * tensor.columns * dtype.itemsize
-    if len(tensor.data) != expected:
+    data = tensor.data  # a copy each time
+    if len(data) != expected:
         raise ValueError(
-            f"data has {len(tensor.data)} bytes; {tensor.rows} rows x {tensor.columns} columns of {dtype.name} "
-            f"take {expected}"
+            f"data has {len(data)} bytes; {tensor.rows} rows x {tensor.columns} columns of {dtype.name} take {expected}"
         )
-    return np.frombuffer(tensor.data, dtype=dtype).reshape(tensor.rows, tensor.columns)
+    return np.frombuffer(data, dtype=dtype).reshape(tensor.rows, tensor.columns)

@@ -105,7 +105,7 @@ def soft(probabilities: Iterable[SupportsFloat]) -> SoftVote:
         raise InvalidVotesError(f"soft expects a probability for each class, got {len(values)}", field="votes")
     if not all(math.isfinite(p) and p >= 0 for p in values):
         raise InvalidVotesError(f"soft expects numbers of at least 0, got {list(values)}", field="votes")
-    total = math.fsum(values)
+    total = math.fsum(values) if max(values, default=0.0) < 1e300 else math.inf  # fsum raises where sums overflow
     if abs(total - 1) > SUM_TOLERANCE:
         raise InvalidVotesError(f"soft expects probabilities that sum to 1, got a sum of {total:.6g}", field="votes")
     return SoftVote(values if abs(total - 1) <= TOLERANCE else tuple(p / total for p in values))

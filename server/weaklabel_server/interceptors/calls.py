@@ -1,10 +1,10 @@
-"""The interceptor of every method: it parses messages, limits streams, turns exceptions into statuses, and logs."""
+"""The interceptor of every method: it admits calls, parses messages, turns exceptions into statuses, and logs."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import nullcontext
 from typing import Any
 
 import grpc
@@ -13,21 +13,22 @@ from google.protobuf.message import DecodeError
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.grpc_types import Context, Handler
 from weaklabel_server.interceptors.errors import CallEnd
-from weaklabel_server.interceptors.limits import StreamLimit, until_idle
-
-# The one call that is not a stream and may last as long as one.
-_WAIT = "/weaklabel.v1.OperationService/WaitOperation"
+from weaklabel_server.interceptors.limits import Admission, host_of, until_idle
+from weaklabel_server.telemetry.observers import Observers
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method of every service.
 
     Messages are parsed here and not by gRPC, which answers bytes that are not a message with UNKNOWN and a traceback.
+    Every method is served as a stream of requests, which on the wire is the same: gRPC waits without end for the
+    message of a call that has one.
     """
 
-    def __init__(self, *, max_streams: int, idle_seconds: float) -> None:
-        self._streams = StreamLimit(max_streams)
-        self._idle_seconds = idle_seconds
+    def __init__(self, admission: Admission, observers: Observers) -> None:
+        self._admission = admission
+        self._observers = observers
+        self.is_alone = admission.is_alone
 
     async def intercept_service(
         self,
@@ -38,56 +39,113 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:  # an unknown method: gRPC answers UNIMPLEMENTED
             return handler
-        call = _Call(handler, handler_call_details.method, self._streams, self._idle_seconds)
-        kind = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[handler.request_streaming, handler.response_streaming]
-        behavior = call.stream if handler.response_streaming else call.unary
-        return kind(behavior, request_deserializer=None, response_serializer=handler.response_serializer)
+        call = _Call(handler, handler_call_details.method, self._admission, self._observers)
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(call.stream, None, None)
+        return grpc.stream_unary_rpc_method_handler(call.unary, None, None)
 
 
 class _Call:
     """One call of a method."""
 
-    def __init__(self, handler: Handler, method: str, streams: StreamLimit, idle_seconds: float) -> None:
+    def __init__(self, handler: Handler, method: str, admission: Admission, observers: Observers) -> None:
         # One of its four behaviors is set; their stubs describe the synchronous server.
         self._handler: Any = handler
         self._method = method
-        self._streams = streams
-        self._idle_seconds = idle_seconds
+        self._admission = admission
+        self._limits = admission.limits
+        self._observers = observers
 
-    async def unary(self, request: Any, context: Context) -> Any:
-        behavior = self._handler.stream_unary if self._handler.request_streaming else self._handler.unary_unary
-        lasts = self._handler.request_streaming or self._method == _WAIT
-        async with CallEnd(self._method, context):
-            with self._streams.place() if lasts else nullcontext():
-                return await behavior(self._parsed(request), context)
+    async def unary(self, incoming: AsyncIterator[bytes], context: Context) -> bytes:
+        handler = self._handler
+        async with CallEnd(self._method, context, self._observers) as end:
+            host = host_of(end.peer)
+            request = await self._request(incoming, host, end)
+            with self._place(context, host):
+                behavior = handler.stream_unary if handler.request_streaming else handler.unary_unary
+                return self._serialize(await behavior(request, context), end)
 
-    async def stream(self, request: Any, context: Context) -> AsyncIterator[Any]:
-        behavior = self._handler.stream_stream if self._handler.request_streaming else self._handler.unary_stream
-        async with CallEnd(self._method, context):
-            with self._streams.place():
-                responses = behavior(self._parsed(request), context)
-                if inspect.isawaitable(responses):  # it writes to the context itself, as grpc_health does
-                    await responses
+    async def stream(self, incoming: AsyncIterator[bytes], context: Context) -> None:
+        handler = self._handler
+        async with CallEnd(self._method, context, self._observers) as end:
+            host = host_of(end.peer)
+            request = await self._request(incoming, host, end)
+            with self._place(context, host):
+                behavior = handler.stream_stream if handler.request_streaming else handler.unary_stream
+                if inspect.iscoroutinefunction(behavior):  # it writes to the context itself, as grpc_health does
+                    await behavior(request, _Writer(context, lambda message: self._write(message, context, end)))
                     return
-                async for response in responses:
-                    yield response
+                async for response in behavior(request, context):
+                    await self._write(response, context, end)
 
-    def _parsed(self, request: Any) -> Any:
-        return self._parse_each(request) if self._handler.request_streaming else self._parse(request)
+    def _place(self, context: Context, host: str) -> Any:
+        remaining = context.time_remaining()
+        if remaining is not None and remaining <= 0:
+            raise ServiceError(Reason.DEADLINE_PASSED, "the deadline had passed before the call was begun")
+        return self._admission.place(self._method, host, is_stream=self._handler.response_streaming)
 
-    async def _parse_each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-        async for data in until_idle(requests, self._idle_seconds):
-            yield self._parse(data)
+    async def _request(self, incoming: AsyncIterator[bytes], host: str, end: CallEnd) -> Any:
+        """The request, or where there are many their iterator, once the first has come."""
+        is_stream = self._handler.request_streaming
+        limits = self._limits
+        messages = aiter(incoming)
+        seconds = limits.idle_seconds if is_stream else min(limits.silent_seconds, limits.idle_seconds)
+        first = await self._admission.waiting_room.first(messages, host, seconds)
+        if is_stream:
+            return self._parse_each(first, messages, end)
+        if first is None:
+            raise ServiceError(Reason.MALFORMED_MESSAGE, f"the client ended a call of {self._method} without a message")
+        return self._parse(first, end)
 
-    def _parse(self, data: bytes) -> Any:
+    async def _parse_each(
+        self, first: bytes | None, messages: AsyncIterator[bytes], end: CallEnd
+    ) -> AsyncIterator[Any]:
+        if first is not None:
+            yield self._parse(first, end)
+            del first  # not held for the length of the stream
+            async for data in until_idle(messages, self._limits.idle_seconds):
+                yield self._parse(data, end)
+
+    def _parse(self, data: bytes, end: CallEnd) -> Any:
         try:
-            return self._handler.request_deserializer(data)
+            message = self._handler.request_deserializer(data)
         except DecodeError:
             raise ServiceError(
                 Reason.MALFORMED_MESSAGE, f"a message of {len(data)} bytes is not a request of {self._method}"
             ) from None
+        end.entry.received(message, len(data))
+        return message
+
+    async def _write(self, response: Any, context: Context, end: CallEnd) -> None:
+        data = self._serialize(response, end)
+        try:
+            async with asyncio.timeout(self._limits.idle_seconds):
+                await context.write(data)
+        except TimeoutError:
+            seconds = self._limits.idle_seconds
+            raise ServiceError(
+                Reason.STREAM_IDLE, f"the client read nothing for {seconds:g} s; open the stream again"
+            ) from None
+
+    def _serialize(self, response: Any, end: CallEnd) -> bytes:
+        data: bytes = self._handler.response_serializer(response)
+        limit = self._limits.max_message_bytes
+        if len(data) > limit:
+            raise ServiceError(
+                Reason.RESPONSE_TOO_LARGE,
+                f"the response has {len(data)} bytes, and a message of this server at most {limit}; see "
+                "WEAKLABEL_MAX_MESSAGE_BYTES",
+            )
+        end.entry.sent(len(data))
+        return data
+
+
+class _Writer:
+    """A context whose messages are written by this module."""
+
+    def __init__(self, context: Context, write: Callable[[Any], Awaitable[None]]) -> None:
+        self._context = context
+        self.write = write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)

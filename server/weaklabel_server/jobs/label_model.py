@@ -1,4 +1,4 @@
-"""The label model's class, loaded late, and how much it may label at once."""
+"""The label model's class, loaded late; how much it may label at once."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 def label_model_class() -> "type[LabelModel]":
     """weaklabel.model.LabelModel. JAX takes seconds to load: the server answers calls before that."""
+    import jax
+
     from weaklabel.model import LabelModel
+
+    # Programs run in the thread that calls them: another one takes longer to wake than a few rows to label.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
     return LabelModel
 

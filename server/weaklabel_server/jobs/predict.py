@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -17,32 +16,30 @@ from weaklabel.errors import InvalidArgumentError
 from weaklabel.votes import ABSTAIN, Votes
 from weaklabel.votes.symbols import Symbols
 from weaklabel_server import names
-from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
+from weaklabel_server.errors import Faults, Reason, ServiceError, invalid
 from weaklabel_server.jobs.label_model import check_label_cells, label_model_class
-from weaklabel_server.store import models, projects
+from weaklabel_server.jobs.loaded_models import LoadedModel, LoadedModels
+from weaklabel_server.store import models
 from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
 
 if TYPE_CHECKING:
-    from weaklabel.model import LabelModel
+    from weaklabel.model.calibration.decision import TieBreakPolicy
+    from weaklabel.model.inputs import Unseen
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+BLOCK_CELLS = 1024 * 1024
+"""Items times sources, or times features, that are labeled at once; some 40 bytes each."""
+
+_gone: ContextVar[threading.Event] = ContextVar("gone")
+"""Set when nobody waits for what a thread computes."""
+
 SoftLabels = tuple[NDArray[np.float32], NDArray[np.int32]]
 """Probabilities [rows, K] and labels [rows]."""
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model in memory, ready to predict. Models never change, so it is valid for as long as the model exists."""
-
-    name: str
-    n_classes: int
-    column_of: Mapping[str, int]  # the column of each source, in order
-    label_model: "LabelModel"
 
 
 @dataclass(frozen=True)
@@ -51,35 +48,55 @@ class SourceColumns:
 
     model: LoadedModel
     sources: tuple[str, ...]
-    columns: NDArray[np.int64]  # of the model, one for each of `sources`
+    unseen: "Unseen"
+    columns: NDArray[np.int64] | None  # of the model, one for each of `sources`; None where it does not know them all
+    in_order: bool = False  # whether they are all columns of the model, in its order
 
     @classmethod
-    def of(cls, model: LoadedModel, sources: Sequence[str]) -> "SourceColumns":
+    def of(cls, model: LoadedModel, sources: Sequence[str], unseen: "Unseen" = "error") -> "SourceColumns":
         """Those of the named sources; of all sources of the model where none are named.
 
         Raises:
-            ServiceError: MODEL_SOURCES_UNKNOWN.
+            ServiceError: MODEL_SOURCES_UNKNOWN, unless `unseen` says what is done with such sources.
         """
-        unknown = [
-            FieldViolation(f"sources[{index}]", f'the model does not know a source "{source}"')
-            for index, source in enumerate(sources)
-            if source not in model.column_of
-        ]
-        if unknown:
-            raise ServiceError(
-                Reason.MODEL_SOURCES_UNKNOWN,
-                "; ".join(f"{fault.field}: {fault.description}" for fault in unknown),
-                metadata={"model": model.name},
-                violations=unknown,
-            )
-        given = tuple(sources or model.column_of)
-        return cls(model, given, np.array([model.column_of[source] for source in given], np.int64))
+        unknown = [(index, source) for index, source in enumerate(sources) if source not in model.column_of]
+        if unknown and unseen != "error":
+            return cls(model, tuple(sources), unseen, None)
+        faults = Faults()
+        for index, source in unknown:
+            faults.add(f"sources[{index}]", f'the model does not know a source "{source}"')
+        faults.raise_if_any(Reason.MODEL_SOURCES_UNKNOWN, {"model": model.name})
+        known = tuple(model.column_of)
+        given = tuple(sources or known)
+        columns = np.array([model.column_of[source] for source in given], np.int64)
+        return cls(model, given, unseen, columns, in_order=given == known)
 
-    def align(self, given: Codes) -> Codes:
-        """Votes in the order of the model's sources. Sources not given abstain, and so do those that failed."""
-        codes = np.full((len(given), len(self.model.column_of)), ABSTAIN, given.dtype)
-        codes[:, self.columns] = np.maximum(given, ABSTAIN, dtype=given.dtype)
+    def named_votes(self, given: Codes, symbols: Symbols | None) -> Votes:
+        """Votes of these sources. Those that failed abstain."""
+        known = np.maximum(given, ABSTAIN, dtype=given.dtype)
+        return Votes.from_codes(known, self.model.n_classes, symbols=symbols or None, sources=self.sources)
+
+    def codes(self, given: Codes | None, rows: slice) -> Codes:
+        """Some rows of plain votes in the columns of the model, of sources that it knows; else as `votes`."""
+        if given is not None and self.in_order:
+            return np.maximum(given[rows], ABSTAIN, dtype=given.dtype)
+        dtype = np.int8 if given is None else given.dtype
+        codes: Codes = np.full((rows.stop - rows.start, len(self.model.column_of)), ABSTAIN, dtype)
+        if given is not None:
+            codes[:, self.columns] = np.maximum(given[rows], ABSTAIN, dtype=dtype)
         return codes
+
+    def votes(self, given: Codes | None, rows: slice, symbols: Symbols | None) -> Codes | Votes:
+        """Some rows of votes, as the model takes them; None stands for no votes at all.
+
+        Sources not given abstain, and so do those that failed.
+        """
+        if self.columns is None and given is not None:
+            return self.named_votes(given[rows], symbols)
+        codes = self.codes(given, rows)
+        if not symbols:
+            return codes
+        return Votes.from_codes(codes, self.model.n_classes, symbols=symbols, sources=self.model.column_of)
 
 
 class Predictor:
@@ -90,10 +107,13 @@ class Predictor:
     ) -> None:
         self._database = database
         self._max_label_cells = max_label_cells
-        self._threads = ThreadPoolExecutor(prediction_threads, thread_name_prefix="predict")
+        self.threads = ThreadPoolExecutor(prediction_threads, thread_name_prefix="predict")
+        """Where predictions run."""
         self._cached_models = cached_models
-        self._models_lock = threading.Lock()
-        self._models: OrderedDict[int, LoadedModel] = OrderedDict()
+        self._models = LoadedModels(database, cached_models)
+        self._count_lock = threading.Lock()
+        self.predicted_rows = 0
+        """Rows labeled so far, of whatever call."""
 
     def warm_up(self) -> None:
         """Loads the label model's libraries and the newest models, so that first predictions are quick."""
@@ -102,65 +122,116 @@ class Predictor:
             newest = models.newest(tx, self._cached_models)
         for name in reversed(newest):
             try:
-                loaded = self.load(*name)
-                self.label(loaded, np.zeros((1, len(loaded.column_of)), np.int8))
+                loaded = self._models.load(name)
+                self.label(SourceColumns.of(loaded, ()), None, 1)
             except Exception:
                 # One that cannot be loaded must not keep the others from being served.
                 log.exception("loading model %s", names.format_model(*name))
 
-    def load(self, project_id: str, model_id: str) -> LoadedModel:
-        """A model that exists now, out of memory where it is there.
+    @property
+    def n_cached(self) -> int:
+        """Models ready in memory."""
+        return len(self._models)
+
+    def load(self, name: str) -> LoadedModel:
+        """A model that exists now, by its resource name.
 
         Raises:
-            ServiceError: PROJECT_NOT_FOUND, MODEL_NOT_FOUND.
+            ServiceError: INVALID_FIELD, PROJECT_NOT_FOUND, MODEL_NOT_FOUND.
         """
-        with self._database.read() as tx:
-            key = models.find_key(tx, project_id, model_id)
-            with self._models_lock:
-                if key is not None and key in self._models:
-                    self._models.move_to_end(key)
-                    return self._models[key]
-            project = projects.get(tx, project_id)
-            model = models.get(tx, project, model_id)
-            content = models.content(tx, model)
-        loaded = LoadedModel(
-            name=names.format_model(project_id, model.model_id),
-            n_classes=len(project.classes),
-            column_of={estimate.source: column for column, estimate in enumerate(model.summary.sources)},
-            label_model=label_model_class().from_bytes(content),
-        )
-        with self._models_lock:
-            self._models[model.key] = loaded
-            if len(self._models) > self._cached_models:
-                self._models.popitem(last=False)
-        return loaded
+        return self._models.load(names.parse_model(name, field="model"))
+
+    def is_quick(self, name: str) -> bool:
+        """Whether small predictions of a model may be made on the event loop: no store, and no program to compile.
+
+        Raises:
+            ServiceError: INVALID_FIELD, STORE_LOST.
+        """
+        recalled = self._models.recall(names.parse_model(name, field="model"))
+        return recalled is not None and recalled.pace.is_quick
 
     def label(
-        self, model: LoadedModel, codes: Codes, symbols: Symbols | None = None, **side_information: Any
+        self,
+        columns: SourceColumns,
+        codes: Codes | None,
+        rows: int,
+        symbols: Symbols | None = None,
+        tie_break_policy: "TieBreakPolicy" = "abstain",
+        **side_information: Any,
     ) -> SoftLabels:
-        """Soft labels of new votes.
+        """Soft labels of new votes, some rows at a time: a few votes of a model of many sources take little memory.
 
         Args:
-            model: The model.
-            codes: [rows, M] in the order of the model's sources.
+            columns: The model, and its sources that have voted.
+            codes: [rows, sources]; None where there are no votes.
+            rows: Their number.
             symbols: What codes from K on stand for.
+            tie_break_policy: What the label is where classes are tied.
             side_information: What LabelModel.label takes beside votes.
 
         Raises:
             ServiceError: LABELS_TOO_LARGE; INVALID_FIELD where the model cannot use the side information.
         """
-        check_label_cells(len(codes), model.n_classes, self._max_label_cells)
-        given = Votes.from_codes(codes, model.n_classes, symbols=symbols, sources=model.column_of) if symbols else codes
-        try:
-            return model.label_model.label(given, **side_information)
-        except InvalidArgumentError as error:
-            field = f"side.{error.field}" if error.field in side_information else "votes"
-            raise invalid(field, str(error)) from error
+        model = columns.model
+        check_label_cells(rows, model.n_classes, self._max_label_cells)
+        features = side_information.get("features")
+        step = max(1, BLOCK_CELLS // max(len(model.column_of), 1 if features is None else features.shape[1]))
+        if rows > step and "bags" in side_information:
+            raise invalid("side.bags", f"with bags, at most {step} rows at a time of this model, got {rows}")
+        parts = []
+        for start in range(0, rows, step):
+            if (gone := _gone.get(None)) is not None and gone.is_set():
+                raise ServiceError(Reason.DEADLINE_PASSED, "the client has gone")
+            block = slice(start, min(start + step, rows))
+            whole = rows <= step
+            side = {name: value if whole else value[block] for name, value in side_information.items()}
+            parts.append(_label(columns, columns.votes(codes, block, symbols), tie_break_policy, side))
+        probabilities, labels = (
+            np.concatenate(part) if len(parts) > 1 else part[0] for part in zip(*parts, strict=True)
+        )
+        with self._count_lock:
+            self.predicted_rows += rows
+        return probabilities, labels
+
+    def label_together(self, model: LoadedModel, parts: Sequence[Codes]) -> list[SoftLabels]:
+        """Soft labels of several requests, each [rows, sources of the model], as `label` gives them one by one.
+
+        Raises:
+            ServiceError: As `label`, for any of them.
+        """
+        codes = np.concatenate(parts)
+        probabilities, labels = self.label(SourceColumns.of(model, ()), codes, len(codes))
+        cuts = np.cumsum([len(part) for part in parts])[:-1]
+        return list(zip(np.split(probabilities, cuts), np.split(labels, cuts), strict=True))
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs work(...), which may call the methods that block, in a thread for predictions."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+        """Runs work(...), which may call the methods that block, in a thread for predictions.
+
+        When the client hangs up, or its deadline passes, work that has not begun is not begun, and `label` ends.
+        """
+        gone = threading.Event()
+
+        def begin() -> T:
+            token = _gone.set(gone)
+            try:
+                return work(*args, **kwargs)
+            finally:
+                _gone.reset(token)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, begin)
+        finally:
+            gone.set()
 
     def close(self) -> None:
         """Waits for what runs."""
-        self._threads.shutdown(cancel_futures=True)
+        self.threads.shutdown(cancel_futures=True)
+
+
+def _label(
+    columns: SourceColumns, votes: Codes | Votes, tie_break_policy: "TieBreakPolicy", side: Mapping[str, Any]
+) -> SoftLabels:
+    try:
+        return columns.model.label_model.label(votes, tie_break_policy, unseen=columns.unseen, **side)
+    except InvalidArgumentError as error:
+        raise invalid(f"side.{error.field}" if error.field in side else "votes", str(error)) from error

@@ -19,22 +19,23 @@ from weaklabel.prompts import Budget, Endpoint, EndpointError, Plan, PromptEngin
 from weaklabel.prompts.cache import Entry, ResponseCache
 from weaklabel.votes import Votes
 from weaklabel_protocol.v1 import side_data_pb2
-from weaklabel_server.errors import Reason, ServiceError, invalid
+from weaklabel_server.errors import Reason, ServiceError, cut, invalid
 from weaklabel_server.jobs.spending import ChargedCache, Cost, cost_of, most_in_flight, open_budget
 from weaklabel_server.prompt_settings import BudgetTable, EndpointTable, PromptFile
 from weaklabel_server.store import projects, prompts, side_data
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.operations import Operation, PromptProgress, PromptSettings, Stage
 from weaklabel_server.store.projects import Project
-from weaklabel_server.store.prompts import Answered, Spending
+from weaklabel_server.store.prompt_votes import Keep, store_in_turn
+from weaklabel_server.store.prompts import CACHE_FILE, Answered, Spending
 from weaklabel_server.store.side_data import SideData
 
-CACHE_FILE = "prompts.sqlite"
 MAX_FAILURES = 100
 """So many cells without an answer are kept with their reasons."""
+MAX_REASON_BYTES = 1_000
 
 Report = Callable[[PromptProgress], None]
-Keep = Callable[[Connection], None]
+Store = Callable[[Callable[[Keep], bool]], bool]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Prompts:
         max_cells: int,
         max_runs: int,
         max_calls: int,
+        keep_apart: Callable[[], bool] = lambda: False,
     ) -> None:
         """Makes the endpoints ready: of their limits, each of the runs at a time has its part.
 
@@ -67,7 +69,8 @@ class Prompts:
         warnings.simplefilter("ignore", LabelingFunctionWarning)
         self._database = database
         self._settings = settings
-        self._cache_path = data_dir / CACHE_FILE
+        self._data_dir = data_dir
+        self._keep_apart = keep_apart
         self._max_cells = max_cells
         self._max_calls = max_calls
         self._endpoints = {name: _endpoint(table, max_runs) for name, table in settings.endpoints.items()}
@@ -150,13 +153,13 @@ class Prompts:
             functions, side = self.check(tx, project, settings)
             items = _read_items(tx, side, functions)
         try:
-            plan = library.plan(functions, items.texts, self._engine(self._cache_path))
+            plan = library.plan(functions, items.texts, self._engine(self._cache_path(project)))
         except InvalidArgumentError as error:
             raise invalid("prompts", str(error)) from None
         return plan, spent, self.budget(project)
 
-    def run(self, operation: Operation, report: Report) -> Keep:
-        """Runs prompts; returns what stores their votes in a transaction.
+    def run(self, operation: Operation, report: Report) -> Store:
+        """Runs prompts; returns what stores their votes, and ends the run by what it is given: see prompt_votes.
 
         Args:
             operation: The run.
@@ -201,7 +204,7 @@ class Prompts:
             report(progress)
 
         try:
-            with closing(ChargedCache(self._cache_path, charge)) as cache:
+            with closing(ChargedCache(self._cache_path(project), charge)) as cache:
                 engine = self._engine(cache, budget)
                 ran = library.run(functions, items.texts, engine, n_classes=len(project.classes), progress=on_progress)
         except BaseException as error:
@@ -221,7 +224,18 @@ class Prompts:
             prompts.settle(tx, operation, ran.spent.unconfirmed, ran.spent.unconfirmed_tokens)
         report(progress.at(Stage.STORING))
         answered = _answered(ran, items)
-        return lambda tx: prompts.finish(tx, operation, answered, max_cells=self._max_cells)
+
+        def store(succeed: Callable[[Keep], bool]) -> bool:
+            return store_in_turn(self._database, operation, answered, succeed, max_cells=self._max_cells)
+
+        return store
+
+    def _cache_path(self, project: Project) -> Path:
+        """Where responses are kept: for each project apart where its plans must not tell what others have asked."""
+        if not self._keep_apart():
+            return self._data_dir / CACHE_FILE
+        stem, suffix = CACHE_FILE.split(".")
+        return self._data_dir / f"{stem}-{project.key}.{suffix}"
 
     def _engine(self, cache: ResponseCache | Path | None, budget: Budget | None = None) -> PromptEngine:
         return PromptEngine(endpoints=self._endpoints, cache=cache, prices=self._prices, budget=budget)
@@ -306,6 +320,7 @@ def _answered(ran: PromptRun, items: Items) -> Answered:
         budget_reached=ran.stopped == "budget",
         summaries=summaries,
         failures=[
-            {"prompt": one.function, "row": one.item, "reason": one.error} for one in ran.failures[:MAX_FAILURES]
+            {"prompt": one.function, "row": one.item, "reason": cut(one.error, MAX_REASON_BYTES)}
+            for one in ran.failures[:MAX_FAILURES]
         ],
     )

@@ -1,6 +1,7 @@
 """Side data of a fit: the rows of uploads, put in the order of the items."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,9 @@ from weaklabel_server.messages.side_rows import SideRows, read_side_rows
 from weaklabel_server.store import items, side_data
 from weaklabel_server.store.side_data import SideKind, SideSettings
 from weaklabel_server.store.votes import View
+
+MAX_GROUPS_BYTES = 2_000_000
+"""Of the names of groups and their class balances, which stand in the description of a model."""
 
 Placed = list[tuple[NDArray[np.int64], SideRows]]
 """Positions of items, and the side information about them."""
@@ -35,14 +39,16 @@ def read(tx: Connection, view: View, settings: SideSettings) -> dict[str, Any]:
     if SideKind.GOLD in settings.data:
         arguments |= {"gold_error": settings.gold_error, "gold_sampling": settings.gold_sampling}
     if SideKind.GOLD_WEIGHT in settings.data:
-        _check_every_gold(arguments["gold"], arguments["gold_weight"])
+        check_every_gold(arguments["gold"], arguments["gold_weight"])
     if settings.bounds:
         arguments["bounds"] = {one.source: (one.low, one.high) for one in settings.bounds}
+    if settings.families:
+        arguments["families"] = dict(settings.families)
     return arguments
 
 
 def check(tx: Connection, view: View, settings: SideSettings) -> None:
-    """Refuses side data that is not there or of another kind, and bounds of sources that are not in the votes.
+    """Refuses side data that is not there or of another kind, and sources that are not in the votes.
 
     Raises:
         ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD.
@@ -54,6 +60,9 @@ def check(tx: Connection, view: View, settings: SideSettings) -> None:
     for at, bound in enumerate(settings.bounds):
         if bound.source not in view.source_names:
             raise invalid(f"side.bounds[{at}].source", f'there is no source "{bound.source}"')
+    for at, source in enumerate(settings.families):
+        if source not in view.source_names:
+            raise invalid(f"side.families[{at}].source", f'there is no source "{source}"')
 
 
 def read_gold(tx: Connection, view: View, side_data_id: str, *, field: str) -> NDArray[np.int32]:
@@ -62,12 +71,45 @@ def read_gold(tx: Connection, view: View, side_data_id: str, *, field: str) -> N
     Raises:
         ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`.
     """
+    gold: NDArray[np.int32] = read_one(tx, view, side_data_id, (SideKind.GOLD,), field=field)[1]
+    return gold
+
+
+def read_one(
+    tx: Connection, view: View, side_data_id: str, kinds: Sequence[SideKind], *, field: str
+) -> tuple[SideKind, Any]:
+    """One set of side data as LabelModel.fit would take it, of one of these kinds, and which it is.
+
+    Labels are [N], -1 where there are none. `field` is where a request names the side data.
+
+    Raises:
+        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`.
+    """
+    kind = kind_of(tx, view, side_data_id, kinds, field=field)
+    with named(field):
+        return kind, _MAKE[kind](_placed(tx, view, kind, side_data_id), view)
+
+
+def kind_of(tx: Connection, view: View, side_data_id: str, kinds: Sequence[SideKind], *, field: str) -> SideKind:
+    """The kind of side data, one of these; `field` is where a request names it.
+
+    Raises:
+        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD.
+    """
     side = side_data.get(tx, view.project, side_data_id)
-    if side.kind is not SideKind.GOLD:
-        raise invalid(field, f"side data of kind gold, this is of kind {side.kind}")
+    if side.kind not in kinds:
+        raise invalid(field, f"side data of kind {' or '.join(kinds)}, this is of kind {side.kind}")
+    return side.kind
+
+
+@contextmanager
+def named(field: str) -> Iterator[None]:
+    """Side data that does not fit the votes, by the field of a request, in place of that of a fit."""
     try:
-        return _gold(_placed(tx, view, SideKind.GOLD, side_data_id), view)
+        yield
     except ServiceError as error:
+        if error.reason is not Reason.SIDE_DATA_UNSUITABLE:
+            raise
         violations = [FieldViolation(field, violation.description) for violation in error.violations]
         raise ServiceError(error.reason, str(error), violations=violations) from None
 
@@ -79,8 +121,18 @@ def unsuitable(kind: str, description: str) -> ServiceError:
 
 
 def _placed(tx: Connection, view: View, kind: SideKind, side_data_id: str) -> Placed:
+    return list(pieces(tx, view, kind, side_data_id))
+
+
+def pieces(
+    tx: Connection, view: View, kind: SideKind, side_data_id: str
+) -> Iterator[tuple[NDArray[np.int64], SideRows]]:
+    """Side data of one kind, chunk by chunk, with the positions of the items.
+
+    Raises:
+        ServiceError: As `read`.
+    """
     side = side_data.get(tx, view.project, side_data_id)
-    placed = []
     for chunk in side_data.chunks(tx, side):
         message = side_data_pb2.SideRows.FromString(chunk.content)
         rows = read_side_rows(message, field="values", rows=chunk.rows, n_classes=view.n_classes)
@@ -94,12 +146,11 @@ def _placed(tx: Connection, view: View, kind: SideKind, side_data_id: str) -> Pl
         else:
             positions = np.arange(chunk.row_offset, chunk.row_offset + chunk.rows)
             _check_inside(view, kind, positions)
-        placed.append((positions, rows))
-    return placed
+        yield positions, rows
 
 
 def _by_position(tx: Connection, view: View, bags: Bags) -> Bags:
-    if bags.item.dtype.kind == "U":
+    if bags.item.dtype.kind == "O":
         return replace(bags, item=_positions(tx, view, SideKind.BAGS, bags.item.tolist()))
     _check_inside(view, SideKind.BAGS, bags.item)
     return bags
@@ -122,11 +173,19 @@ def _check_inside(view: View, kind: SideKind, positions: NDArray[Any]) -> None:
 
 
 def _gold(placed: Placed, view: View) -> NDArray[np.int32]:
-    gold = np.full(view.item_count, -1, np.int32)
-    for positions, rows in placed:
-        assert rows.gold is not None
-        gold[positions] = rows.gold
-    return gold
+    return _classes(view, ((positions, rows.gold) for positions, rows in placed))
+
+
+def _labels(placed: Placed, view: View) -> NDArray[np.int32]:
+    return _classes(view, ((positions, rows.labels) for positions, rows in placed))
+
+
+def _classes(view: View, given: Iterable[tuple[NDArray[np.int64], NDArray[np.int32] | None]]) -> NDArray[np.int32]:
+    classes = np.full(view.item_count, -1, np.int32)
+    for positions, values in given:
+        assert values is not None
+        classes[positions] = values
+    return classes
 
 
 def _gold_weight(placed: Placed, view: View) -> NDArray[np.float32]:
@@ -137,7 +196,12 @@ def _gold_weight(placed: Placed, view: View) -> NDArray[np.float32]:
     return weight
 
 
-def _check_every_gold(gold: NDArray[np.int32], weight: NDArray[np.float32]) -> None:
+def check_every_gold(gold: NDArray[np.int32], weight: NDArray[np.float32]) -> None:
+    """Refuses weights [N] that leave out an item with gold [N].
+
+    Raises:
+        ServiceError: SIDE_DATA_UNSUITABLE.
+    """
     missing = (gold >= 0) & (weight == 0)
     if missing.any():
         item = int(np.argmax(missing))
@@ -152,9 +216,14 @@ def _prior(placed: Placed, view: View) -> NDArray[np.float32]:
     return prior
 
 
-def _groups(placed: Placed, view: View) -> NDArray[np.str_]:
+def _groups(placed: Placed, view: View) -> NDArray[np.object_]:
     _check_every_item(placed, view, SideKind.GROUPS)
     values = np.concatenate([rows.groups for _, rows in placed if rows.groups is not None])
+    size = sum(len(name.encode()) + 8 * view.n_classes for name in set(values.tolist()))
+    if size > MAX_GROUPS_BYTES:
+        raise unsuitable(
+            SideKind.GROUPS, f"the class balances of all groups are {size} bytes: at most {MAX_GROUPS_BYTES}"
+        )
     return values[_order(placed)]
 
 
@@ -191,4 +260,5 @@ _MAKE: Mapping[SideKind, Callable[[Placed, View], Any]] = {
     SideKind.FEATURES: _features,
     SideKind.BAGS: _bags,
     SideKind.GOLD_WEIGHT: _gold_weight,
+    SideKind.LABELS: _labels,
 }

@@ -1,7 +1,7 @@
 """Between the contract's messages and the domain, in both directions; every value of a request is checked here.
 
-One file for the messages of a .proto (votes, side_data, models, operations, prompts, labels; projects and sources are
-in resources), and what they share:
+One file for the messages of a .proto (votes, side_data, models, operations, prompts, labels, analysis; projects and
+sources are in resources), and what they share:
 
 tensors     matrices
 codebooks   votes for more than one class

@@ -1,34 +1,47 @@
 """Checks of request fields that several services share."""
 
+import re
 import uuid
 from collections.abc import Sequence
 
 from weaklabel_server import names
-from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
+from weaklabel_server.errors import Faults, invalid
 from weaklabel_server.store.requests import Repeatable
 
 MAX_NAME = 255
 MAX_DIGEST_BYTES = 64
 MAX_SOURCES = 10_000
+MAX_CLASSES = 10_000
+
+_PROJECT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-class Faults:
-    """Collects faults, so that one error names all of them."""
+def check_new_project(project_id: str, classes: Sequence[str], *, field: str, max_bytes: int) -> None:
+    """Refuses an id that no project can have, and classes that it cannot have, of `max_bytes` in all."""
+    faults = Faults()
+    _add_project_id_fault(faults, project_id, field)
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        faults.add("classes", f"2 to {MAX_CLASSES} classes, got {len(classes)}")
+    add_name_faults(faults, classes, field="classes")
+    size = sum(len(name.encode()) for name in classes)
+    if size > max_bytes:  # they stand in every response about the project
+        faults.add("classes", f"names of {max_bytes} bytes in all, got {size}")
+    faults.raise_if_any()
 
-    def __init__(self) -> None:
-        self._violations: list[FieldViolation] = []
 
-    def add(self, field: str, description: str) -> None:
-        """Notes one fault."""
-        self._violations.append(FieldViolation(field, description))
+def check_project_id(project_id: str, *, field: str) -> None:
+    """Refuses an id that no project can have."""
+    faults = Faults()
+    _add_project_id_fault(faults, project_id, field)
+    faults.raise_if_any()
 
-    def raise_if_any(self) -> None:
-        """Raises:
-        ServiceError: INVALID_FIELD with all faults noted.
-        """
-        if self._violations:
-            message = "; ".join(f"{fault.field}: {fault.description}" for fault in self._violations)
-            raise ServiceError(Reason.INVALID_FIELD, message, violations=self._violations)
+
+def _add_project_id_fault(faults: Faults, project_id: str, field: str) -> None:
+    if not _PROJECT_ID.fullmatch(project_id):
+        faults.add(
+            field,
+            f'1 to 63 characters out of a-z, 0-9, "-" and "_", beginning with a letter or a digit; got "{project_id}"',
+        )
 
 
 def check_request_id(request: Repeatable) -> None:
@@ -73,11 +86,24 @@ def check_names(given: Sequence[str], *, field: str, what: str, limit: int) -> N
     faults.raise_if_any()
 
 
+def check_texts(given: Sequence[str], *, field: str) -> None:
+    """Refuses names that are empty or too long, or hold NUL."""
+    faults = Faults()
+    for index, name in enumerate(given):
+        _add_fault(faults, name, f"{field}[{index}]")
+    faults.raise_if_any()
+
+
 def add_name_faults(faults: Faults, given: Sequence[str], *, field: str) -> None:
     """Notes names that are empty, too long or not distinct, or hold NUL."""
     seen: dict[str, int] = {}
     for index, name in enumerate(given):
-        if not 1 <= len(name) <= MAX_NAME or "\0" in name:
-            faults.add(f"{field}[{index}]", f"1 to {MAX_NAME} characters without NUL, got {len(name)} characters")
-        elif seen.setdefault(name, index) != index:
+        if not _add_fault(faults, name, f"{field}[{index}]") and seen.setdefault(name, index) != index:
             faults.add(f"{field}[{index}]", f'"{name}" stands at index {seen[name]} already')
+
+
+def _add_fault(faults: Faults, name: str, field: str) -> bool:
+    wrong = not 1 <= len(name) <= MAX_NAME or "\0" in name
+    if wrong:
+        faults.add(field, f"1 to {MAX_NAME} characters without NUL, got {len(name)} characters")
+    return wrong

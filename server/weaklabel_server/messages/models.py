@@ -1,5 +1,6 @@
 """Fits and models: the side information of a fit, and models as messages."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from weaklabel_protocol.v1 import models_pb2
@@ -61,6 +62,7 @@ def model_message(project: Project, model: Model) -> models_pb2.Model:
         ],
         side=_side_message(project, summary.side),
         create_time=timestamp(model.create_time),
+        uploaded=summary.uploaded,
     )
 
 
@@ -73,6 +75,7 @@ def _side_message(project: Project, side: SideSettings) -> models_pb2.SideInform
             models_pb2.SourceBounds(source=one.source, accuracy_low=one.low, accuracy_high=one.high)
             for one in side.bounds
         ],
+        families=[models_pb2.SourceFamily(source=source, family=family) for source, family in side.families.items()],
         **{kind: names.format_side_data(project.project_id, name) for kind, name in side.data.items()},
     )
     message.gold_sampling = _NUMBER_OF_SAMPLING[side.gold_sampling]  # type: ignore[assignment]  # an enum is a number
@@ -100,4 +103,16 @@ def _read_side(message: models_pb2.SideInformation, project_id: str) -> SideSett
             )
     check_names([bound.source for bound in message.bounds], field="side.bounds", what="sources", limit=MAX_SOURCES)
     bounds = tuple(SourceBounds(one.source, one.accuracy_low, one.accuracy_high) for one in message.bounds)
-    return SideSettings(data, message.gold_error, bounds, _SAMPLINGS[message.gold_sampling])
+    families = read_families(message.families, field="side.families")
+    return SideSettings(data, message.gold_error, bounds, _SAMPLINGS[message.gold_sampling], families)
+
+
+def read_families(given: Sequence[models_pb2.SourceFamily], *, field: str) -> dict[str, str]:
+    """The family of sources by their names.
+
+    Raises:
+        ServiceError: INVALID_FIELD.
+    """
+    check_names([one.source for one in given], field=field, what="sources", limit=MAX_SOURCES)
+    check_names(list(dict.fromkeys(one.family for one in given)), field=field, what="families", limit=MAX_SOURCES)
+    return {one.source: one.family for one in given}

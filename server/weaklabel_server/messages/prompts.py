@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 
 from weaklabel_protocol.v1 import prompts_pb2
 from weaklabel_server import names
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from weaklabel.prompts import Plan
 
 MAX_PROMPTS = 100
+MAX_PARAMETER_BYTES = 65_536
 
 _VOTES = {prompts_pb2.PROMPT_VOTES_ANSWER: "answer", prompts_pb2.PROMPT_VOTES_LOGPROBS: "logprobs"}
 
@@ -61,7 +62,7 @@ def read_prompt(message: prompts_pb2.Prompt, *, field: str) -> dict[str, Any]:
             raise invalid(f"{field}.votes", f"PROMPT_VOTES_ANSWER or PROMPT_VOTES_LOGPROBS, got {message.votes}")
         read["votes"] = _VOTES[message.votes]
     if message.HasField("parameters"):
-        read["parameters"] = _whole(MessageToDict(message.parameters))
+        read["parameters"] = _parameters(message, field=f"{field}.parameters")
     if message.examples:
         read["examples"] = [{"fields": dict(one.fields), "answer": one.answer} for one in message.examples]
     if message.example_count:
@@ -100,6 +101,16 @@ def _shortlist(message: prompts_pb2.PromptShortlist) -> dict[str, Any]:
     if message.HasField("none"):
         read["none"] = message.none or None
     return read
+
+
+def _parameters(message: prompts_pb2.Prompt, *, field: str) -> Any:
+    size = message.parameters.ByteSize()
+    if size > MAX_PARAMETER_BYTES:
+        raise invalid(field, f"at most {MAX_PARAMETER_BYTES} bytes, got {size}")
+    try:
+        return _whole(MessageToDict(message.parameters))
+    except (SerializeToJsonError, ValueError) as error:
+        raise invalid(field, f"JSON is expected, which has neither infinite numbers nor NaN: {error}") from None
 
 
 def _whole(value: Any) -> Any:

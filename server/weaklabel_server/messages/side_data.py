@@ -17,6 +17,7 @@ SIDE_KINDS: dict[int, SideKind] = {
     side_data_pb2.SIDE_DATA_KIND_BAGS: SideKind.BAGS,
     side_data_pb2.SIDE_DATA_KIND_FIELDS: SideKind.FIELDS,
     side_data_pb2.SIDE_DATA_KIND_GOLD_WEIGHT: SideKind.GOLD_WEIGHT,
+    side_data_pb2.SIDE_DATA_KIND_LABELS: SideKind.LABELS,
 }
 """The kinds of the store by the numbers of the contract."""
 _NUMBER_OF = {kind: number for number, kind in SIDE_KINDS.items()}

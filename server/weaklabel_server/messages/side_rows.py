@@ -12,7 +12,7 @@ from weaklabel.side_information import bags
 from weaklabel.side_information.bags import Bags
 from weaklabel_protocol.v1 import side_data_pb2, tensor_pb2
 from weaklabel_server.errors import invalid
-from weaklabel_server.messages.checks import check_names
+from weaklabel_server.messages.checks import check_names, check_texts
 from weaklabel_server.messages.rows import MAX_ROWS
 from weaklabel_server.messages.tensors import read_distributions, read_floats, read_integers
 from weaklabel_server.store.side_data import SideKind
@@ -30,6 +30,7 @@ _FIELDS = {
     "bags": SideKind.BAGS,
     "fields": SideKind.FIELDS,
     "gold_weight": SideKind.GOLD_WEIGHT,
+    "labels": SideKind.LABELS,
 }
 
 
@@ -45,15 +46,17 @@ class SideRows:
         bags: of items by their positions or ids.
         fields: n mappings from names of fields to texts.
         gold_weight: [n] how many items the gold of each stands for.
+        labels: [n] class that somebody names, -1 for none.
     """
 
     gold: NDArray[np.int32] | None = None
     prior: NDArray[np.float32] | None = None
-    groups: NDArray[np.str_] | None = None
+    groups: NDArray[np.object_] | None = None
     features: Features | None = None
     bags: Bags | None = None
     fields: list[dict[str, str]] | None = None
     gold_weight: NDArray[np.float32] | None = None
+    labels: NDArray[np.int32] | None = None
 
     @property
     def column_count(self) -> int:
@@ -82,8 +85,8 @@ def read_side_rows(message: side_data_pb2.SideRows, *, field: str, rows: int, n_
     read: dict[str, Any] = {}
     for kind, name in kinds_of(message).items():
         value, place = getattr(message, name), f"{field}.{name}"
-        if kind is SideKind.GOLD:
-            read["gold"] = _labels(value, field=place, rows=rows, limit=n_classes, lowest=-1)
+        if kind in (SideKind.GOLD, SideKind.LABELS):
+            read[name] = _labels(value, field=place, rows=rows, limit=n_classes, lowest=-1)
         elif kind is SideKind.PRIOR:
             _check_rows(value, field=place, rows=rows)
             read["prior"] = read_distributions(value, field=place, n_classes=n_classes, gaps=True)
@@ -133,10 +136,10 @@ def _weights(tensor: tensor_pb2.Tensor, *, field: str, rows: int) -> NDArray[np.
     return weights
 
 
-def _groups(message: side_data_pb2.Groups, *, field: str, rows: int) -> NDArray[np.str_]:
+def _groups(message: side_data_pb2.Groups, *, field: str, rows: int) -> NDArray[np.object_]:
     check_names(message.names, field=f"{field}.names", what="groups", limit=MAX_ROWS)
     index = _labels(message.indices, field=f"{field}.indices", rows=rows, limit=len(message.names), lowest=0)
-    return np.array(message.names, np.str_)[index]
+    return np.array(message.names, object)[index]  # in an array of text each would be as long as the longest
 
 
 def _texts(message: side_data_pb2.Fields, *, field: str, rows: int) -> list[dict[str, str]]:
@@ -189,10 +192,11 @@ def _finite(values: NDArray[np.float32], *, field: str) -> NDArray[np.float32]:
 
 def _bags(message: side_data_pb2.Bags, *, field: str, n_classes: int) -> Bags:
     sizes = _column(message.sizes, field=f"{field}.sizes")
-    if not len(sizes) or (sizes < 1).any():
-        raise invalid(f"{field}.sizes.data", "every bag has at least one item, and there is at least one bag")
+    if not 1 <= len(sizes) <= MAX_ROWS or (sizes < 1).any():
+        raise invalid(f"{field}.sizes.data", f"1 to {MAX_ROWS} bags of at least one item each are expected")
     if message.item_ids:
-        items: NDArray[Any] = np.array(message.item_ids, np.str_)
+        check_texts(message.item_ids, field=f"{field}.item_ids")
+        items: NDArray[Any] = np.array(message.item_ids, object)
     else:
         items = _column(message.items, field=f"{field}.items")
     if int(sizes.sum()) != len(items) or (message.item_ids and message.HasField("items")):

@@ -12,11 +12,10 @@ from weaklabel_protocol.v1 import operations_pb2, operations_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import invalid
 from weaklabel_server.grpc_types import Context
-from weaklabel_server.jobs.runner import OperationRunner
+from weaklabel_server.jobs.operations.runner import OperationRunner
 from weaklabel_server.messages.operations import operation_message
 from weaklabel_server.store import operations, projects
 from weaklabel_server.store.database import Database
-from weaklabel_server.store.operations import Operation
 
 # WaitOperation answers so long before the deadline of the call, to be in time.
 _MARGIN_SECONDS = 0.2
@@ -25,8 +24,9 @@ _MARGIN_SECONDS = 0.2
 class OperationService(operations_pb2_grpc.OperationServiceServicer):
     """Work that outlasts a call."""
 
-    def __init__(self, database: Database, runner: OperationRunner) -> None:
+    def __init__(self, database: Database, runner: OperationRunner, *, max_message_bytes: int) -> None:
         self._database = database
+        self._max_message_bytes = max_message_bytes
         self._runner = runner
 
     async def GetOperation(
@@ -41,14 +41,18 @@ class OperationService(operations_pb2_grpc.OperationServiceServicer):
         project_id = names.parse_project(request.parent, field="parent")
         page = pages.parse(f"{request.parent}/operations", request.page_size, request.page_token, int)
 
-        def list_page(tx: Connection) -> list[Operation]:
-            return operations.list_page(tx, projects.get(tx, project_id), page)
+        def list_page(tx: Connection) -> operations_pb2.ListOperationsResponse:
+            project = projects.get(tx, project_id)
+            listed, token = pages.fill(
+                page,
+                lambda part: operations.list_page(tx, project, part),
+                key=lambda operation: operation.key,
+                message=lambda operation: operation_message(self._runner.as_it_stands(operation)),
+                max_bytes=self._max_message_bytes,
+            )
+            return operations_pb2.ListOperationsResponse(operations=listed, next_page_token=token)
 
-        rows, token = pages.cut(page, await self._database.run_read(list_page), lambda operation: operation.key)
-        return operations_pb2.ListOperationsResponse(
-            operations=[operation_message(self._runner.as_it_stands(operation)) for operation in rows],
-            next_page_token=token,
-        )
+        return await self._database.run_read(list_page)
 
     async def WaitOperation(
         self, request: operations_pb2.WaitOperationRequest, context: Context

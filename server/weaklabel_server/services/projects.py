@@ -3,38 +3,49 @@
 # Methods have the names, arguments and documentation of the contract.
 # ruff: noqa: ARG002, D102, N802
 
-import re
+from collections.abc import Callable, Collection
 
 from sqlalchemy import Connection
 
 from weaklabel_protocol.v1 import projects_pb2, projects_pb2_grpc
-from weaklabel_server import names, pages
+from weaklabel_server import caller, names, pages
 from weaklabel_server.grpc_types import Context
-from weaklabel_server.messages.checks import Faults, add_name_faults, check_request_id
+from weaklabel_server.messages.checks import check_new_project, check_request_id
 from weaklabel_server.messages.resources import project_message
 from weaklabel_server.store import projects
+from weaklabel_server.store.access.quotas import Quotas
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.requests import once
-
-MAX_CLASSES = 10_000
-
-_PROJECT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 class ProjectService(projects_pb2_grpc.ProjectServiceServicer):
     """Projects."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        quotas: Quotas,
+        ended_ids: Callable[[], Collection[str]],
+        *,
+        max_message_bytes: int,
+    ) -> None:
+        """ended_ids: Operations that have ended although the store has no note of it yet."""
         self._database = database
+        self._quotas = quotas
+        self._ended_ids = ended_ids
+        self._max_message_bytes = max_message_bytes
 
     async def CreateProject(
         self, request: projects_pb2.CreateProjectRequest, context: Context
     ) -> projects_pb2.CreateProjectResponse:
         check_request_id(request)
-        _check_new(request)
+        check_new_project(
+            request.project_id, request.classes, field="project_id", max_bytes=self._max_message_bytes // 4
+        )
 
         def create(tx: Connection) -> projects_pb2.CreateProjectResponse:
             project = projects.create(tx, request.project_id, list(request.classes))
+            self._quotas.check(tx, project.key)
             return projects_pb2.CreateProjectResponse(project=project_message(project))
 
         return await self._database.run_write(once, request, projects_pb2.CreateProjectResponse, create)
@@ -50,11 +61,20 @@ class ProjectService(projects_pb2_grpc.ProjectServiceServicer):
         self, request: projects_pb2.ListProjectsRequest, context: Context
     ) -> projects_pb2.ListProjectsResponse:
         page = pages.parse("projects", request.page_size, request.page_token, str)
-        listed = await self._database.run_read(projects.list_page, page)
-        rows, token = pages.cut(page, listed, lambda project: project.project_id)
-        return projects_pb2.ListProjectsResponse(
-            projects=[project_message(project) for project in rows], next_page_token=token
-        )
+        current = caller.current()
+        rights = caller.ALL_RIGHTS if current is None else current.rights
+
+        def list_page(tx: Connection) -> projects_pb2.ListProjectsResponse:
+            listed, token = pages.fill(
+                page,
+                lambda part: projects.list_page(tx, part, rights),
+                key=lambda project: project.project_id,
+                message=project_message,
+                max_bytes=self._max_message_bytes,
+            )
+            return projects_pb2.ListProjectsResponse(projects=listed, next_page_token=token)
+
+        return await self._database.run_read(list_page)
 
     async def DeleteProject(
         self, request: projects_pb2.DeleteProjectRequest, context: Context
@@ -63,21 +83,7 @@ class ProjectService(projects_pb2_grpc.ProjectServiceServicer):
         project_id = names.parse_project(request.name, field="name")
 
         def delete(tx: Connection) -> projects_pb2.DeleteProjectResponse:
-            projects.remove(tx, project_id)
+            projects.remove(tx, project_id, self._ended_ids())
             return projects_pb2.DeleteProjectResponse()
 
         return await self._database.run_write(once, request, projects_pb2.DeleteProjectResponse, delete)
-
-
-def _check_new(request: projects_pb2.CreateProjectRequest) -> None:
-    faults = Faults()
-    if not _PROJECT_ID.fullmatch(request.project_id):
-        faults.add(
-            "project_id",
-            f'1 to 63 characters out of a-z, 0-9, "-" and "_", beginning with a letter or a digit; '
-            f'got "{request.project_id}"',
-        )
-    if not 2 <= len(request.classes) <= MAX_CLASSES:
-        faults.add("classes", f"2 to {MAX_CLASSES} classes, got {len(request.classes)}")
-    add_name_faults(faults, request.classes, field="classes")
-    faults.raise_if_any()

@@ -13,12 +13,14 @@ from weaklabel_protocol.v1 import prompts_pb2, prompts_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import prompts_not_configured
 from weaklabel_server.grpc_types import Context
-from weaklabel_server.jobs.runner import OperationRunner
+from weaklabel_server.jobs.operations.runner import OperationRunner
 from weaklabel_server.messages.checks import check_request_id
 from weaklabel_server.messages.operations import operation_message
 from weaklabel_server.messages.prompts import plan_messages, read_settings, run_message, spending_message
 from weaklabel_server.store import projects, prompts
+from weaklabel_server.store.access.quotas import Quotas
 from weaklabel_server.store.database import Database
+from weaklabel_server.store.operations import Operation
 
 if TYPE_CHECKING:
     from weaklabel_server.jobs.prompts import Prompts
@@ -29,8 +31,18 @@ _PLANS_AT_A_TIME = 2
 class PromptService(prompts_pb2_grpc.PromptServiceServicer):
     """Prompts."""
 
-    def __init__(self, database: Database, job: "Prompts | None", runner: OperationRunner) -> None:
+    def __init__(
+        self,
+        database: Database,
+        quotas: Quotas,
+        job: "Prompts | None",
+        runner: OperationRunner,
+        *,
+        max_message_bytes: int,
+    ) -> None:
         self._database = database
+        self._quotas = quotas
+        self._max_message_bytes = max_message_bytes
         self._job = job
         self._runner = runner
         self._threads = ThreadPoolExecutor(_PLANS_AT_A_TIME, thread_name_prefix="plan")
@@ -51,10 +63,15 @@ class PromptService(prompts_pb2_grpc.PromptServiceServicer):
         check_request_id(request)
         job = self._configured()
         project_id, settings = read_settings(request.parent, request.prompts, request.items)
+
+        def create(tx: Connection) -> Operation:
+            self._quotas.check(tx, projects.get(tx, project_id).key, more=True)
+            return job.create(tx, project_id, settings)
+
         return await self._runner.create(
             request,
             prompts_pb2.RunPromptsResponse,
-            lambda tx: job.create(tx, project_id, settings),
+            create,
             lambda operation: prompts_pb2.RunPromptsResponse(operation=operation_message(operation)),
         )
 
@@ -80,10 +97,14 @@ class PromptService(prompts_pb2_grpc.PromptServiceServicer):
 
         def list_page(tx: Connection) -> prompts_pb2.ListPromptRunsResponse:
             project = projects.get(tx, project_id)
-            rows, token = pages.cut(page, prompts.list_page(tx, project, page), lambda run: run.key)
-            return prompts_pb2.ListPromptRunsResponse(
-                prompt_runs=[run_message(project, run) for run in rows], next_page_token=token
+            listed, token = pages.fill(
+                page,
+                lambda part: prompts.list_page(tx, project, part),
+                key=lambda run: run.key,
+                message=lambda run: run_message(project, run),
+                max_bytes=self._max_message_bytes,
             )
+            return prompts_pb2.ListPromptRunsResponse(prompt_runs=listed, next_page_token=token)
 
         return await self._database.run_read(list_page)
 

@@ -17,10 +17,11 @@ from weaklabel_server.messages.checks import check_digest, check_request_id, che
 from weaklabel_server.messages.side_data import SIDE_KINDS, read_chunk, side_data_message
 from weaklabel_server.messages.uploads import in_order
 from weaklabel_server.store import projects, side_data
+from weaklabel_server.store.access.quotas import Quotas
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.requests import once
-from weaklabel_server.store.side_data import SideData
+from weaklabel_server.store.side_data import SideChunk, SideData
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class _Opened:
 class SideDataService(side_data_pb2_grpc.SideDataServiceServicer):
     """Side data."""
 
-    def __init__(self, database: Database, *, max_bytes: int) -> None:
+    def __init__(self, database: Database, quotas: Quotas, *, max_bytes: int, max_message_bytes: int) -> None:
         self._database = database
+        self._quotas = quotas
+        self._max_message_bytes = max_message_bytes
         self._max_bytes = max_bytes
 
     async def UploadSideData(
@@ -61,15 +64,19 @@ class SideDataService(side_data_pb2_grpc.SideDataServiceServicer):
                 chunk, column_count = await asyncio.to_thread(
                     read_chunk, request.chunk, kind=opened.side.kind, n_classes=n_classes
                 )
-                committed = await self._database.run_write(
-                    side_data.append, opened.side, chunk, column_count, max_bytes=self._max_bytes
-                )
+                committed = await self._database.run_write(self._append, opened, chunk, column_count)
                 yield opened.response(committed, finished=False)
             else:
                 total_rows = request.finish.total_rows
+                await self._database.run_read(side_data.check_distinct, opened.side)
                 await self._database.run_write(side_data.finish, opened.side, total_rows)
                 yield opened.response(total_rows, finished=True)
                 return
+
+    def _append(self, tx: Connection, opened: _Opened, chunk: SideChunk, column_count: int) -> int:
+        committed = side_data.append(tx, opened.side, chunk, column_count, max_bytes=self._max_bytes)
+        self._quotas.check(tx, opened.project.key)
+        return committed
 
     async def _open(self, request: side_data_pb2.UploadSideDataOpen) -> _Opened:
         project_id = names.parse_project(request.parent, field="open.parent")
@@ -105,10 +112,14 @@ class SideDataService(side_data_pb2_grpc.SideDataServiceServicer):
 
         def list_page(tx: Connection) -> side_data_pb2.ListSideDataResponse:
             project = projects.get(tx, project_id)
-            rows, token = pages.cut(page, side_data.list_page(tx, project, page), lambda side: side.key)
-            return side_data_pb2.ListSideDataResponse(
-                side_data=[side_data_message(project, side) for side in rows], next_page_token=token
+            listed, token = pages.fill(
+                page,
+                lambda part: side_data.list_page(tx, project, part),
+                key=lambda side: side.key,
+                message=lambda side: side_data_message(project, side),
+                max_bytes=self._max_message_bytes,
             )
+            return side_data_pb2.ListSideDataResponse(side_data=listed, next_page_token=token)
 
         return await self._database.run_read(list_page)
 

@@ -18,8 +18,9 @@ from weaklabel_server.store.requests import once
 class SourceService(sources_pb2_grpc.SourceServiceServicer):
     """Sources of votes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, max_message_bytes: int) -> None:
         self._database = database
+        self._max_message_bytes = max_message_bytes
 
     async def GetSource(self, request: sources_pb2.GetSourceRequest, context: Context) -> sources_pb2.GetSourceResponse:
         project_id, display_name = names.parse_source(request.name, field="name")
@@ -38,10 +39,14 @@ class SourceService(sources_pb2_grpc.SourceServiceServicer):
 
         def list_page(tx: Connection) -> sources_pb2.ListSourcesResponse:
             project = projects.get(tx, project_id)
-            rows, token = pages.cut(page, sources.list_page(tx, project, page), lambda source: source.key)
-            return sources_pb2.ListSourcesResponse(
-                sources=[source_message(project, source) for source in rows], next_page_token=token
+            listed, token = pages.fill(
+                page,
+                lambda part: sources.list_page(tx, project, part),
+                key=lambda source: source.key,
+                message=lambda source: source_message(project, source),
+                max_bytes=self._max_message_bytes,
             )
+            return sources_pb2.ListSourcesResponse(sources=listed, next_page_token=token)
 
         return await self._database.run_read(list_page)
 

@@ -4,8 +4,11 @@
 # ruff: noqa: ARG002, D102, N802
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -13,18 +16,24 @@ from weaklabel.votes.symbols import Symbols
 from weaklabel_protocol.tensors import to_tensor
 from weaklabel_protocol.v1 import votes_pb2, votes_pb2_grpc
 from weaklabel_server import names
-from weaklabel_server.errors import invalid
+from weaklabel_server.errors import ServiceError, invalid
 from weaklabel_server.grpc_types import Context
+from weaklabel_server.jobs.ahead import in_groups
 from weaklabel_server.messages.checks import MAX_SOURCES, check_digest, check_names, check_uuid
 from weaklabel_server.messages.codebooks import write_codebook
 from weaklabel_server.messages.rows import row_range, rows_per_message, spans
 from weaklabel_server.messages.uploads import in_order
 from weaklabel_server.messages.votes import read_chunk
 from weaklabel_server.store import items, vote_uploads, votes
-from weaklabel_server.store.chunks import Codes
+from weaklabel_server.store.access.quotas import Quotas
+from weaklabel_server.store.chunks import Codes, PackedChunk
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.vote_uploads import VoteUpload
+
+_AHEAD = 6
+"""Chunks of one upload that are held at a time, and may be synced to disk as one."""
+_TRANSACTION_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -35,39 +44,54 @@ class _Opened:
     upload: VoteUpload
 
 
+class _Chunk(NamedTuple):
+    """A chunk of an upload, ready to be stored."""
+
+    row_offset: int
+    packed: PackedChunk
+
+
 class VoteService(votes_pb2_grpc.VoteServiceServicer):
     """Votes."""
 
-    def __init__(self, database: Database, *, max_cells: int, max_message_bytes: int) -> None:
+    def __init__(self, database: Database, quotas: Quotas, *, max_cells: int, max_message_bytes: int) -> None:
         self._database = database
+        self._quotas = quotas
         self._max_cells = max_cells
         self._max_message_bytes = max_message_bytes
 
     async def UploadVotes(
         self, request_iterator: AsyncIterator[votes_pb2.UploadVotesRequest], context: Context
     ) -> AsyncIterator[votes_pb2.UploadVotesResponse]:
-        opened: _Opened | None = None
-        async for request in in_order(request_iterator):
-            if opened is None:
-                opened = await self._open(request.open)
-                yield _response(opened.upload, opened.upload.committed_rows, opened.upload.version)
-            elif opened.upload.is_finished:
+        messages = in_order(request_iterator)
+        opening = await anext(messages, None)
+        if opening is None:
+            return
+        opened = await self._open(opening.open)
+        yield _response(opened.upload, opened.upload.committed_rows, opened.upload.version)
+        async for group in in_groups(messages, partial(_read, opened), _AHEAD):
+            if opened.upload.is_finished:
                 # A client that did not wait for the answer to its opening need not learn that it was in vain.
-                yield _response(opened.upload, opened.upload.committed_rows, opened.upload.version)
-            elif request.HasField("chunk"):
-                sources, n_classes = opened.upload.source_names, len(opened.project.classes)
-                packed = await asyncio.to_thread(read_chunk, request.chunk, sources=sources, n_classes=n_classes)
-                committed = await self._database.run_write(
-                    vote_uploads.append, opened.upload, request.chunk.row_offset, packed
-                )
-                yield _response(opened.upload, committed, 0)
-            else:
-                total_rows = request.finish.total_rows
-                version = await self._database.run_write(
-                    vote_uploads.finish, opened.upload, total_rows, max_cells=self._max_cells
-                )
-                yield _response(opened.upload, total_rows, version)
+                for _ in group:
+                    yield _response(opened.upload, opened.upload.committed_rows, opened.upload.version)
+                continue
+            chunks = list(takewhile(lambda one: isinstance(one, _Chunk), group))
+            for part in _transactions(chunks):
+                async for committed in self._commit(opened, part):
+                    yield _response(opened.upload, committed, 0)
+            if len(chunks) < len(group):
+                total_rows = group[len(chunks)]
+                yield _response(opened.upload, total_rows, await self._finish(opened, total_rows))
                 return
+
+    async def _finish(self, opened: _Opened, total_rows: int) -> int:
+        return await vote_uploads.finish_in_turn(
+            self._database,
+            opened.upload,
+            total_rows,
+            max_cells=self._max_cells,
+            check=partial(self._quotas.check, project_key=opened.project.key),
+        )
 
     async def _open(self, request: votes_pb2.UploadVotesOpen) -> _Opened:
         project_id = names.parse_project(request.parent, field="open.parent")
@@ -76,14 +100,40 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
             raise invalid("open.sources", "an upload has at least one source")
         check_names(request.sources, field="open.sources", what="sources", limit=MAX_SOURCES)
         check_digest(request.content_digest, field="open.content_digest")
-        project, upload = await self._database.run_write(
-            vote_uploads.open_upload,
-            project_id,
-            request.upload_id.lower(),
-            tuple(request.sources),
-            request.content_digest,
-        )
-        return _Opened(project, upload)
+
+        def open_upload(tx: Connection) -> _Opened:
+            opened = _Opened(
+                *vote_uploads.open_upload(
+                    tx, project_id, request.upload_id.lower(), tuple(request.sources), request.content_digest
+                )
+            )
+            self._quotas.check(tx, opened.project.key, sources=len(request.sources))
+            return opened
+
+        return await self._database.run_write(open_upload)
+
+    async def _commit(self, opened: _Opened, chunks: Sequence[_Chunk]) -> AsyncIterator[int]:
+        """Writes chunks in one transaction, and then gives the number of rows committed with each of them.
+
+        Raises:
+            ServiceError: Of one of the chunks; those before it are committed.
+        """
+        try:
+            committed = await self._database.run_write(self._append, opened, chunks)
+        except ServiceError:
+            if len(chunks) == 1:
+                raise
+            for chunk in chunks:
+                async for each in self._commit(opened, [chunk]):
+                    yield each
+        else:
+            for each in committed:
+                yield each
+
+    def _append(self, tx: Connection, opened: _Opened, chunks: Sequence[_Chunk]) -> list[int]:
+        committed = [vote_uploads.append(tx, opened.upload, chunk.row_offset, chunk.packed) for chunk in chunks]
+        self._quotas.check(tx, opened.project.key, rows=committed[-1])
+        return committed
 
     async def ReadVotes(
         self, request: votes_pb2.ReadVotesRequest, context: Context
@@ -120,6 +170,29 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
                     votes=to_tensor(labels, labels.dtype),
                     codebook=write_codebook(used),
                 )
+
+
+async def _read(opened: _Opened, request: votes_pb2.UploadVotesRequest) -> Any:
+    """The chunk of a message, or the number of rows in the one that ends the upload; nothing of a finished upload."""
+    if opened.upload.is_finished:
+        return None
+    if not request.HasField("chunk"):
+        return request.finish.total_rows
+    sources, n_classes = opened.upload.source_names, len(opened.project.classes)
+    packed = await asyncio.to_thread(read_chunk, request.chunk, sources=sources, n_classes=n_classes)
+    return _Chunk(request.chunk.row_offset, packed)
+
+
+def _transactions(chunks: Sequence[_Chunk]) -> Iterator[Sequence[_Chunk]]:
+    """The chunks that are written together: what is synced to disk once, and keeps no other change waiting."""
+    begin = size = 0
+    for at, chunk in enumerate(chunks):
+        if at > begin and size + len(chunk.packed.votes) > _TRANSACTION_BYTES:
+            yield chunks[begin:at]
+            begin, size = at, 0
+        size += len(chunk.packed.votes)
+    if begin < len(chunks):
+        yield chunks[begin:]
 
 
 def _response(upload: VoteUpload, committed_rows: int, version: int) -> votes_pb2.UploadVotesResponse:

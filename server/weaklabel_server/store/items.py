@@ -5,20 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from weaklabel_server.store import schema
-from weaklabel_server.store.database import insert_rows
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.sources import batches
 
 _columns = schema.items.c
-
-
-def add_missing(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
-    """The positions of items by id; those that are new get the next positions, in order. Ids must be distinct."""
-    known = positions(tx, project, item_ids)
-    new = [one for one in item_ids if one not in known]
-    added = dict(zip(new, range(project.item_count, project.item_count + len(new)), strict=True))
-    insert_rows(tx, schema.items, ((project.key, at, one) for one, at in added.items()))
-    return known | added
 
 
 def ids(tx: Connection, project: Project, start: int, stop: int) -> list[str]:
@@ -46,7 +36,10 @@ def ids_at(tx: Connection, project: Project, positions: Sequence[int]) -> list[s
 
 def positions(tx: Connection, project: Project, item_ids: Sequence[str]) -> dict[str, int]:
     """The positions by id of those of the items that the project has."""
-    query = select(_columns.item_id, _columns.position).where(_columns.project_key == project.key)
+    # Behind the last item may stand some of uploads that are not finished.
+    query = select(_columns.item_id, _columns.position).where(
+        _columns.project_key == project.key, _columns.position < project.item_count
+    )
     if project.item_count == 0:
         return {}
     if len(item_ids) * 4 > project.item_count:

@@ -1,19 +1,22 @@
 """Fitted models and their soft labels. A model never changes."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from weaklabel_server import names
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.names import ChildName
 from weaklabel_server.pages import Page
-from weaklabel_server.store import schema
+from weaklabel_server.store import schema, trash
+from weaklabel_server.store.access import quotas
 from weaklabel_server.store.chunks import pack_array, unpack_array
+from weaklabel_server.store.database import Database
 from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideSettings
@@ -69,6 +72,13 @@ class ModelSummary:
     group_balance: dict[str, list[float]] = field(default_factory=dict)
     side: SideSettings = field(default_factory=SideSettings)
     doubt: float | None = None  # of models that an earlier version fitted
+    uploaded: bool = False
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Reads what `asdict` made, after JSON; what is missing has its default."""
+        sources = [SourceEstimate(**estimate) for estimate in values["sources"]]
+        return cls(**{**values, "sources": sources, "side": SideSettings.from_json(values.get("side", {}))})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +93,19 @@ class Model:
     create_time: int
 
 
+class ListedModel(NamedTuple):
+    """A model without its summary, which may be large."""
+
+    key: int
+    model_id: str
+    votes_version: int
+    item_count: int
+    create_time: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
-    """A model that is to be stored: `content` is LabelModel.to_bytes()."""
+    """A model that is to be stored: `content` is LabelModel.to_bytes(). One that labeled nothing has no rows, N = 0."""
 
     model_id: str
     votes_version: int
@@ -95,32 +115,69 @@ class FittedModel:
     labels: NDArray[np.int32]  # [N]
 
 
+def stage(database: Database, fitted: FittedModel, replica_id: str, operation_id: str) -> int:
+    """Stores a model with its soft labels where nobody sees it, in short transactions; returns its key."""
+    key = database.transact(_insert_hidden, fitted, replica_id, operation_id)
+    for chunk in _chunks_of(fitted, key):
+        database.transact(_insert_chunk, chunk)
+    return key
+
+
 def add(tx: Connection, project_key: int, fitted: FittedModel) -> None:
-    """Stores a model with its soft labels."""
-    key = tx.execute(
-        insert(schema.models)
-        .values(
-            project_key=project_key,
-            model_id=fitted.model_id,
-            votes_version=fitted.votes_version,
-            item_count=len(fitted.labels),
-            summary=asdict(fitted.summary),
-            create_time=now_micros(),
-            content=fitted.content,
-        )
-        .returning(_models.key)
-    ).scalar_one()
+    """Stores a model with its soft labels in one transaction."""
+    key = _insert(tx, project_key, fitted)
+    for chunk in _chunks_of(fitted, key):
+        _insert_chunk(tx, chunk)
+    _count(tx, project_key, key)
+
+
+def show(tx: Connection, key: int, project_key: int) -> None:
+    """Gives a model that was staged to its project."""
+    hidden = tx.execute(select(_models.project_key).where(_models.key == key)).scalar_one()
+    tx.execute(update(schema.models).where(_models.key == key).values(project_key=project_key))
+    _count(tx, project_key, key)
+    tx.execute(delete(schema.projects).where(schema.projects.c.key == hidden))
+
+
+def _count(tx: Connection, project_key: int, key: int) -> None:
+    """Counts the bytes of a model that was stored."""
+    quotas.count(tx, project_key, schema.models, _models.key == key)
+    quotas.count(tx, project_key, schema.soft_labels, _labels.model_key == key)
+
+
+def _insert_hidden(tx: Connection, fitted: FittedModel, replica_id: str, operation_id: str) -> int:
+    trash.throw_staged(tx, replica_id, operation_id)  # of an attempt before
+    return _insert(tx, trash.stage(tx, replica_id, operation_id), fitted)
+
+
+def _chunks_of(fitted: FittedModel, key: int) -> Iterator[dict[str, Any]]:
     for start in range(0, len(fitted.labels), CHUNK_ROWS):
         labels = fitted.labels[start : start + CHUNK_ROWS]
-        tx.execute(
-            insert(schema.soft_labels).values(
-                model_key=key,
-                row_offset=start,
-                rows=len(labels),
-                probabilities=pack_array(fitted.probabilities[start : start + CHUNK_ROWS]),
-                labels=pack_array(labels),
-            )
-        )
+        yield {
+            "model_key": key,
+            "row_offset": start,
+            "rows": len(labels),
+            "probabilities": pack_array(fitted.probabilities[start : start + CHUNK_ROWS]),
+            "labels": pack_array(labels),
+        }
+
+
+def _insert(tx: Connection, project_key: int, fitted: FittedModel) -> int:
+    values = {
+        "project_key": project_key,
+        "model_id": fitted.model_id,
+        "votes_version": fitted.votes_version,
+        "item_count": len(fitted.labels),
+        "summary": asdict(fitted.summary),
+        "create_time": now_micros(),
+        "content": fitted.content,
+    }
+    key: int = tx.execute(insert(schema.models).values(values).returning(_models.key)).scalar_one()
+    return key
+
+
+def _insert_chunk(tx: Connection, chunk: dict[str, Any]) -> None:
+    tx.execute(insert(schema.soft_labels).values(chunk))
 
 
 def get(tx: Connection, project: Project, model_id: str) -> Model:
@@ -157,6 +214,7 @@ def newest(tx: Connection, limit: int) -> list[ChildName]:
     query = (
         select(schema.projects.c.project_id, _models.model_id)
         .join(schema.projects, schema.projects.c.key == _models.project_key)
+        .where(schema.projects.c.trash.is_(False))
         .order_by(_models.key.desc())
         .limit(limit)
     )
@@ -184,10 +242,54 @@ def soft_labels(tx: Connection, model: Model, start: int) -> tuple[int, NDArray[
     return row.row_offset, probabilities, unpack_array(row.labels, "int32")
 
 
+def check_labeled(model: Model) -> None:
+    """Refuses a model that was uploaded without soft labels.
+
+    Raises:
+        ServiceError: NO_SOFT_LABELS.
+    """
+    if not model.item_count:
+        raise ServiceError(
+            Reason.NO_SOFT_LABELS,
+            "the model was uploaded without a version of the votes to label: there are no soft labels of it",
+            metadata={"model": model.model_id},
+        )
+
+
+def soft_labels_at(
+    tx: Connection, model: Model, positions: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """The soft labels of some items, in their order: probabilities [rows, K] and labels [rows].
+
+    Raises:
+        ServiceError: MODEL_NOT_FOUND when it was deleted since.
+    """
+    probabilities: NDArray[np.float32] | None = None
+    labels = np.empty(len(positions), np.int32)
+    chunks = positions // CHUNK_ROWS
+    for chunk in np.unique(chunks):
+        first, of_chunk, labels_of_chunk = soft_labels(tx, model, int(chunk) * CHUNK_ROWS)
+        if probabilities is None:
+            probabilities = np.empty((len(positions), of_chunk.shape[1]), np.float32)
+        here = chunks == chunk
+        rows = positions[here] - first
+        probabilities[here], labels[here] = of_chunk[rows], labels_of_chunk[rows]
+    assert probabilities is not None, "there are no positions"
+    return probabilities, labels
+
+
 def list_page(tx: Connection, project: Project, page: Page[int]) -> list[Model]:
     """Up to size + 1 models, newest first."""
     query = select(*_DESCRIPTION).where(_models.project_key == project.key)
     return [_model(row) for row in tx.execute(newest_first(query, _models.key, page))]
+
+
+def listed_at(tx: Connection, project: Project, votes_version: int, last_key: int, limit: int) -> list[ListedModel]:
+    """Models of a version of the votes, or of one before it, the newest of up to a key first."""
+    columns = [_models[name] for name in ListedModel._fields]
+    query = select(*columns).where(_models.project_key == project.key, _models.votes_version <= votes_version)
+    query = query.where(_models.key <= last_key).order_by(_models.key.desc()).limit(limit)
+    return [ListedModel(*row) for row in tx.execute(query)]
 
 
 def remove(tx: Connection, project: Project, model_id: str) -> None:
@@ -196,18 +298,23 @@ def remove(tx: Connection, project: Project, model_id: str) -> None:
     Raises:
         ServiceError: MODEL_NOT_FOUND.
     """
-    tx.execute(delete(schema.models).where(_models.key == get(tx, project, model_id).key))
+    trash.throw(tx, schema.models, _models.key == get(tx, project, model_id).key)
+
+
+def remove_old(tx: Connection, keep: int, before: int) -> int:
+    """Deletes models made before a time, but for the newest `keep` of each project; returns how many."""
+    rank = func.row_number().over(partition_by=_models.project_key, order_by=_models.key.desc()).label("rank")
+    ranked = select(_models.key, _models.create_time, rank).subquery()
+    old = select(ranked.c.key).where(ranked.c.rank > keep, ranked.c.create_time < before)
+    return trash.throw(tx, schema.models, _models.key.in_(old))
 
 
 def _model(row: Row[Any]) -> Model:
-    summary = dict(row.summary)
-    summary["sources"] = [SourceEstimate(**estimate) for estimate in summary["sources"]]
-    summary["side"] = SideSettings.from_json(summary.get("side", {}))  # older models have none
     return Model(
         key=row.key,
         model_id=row.model_id,
         votes_version=row.votes_version,
         item_count=row.item_count,
-        summary=ModelSummary(**summary),
+        summary=ModelSummary.from_json(row.summary),
         create_time=row.create_time,
     )

@@ -6,17 +6,22 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, null, select, update
 
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.pages import Page
 from weaklabel_server.store import schema
 from weaklabel_server.store.listings import newest_first
+from weaklabel_server.store.locking import for_update
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideSettings
 
 _operations = schema.operations.c
+
+
+class NotOwnedError(Exception):
+    """Another replica has taken an operation over, or it is done: what this one made of it does not count."""
 
 
 class Stage(StrEnum):
@@ -100,6 +105,7 @@ class Operation:
     model_id: str | None
     create_time: int
     end_time: int | None
+    owner: str
 
 
 def queued(settings: FitSettings | PromptSettings) -> Progress | PromptProgress:
@@ -148,64 +154,108 @@ def list_page(tx: Connection, project: Project, page: Page[int]) -> list[Operati
 
 def list_unfinished(tx: Connection) -> list[Operation]:
     """All operations that are not done, the oldest first."""
-    query = _select().where(_operations.done.is_(False)).order_by(_operations.key)
+    query = _select().where(_operations.done.is_(False), schema.projects.c.trash.is_(False)).order_by(_operations.key)
     return [_operation(row) for row in tx.execute(query)]
 
 
-def begin(tx: Connection, operation: Operation) -> int:
-    """Counts a start of an operation; returns the number of starts that came to no end, this one included."""
-    _add_starts(tx, operation, 1)
-    starts: int = tx.execute(select(_operations.starts).where(_operations.key == operation.key)).scalar_one()
+def count_unfinished_fits(tx: Connection, project: Project | None = None) -> int:
+    """Number of fits, of a project or of all, that wait or run."""
+    query = select(func.count()).where(_operations.done.is_(False), _operations.prompts.is_(null()))
+    if project is not None:
+        query = query.where(_operations.project_key == project.key)
+    return int(tx.execute(query).scalar_one())
+
+
+def begin(tx: Connection, operation: Operation, owner: str) -> int | None:
+    """Takes an operation on that nobody runs; again, where this replica runs it already.
+
+    Returns the number of starts that came to no end, this one included; None where it is done, gone, or another's.
+    """
+    row = _locked(tx, operation)
+    if row is None or row.done or row.owner not in ("", owner):
+        return None
+    starts: int = row.starts + (row.owner == "")
+    _change(tx, operation, owner=owner, starts=starts)
     return starts
 
 
-def interrupt(tx: Connection, operation: Operation) -> None:
-    """Takes back the count of a start that was ended in good order, to be made again."""
-    _add_starts(tx, operation, -1)
+def release(tx: Connection, operation: Operation, owner: str) -> None:
+    """Gives back an operation that was ended in good order, to be made again; its start does not count."""
+    row = _locked(tx, operation)
+    if row is not None and not row.done and row.owner == owner:
+        _change(tx, operation, owner="", starts=row.starts - 1)
 
 
 def save_progress(tx: Connection, operation: Operation, progress: Progress | PromptProgress) -> None:
     """Notes how far an operation is."""
-    tx.execute(update(schema.operations).where(_operations.key == operation.key).values(**_progress_values(progress)))
+    statement = update(schema.operations).where(_operations.key == operation.key, _operations.done.is_(False))
+    tx.execute(statement.values(**_progress_values(progress)))
 
 
-def request_cancel(tx: Connection, project_id: str, operation_id: str) -> Operation:
-    """Notes that an operation is to stop, so that a restart does not run it again.
+def request_cancel(tx: Connection, project_id: str, operation_id: str, error: bytes) -> Operation:
+    """Ends an operation that nobody runs; of another, notes that it is to stop, so that its replica ends it.
+
+    Args:
+        tx: The transaction.
+        project_id: The project.
+        operation_id: The operation.
+        error: The serialized weaklabel.v1.Status of its end.
 
     Raises:
         ServiceError: OPERATION_NOT_FOUND.
     """
     operation = get(tx, project_id, operation_id)
-    if not operation.done:
-        tx.execute(update(schema.operations).where(_operations.key == operation.key).values(cancel_requested=True))
+    row = _locked(tx, operation)
+    if row is not None and not row.done:
+        _change(tx, operation, cancel_requested=True)
+        if row.owner == "":
+            _end(tx, operation, operation.progress, error=error)
     return operation
 
 
 def succeed(
     tx: Connection,
     operation: Operation,
+    owner: str,
     keep: Callable[[Connection], str | None],
     progress: Progress | PromptProgress,
 ) -> bool:
     """Ends the operation with what keep(tx) stores, unless a cancellation came first; returns whether it ended so.
 
     `keep` returns the id of the model that a fit made.
+
+    Raises:
+        NotOwnedError: It is done, gone, or another's.
     """
-    if get(tx, operation.project_id, operation.operation_id).cancel_requested:
+    row = _locked(tx, operation)
+    if row is None or row.done or row.owner != owner:
+        raise NotOwnedError(operation.operation_id)
+    if row.cancel_requested:
         return False
     _end(tx, operation, progress, model_id=keep(tx))
     return True
 
 
-def fail(tx: Connection, operation: Operation, error: bytes, progress: Progress | PromptProgress) -> None:
-    """Ends the operation with a serialized weaklabel.v1.Status."""
+def fail(tx: Connection, operation: Operation, owner: str, error: bytes, progress: Progress | PromptProgress) -> None:
+    """Ends the operation, which this replica or none runs, with a serialized weaklabel.v1.Status.
+
+    Raises:
+        NotOwnedError: It is done, gone, or another's.
+    """
+    row = _locked(tx, operation)
+    if row is None or row.done or row.owner not in ("", owner):
+        raise NotOwnedError(operation.operation_id)
     _end(tx, operation, progress, error=error)
 
 
-def _add_starts(tx: Connection, operation: Operation, change: int) -> None:
-    tx.execute(
-        update(schema.operations).where(_operations.key == operation.key).values(starts=_operations.starts + change)
-    )
+def _locked(tx: Connection, operation: Operation) -> Row[Any] | None:
+    """Who runs an operation, and how it stands; nobody else changes that before the transaction ends."""
+    query = select(_operations.owner, _operations.done, _operations.starts, _operations.cancel_requested)
+    return tx.execute(for_update(tx, query.where(_operations.key == operation.key), schema.operations)).first()
+
+
+def _change(tx: Connection, operation: Operation, **values: Any) -> None:
+    tx.execute(update(schema.operations).where(_operations.key == operation.key).values(**values))
 
 
 def _end(
@@ -216,17 +266,8 @@ def _end(
     error: bytes | None = None,
     model_id: str | None = None,
 ) -> None:
-    tx.execute(
-        update(schema.operations)
-        .where(_operations.key == operation.key)
-        .values(
-            done=True,
-            error=error,
-            model_id=model_id,
-            end_time=now_micros(),
-            **_progress_values(progress.at(Stage.DONE)),
-        )
-    )
+    values = _progress_values(progress.at(Stage.DONE))
+    _change(tx, operation, done=True, owner="", error=error, model_id=model_id, end_time=now_micros(), **values)
 
 
 def _progress_values(progress: Progress | PromptProgress) -> dict[str, Any]:
@@ -294,4 +335,5 @@ def _operation(row: Row[Any]) -> Operation:
         model_id=row.model_id,
         create_time=row.create_time,
         end_time=row.end_time,
+        owner=row.owner,
     )

@@ -1,14 +1,18 @@
 """Projects."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select
 
+from weaklabel_server.caller import ALL_RIGHTS, Rights
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.pages import Page
-from weaklabel_server.store import schema
+from weaklabel_server.store import schema, trash
+from weaklabel_server.store.access import quotas
+from weaklabel_server.store.locking import for_update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,57 +40,82 @@ def create(tx: Connection, project_id: str, classes: list[str]) -> Project:
             Reason.PROJECT_EXISTS, f'project "{project_id}" exists already', metadata={"project": project_id}
         )
     tx.execute(insert(schema.projects).values(project_id=project_id, classes=classes, create_time=now_micros()))
-    return get(tx, project_id)
+    project = get(tx, project_id)
+    quotas.begin(tx, project.key)
+    return project
 
 
 def get(tx: Connection, project_id: str) -> Project:
-    """One project.
+    """One project. A transaction that writes keeps others from changing it until it ends.
 
     Raises:
         ServiceError: PROJECT_NOT_FOUND.
     """
-    row = tx.execute(_select().where(schema.projects.c.project_id == project_id)).first()
+    query = for_update(tx, _select().where(schema.projects.c.project_id == project_id), schema.projects)
+    row = tx.execute(query).first()
     if row is None:
-        raise ServiceError(
-            Reason.PROJECT_NOT_FOUND, f'there is no project "{project_id}"', metadata={"project": project_id}
-        )
+        raise not_found(project_id)
     return _project(row)
 
 
-def list_page(tx: Connection, page: Page[str]) -> list[Project]:
-    """Up to size + 1 projects, by id."""
+def not_found(project_id: str) -> ServiceError:
+    """There is no such project, or none that the caller may know of."""
+    return ServiceError(
+        Reason.PROJECT_NOT_FOUND, f'there is no project "{project_id}"', metadata={"project": project_id}
+    )
+
+
+def locked(tx: Connection, query: Select[Any]) -> Select[Any]:
+    """A query of projects whose rows nobody else changes before the transaction ends, if it writes."""
+    return for_update(tx, query, schema.projects)
+
+
+def list_page(tx: Connection, page: Page[str], rights: Rights = ALL_RIGHTS) -> list[Project]:
+    """Up to size + 1 projects that a caller may know of, by id."""
     query = _select().order_by(schema.projects.c.project_id).limit(page.size + 1)
+    if not rights.everywhere:
+        query = query.where(or_(*map(_granted, {grant.projects for grant in rights.grants})))
     if page.after is not None:
         query = query.where(schema.projects.c.project_id > page.after)
     return [_project(row) for row in tx.execute(query)]
 
 
-def remove(tx: Connection, project_id: str) -> None:
-    """Deletes a project with everything in it.
+def remove(tx: Connection, project_id: str, ended: Collection[str] = ()) -> None:
+    """Deletes a project with everything in it: at once for everybody, on the disk bit by bit.
+
+    Args:
+        tx: The transaction.
+        project_id: The project.
+        ended: Ids of operations that have ended, although the store has no note of it yet.
 
     Raises:
         ServiceError: PROJECT_NOT_FOUND, OPERATIONS_RUNNING.
     """
     project = get(tx, project_id)
-    check_no_operation(tx, project)
-    tx.execute(delete(schema.projects).where(schema.projects.c.key == project.key))
+    check_no_operation(tx, project, ended)
+    trash.throw_project(tx, project.key)
 
 
-def check_no_operation(tx: Connection, project: Project) -> None:
+def check_no_operation(tx: Connection, project: Project, ended: Collection[str] = ()) -> None:
     """Refuses to take away what an operation may need.
 
     Raises:
         ServiceError: OPERATIONS_RUNNING.
     """
-    running = tx.execute(
-        select(schema.operations.c.operation_id).filter_by(project_key=project.key, done=False).limit(1)
-    ).scalar()
+    query = select(schema.operations.c.operation_id).filter_by(project_key=project.key, done=False)
+    running = next((one for one in tx.execute(query).scalars() if one not in ended), None)
     if running is not None:
         raise ServiceError(
             Reason.OPERATIONS_RUNNING,
             f'operation "{running}" of project "{project.project_id}" is not done; cancel it or wait for it',
             metadata={"project": project.project_id, "operation": running},
         )
+
+
+def _granted(pattern: str) -> ColumnElement[bool]:
+    prefix, star, _ = pattern.partition("*")
+    project_id = schema.projects.c.project_id
+    return project_id.startswith(prefix, autoescape=True) if star else project_id == prefix
 
 
 def _select() -> Select[Any]:
@@ -96,7 +125,7 @@ def _select() -> Select[Any]:
         .scalar_subquery()
         .label("source_count")
     )
-    return select(schema.projects, source_count)
+    return select(schema.projects, source_count).where(schema.projects.c.trash.is_(False))
 
 
 def _project(row: Row[Any]) -> Project:

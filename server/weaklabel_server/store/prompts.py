@@ -1,6 +1,8 @@
-"""Runs of prompts: what they spend, and the votes that they make. Everything else of them is in their operation."""
+"""Runs of prompts: what they spend, and what came of them. Everything else is in their operation.
 
-import uuid
+prompt_votes.py stores the votes that they make.
+"""
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from weaklabel.votes import label_dtype
 from weaklabel.votes.symbols import Symbols
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.pages import Page
-from weaklabel_server.store import items, operations, schema, side_data, vote_uploads, votes
-from weaklabel_server.store.chunks import Codes, pack_dense
+from weaklabel_server.store import operations, schema, side_data
+from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.operations import Operation, PromptSettings
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideData, SideKind
-from weaklabel_server.store.votes import View
 
-CHUNK_ROWS = 65_536
+CACHE_FILE = "prompts.sqlite"
+"""Of responses, in the data directory; "prompts-KEY.sqlite" of one project where they are kept apart."""
 
 _runs = schema.prompt_runs.c
 
@@ -168,67 +169,16 @@ def break_off(tx: Connection, operation: Operation) -> None:
     )
 
 
-def finish(tx: Connection, operation: Operation, answered: Answered, *, max_cells: int) -> None:
-    """Makes a new version of the votes, unless nothing at all was asked, and keeps the summary of the run.
-
-    Raises:
-        ServiceError: ITEM_NAMING_MIXED, PROJECT_TOO_LARGE; INVALID_FIELD when an item id is in two rows.
-    """
-    version = 0 if answered.missing.all() else _add_votes(tx, operation, answered, max_cells=max_cells)
+def finish(tx: Connection, operation: Operation, answered: Answered, votes_version: int) -> None:
+    """Keeps the summary of a run; votes_version is the version of the votes that it made, 0 where it made none."""
     _change(
         tx,
         operation,
-        votes_version=version,
+        votes_version=votes_version,
         budget_reached=answered.budget_reached,
         summaries=answered.summaries,
         failures=answered.failures,
     )
-
-
-def _add_votes(tx: Connection, operation: Operation, answered: Answered, *, max_cells: int) -> int:
-    upload_id, names = str(uuid.uuid4()), answered.source_names
-    project, upload = vote_uploads.open_upload(tx, operation.project_id, upload_id, names, b"")
-    view = votes.view(tx, operation.project_id, 0)
-    for start in range(0, len(answered.codes), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
-        ids = None if answered.item_ids is None else answered.item_ids[part]
-        codes, symbols = answered.codes[part], answered.symbols
-        if answered.missing[part].any():
-            rows = np.arange(start, start + len(codes)) if ids is None else _positions(tx, project, ids)
-            codes, symbols = _with_earlier(tx, view, names, rows, codes, symbols, answered.missing[part])
-        used, codes = symbols.only(codes)
-        codes = codes.astype(label_dtype(view.n_classes + len(used)))
-        vote_uploads.append(tx, upload, start, pack_dense(codes, ids, used))
-    return vote_uploads.finish(tx, upload, len(answered.codes), max_cells=max_cells)
-
-
-def _positions(tx: Connection, project: Project, item_ids: list[str]) -> NDArray[np.int64]:
-    """[rows] the positions of items; behind the last for those that are new."""
-    known = items.positions(tx, project, item_ids)
-    return np.array([known.get(one, project.item_count) for one in item_ids], np.int64)
-
-
-def _with_earlier(
-    tx: Connection,
-    view: View,
-    names: tuple[str, ...],
-    rows: NDArray[np.int64],
-    codes: Codes,
-    symbols: Symbols,
-    missing: NDArray[np.bool_],
-) -> tuple[Codes, Symbols]:
-    """Give cells that were not asked their earlier vote: an abstain in an upload would take it back."""
-    column_of = {name: column for column, name in enumerate(view.source_names)}
-    columns = np.array([column_of.get(name, -1) for name in names])
-    row, column = np.nonzero(missing & (columns >= 0) & (rows < view.item_count)[:, None])
-    if not len(row):
-        return codes, symbols
-    first, last = int(rows[row].min()), int(rows[row].max())
-    earlier, earlier_symbols = votes.read_rows(tx, view, first, last + 1)
-    merged, (ours, theirs) = Symbols.merge([symbols, earlier_symbols])
-    translated = ours[codes].astype(np.int64)
-    translated[row, column] = theirs[earlier[rows[row] - first, columns[column]]]
-    return translated, merged
 
 
 def _change(tx: Connection, operation: Operation, **values: Any) -> None:

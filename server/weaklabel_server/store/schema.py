@@ -43,6 +43,24 @@ def _owner(table: str, *, primary_key: bool = False) -> Column[int]:
     )
 
 
+# One row: which database this is. generation and clean are of SQLite: see dialects/marker.py.
+store = Table(
+    "store",
+    metadata,
+    Column("key", Integer, primary_key=True, autoincrement=False),
+    Column("store_id", String(32), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("clean", Boolean, nullable=False),
+)
+
+# Servers that share the database. One that lives counts up.
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("replica_id", String(32), primary_key=True),
+    Column("beat", BigInteger, nullable=False),
+)
+
 projects = Table(
     "projects",
     metadata,
@@ -54,6 +72,10 @@ projects = Table(
     Column("item_count", BigInteger, nullable=False, default=0),
     Column("votes_version", BigInteger, nullable=False, default=0),
     Column("create_time", BigInteger, nullable=False),
+    # Nobody sees it; what it holds is deleted bit by bit: see trash.py.
+    Column("trash", Boolean, nullable=False, default=False, server_default="0"),
+    # Who places new items behind the last one; empty where nobody does: see placing.py.
+    Column("placer", String(32), nullable=False, default="", server_default=""),
     sqlite_autoincrement=True,
 )
 
@@ -221,6 +243,8 @@ operations = Table(
     Column("model_id", String(32)),
     Column("create_time", BigInteger, nullable=False),
     Column("end_time", BigInteger),
+    # The replica that runs it; empty while none does. Only it may end the operation.
+    Column("owner", String(32), nullable=False, default="", server_default=""),
     UniqueConstraint("project_key", "operation_id"),
     Index(None, "done"),
     sqlite_autoincrement=True,
@@ -257,4 +281,62 @@ requests = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("response", LargeBinary, nullable=False),
     Column("create_time", BigInteger, nullable=False),
+)
+
+# Access. The secret of a token is nowhere; what is revoked or has expired stays, so that its id is never given again.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_id", String(16), primary_key=True),
+    Column("name", String(255), nullable=False),
+    # ["write:team-a-*", ...]
+    Column("grants", JSON, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    # Of the secret before the last rotation, and when it ends.
+    Column("previous_hash", LargeBinary),
+    Column("previous_expire_time", BigInteger),
+    Column("create_time", BigInteger, nullable=False),
+    Column("expire_time", BigInteger),
+    Column("revoke_time", BigInteger),
+    # Not set where the limits of the server hold.
+    Column("calls_per_second", Float),
+    Column("bytes_per_second", Float),
+    # Grows with every change, so that servers notice it.
+    Column("revision", BigInteger, nullable=False),
+)
+
+# Who changed what. It stays when the project goes.
+audit = Table(
+    "audit",
+    metadata,
+    _key(),
+    Column("event_time", BigInteger, nullable=False),
+    Column("token_id", String(16), nullable=False),
+    Column("token_name", String(255), nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("request_id", String(36), nullable=False),
+    Index(None, "event_time"),
+    sqlite_autoincrement=True,
+)
+
+# Limits of single projects, by id, so that they can be set before the project is there; not set: those of the server.
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("project_id", String(63), primary_key=True),
+    Column("max_rows", BigInteger),
+    Column("max_sources", BigInteger),
+    Column("max_classes", BigInteger),
+    Column("max_bytes", BigInteger),
+)
+
+# How many bytes the chunks, side data and models of a project have, as they are stored.
+usages = Table(
+    "usages",
+    metadata,
+    _owner("project", primary_key=True),
+    Column("stored_bytes", BigInteger, nullable=False),
 )

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.pages import Page
-from weaklabel_server.store import projects, schema
+from weaklabel_server.store import projects, schema, trash
+from weaklabel_server.store.access import audit
 from weaklabel_server.store.chunks import pack_ids, unpack_ids
 from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
@@ -33,10 +34,11 @@ class SideKind(StrEnum):
     BAGS = "bags"
     FIELDS = "fields"
     GOLD_WEIGHT = "gold_weight"
+    LABELS = "labels"
 
 
-FIT_KINDS = tuple(kind for kind in SideKind if kind is not SideKind.FIELDS)
-"""What fits may use; fields are for prompts."""
+FIT_KINDS = tuple(kind for kind in SideKind if kind not in (SideKind.FIELDS, SideKind.LABELS))
+"""What fits may use; fields are for prompts, labels for reports."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,16 @@ class SourceBounds:
 
 @dataclass(frozen=True)
 class SideSettings:
-    """The side information of a fit: side data by its kind and id, and what is small enough to stand here."""
+    """The side information of a fit: side data by its kind and id, and what is small enough to stand here.
+
+    `families` has the family of sources by their names.
+    """
 
     data: Mapping[SideKind, str] = field(default_factory=dict)
     gold_error: float = 0.0
     bounds: tuple[SourceBounds, ...] = ()
     gold_sampling: str = "auto"
+    families: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -65,6 +71,7 @@ class SideSettings:
             gold_error=values.get("gold_error", 0.0),
             bounds=tuple(SourceBounds(**one) for one in values.get("bounds", ())),
             gold_sampling=values.get("gold_sampling", "auto"),
+            families=values.get("families", {}),
         )
 
 
@@ -97,6 +104,7 @@ class SideChunk:
 def _side_data(row: Row[Any]) -> SideData:
     return SideData(
         key=row.key,
+        project_key=row.project_key,
         upload_id=row.side_data_id,
         kind=SideKind(row.kind),
         content_digest=row.content_digest,
@@ -161,13 +169,7 @@ def append(tx: Connection, side: SideData, chunk: SideChunk, column_count: int, 
                 f"more than the {max_bytes} bytes that this server allows; see WEAKLABEL_MAX_SIDE_DATA_BYTES",
             )
         tx.execute(
-            insert(schema.side_chunks).values(
-                side_upload_key=current.key,
-                row_offset=chunk.row_offset,
-                rows=chunk.rows,
-                item_ids=None if chunk.item_ids is None else pack_ids(chunk.item_ids),
-                content=zlib.compress(chunk.content, _LEVEL),
-            )
+            insert(schema.side_chunks).values(side_upload_key=current.key, **pack_chunk(chunk)),
         )
         return {"column_count": column_count, "byte_count": byte_count}
 
@@ -182,17 +184,35 @@ def append(tx: Connection, side: SideData, chunk: SideChunk, column_count: int, 
     )
 
 
-def finish(tx: Connection, side: SideData, total_rows: int) -> None:
-    """Ends an upload: fits may name it from now on.
+def pack_chunk(chunk: SideChunk) -> dict[str, Any]:
+    """The columns of a chunk as it is stored."""
+    return {
+        "row_offset": chunk.row_offset,
+        "rows": chunk.rows,
+        "item_ids": None if chunk.item_ids is None else pack_ids(chunk.item_ids),
+        "content": zlib.compress(chunk.content, _LEVEL),
+    }
+
+
+def check_distinct(tx: Connection, side: SideData) -> None:
+    """Refuses an item id in two rows of an upload; this takes seconds for a million, so it is no part of `finish`.
 
     Raises:
-        ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_COUNT_MISMATCH; INVALID_FIELD when an item id is in two
-            rows of the upload, or the upload is empty.
+        ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER; INVALID_FIELD when one is.
+    """
+    if _tables.writable(tx, side).named_items:
+        _tables.item_ids(tx, side)
+
+
+def finish(tx: Connection, side: SideData, total_rows: int) -> None:
+    """Ends an upload, whose ids were found to be distinct: fits may name it from now on.
+
+    Raises:
+        ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_COUNT_MISMATCH; INVALID_FIELD when the upload is empty.
     """
     current = _tables.complete(tx, side, total_rows)
-    if current.named_items:
-        _tables.item_ids(tx, current)  # which are distinct
     _tables.change(tx, current, finished=True, writer="")
+    audit.record(tx)
 
 
 def get(tx: Connection, project: Project, side_data_id: str) -> SideData:
@@ -226,12 +246,12 @@ def remove(tx: Connection, project: Project, side_data_id: str) -> None:
     """
     side = get(tx, project, side_data_id)
     projects.check_no_operation(tx, project)
-    tx.execute(delete(schema.side_uploads).where(_columns.key == side.key))
+    trash.throw(tx, schema.side_uploads, _columns.key == side.key)
 
 
-def remove_abandoned(tx: Connection, before: int) -> None:
-    """Deletes unfinished uploads that nobody has added to since a time."""
-    _tables.remove_abandoned(tx, before)
+def remove_abandoned(tx: Connection, before: int) -> int:
+    """Deletes unfinished uploads that nobody has added to since a time; returns how many."""
+    return _tables.remove_abandoned(tx, before)
 
 
 def chunks(tx: Connection, side: SideData) -> Iterator[SideChunk]:
@@ -243,8 +263,18 @@ def chunks(tx: Connection, side: SideData) -> Iterator[SideChunk]:
         .execution_options(yield_per=4)
     )
     for row in tx.execute(query):
-        item_ids = None if row.item_ids is None else unpack_ids(row.item_ids)
-        yield SideChunk(row.row_offset, row.rows, item_ids, zlib.decompress(row.content))
+        yield _side_chunk(row)
+
+
+def chunk_at(tx: Connection, side: SideData, row_offset: int) -> SideChunk:
+    """The chunk that begins with a row."""
+    query = select(schema.side_chunks).where(_chunks.side_upload_key == side.key, _chunks.row_offset == row_offset)
+    return _side_chunk(tx.execute(query).one())
+
+
+def _side_chunk(row: Row[Any]) -> SideChunk:
+    item_ids = None if row.item_ids is None else unpack_ids(row.item_ids)
+    return SideChunk(row.row_offset, row.rows, item_ids, zlib.decompress(row.content))
 
 
 def _same_content(tx: Connection, project: Project, kind: SideKind, digest: bytes) -> SideData | None:

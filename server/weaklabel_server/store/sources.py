@@ -18,6 +18,10 @@ T = TypeVar("T")
 # Databases limit the number of parameters of a statement; the least of the limits is 999.
 _PARAMETERS = 900
 
+MAX_SOURCES_BYTES = 1_200_000
+"""Of all sources of a project as a model describes them."""
+_SOURCE_BYTES = 48
+
 _columns = schema.sources.c
 
 
@@ -99,9 +103,27 @@ def touch(tx: Connection, project: Project, display_names: Sequence[str], versio
         if name not in known
     ]
     if missing:
-        tx.execute(insert(schema.sources), missing)
+        # What returns something is sent many rows at a time; else a database elsewhere is asked for each row.
+        tx.execute(insert(schema.sources).returning(_columns.key), missing).all()
+        _check_size(tx, project, version)
     now_known = by_name(tx, project, display_names)
     return [now_known[name].key for name in display_names]
+
+
+def _check_size(tx: Connection, project: Project, version: int) -> None:
+    """Refuses more names of sources than fit into the messages that list them all.
+
+    Raises:
+        ServiceError: PROJECT_TOO_LARGE.
+    """
+    living = at_version(tx, project.key, version)
+    size = sum(len(source.display_name.encode()) + _SOURCE_BYTES for source in living)
+    if size > MAX_SOURCES_BYTES:
+        raise ServiceError(
+            Reason.PROJECT_TOO_LARGE,
+            f"{len(living)} sources whose names, with {_SOURCE_BYTES} bytes more for each, are {size} bytes: at most "
+            f"{MAX_SOURCES_BYTES} bytes, so that a model fits into a message",
+        )
 
 
 def remove(tx: Connection, project: Project, display_name: str) -> int:

@@ -7,16 +7,18 @@ of that connection on the server.
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, select, update
 
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
-from weaklabel_server.store import projects, schema
+from weaklabel_server.store import projects, schema, trash
+from weaklabel_server.store.access import quotas
 from weaklabel_server.store.chunks import unpack_ids
+from weaklabel_server.store.locking import for_update
 from weaklabel_server.store.projects import Project
 
 
@@ -25,6 +27,7 @@ class Upload(ABC):
     """An upload as it stands. `writer` names the stream that may add to it until it is finished."""
 
     key: int
+    project_key: int
     upload_id: str
     content_digest: bytes
     writer: str
@@ -76,6 +79,15 @@ class UploadTables(Generic[AnyUpload]):
         self._error_key = error_key
         self._unfinished = unfinished
         self._from_row = from_row
+        # Made once: several run with each chunk, and making a statement takes longer than running it.
+        # Of an upload whose project was deleted the rows may still be there.
+        seen = select(schema.projects.c.key).where(
+            schema.projects.c.key == uploads.c.project_key, schema.projects.c.trash.is_(False)
+        )
+        self._one = select(uploads).where(uploads.c.key == bindparam("upload_key"), seen.exists())
+        self._change = update(uploads).where(uploads.c.key == bindparam("upload_key"))
+        of_chunk = self._owner == bindparam("upload_key"), chunks.c.row_offset == bindparam("row_offset")
+        self._chunk_size = quotas.size_of(chunks, *of_chunk)
 
     def open(
         self,
@@ -157,7 +169,7 @@ class UploadTables(Generic[AnyUpload]):
             ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_OFFSET_MISMATCH, ITEM_NAMING_MIXED; whatever
                 insert_chunk raises.
         """
-        current = self._writable(tx, upload)
+        current = self.writable(tx, upload)
         committed = current.committed_rows
         if row_offset + rows <= committed:
             return committed
@@ -167,6 +179,8 @@ class UploadTables(Generic[AnyUpload]):
         if naming_matters:
             self.check_naming(tx, current, named=named)
         changed = insert_chunk(current)
+        size = tx.execute(self._chunk_size, {"upload_key": current.key, "row_offset": row_offset}).scalar_one()
+        quotas.add(tx, current.project_key, size)
         committed += rows
         self.change(tx, current, committed_rows=committed, named_items=named, **changed)
         return committed
@@ -177,7 +191,7 @@ class UploadTables(Generic[AnyUpload]):
         Raises:
             ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_COUNT_MISMATCH; INVALID_FIELD when it is empty.
         """
-        current = self._writable(tx, upload)
+        current = self.writable(tx, upload)
         committed = current.committed_rows
         if total_rows != committed:
             description = f"{committed} rows are committed, not {total_rows}"
@@ -198,7 +212,7 @@ class UploadTables(Generic[AnyUpload]):
             .order_by(self._chunks.c.row_offset)
         )
         ids_by_chunk = {row.row_offset: unpack_ids(row.item_ids) for row in tx.execute(query)}
-        _check_distinct([one for ids in ids_by_chunk.values() for one in ids])
+        _check_distinct(ids_by_chunk)
         return ids_by_chunk
 
     def check_naming(self, tx: Connection, upload: AnyUpload, *, named: bool) -> None:
@@ -221,8 +235,7 @@ class UploadTables(Generic[AnyUpload]):
 
     def change(self, tx: Connection, upload: AnyUpload, **columns: Any) -> None:
         """Sets columns of an upload, and the time at which it was last written to."""
-        statement = update(self._uploads).where(self._uploads.c.key == upload.key)
-        tx.execute(statement.values(update_time=now_micros(), **columns))
+        tx.execute(self._change, {"upload_key": upload.key, "update_time": now_micros(), **columns})
 
     def find(self, tx: Connection, project: Project, upload_id: str) -> AnyUpload | None:
         """An upload by its id, or None."""
@@ -239,11 +252,16 @@ class UploadTables(Generic[AnyUpload]):
         )
         return projects.get(tx, tx.execute(query).scalar_one())
 
-    def remove_abandoned(self, tx: Connection, before: int) -> None:
-        """Deletes unfinished uploads that nobody has added to since a time."""
-        tx.execute(delete(self._uploads).where(self._unfinished, self._uploads.c.update_time < before))
+    def remove_abandoned(self, tx: Connection, before: int) -> int:
+        """Deletes unfinished uploads that nobody has added to since a time; returns how many."""
+        return trash.throw(tx, self._uploads, self._unfinished & (self._uploads.c.update_time < before))
 
-    def _writable(self, tx: Connection, upload: AnyUpload) -> AnyUpload:
+    def writable(self, tx: Connection, upload: AnyUpload) -> AnyUpload:
+        """An upload as it stands, if its stream may still write to it.
+
+        Raises:
+            ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER.
+        """
         current = self._get(tx, upload.key)
         if current.writer != upload.writer:
             raise ServiceError(
@@ -254,7 +272,7 @@ class UploadTables(Generic[AnyUpload]):
         return current
 
     def _get(self, tx: Connection, key: int) -> AnyUpload:
-        row = tx.execute(select(self._uploads).where(self._uploads.c.key == key)).first()
+        row = tx.execute(for_update(tx, self._one, self._uploads), {"upload_key": key}).first()
         if row is None:
             raise ServiceError(Reason.UPLOAD_NOT_FOUND, "the upload is gone: its project was deleted")
         return self._from_row(row)
@@ -269,11 +287,17 @@ def _mismatch(reason: Reason, field: str, description: str, committed: int) -> S
     )
 
 
-def _check_distinct(item_ids: Sequence[str]) -> None:
-    if len(set(item_ids)) == len(item_ids):
+def _check_distinct(ids_by_chunk: Mapping[int, list[str]]) -> None:
+    seen: set[str] = set()
+    count = 0
+    for ids in ids_by_chunk.values():  # a chunk at a time, so that other threads find their turn
+        seen.update(ids)
+        count += len(ids)
+    if len(seen) == count:
         return
     row_of: dict[str, int] = {}
-    for row, one in enumerate(item_ids):
-        if one in row_of:
-            raise invalid("chunk.item_ids", f'item "{one}" is in rows {row_of[one]} and {row} of the upload')
-        row_of[one] = row
+    for row_offset, ids in ids_by_chunk.items():
+        for row, one in enumerate(ids, row_offset):
+            if one in row_of:
+                raise invalid("chunk.item_ids", f'item "{one}" is in rows {row_of[one]} and {row} of the upload')
+            row_of[one] = row

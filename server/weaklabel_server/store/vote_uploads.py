@@ -1,14 +1,17 @@
 """Uploads of votes: a finished one is a new version of the votes of its project."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Row, insert, select, update
 
 from weaklabel_server.errors import Reason, ServiceError
-from weaklabel_server.store import items, schema, sources
-from weaklabel_server.store.chunks import PackedChunk, pack_positions
+from weaklabel_server.store import placing, schema, sources, trash
+from weaklabel_server.store.access import audit
+from weaklabel_server.store.chunks import PackedChunk
+from weaklabel_server.store.database import Database
+from weaklabel_server.store.placing import Placed, PlacingLostError, Plan
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.uploads import Upload, UploadTables
 
@@ -32,6 +35,7 @@ class VoteUpload(Upload):
 def _upload(row: Row[Any]) -> VoteUpload:
     return VoteUpload(
         key=row.key,
+        project_key=row.project_key,
         upload_id=row.upload_id,
         source_names=tuple(row.source_names),
         content_digest=row.content_digest,
@@ -42,6 +46,7 @@ def _upload(row: Row[Any]) -> VoteUpload:
     )
 
 
+_INSERT = insert(schema.chunks)
 _tables = UploadTables(
     uploads=schema.uploads,
     chunks=schema.chunks,
@@ -82,40 +87,47 @@ def append(tx: Connection, upload: VoteUpload, row_offset: int, chunk: PackedChu
 
     def insert_chunk(current: VoteUpload) -> dict[str, Any]:
         tx.execute(
-            insert(schema.chunks).values(
-                upload_key=current.key,
-                row_offset=row_offset,
-                rows=chunk.rows,
-                vote_count=chunk.vote_count,
-                sparse=chunk.sparse,
-                dtype=chunk.dtype,
-                item_ids=chunk.item_ids,
-                first_position=None if named else row_offset,
-                last_position=None if named else row_offset + chunk.rows - 1,
-                votes=chunk.votes,
-                candidate_sets=chunk.candidate_sets,
-                soft_votes=chunk.soft_votes,
-            )
+            _INSERT,
+            {
+                **asdict(chunk),
+                "upload_key": current.key,
+                "row_offset": row_offset,
+                "first_position": None if named else row_offset,
+                "last_position": None if named else row_offset + chunk.rows - 1,
+            },
         )
         return {}
 
     return _tables.append(tx, upload, row_offset=row_offset, rows=chunk.rows, named=named, insert_chunk=insert_chunk)
 
 
-def finish(tx: Connection, upload: VoteUpload, total_rows: int, *, max_cells: int) -> int:
+def finish(tx: Connection, upload: VoteUpload, total_rows: int, *, max_cells: int, placed: Placed | None = None) -> int:
     """Makes the votes of an upload visible, as a new version, which it returns.
+
+    Args:
+        tx: The transaction.
+        upload: The upload, all rows of which are committed.
+        total_rows: How many.
+        max_cells: The most items x sources of a project.
+        placed: What was placed ahead; without it, new items get their positions in this transaction.
 
     Raises:
         ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_COUNT_MISMATCH, ITEM_NAMING_MIXED, PROJECT_TOO_LARGE;
             INVALID_FIELD when an item id is in two rows of the upload, or the upload is empty.
+        PlacingLostError: What was placed ahead does not hold any more.
     """
-    current = _tables.complete(tx, upload, total_rows)
-    named = bool(current.named_items)
-    _tables.check_naming(tx, current, named=named)
-    project = _tables.project_of(tx, current)
-    item_count = _place_items(tx, project, current) if named else max(project.item_count, total_rows)
+    current, project = _complete(tx, upload, total_rows)
+    if not current.named_items:
+        item_count = max(project.item_count, total_rows)
+    elif placed is not None:
+        item_count = placing.accept(tx, project, placed)
+    else:
+        plan = placing.make_plan(tx, project, _tables.item_ids(tx, current))
+        item_count = placing.place_now(tx, plan, current.key)
+        tx.execute(update(schema.chunks).where(_chunks.upload_key == current.key).values(item_ids=None))
     version = sources.add_version(tx, project, item_count)
     source_keys = sources.touch(tx, project, current.source_names, version)
+    named = bool(current.named_items)
     tx.execute(update(schema.projects).where(schema.projects.c.key == project.key).values(named_items=named))
     _tables.change(tx, current, version=version, source_keys=source_keys, writer="")
     after = _tables.project_of(tx, current)
@@ -125,12 +137,72 @@ def finish(tx: Connection, upload: VoteUpload, total_rows: int, *, max_cells: in
             f"{after.item_count} items x {after.source_count} sources are more than the {max_cells} cells that this "
             "server allows a project; see WEAKLABEL_MAX_VOTES_CELLS",
         )
+    audit.record(tx)
     return version
 
 
-def remove_abandoned(tx: Connection, before: int) -> None:
-    """Deletes unfinished uploads that nobody has added to since a time."""
-    _tables.remove_abandoned(tx, before)
+async def finish_in_turn(
+    database: Database,
+    upload: VoteUpload,
+    total_rows: int,
+    *,
+    max_cells: int,
+    check: Callable[[Connection], None] = lambda _: None,
+) -> int:
+    """As `finish`, but of many new items in short transactions, so that other changes do not wait for long.
+
+    `check` may refuse what has become of the project, in the transaction that ends the upload.
+    """
+
+    def end(tx: Connection, placed: Placed | None) -> int:
+        version = finish(tx, upload, total_rows, max_cells=max_cells, placed=placed)
+        check(tx)
+        return version
+
+    while True:
+        try:
+            placed = await place_in_turn(database, upload, total_rows)
+            version = await database.run_write(end, placed)
+        except PlacingLostError:
+            continue
+        if placed is not None:
+            await placing.forget_ids(database, upload.key)
+        return version
+
+
+async def place_in_turn(database: Database, upload: VoteUpload, total_rows: int) -> Placed | None:
+    """Places the new items of an upload ahead of its finish, in short transactions; None where they are few.
+
+    Raises:
+        ServiceError: As finish.
+        PlacingLostError: Begin again.
+    """
+
+    def plan(tx: Connection) -> Plan | None:
+        current, project = _complete(tx, upload, total_rows)
+        if not current.named_items or total_rows <= placing.SMALL:
+            return None
+        return placing.make_plan(tx, project, _tables.item_ids(tx, current))
+
+    planned = await database.run_read(plan)
+    return None if planned is None else await placing.place(database, planned, upload.key)
+
+
+def throw_unfinished(tx: Connection, upload: VoteUpload) -> None:
+    """Throws an upload away that is not finished, and will not be."""
+    trash.throw(tx, schema.uploads, (_columns.key == upload.key) & (_columns.version == 0))
+
+
+def _complete(tx: Connection, upload: VoteUpload, total_rows: int) -> tuple[VoteUpload, Project]:
+    """An upload with all its rows, and its project, which it suits."""
+    current = _tables.complete(tx, upload, total_rows)
+    _tables.check_naming(tx, current, named=bool(current.named_items))
+    return current, _tables.project_of(tx, current)
+
+
+def remove_abandoned(tx: Connection, before: int) -> int:
+    """Deletes unfinished uploads that nobody has added to since a time; returns how many."""
+    return _tables.remove_abandoned(tx, before)
 
 
 def _same_content(tx: Connection, project: Project, names: tuple[str, ...], digest: bytes) -> VoteUpload | None:
@@ -147,24 +219,3 @@ def _same_content(tx: Connection, project: Project, names: tuple[str, ...], dige
         if tuple(row.source_names) == names:
             return _upload(row)
     return None
-
-
-def _place_items(tx: Connection, project: Project, upload: VoteUpload) -> int:
-    """Gives the rows of an upload their positions; returns the number of items of the project with it."""
-    ids_by_chunk = _tables.item_ids(tx, upload)
-    position_of = items.add_missing(tx, project, [one for ids in ids_by_chunk.values() for one in ids])
-    for row_offset, ids in ids_by_chunk.items():
-        positions = np.fromiter((position_of[one] for one in ids), np.int64, len(ids))
-        first, last = int(positions.min()), int(positions.max())
-        in_order = np.array_equal(positions, np.arange(first, first + len(ids)))
-        tx.execute(
-            update(schema.chunks)
-            .where(_chunks.upload_key == upload.key, _chunks.row_offset == row_offset)
-            .values(
-                first_position=first,
-                last_position=last,
-                positions=None if in_order else pack_positions(positions),
-                item_ids=None,
-            )
-        )
-    return max(project.item_count, 1 + max(position_of.values()))

@@ -3,7 +3,7 @@
 A source that was deleted is not a column from that version on; its votes stay for the versions before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -52,23 +52,25 @@ class _Piece:
     from_columns: NDArray[np.int64]  # columns of the chunk
     to_columns: NDArray[np.int64]  # the same as columns of the view
     width: int
-    table: Codes | None  # from its codes to those of the view; None where it has no codebook
+    table: Codes | None  # from its codes to those of the view; None where they are the same
 
-    def codes(self) -> Codes:
-        """[rows, len(to_columns)]."""
+    def codes(self, inside: NDArray[np.bool_]) -> Codes:
+        """[chosen rows, len(to_columns)]; a sparse chunk is made dense in these rows only."""
         if not self.row.sparse:
             dense = unpack_dense(self.row.votes, self.row.dtype, self.row.rows, self.width)
-            return self._translated(dense[:, self.from_columns])
+            return self._translated(dense[inside][:, self.from_columns])
         at, column, label = self._sparse(np.arange(len(self.from_columns)))
-        codes = np.full((len(self.positions), len(self.from_columns)), ABSTAIN, label.dtype)
-        codes[at, column] = label  # of a cell given twice the later stays
+        chosen = inside[at]
+        number = np.cumsum(inside) - 1
+        codes = np.full((np.count_nonzero(inside), len(self.from_columns)), ABSTAIN, label.dtype)
+        codes[number[at[chosen]], column[chosen]] = label[chosen]  # of a cell given twice the later stays
         return codes
 
     def triples(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Codes]:
         """(rows of the chunk, columns of the view, codes) of all cells that do not abstain, in the order given."""
         if self.row.sparse:
             return self._sparse(self.to_columns)
-        codes = self.codes()
+        codes = self.codes(np.ones(self.row.rows, bool))
         at, column = np.nonzero(codes != ABSTAIN)
         return at, self.to_columns[column], codes[at, column]
 
@@ -119,6 +121,13 @@ def view(tx: Connection, project_id: str, version: int) -> View:
     item_count = tx.execute(
         select(schema.versions.c.item_count).filter_by(project_key=project.key, version=version)
     ).scalar()
+    if version and item_count is None:
+        raise ServiceError(
+            Reason.VOTES_VERSION_NOT_FOUND,
+            f'version {version} of the votes of project "{project_id}" is not kept any more; the newest is '
+            f"{project.votes_version}",
+            metadata={"project": project_id, "votes_version": str(version)},
+        )
     living = sources.at_version(tx, project.key, version)
     return View(
         project=project,
@@ -155,35 +164,73 @@ def cell_bytes(tx: Connection, seen: View) -> int:
 
 
 def read_rows(tx: Connection, seen: View, start: int, stop: int) -> tuple[Codes, Symbols]:
-    """The codes of items start..stop-1, [stop - start, M], and what those from K on stand for."""
-    codebook = _Codebook(tx, seen, start, stop)
-    return _dense(tx, seen, codebook, start, stop), codebook.symbols
+    """The codes of items start..stop-1, [stop - start, M], and what those from K on stand for.
+
+    Of each chunk the symbols that these items use are kept, and no others, so that memory holds one chunk at a time.
+    """
+    symbols = Symbols.empty(seen.n_classes)
+    codes: Codes = np.full((stop - start, len(seen.source_names)), ABSTAIN, label_dtype(seen.n_classes))
+    for piece in _pieces(tx, seen, None, start, stop):
+        inside = (piece.positions >= start) & (piece.positions < stop)
+        given = piece.codes(inside)
+        book = unpack_symbols(piece.row.candidate_sets, piece.row.soft_votes, seen.n_classes)
+        if len(book):
+            book, given = book.only(given)
+            symbols, (of_codes, of_given) = Symbols.merge([symbols, book])
+            dtype = label_dtype(seen.n_classes + len(symbols))
+            codes, given = of_codes[codes].astype(dtype), of_given[given].astype(dtype)
+        codes[np.ix_(piece.positions[inside] - start, piece.to_columns)] = given
+        symbols, codes = symbols.only(codes)  # some may have been replaced
+    return codes, symbols
 
 
 def _dense(tx: Connection, seen: View, codebook: _Codebook, start: int, stop: int) -> Codes:
     codes = np.full((stop - start, len(seen.source_names)), ABSTAIN, codebook.dtype)
     for piece in _pieces(tx, seen, codebook, start, stop):
         inside = (piece.positions >= start) & (piece.positions < stop)
-        codes[np.ix_(piece.positions[inside] - start, piece.to_columns)] = piece.codes()[inside]
+        codes[np.ix_(piece.positions[inside] - start, piece.to_columns)] = piece.codes(inside)
     return codes
 
 
-def read(tx: Connection, seen: View) -> Votes:
-    """All votes, dense or as triples, whichever takes less memory. Triples leave out what failed."""
-    codebook = _Codebook(tx, seen, 0, seen.item_count)
-    dense_bytes = seen.item_count * len(seen.source_names) * codebook.dtype.itemsize
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much a version holds, as it was uploaded: what was replaced since counts, too."""
+
+    votes: int  # that do not abstain
+    symbol_bytes: int  # of candidate sets and soft votes, compressed
+
+    def is_dense(self, cells: int, code_bytes: int) -> bool:
+        """Whether `read` gives a matrix."""
+        return cells * code_bytes <= max(_DENSE_BYTES, _TRIPLE_BYTES * self.votes)
+
+
+def extent(tx: Connection, seen: View) -> Extent:
+    """How much a version holds. Quick: no chunk is unpacked."""
+    symbol_bytes = func.length(_chunks.candidate_sets), func.length(_chunks.soft_votes)
     query = (
-        select(func.coalesce(func.sum(_chunks.vote_count), 0))
+        select(*(func.coalesce(func.sum(column), 0) for column in (_chunks.vote_count, *symbol_bytes)))
         .join(schema.uploads, _uploads.key == _chunks.upload_key)
         .where(_uploads.project_key == seen.project.key, _uploads.version > 0, _uploads.version <= seen.version)
     )
-    if dense_bytes <= max(_DENSE_BYTES, _TRIPLE_BYTES * tx.execute(query).scalar_one()):
+    count, sets, soft = tx.execute(query).one()
+    return Extent(votes=int(count), symbol_bytes=int(sets) + int(soft))
+
+
+def read(tx: Connection, seen: View, item_ids: Sequence[str] | None = None) -> Votes:
+    """All votes, dense or as triples, whichever takes less memory. Triples leave out what failed.
+
+    The votes have the ids, if any are given.
+    """
+    codebook = _Codebook(tx, seen, 0, seen.item_count)
+    if extent(tx, seen).is_dense(seen.item_count * len(seen.source_names), codebook.dtype.itemsize):
         codes = _dense(tx, seen, codebook, 0, seen.item_count)
-        return Votes.from_codes(codes, seen.n_classes, symbols=codebook.symbols, sources=seen.source_names)
-    return read_sparse(tx, seen)
+        return Votes.from_codes(
+            codes, seen.n_classes, symbols=codebook.symbols, sources=seen.source_names, items=item_ids
+        )
+    return read_sparse(tx, seen, item_ids)
 
 
-def read_sparse(tx: Connection, seen: View) -> Votes:
+def read_sparse(tx: Connection, seen: View, item_ids: Sequence[str] | None = None) -> Votes:
     """All votes as triples; what failed is left out."""
     codebook = _Codebook(tx, seen, 0, seen.item_count)
     items = columns = np.empty(0, np.int64)
@@ -217,6 +264,7 @@ def read_sparse(tx: Connection, seen: View) -> Votes:
         n_classes=seen.n_classes,
         symbols=codebook.symbols,
         source_names=seen.source_names,
+        item_ids=item_ids,
     )
 
 
@@ -229,10 +277,14 @@ def _touching(query: Select[Any], seen: View, start: int, stop: int) -> Select[A
     )
 
 
-def _pieces(tx: Connection, seen: View, codebook: _Codebook, start: int, stop: int) -> Iterator[_Piece]:
-    """The chunks of the view that touch items start..stop-1, the earlier first."""
+def _pieces(tx: Connection, seen: View, codebook: _Codebook | None, start: int, stop: int) -> Iterator[_Piece]:
+    """The chunks of the view that touch items start..stop-1, the earlier first.
+
+    Under the codes of a codebook of all; without one, each under its own, which is then in its row.
+    """
     column_of = {key: column for column, key in enumerate(seen.source_keys)}
-    columns_of_chunks = [column for column in _chunks if column.name not in ("candidate_sets", "soft_votes")]
+    left_out = ("candidate_sets", "soft_votes") if codebook is not None else ()
+    columns_of_chunks = [column for column in _chunks if column.name not in left_out]
     query = (
         _touching(select(*columns_of_chunks, _uploads.source_keys), seen, start, stop)
         .order_by(_uploads.version, _chunks.row_offset)
@@ -252,5 +304,5 @@ def _pieces(tx: Connection, seen: View, codebook: _Codebook, start: int, stop: i
             from_columns=from_columns,
             to_columns=columns[from_columns],
             width=len(columns),
-            table=codebook.table_of.get((row.upload_key, row.row_offset)),
+            table=None if codebook is None else codebook.table_of.get((row.upload_key, row.row_offset)),
         )

@@ -12,7 +12,8 @@ from scipy.special import log_softmax
 from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.gold.correction import Correction, Inputs, inputs_of
-from weaklabel.model.gold.fitting import Labels, fit_gold
+from weaklabel.model.gold.fitting import fit_gold
+from weaklabel.model.gold.regression import Labels
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.gold import KnownLabels, read_gold
 

@@ -15,6 +15,8 @@ TieBreakPolicy = Literal["abstain", "random", "true-random"]
 
 TIE = 1e-6
 """Scores closer than this are equal: about what float32 keeps of a probability."""
+FEW_ROWS = 64
+"""Fewer are reduced at once: each of the steps of a loop over classes costs as much as all of them."""
 
 
 def decide(scores: NDArray[np.floating[Any]], policy: TieBreakPolicy, seed: int) -> NDArray[np.int32]:
@@ -64,7 +66,7 @@ def first_highest(scores: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
 def _highest(scores: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """[N] the first class within a tie of the highest score, and the rows where there is another."""
     n_classes = scores.shape[1]
-    if n_classes > FEW_CLASSES:
+    if n_classes > FEW_CLASSES or len(scores) <= FEW_ROWS:
         best = scores >= scores.max(axis=1, keepdims=True, initial=-np.inf) - TIE
         return np.asarray(best.argmax(axis=1), np.int32), np.flatnonzero(best.sum(axis=1) > 1)
     # Column by column: reducing over a short axis costs many times as much.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from weaklabel.model.em.full_pass import PassParams
+from weaklabel.model.em.full_pass import PassParams, PassStatistics
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.m_step import m_step
 from weaklabel.model.em.statistics import e_step_with_statistics, watched
-from weaklabel.model.em.subsample import pass_over, refreshed
+from weaklabel.model.em.subsample import refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
 from weaklabel.model.numerics.compiled import compiled
@@ -26,7 +27,6 @@ from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
 from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, Statistics
 from weaklabel.model.settings import Settings
-from weaklabel.votes import Codes
 
 REPORTED_ITERATIONS = 10
 """Between two reports of progress."""
@@ -37,6 +37,10 @@ SETTLED = 2.5e-4
 variation, on the mean)."""
 SLOWEST = 0.99
 """Rate of EM that is assumed at most."""
+
+
+OnePass = Callable[[sp.csr_array[np.float64], int, PassParams], PassStatistics]
+"""Goes over all rows, by copies, the number of sources and parameters; see `pass_over`."""
 
 
 class FitProgress(NamedTuple):
@@ -128,14 +132,12 @@ def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
     return state
 
 
-def refine(
-    estimate: Estimate, chunks: Callable[[], Iterable[Codes]], settings: Settings, *, everywhere: bool = False
-) -> Estimate:
+def refine(estimate: Estimate, one_pass: OnePass, settings: Settings, *, everywhere: bool = False) -> Estimate:
     """The estimate after passes over all rows.
 
     Args:
         estimate: of a subsample.
-        chunks: starts to read all rows of this process.
+        one_pass: goes over all rows of this process.
         settings: constants.
         everywhere: whether the rows are those of all processes.
     """
@@ -149,7 +151,7 @@ def refine(
     trace = [float(value) for value in np.asarray(state.objective)[: int(state.iteration)]]
     for _ in range(MOST_PASSES):
         params = processes.of_first(state.params) if everywhere else state.params
-        summed = pass_over(chunks(), prepared.copies, n_sources, PassParams(params=params, **fixed))
+        summed = one_pass(prepared.copies, n_sources, PassParams(params=params, **fixed))
         summed = processes.summed(summed) if everywhere else summed
         profile = refreshed(prepared.profile, summed)
         statistics = jax.tree.map(single, summed.statistics)

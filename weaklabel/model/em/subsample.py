@@ -49,7 +49,7 @@ def chunks_of(votes: Votes) -> Iterator[Codes]:
         yield codes[start : start + CHUNK_ROWS]
 
 
-def recut(chunks: VoteChunks) -> Iterator[Codes]:
+def recut(chunks: Iterable[Votes]) -> Iterator[Codes]:
     """Votes that are read anew, cut as `chunks_of` would."""
     waiting: list[Codes] = []
     n_waiting = 0

@@ -5,7 +5,7 @@ Shapes: N items, M sources, K classes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -127,14 +127,23 @@ def corrected(soft: NDArray[np.float32], votes: Votes, gold: Gold) -> NDArray[np
     def fill(start: int) -> None:
         rows = slice(start, start + ROWS_AT_ONCE)
         some = votes if votes.n_items <= ROWS_AT_ONCE else votes.select_items(np.arange(votes.n_items)[rows])
-        inputs = inputs_of(soft[rows], some)
-        of_best = own_classes(inputs.votes, gold.best)
-        pooled = gold.pool[0] * soft[rows]
-        pooled = pooled + gold.pool[1] * softmax(logits(gold.small, inputs), axis=1)
-        pooled += gold.pool[2] * softmax(logits(gold.large, inputs), axis=1)
-        pooled += gold.pool[3] * softmax(of_best, axis=1)
-        result[rows] = pooled / pooled.sum(1, keepdims=True)
+        result[rows] = pooled(soft[rows], inputs_of(soft[rows], some), gold)
 
     for _ in at_once(fill, range(0, votes.n_items, ROWS_AT_ONCE)):
         pass
     return result
+
+
+def pooled(soft: NDArray[np.floating[Any]], inputs: Inputs, gold: Gold) -> NDArray[np.float64]:
+    """[N, K] the pool of the soft labels of the votes alone, both corrections and the best source.
+
+    Args:
+        soft: [N, K] of the votes alone.
+        inputs: of the same items.
+        gold: of the fit.
+    """
+    total = gold.pool[0] * soft
+    total = total + gold.pool[1] * softmax(logits(gold.small, inputs), axis=1)
+    total += gold.pool[2] * softmax(logits(gold.large, inputs), axis=1)
+    total += gold.pool[3] * softmax(own_classes(inputs.votes, gold.best), axis=1)
+    return np.asarray(total / total.sum(1, keepdims=True))

@@ -11,39 +11,22 @@ Shapes: G items with gold, M sources, K classes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from weaklabel.model.gold.correction import LEAST_PROBABILITY, Correction, Gold, Inputs, logits, own_classes
+from weaklabel.model.gold.correction import LEAST_PROBABILITY, Gold, Inputs, logits, own_classes
+from weaklabel.model.gold.regression import Labels, Penalty, fit_correction, own_matrix
 from weaklabel.model.settings import Settings
 
-MOST_ITERATIONS = 40
 MOST_PARAMETERS = 2**20
 """Of the large correction; with more it is left out."""
 FOLDS, FOLDS_OF_FEW, FEW = 5, 10, 20
 
 
-class Labels(NamedTuple):
-    """Known labels of G items."""
-
-    targets: NDArray[np.float64]
-    """[G, K] distribution of each label: certain, or spread by how often labels are wrong."""
-    weight: NDArray[np.float64]
-    """[G] weight of each in the likelihood; they sum to the number of labels that they are worth."""
-    offset: NDArray[np.float64]
-    """[K] log-odds by which the labels are drawn unlike the items: zero where they are drawn at random."""
-
-
-class _Penalty(NamedTuple):
-    trust: float
-    of_votes: float | None
-
-
-def fit_gold(inputs: Inputs, labels: Labels, settings: Settings, seed: int) -> Gold:
+def fit_gold(
+    inputs: Inputs, labels: Labels, settings: Settings, seed: int, fold: NDArray[np.int64] | None = None
+) -> Gold:
     """Corrections and their pool.
 
     Args:
@@ -51,18 +34,19 @@ def fit_gold(inputs: Inputs, labels: Labels, settings: Settings, seed: int) -> G
         labels: of the same items.
         settings: constants.
         seed: of the folds.
+        fold: [G] number of each item's fold, where some must be together; None for those of `seed`.
     """
     n_items, n_classes = labels.targets.shape
     size = float(labels.weight.sum())
     touched = np.unique(inputs.votes.indices)
     fits_large = len(touched) * n_classes <= MOST_PARAMETERS
-    small_penalty = _Penalty(settings.gold_trust_variance, None)
-    large_penalty = _Penalty(settings.gold_trust_variance_large, settings.gold_vote_variance if fits_large else None)
+    small_penalty = Penalty(settings.gold_trust_variance, None)
+    large_penalty = Penalty(settings.gold_trust_variance_large, settings.gold_vote_variance if fits_large else None)
 
-    small = _fit(inputs, labels, small_penalty, settings, touched)
-    large = _fit(inputs, labels, large_penalty, settings, touched)
+    small = fit_correction(inputs, labels, small_penalty, settings, touched)
+    large = fit_correction(inputs, labels, large_penalty, settings, touched)
     held_out = np.zeros(4)
-    fold = _folds(labels.targets, seed)
+    fold = _folds(labels.targets, seed) if fold is None else fold
     for number in range(fold.max() + 1):
         out = fold == number
         if out.all() or not out.any():
@@ -71,8 +55,8 @@ def fit_gold(inputs: Inputs, labels: Labels, settings: Settings, seed: int) -> G
         known = labels._replace(targets=labels.targets[~out], weight=labels.weight[~out])
         experts = (
             tested.log_odds,
-            logits(_fit(left, known, small_penalty, settings, touched, small), tested),
-            logits(_fit(left, known, large_penalty, settings, touched, large), tested),
+            logits(fit_correction(left, known, small_penalty, settings, touched, small), tested),
+            logits(fit_correction(left, known, large_penalty, settings, touched, large), tested),
             own_classes(tested.votes, _best_source(left, known)),
         )
         for expert, log_odds in enumerate(experts):
@@ -111,103 +95,12 @@ def _folds(targets: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
     return fold
 
 
-def _fit(
-    inputs: Inputs,
-    labels: Labels,
-    penalty: _Penalty,
-    settings: Settings,
-    touched: NDArray[np.int32],
-    start: Correction | None = None,
-) -> Correction:
-    """The correction of the highest penalized likelihood, by L-BFGS.
-
-    Args:
-        inputs: of G items.
-        labels: of the same items.
-        penalty: variances of the Gaussian priors.
-        settings: constants.
-        touched: columns of the votes for which anything can be learned.
-        start: where to start; None for no correction.
-    """
-    n_classes, n_sources = labels.targets.shape[1], inputs.votes.shape[1] // labels.targets.shape[1]
-    weight = labels.weight[:, None]
-    scale = np.array([[settings.gold_bias_deviation], [1.0]])
-    design = np.stack([np.ones(len(weight)), inputs.fading], 1) * scale.T
-    own = _own_matrix(inputs.votes, n_sources, n_classes)
-    seen = sp.hstack([inputs.votes[:, touched], sp.csr_array(inputs.log_shares)]).tocsr() if penalty.of_votes else None
-    n_seen = 0 if seen is None else seen.shape[1]
-    ends = np.cumsum([1, 2 * n_classes, n_sources, n_seen * n_classes])
-    deviations = np.concatenate(
-        [
-            [settings.gold_power_deviation],
-            np.ones(2 * n_classes),
-            np.full(n_sources, np.sqrt(penalty.trust)),
-            np.full(n_seen * n_classes, np.sqrt(penalty.of_votes or 1.0)),
-        ]
-    )
-
-    def parts(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        power, bias, trust, rest = np.split(values, ends[:3])
-        return power[0], bias.reshape(2, n_classes), trust, rest.reshape(n_seen, n_classes)
-
-    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        power, bias, trust, of_seen = parts(values)
-        total = (
-            (1 + power) * inputs.log_odds
-            + design @ bias
-            + np.asarray(own @ trust).reshape(-1, n_classes)
-            + labels.offset
-        )
-        if seen is not None:
-            total = total + seen @ of_seen
-        log_p = log_softmax(total, axis=1)
-        slope = weight * (np.exp(log_p) - labels.targets)
-        gradient = [
-            [(slope * inputs.log_odds).sum()],
-            (design.T @ slope).ravel(),
-            own.T @ slope.ravel(),
-            np.empty(0) if seen is None else (seen.T @ slope).ravel(),
-        ]
-        scaled = values / deviations
-        value = -(weight * labels.targets * log_p).sum() + 0.5 * float(scaled @ scaled)
-        return value, np.concatenate(gradient) + scaled / deviations
-
-    first = np.zeros(ends[-1])
-    if start is not None:
-        first[0], first[ends[1] : ends[2]] = float(start.power) - 1, start.trust
-        first[1 : ends[1]] = (start.bias / scale).ravel()
-        if start.of_votes is not None and start.of_shares is not None:
-            first[ends[2] :] = np.concatenate([start.of_votes[touched], start.of_shares]).ravel()
-    from scipy.optimize import minimize  # only here: fits without gold need not wait for it
-
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS, "ftol": 1e-6}).x
-    power, bias, trust, of_seen = parts(found)
-    of_votes = of_shares = None
-    if seen is not None:
-        of_votes = np.zeros((n_sources * n_classes, n_classes))
-        of_votes[touched], of_shares = of_seen[:-n_classes], of_seen[-n_classes:]
-    return Correction(
-        power=np.asarray(1 + power),
-        bias=bias * scale,
-        trust=trust,
-        of_votes=of_votes,
-        of_shares=of_shares,
-    )
-
-
-def _own_matrix(votes: sp.csr_array[np.float64], n_sources: int, n_classes: int) -> sp.csr_array[np.float64]:
-    """[G * K, M] each source's vote share of each class."""
-    found = votes.tocoo()
-    rows, columns = found.row.astype(np.int64) * n_classes + found.col % n_classes, found.col // n_classes
-    return sp.csr_array((found.data, (rows, columns)), shape=(votes.shape[0] * n_classes, n_sources))
-
-
 def _best_source(inputs: Inputs, labels: Labels) -> NDArray[np.float64]:
     """[M] log-odds of the vote of the source that is right most often, zero for all others."""
     n_classes = labels.targets.shape[1]
     n_sources = inputs.votes.shape[1] // n_classes
     of_labels = labels.targets * labels.weight[:, None]
-    own = _own_matrix(inputs.votes, n_sources, n_classes)
+    own = own_matrix(inputs.votes, n_sources, n_classes)
     right = np.asarray(own.T @ of_labels.ravel())
     total = np.asarray(own.T @ np.repeat(labels.weight, n_classes))
     accuracy = (right + 1) / (total + 2)

@@ -73,22 +73,31 @@ class Room(NamedTuple):
     n_rows: int
     n_slots: int
     """Of all rows, where votes are sparse."""
+    block_rows: int | None = None
+    """Rows of a block, where votes are sparse; None for what suits them, so that parts may differ in it."""
 
 
-def lay_out(votes: Votes, copies: sp.csr_array[np.float64] | None = None, room: Room | None = None) -> Layout:
+def lay_out(
+    votes: Votes,
+    copies: sp.csr_array[np.float64] | None = None,
+    room: Room | None = None,
+    *,
+    dense: bool | None = None,
+) -> Layout:
     """Votes on the device, padded to a bucket of rows, and of slots where they are sparse.
 
     Args:
         votes: U rows.
         copies: [M, M] how surely sources copy each other: their votes share one vote's weight; None for whole votes.
         room: padding; None for the buckets that the votes need.
+        dense: what `is_dense` says of the whole that the votes are part of; None where they are the whole.
     """
     is_part = room is not None
     room = room or Room(bucket(votes.n_items), 0)
     n_rows = room.n_rows
     copies = None if copies is None or copies.nnz == 0 else copies
     n_symbols = votes.n_classes + len(votes.symbols.sets)
-    if is_dense(votes, copies):
+    if is_dense(votes, copies) if dense is None else dense:
         of_sources = None if copies is None else single(copies.toarray())
         matrix: Layout = lay_out_codes(padded(votes.to_codes(), n_rows, -1), of_sources, n_symbols=n_symbols)
         return matrix
@@ -132,7 +141,7 @@ def _lay_out_sparse(votes: Votes, copies: sp.csr_array[np.float64] | None, room:
         here = labels < n_symbols
         rows, sources, labels = rows[here], sources[here], labels[here]
         shares = None if shares is None else shares[here]
-    arrangement = arrange(np.bincount(rows, minlength=votes.n_items), room.n_rows, votes.n_classes)
+    arrangement = arrange(np.bincount(rows, minlength=votes.n_items), room.n_rows, votes.n_classes, room.block_rows)
     if arrangement.size >= MOST_SLOTS:
         raise InvalidVotesError(
             f"{len(rows):,} sparse votes take {arrangement.size:,} slots, of {MOST_SLOTS:,} that can be numbered; fit "

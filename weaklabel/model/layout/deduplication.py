@@ -148,6 +148,11 @@ class DistinctRowCounter:
         self._keys, self._rows, self._weight, collided_later = _distinct(*together)
         self.few = len(self._keys) <= self._most and not collided and not collided_later
 
+    def add_all(self, other: DistinctRowCounter) -> None:
+        """Counts what another one has counted."""
+        self.few = self.few and other.few
+        self.add(*other.kept())
+
     def kept(self) -> tuple[Codes, NDArray[np.float64]]:
         """The distinct rows [U, M], and how often each was counted [U]."""
         if not self._by_number:

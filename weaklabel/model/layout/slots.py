@@ -48,13 +48,14 @@ class Arrangement(NamedTuple):
         return int(self.n_slots.sum()) * self.block_rows + of_first
 
 
-def arrange(length: NDArray[np.int64], n_rows: int, n_classes: int) -> Arrangement:
+def arrange(length: NDArray[np.int64], n_rows: int, n_classes: int, block_rows: int | None = None) -> Arrangement:
     """Finds a place for each row, and the size of blocks.
 
     Args:
         length: [n] number of votes of each row.
         n_rows: U, a power of two.
         n_classes: K.
+        block_rows: B; None for what suits the lengths, which then set the shapes of the arrays.
     """
     n_items = len(length)
     rows = np.arange(n_rows, dtype=np.int32)
@@ -68,11 +69,11 @@ def arrange(length: NDArray[np.int64], n_rows: int, n_classes: int) -> Arrangeme
     ordered[:n_items] = length[rows[:n_items]]
     cells = CACHED_CELLS if on_cpu() else ACCELERATOR_CELLS
     size = 1 << (max(cells // n_classes, 1).bit_length() - 1)
-    size = max(min(size, n_rows // FEWEST_BLOCKS), FEWEST_ROWS)
+    size = max(min(size, n_rows // FEWEST_BLOCKS), FEWEST_ROWS) if block_rows is None else block_rows
     most = WASTE * max(ordered.sum(), n_rows)
     # Of the first row of each block, its longest; or, where too many slots were empty, of the first that has no other.
     longest, n_slots = ordered[::size], ordered[::size]
-    if size > FEWEST_ROWS and size * longest.sum() > most:
+    if block_rows is None and size > FEWEST_ROWS and size * longest.sum() > most:
         while size > FEWEST_ROWS and size * ordered[FEWEST_ROWS::size].sum() > most:
             size //= 2
         longest = n_slots = ordered[::size]

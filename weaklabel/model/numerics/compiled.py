@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 from weaklabel.model.numerics.default_device import on_cpu
+from weaklabel.model.numerics.memory_maps import LOOK_EVERY, give_up_programs_if_many
 
 R = TypeVar("R")
 
@@ -23,12 +25,34 @@ IN_HASTE: dict[str, bool | int | str | float] = {
 """Options of XLA's compiler for CPUs, which later versions may not know."""
 
 _compiling = threading.Lock()
+_made = itertools.count(1)
+
+
+@cache
+def _is_traced(kind: Any) -> bool:
+    return issubclass(kind, jax.core.Tracer)
+
+
+@cache
+def _is_array(kind: Any) -> bool:
+    return issubclass(kind, jax.Array | np.ndarray)
 
 
 def compiled(
-    function: Callable[..., R], static_argnames: str | Sequence[str] = (), donate_argnames: str | Sequence[str] = ()
+    function: Callable[..., R],
+    static_argnames: str | Sequence[str] = (),
+    donate_argnames: str | Sequence[str] = (),
+    *,
+    runs_often: bool = False,
 ) -> Callable[..., R]:
-    """The function as a program for each shape of its arguments; within another program, it is part of that."""
+    """The function as a program for each shape of its arguments; within another program, it is part of that.
+
+    Args:
+        function: what is compiled.
+        static_argnames: arguments that are no arrays.
+        donate_argnames: arguments whose memory the program may use for its result.
+        runs_often: whether a program with small arrays runs so often that none is compiled in haste.
+    """
 
     def program(options: dict[str, Any] | None) -> Callable[..., R]:
         return jax.jit(
@@ -49,15 +73,18 @@ def compiled(
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> R:
         leaves, structure = jax.tree.flatten((args, kwargs))
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        kinds: list[Any] = list(map(type, leaves))
+        if any(map(_is_traced, set(kinds))):
             return function(*args, **kwargs)
-        arrays = [leaf for leaf in leaves if isinstance(leaf, jax.Array | np.ndarray)]
-        small = on_cpu() and max((array.size for array in arrays), default=0) <= SMALL
+        arrays = [leaf for leaf, kind in zip(leaves, kinds, strict=True) if _is_array(kind)]
+        small = not runs_often and on_cpu() and max((array.size for array in arrays), default=0) <= SMALL
         chosen = in_haste_if_possible if small else thoroughly
-        key = structure, *((array.shape, str(array.dtype)) for array in arrays)
+        key = structure, *((array.shape, array.dtype) for array in arrays)
         if key in known:
             return chosen(*args, **kwargs)
         with _compiling:  # threads that work on parts of one size would each compile the same
+            if next(_made) % LOOK_EVERY == 0:
+                give_up_programs_if_many()
             result = chosen(*args, **kwargs)
         known.add(key)
         return result

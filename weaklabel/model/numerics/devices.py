@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, wraps
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import jax
@@ -33,7 +34,11 @@ ALIGNMENT = 64
 def mesh() -> Mesh:
     """The devices to compute on, in a line: those of this process, or the one that the user has chosen."""
     chosen = default_device()
-    devices = jax.local_devices() if chosen is None else [chosen]
+    return _line(tuple(jax.local_devices()) if chosen is None else (chosen,))
+
+
+@cache
+def _line(devices: tuple[jax.Device, ...]) -> Mesh:
     return Mesh(np.asarray(devices[: 1 << (len(devices).bit_length() - 1)]), (ROWS,))
 
 
@@ -51,6 +56,11 @@ def at_once(function: Callable[[P], R], parts: Iterable[P]) -> Iterator[R]:
     if n_workers == 1 or mesh().size > 1 or not on_cpu():
         yield from map(function, parts)
         return
+    rest = iter(parts)
+    first = list(islice(rest, 2))
+    if len(first) < 2:  # a thread takes longer to start than a few rows to label
+        yield from map(function, first)
+        return
     chosen = default_device()
 
     def of_part(part: P) -> R:
@@ -59,7 +69,7 @@ def at_once(function: Callable[[P], R], parts: Iterable[P]) -> Iterator[R]:
 
     with ThreadPoolExecutor(n_workers) as pool:
         waiting: deque[Future[R]] = deque()
-        for part in parts:
+        for part in chain(first, rest):
             waiting.append(pool.submit(of_part, part))
             if len(waiting) > n_workers:  # no more than that is held in memory
                 yield waiting.popleft().result()

@@ -61,7 +61,7 @@ def own_settings() -> Iterator[None]:
         yield
         return
     users = {name: getattr(jax.config, name) for name in _OWN}
-    with _set({name: value for name, (_, value) in _OWN.items()}):
+    with _set({name: value for name, (_, value) in _OWN.items() if users[name] != value}):
         _THREAD.users = users
         try:
             yield

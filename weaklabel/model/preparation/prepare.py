@@ -17,7 +17,7 @@ from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.preparation.vote_counts import share_totals, vote_counts
-from weaklabel.model.protocols import LabelSpace, SourceModel
+from weaklabel.model.protocols import Information, LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, RowVotes
 from weaklabel.model.settings import Settings
 from weaklabel.model.sources.candidate_sets import set_symbols
@@ -85,14 +85,7 @@ def prepare(
     counts = vote_counts(votes, unique.weight, row_votes, items, sets)
     whole = counts.sum(1) if sets is None else share_totals(votes, row_votes, items, sets)
     unipolar = unipolarity(counts)
-    weight = unique.weight.astype(np.float64) / unique.scale
-    constant = constant_sources(counts, votes, unique.weight)
-    panel = Panel.sample(plain_part(votes), weight, constant, seed)
-    found = find_copies(panel, unipolar, settings)
-    copies = found.scores.maximum(identical_columns(plain_part(votes, with_sets=True), weight, unipolar))
-    if inputs.families is not None:
-        copies = with_families(copies, inputs.families, settings.family_score)
-    copies = without_sources(copies, constant)
+    panel, copies, likeliest_copy = _find_copies(unique, counts, unipolar, inputs, settings, seed)
     shared = whole
     if copies.nnz:
         row_votes = RowVotes(lay_out(votes, copies), soft_votes(votes, copies))
@@ -104,30 +97,12 @@ def prepare(
         panel,
         settings,
         copies=copies,
-        likeliest_copy=found.likeliest,
+        likeliest_copy=likeliest_copy,
         mean_unipolarity=mean_unipolarity,
         seed=seed,
     )
     smoothing = _smoothing((counts * alone[:, None]).sum(0), mean_unipolarity)
-    places = order = None
-    if row_votes.soft is None and information is None:
-        layout, places, order = row_votes.layout.in_storage_order()
-        row_votes = RowVotes(layout)
-    items = _in_order(unique.weight, n_rows, order)
-    rows = build_rows(
-        row_votes,
-        items,
-        n_sources=votes.n_sources,
-        n_classes=votes.n_classes,
-        share_prior_mass=settings.share_prior_mass,
-        share_weight=independence.hold,
-        sets=sets,
-        smoothing=single(smoothing),
-        set_coverage=settings.set_coverage,
-    )
-    if information is not None:
-        rows = information.attach(rows, items, independence.hold)
-    places = (np.arange(n_rows, dtype=np.int32) if places is None else places)[: votes.n_items]
+    rows, places = _lay_rows(unique, row_votes, information, independence, smoothing, settings)
     mass = settings.masses(votes.n_classes, independence.doubt)
     profile = Profile(
         confusion_mass=single(mass.votes),
@@ -152,6 +127,58 @@ def prepare(
         smoothing=smoothing,
         places=places,
     )
+
+
+def _find_copies(
+    unique: UniqueRows,
+    counts: NDArray[np.float64],
+    unipolar: NDArray[np.float64],
+    inputs: FitInputs,
+    settings: Settings,
+    seed: int,
+) -> tuple[Panel, sp.csr_array[np.float64], float]:
+    """The sample on which dependence is measured, [M, M] how surely sources copy each other, and the largest rate."""
+    votes = unique.votes
+    weight = unique.weight.astype(np.float64) / unique.scale
+    constant = constant_sources(counts, votes, unique.weight)
+    panel = Panel.sample(plain_part(votes), weight, constant, seed)
+    found = find_copies(panel, unipolar, settings)
+    copies = found.scores.maximum(identical_columns(plain_part(votes, with_sets=True), weight, unipolar))
+    if inputs.families is not None:
+        copies = with_families(copies, inputs.families, settings.family_score)
+    return panel, without_sources(copies, constant), found.likeliest
+
+
+def _lay_rows(
+    unique: UniqueRows,
+    row_votes: RowVotes,
+    information: Information | None,
+    independence: Independence,
+    smoothing: NDArray[np.float64],
+    settings: Settings,
+) -> tuple[Rows, NDArray[np.int32]]:
+    """The rows in the order in which they are read, and [U] the place of each; streamed ones are the longest first."""
+    votes, n_rows = unique.votes, bucket(unique.votes.n_items)
+    places = order = None
+    if row_votes.soft is None and information is None:
+        layout, places, order = row_votes.layout.in_storage_order()
+        row_votes = RowVotes(layout)
+    items = _in_order(unique.weight, n_rows, order)
+    rows = build_rows(
+        row_votes,
+        items,
+        n_sources=votes.n_sources,
+        n_classes=votes.n_classes,
+        share_prior_mass=settings.share_prior_mass,
+        share_weight=independence.hold,
+        sets=set_symbols(votes),
+        smoothing=single(smoothing),
+        set_coverage=settings.set_coverage,
+    )
+    if information is not None:
+        rows = information.attach(rows, items, independence.hold)
+    places = (np.arange(n_rows, dtype=np.int32) if places is None else places)[: votes.n_items]
+    return rows, places
 
 
 def _in_order(values: NDArray[Any], n_rows: int, order: NDArray[np.int32] | None) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from weaklabel._html import element
 from weaklabel.model.dependence.independence import Independence
 from weaklabel.model.report.agreement import VIEWS, Agreement
 from weaklabel.votes import Votes
@@ -25,6 +27,8 @@ DOUBT = 0.5
 """Doubt of independence above which it is a finding."""
 NO_DOUBT = 0.005
 """Doubt below which nothing is said of it."""
+FEW_ITEMS = 10
+"""Items with votes below which nothing is said of the sources' dependence or of the fit: it would be chance."""
 ENOUGH_GOLD = 20
 """Gold labels that show errors which sources share."""
 MARGIN = 0.01
@@ -47,7 +51,7 @@ class Finding(NamedTuple):
     """What it is, and what to do about it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnostics:
     """What a fit says about itself. `print` it for the findings."""
 
@@ -63,7 +67,8 @@ class Diagnostics:
     balance_shift: float
     """Total variation distance between the estimated class balance and that of the vote shares."""
     worse_than_chance: tuple[str, ...]
-    """Sources whose accuracy is below 1/K with 95 % probability."""
+    """Sources whose accuracy is below that of a guess, one over the number of classes that get votes, with 95 %
+    probability."""
     constant: tuple[str, ...]
     """Sources that vote for one class on (nearly) every item."""
     silent: tuple[str, ...]
@@ -102,6 +107,29 @@ class Diagnostics:
         told = self.findings if n_labels < ENOUGH_GOLD else tuple(one for one in self.findings if one.kind != "doubt")
         return replace(self, risk=risk_of(agreement, n_items), findings=told)
 
+    def with_accuracies(
+        self, source_names: Sequence[str], intervals: NDArray[np.float64], n_voted: int, voting: NDArray[np.bool_]
+    ) -> Diagnostics:
+        """The same, with the sources worse than chance by other intervals than those of the votes alone.
+
+        Args:
+            source_names: M names.
+            intervals: [M, 2] of the accuracies.
+            n_voted: number of classes that get votes.
+            voting: [M] whether a source votes at all.
+        """
+        changed = replace(self, worse_than_chance=_below_chance(source_names, intervals, n_voted, voting))
+        rest = [one for one in self.findings if one.kind != "worse_than_chance"]
+        return replace(changed, findings=(*_of_chance(changed), *rest))
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(finding.kind for finding in self.findings) or "none"
+        return f"Diagnostics(findings: {kinds}; doubt {self.doubt:.2f}, risk {self.risk:.2f}; print it for the words)"
+
+    def _repr_html_(self) -> str:
+        lines = str(self).split("\n")
+        return element("ul", *(element("li", line.removeprefix("- ")) for line in lines))
+
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self) | {"findings": [list(finding) for finding in self.findings]}
@@ -131,6 +159,8 @@ def diagnose(
     check: Independence,
     objective: NDArray[np.float64],
     converged: bool,
+    classes: Sequence[str],
+    sampled: bool,
 ) -> Diagnostics:
     """Summarize what is doubtful about a fit.
 
@@ -146,10 +176,13 @@ def diagnose(
         check: whether independence stands.
         objective: [n_iter].
         converged: whether EM converged.
+        classes: K names.
+        sampled: whether the rows are a sample of those that the fit is of.
     """
     shares = np.asarray(agreement.shares)
     shares = shares / shares.sum() if shares.any() else class_balance
     total = vote_counts.sum(1)
+    n_voted = int(np.count_nonzero(shares))  # a guess is among the classes that get votes
     n_items = max(float(weight.sum()), 1.0)
     names = np.asarray(votes.source_names, dtype=object)
     diagnostics = Diagnostics(
@@ -157,7 +190,7 @@ def diagnose(
         unanimous_items=int(agreement.contradicted),
         unanimous_share=float(agreement.contradicted / max(agreement.agreed, 1)),
         balance_shift=float(np.abs(class_balance - shares).sum() / 2),
-        worse_than_chance=tuple(names[(intervals[:, 1] < 1 / votes.n_classes) & (total > 0)]),
+        worse_than_chance=_below_chance(votes.source_names, intervals, n_voted, total > 0),
         constant=tuple(names[(vote_counts.max(1, initial=0) >= CONSTANT_COVERAGE * n_items) & (total > 0)]),
         silent=tuple(names[total == 0]),
         views=float(independence[total > 0].sum()),
@@ -169,7 +202,12 @@ def diagnose(
         votes_per_parameter=float(total.sum() / max(votes.n_sources * votes.n_classes, 1)),
         converged=converged,
     )
-    return _with_findings(diagnostics, float(agreement.covered) / n_items, len(objective))
+    unvoted = tuple(name for name, count in zip(classes, vote_counts.sum(0), strict=True) if not count)
+    covered = float(agreement.covered)
+    found = [*_of_votes(diagnostics, covered / n_items)]
+    found += [*_of_classes(unvoted if total.any() else (), sampled), *_of_labels(diagnostics)]
+    found += [*_of_sources(diagnostics), *_of_the_fit(diagnostics, covered / n_items, len(objective))]
+    return replace(diagnostics, findings=tuple(_of_few_items(found, covered)))
 
 
 def risk_of(agreement: Agreement, n_items: float) -> float:
@@ -211,76 +249,127 @@ def _listed(names: tuple[str, ...]) -> str:
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
-def _with_findings(d: Diagnostics, coverage: float, n_iter: int) -> Diagnostics:
-    findings: list[Finding] = []
+FAR_FROM_ENOUGH = frozenset(
+    {"doubt", "views", "votes_per_parameter", "balance_shift", "excess_correlation", "likelihood_gain"}
+)
+"""Findings that few items bring about whatever the sources are."""
 
-    def find(kind: str, doubtful: bool, message: str) -> None:
-        if doubtful:
-            findings.append(Finding(kind, message))
 
-    find("coverage", coverage == 0, "No item has a vote: soft labels are uniform where nothing else is known.")
-    find(
-        "doubt",
-        coverage > 0 and d.doubt > DOUBT,
-        "Sources that look right because they agree may share errors, which votes alone cannot exclude: the sources' "
-        f"independence is refuted or cannot be tested (doubt {d.doubt:.2f}). Intervals of accuracies assume it, and "
-        f"may miss. Label about {ENOUGH_GOLD} items, see `next_to_label(votes, {ENOUGH_GOLD})`, and fit with `gold`.",
+def _of_few_items(found: list[Finding], covered: float) -> list[Finding]:
+    """One finding in place of all those that few items bring about."""
+    if not 0 < covered < FEW_ITEMS:
+        return found
+    message = (
+        f"{covered:.0f} {'item has' if covered == 1 else 'items have'} votes, too few to tell good sources from "
+        "others: soft labels rest on what is expected of sources in general. Fit on more items."
     )
-    find(
-        "views",
-        coverage > 0 and (d.views < VIEWS - 0.5 or d.joint_items < FEWEST_JOINT_VOTES),
-        f"Too few overlapping votes: {d.views:.1f} independent sources, {d.joint_items} items with {VIEWS} votes or "
-        "more. Soft labels rest on what is expected of sources in general. Add sources, or a few gold labels.",
-    )
-    find(
-        "votes_per_parameter",
-        coverage > 0 and d.votes_per_parameter < VOTES_PER_PARAMETER,
-        f"Only {d.votes_per_parameter:.1f} votes per source and class: the confusion matrices are mostly what all "
-        "sources have in common. Add items.",
-    )
-    find(
-        "unanimous_share",
-        d.unanimous_share > UNANIMOUS_SHARE,
-        f"{d.unanimous_items} items ({100 * d.unanimous_share:.1f} %) have soft labels against votes that all agree. "
-        "Look at some of them with `explain`.",
-    )
-    find(
-        "balance_shift",
-        d.balance_shift > BALANCE_SHIFT,
-        f"The estimated class balance is {d.balance_shift:.2f} (total variation) away from that of the votes. Compare "
-        "it with what you know of the classes.",
-    )
-    find(
-        "worse_than_chance",
-        bool(d.worse_than_chance),
-        f"Worse than chance: {_listed(d.worse_than_chance)}. Their votes count against the class they name. Check them "
-        "for swapped classes.",
-    )
-    find(
-        "constant",
-        bool(d.constant),
-        f"Always the same vote, which tells nothing: {_listed(d.constant)}. Let them abstain, or remove them.",
-    )
-    find("silent", bool(d.silent), f"Never vote: {_listed(d.silent)}. Check them, or remove them.")
-    find(
-        "copies",
-        bool(d.copies),
-        "Copies of each other, counted once: " + "; ".join(_listed(group) for group in d.copies[:5]) + ".",
-    )
-    find(
-        "excess_correlation",
-        d.excess_correlation > CORRELATION,
-        f"Sources err together (correlation {d.excess_correlation:.2f} beyond chance); soft labels are tempered.",
-    )
-    find(
-        "likelihood_gain",
-        coverage > 0 and d.converged and d.likelihood_gain < FLAT_GAIN,
-        f"The likelihood is flat ({d.likelihood_gain:.1e} nats per item above that of the vote shares): the fit tells "
-        "little beyond them.",
-    )
-    find(
-        "converged",
-        not d.converged,
-        f"EM did not converge within {n_iter} iterations: raise max_iter, or sample_rows where a sample was fitted.",
-    )
-    return replace(d, findings=tuple(findings))
+    return [Finding("few_items", message), *(one for one in found if one.kind not in FAR_FROM_ENOUGH)]
+
+
+def _of_votes(d: Diagnostics, coverage: float) -> Iterator[Finding]:
+    """Whether there are votes enough, and whether more of them would tell more."""
+    if coverage == 0:
+        yield Finding("coverage", "No item has a vote: soft labels are uniform where nothing else is known.")
+        return
+    if d.doubt > DOUBT:
+        yield Finding(
+            "doubt",
+            "Sources that look right because they agree may share errors, which votes alone cannot exclude: the "
+            f"sources' independence is refuted or cannot be tested (doubt {d.doubt:.2f}). Intervals of accuracies "
+            f"assume it, and may miss. Label about {ENOUGH_GOLD} items, see "
+            f"`next_to_label(votes, {ENOUGH_GOLD})`, and fit with `gold`.",
+        )
+    if d.views < VIEWS - 0.5 or d.joint_items < FEWEST_JOINT_VOTES:
+        yield Finding(
+            "views",
+            f"Too few overlapping votes: {d.views:.1f} independent sources, {d.joint_items} items with {VIEWS} votes "
+            "or more. Soft labels rest on what is expected of sources in general. Add sources, or a few gold labels.",
+        )
+    if d.votes_per_parameter < VOTES_PER_PARAMETER:
+        yield Finding(
+            "votes_per_parameter",
+            f"Only {d.votes_per_parameter:.1f} votes per source and class: the confusion matrices are mostly what all "
+            "sources have in common. Add items.",
+        )
+
+
+def _of_classes(unvoted: tuple[str, ...], sampled: bool) -> Iterator[Finding]:
+    """Which classes nobody votes for."""
+    if unvoted:
+        where = " in the sample of rows that was fitted" if sampled else ""
+        yield Finding(
+            "class_without_votes",
+            f"No source votes for {_listed(unvoted)}{where}: items of such a class get other labels. Add a source that "
+            "votes for it, or gold, or leave the class out.",
+        )
+
+
+def _of_labels(d: Diagnostics) -> Iterator[Finding]:
+    """Where soft labels are far from the votes."""
+    if d.unanimous_share > UNANIMOUS_SHARE:
+        yield Finding(
+            "unanimous_share",
+            f"{d.unanimous_items} items ({100 * d.unanimous_share:.1f} %) have soft labels against votes that all "
+            "agree. Look at some of them with `explain`.",
+        )
+    if d.balance_shift > BALANCE_SHIFT:
+        yield Finding(
+            "balance_shift",
+            f"The estimated class balance is {d.balance_shift:.2f} (total variation) away from that of the votes. "
+            "Compare it with what you know of the classes.",
+        )
+
+
+def _below_chance(
+    source_names: Sequence[str], intervals: NDArray[np.float64], n_voted: int, voting: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    below = (intervals[:, 1] < 1 / max(n_voted, 2)) & voting
+    return tuple(source_names[at] for at in np.flatnonzero(below).tolist())
+
+
+def _of_chance(d: Diagnostics) -> Iterator[Finding]:
+    if d.worse_than_chance:
+        yield Finding(
+            "worse_than_chance",
+            f"Worse than chance: {_listed(d.worse_than_chance)}. Their votes count against the class they name. Check "
+            "them for swapped classes.",
+        )
+
+
+def _of_sources(d: Diagnostics) -> Iterator[Finding]:
+    """Which sources to look at."""
+    yield from _of_chance(d)
+    if d.constant:
+        yield Finding(
+            "constant",
+            f"Always the same vote, which tells nothing: {_listed(d.constant)}. Let them abstain, or remove them.",
+        )
+    if d.silent:
+        yield Finding("silent", f"Never vote: {_listed(d.silent)}. Check them, or remove them.")
+    if d.copies:
+        groups = "; ".join(_listed(group) for group in d.copies[:5])
+        yield Finding(
+            "copies", f"Copies of each other, counted once: {groups}. Keep one of each, unless they are to stay."
+        )
+    if d.excess_correlation > CORRELATION:
+        yield Finding(
+            "excess_correlation",
+            f"Sources err together (correlation {d.excess_correlation:.2f} beyond chance); soft labels are tempered. A "
+            "source of another kind tells more than one more like these.",
+        )
+
+
+def _of_the_fit(d: Diagnostics, coverage: float, n_iter: int) -> Iterator[Finding]:
+    """Whether EM found something."""
+    if coverage > 0 and d.converged and d.likelihood_gain < FLAT_GAIN:
+        yield Finding(
+            "likelihood_gain",
+            f"The likelihood is flat ({d.likelihood_gain:.1e} nats per item above that of the vote shares): the fit "
+            "tells little beyond them. Add sources whose votes overlap with the others', or a few gold labels.",
+        )
+    if not d.converged:
+        yield Finding(
+            "converged",
+            f"EM did not converge within {n_iter} iterations: raise max_iter, or sample_rows where a sample was "
+            "fitted.",
+        )

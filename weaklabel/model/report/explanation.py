@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from weaklabel._html import table
 from weaklabel.model.calibration.tempering import gather_evidence, inverse_temperature, of_plain_votes, soft_labels
 from weaklabel.model.gold.correction import Gold, corrected
 from weaklabel.model.layout.choice import lay_out
@@ -27,8 +28,41 @@ LEAST_PROBABILITY = 1e-30
 """Whose logarithm is still a number."""
 
 
+class _Contributions:
+    """How contributions are shown: a line each, and the label that they add up to."""
+
+    classes: tuple[str, ...]
+    _caption: str
+    _result: str
+
+    def _lines(self) -> list[tuple[str, str, NDArray[np.float64]]]:
+        """What contributes, its vote in words, and [K] how much."""
+        raise NotImplementedError
+
+    def _label(self) -> NDArray[np.float64]:
+        """[K] what they add up to."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        rows = [[name, vote, *(f"{value:+.3f}" for value in values)] for name, vote, values in self._lines()]
+        rows.append([self._result, "", *(f"{p:.3f}" for p in self._label())])
+        return table(self._caption, ["", "vote", *self.classes], rows)
+
+    def __str__(self) -> str:
+        contributions = self._lines()
+        width = max(map(len, (self._result, *(name for name, _, _ in contributions))))
+        voted = max(map(len, ("vote", *(vote for _, vote, _ in contributions))))
+        cell = max(9, *(len(name) + 1 for name in self.classes))
+        lines = [f"{'':{width}}  {'vote':{voted}}" + "".join(f"{name:>{cell}}" for name in self.classes)]
+        shown = [(name, vote, values, "+") for name, vote, values in contributions]
+        for name, vote, values, sign in [*shown, (self._result, "", self._label(), "")]:
+            cells = "".join(f"{value:{sign}{cell}.3f}" for value in values)
+            lines.append(f"{name:{width}}  {vote:{voted}}{cells}")
+        return "\n".join(lines)
+
+
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(_Contributions):
     """Additive contributions to one item's soft label; each is in nats, and centred over the classes.
 
     softmax(prior + sources.sum(0) + vote_shares + gold) is the soft label.
@@ -52,6 +86,8 @@ class Explanation:
     probabilities: NDArray[np.float64]
     """[K] the soft label."""
 
+    _caption, _result = "Contributions to the soft label, in log-odds", "soft label"
+
     @property
     def said(self) -> tuple[str, ...]:
         """Deprecated: `vote_texts` by its earlier name."""
@@ -64,24 +100,56 @@ class Explanation:
         warnings.warn("Explanation.anchor is called vote_shares", DeprecationWarning, stacklevel=2)
         return self.vote_shares
 
-    def __str__(self) -> str:
-        width = max(map(len, ("class balance", "soft label", *self.source_names)))
-        voted = max(map(len, ("vote", *self.vote_texts)))
-        cell = max(9, *(len(name) + 1 for name in self.classes))
-        lines = [f"{'':{width}}  {'vote':{voted}}" + "".join(f"{name:>{cell}}" for name in self.classes)]
+    def _lines(self) -> list[tuple[str, str, NDArray[np.float64]]]:
+        of_sources = list(zip(self.source_names, self.vote_texts, self.sources, strict=True))
+        lines = [("class balance", "", self.prior), *of_sources, ("vote shares", "", self.vote_shares)]
+        return lines + ([("gold", "", self.gold)] if self.gold.any() else [])
 
-        def add(name: str, vote: str, values: NDArray[np.float64], sign: str = "+") -> None:
-            cells = "".join(f"{value:{sign}{cell}.3f}" for value in values)
-            lines.append(f"{name:{width}}  {vote:{voted}}{cells}")
+    def _label(self) -> NDArray[np.float64]:
+        return self.probabilities
 
-        add("class balance", "", self.prior)
-        for name, vote, values in zip(self.source_names, self.vote_texts, self.sources, strict=True):
-            add(name, vote, values)
-        add("vote shares", "", self.vote_shares)
-        if self.gold.any():
-            add("gold", "", self.gold)
-        add("soft label", "", self.probabilities, sign="")
-        return "\n".join(lines)
+
+@dataclass(frozen=True, eq=False)
+class ShareExplanation(_Contributions):
+    """What each source adds to the vote shares of one item: sources.sum(0), or uniform shares without a vote."""
+
+    classes: tuple[str, ...]
+    source_names: tuple[str, ...]
+    """The V sources that voted on the item."""
+    votes: NDArray[np.int32]
+    """[V] their votes, as codes."""
+    vote_texts: tuple[str, ...]
+    """The same in words."""
+    sources: NDArray[np.float64]
+    """[V, K] one vote in V for a class, in equal shares for a candidate set, by the probabilities of a soft vote."""
+    probabilities: NDArray[np.float64]
+    """[K] the vote shares."""
+
+    _caption, _result = "Contributions to the vote shares", "vote share"
+
+    def _lines(self) -> list[tuple[str, str, NDArray[np.float64]]]:
+        return list(zip(self.source_names, self.vote_texts, self.sources, strict=True))
+
+    def _label(self) -> NDArray[np.float64]:
+        return self.probabilities
+
+
+def explain_share(votes: Votes, classes: tuple[str, ...]) -> ShareExplanation:
+    """Explains the vote shares of the only item of `votes`; `classes` are K names."""
+    _, sources, codes = votes.triples()
+    of_votes = votes.symbols.distributions()[codes].astype(np.float64) / max(len(codes), 1)
+    return ShareExplanation(
+        classes=classes,
+        source_names=tuple(votes.source_names[source] for source in sources),
+        votes=codes,
+        vote_texts=_vote_texts(votes, codes, classes),
+        sources=of_votes,
+        probabilities=of_votes.sum(0) if len(codes) else np.full(votes.n_classes, 1 / votes.n_classes),
+    )
+
+
+def _vote_texts(votes: Votes, codes: NDArray[np.int32], classes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(classes[code] if code < len(classes) else repr(votes.symbols.vote(code)) for code in codes.tolist())
 
 
 @under_own_settings
@@ -130,9 +198,7 @@ def explain(
         classes=classes,
         source_names=tuple(votes.source_names[source] for source in sources),
         votes=codes,
-        vote_texts=tuple(
-            classes[code] if code < len(classes) else repr(votes.symbols.vote(code)) for code in codes.tolist()
-        ),
+        vote_texts=_vote_texts(votes, codes, classes),
         prior=prior,
         sources=contributions,
         vote_shares=shares,

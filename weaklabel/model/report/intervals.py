@@ -158,6 +158,13 @@ def beta_interval(accuracy: NDArray[np.float64], observations: NDArray[np.float6
     return np.stack([np.minimum(low, accuracy), np.maximum(high, accuracy)], axis=1)
 
 
+def votes_worth(interval: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M] number of observations whose interval is as wide."""
+    middle = interval.mean(1).clip(0.02, 0.98)
+    deviation = (interval[:, 1] - interval[:, 0]).clip(1e-6) / (2 * 1.645)
+    return np.asarray((middle * (1 - middle) / deviation**2).clip(0.5))
+
+
 def intervals_of(estimate: Estimate, reported: NDArray[np.float64]) -> NDArray[np.float64]:
     """[M, 2] intervals of the accuracies [M] of a fit's sources."""
     unique, prepared, state = estimate.unique, estimate.prepared, estimate.state

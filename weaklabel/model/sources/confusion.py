@@ -128,7 +128,10 @@ class ConfusionMatrices(NamedTuple):
 
     def of_plain_votes(self) -> Self:
         """See `SourceModel`."""
-        return self._replace(log_likelihoods=self.log_likelihoods[:, : self.confusion.shape[1]])
+        n_classes = self.confusion.shape[1]
+        if self.log_likelihoods.shape[1] == n_classes:  # cutting nothing off takes longer than labeling a row
+            return self
+        return self._replace(log_likelihoods=self.log_likelihoods[:, :n_classes])
 
     def log_likelihood_of(self, source: int, code: int, symbols: Symbols) -> NDArray[np.float64]:
         """See `SourceModel`."""

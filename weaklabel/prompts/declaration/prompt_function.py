@@ -94,7 +94,7 @@ class PromptFunction:
     Raises:
         InvalidArgumentError: for anything that cannot be run; `field` names the attribute.
 
-    Example:
+    Examples:
         >>> spam = PromptFunction(
         ...     name="asks_for_action",
         ...     model="gpt-5-mini",

@@ -9,6 +9,29 @@ _LEEWAY = 0.1  # seconds by which the clock of grpc may be ahead
 _MOST_DOUBLINGS = 16  # beyond that every wait is the longest
 
 
+class Retries:
+    """Waits before the next try of a unary call that the server has no place for now, within the call's timeout."""
+
+    def __init__(self, timeout: float) -> None:
+        """Begins the time of the call, in seconds."""
+        self._deadline = time.monotonic() + timeout
+        self._refusals = 0
+
+    def remaining(self) -> float:
+        """Seconds left for the call."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def wait(self, error: ClientError) -> float | None:
+        """Seconds to wait before the next try: as the server says, longer each time; None to give up on this error."""
+        if error.retry_seconds is None:
+            return None
+        # Jitter keeps callers that were refused together from coming back all at once.
+        longest = max(error.retry_seconds, Backoff.first_wait) * 2 ** min(self._refusals, 4)
+        delay = error.retry_seconds + random.uniform(0.0, longest)  # noqa: S311
+        self._refusals += 1
+        return delay if delay < self.remaining() else None
+
+
 class Backoff:
     """Exponential waits with jitter, within two limits: of the whole call, and of time without progress."""
 
@@ -53,7 +76,7 @@ class Backoff:
             self._takeovers += 1
         # Jitter keeps callers that failed together from coming back all at once.
         longest = min(self.longest_wait, self.first_wait * 2 ** min(doublings, _MOST_DOUBLINGS))
-        delay = random.uniform(longest / 2, longest)  # noqa: S311
+        delay = random.uniform(longest / 2, longest) + (error.retry_seconds or 0.0)  # noqa: S311
         ends = [self._first_failure + self._reconnect_timeout]
         if self._deadline is not None:
             ends.append(self._deadline)

@@ -16,6 +16,7 @@ from weaklabel_protocol.bags import Bags
 from weaklabel_protocol.v1 import labels_pb2
 
 Request = labels_pb2.PredictRequest | labels_pb2.PredictStreamRequest
+VotesRequest = Request | labels_pb2.ExplainRequest | labels_pb2.PredictSetRequest
 
 
 class PredictRows:
@@ -86,13 +87,18 @@ class PredictRows:
         """Whether rows may go in several messages: bags must stay whole."""
         return self._bags is None
 
+    def put_votes(self, request: VotesRequest, start: int, stop: int) -> None:
+        """Adds the votes of these rows to a request that takes nothing else."""
+        assert self.block is not None
+        votes, codebook = self.block.part(start, stop)
+        request.votes.CopyFrom(votes)
+        if codebook is not None:
+            request.codebook.CopyFrom(codebook)
+
     def put(self, request: Request, start: int, stop: int) -> None:
         """Adds these rows to a request."""
         if self.block is not None:
-            votes, codebook = self.block.part(start, stop)
-            request.votes.CopyFrom(votes)
-            if codebook is not None:
-                request.codebook.CopyFrom(codebook)
+            self.put_votes(request, start, stop)
         for values in self._values.values():
             values.put(request.side, start, stop)
         if self._bags is not None:

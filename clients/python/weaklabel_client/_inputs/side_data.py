@@ -31,7 +31,10 @@ KINDS = {
     "bags": side_data_pb2.SIDE_DATA_KIND_BAGS,
     "fields": side_data_pb2.SIDE_DATA_KIND_FIELDS,
     "gold_weight": side_data_pb2.SIDE_DATA_KIND_GOLD_WEIGHT,
+    "labels": side_data_pb2.SIDE_DATA_KIND_LABELS,
 }
+
+_OF_SOME_ITEMS = ("gold", "gold_weight", "prior", "labels")
 
 GoldSampling = Literal["auto", "random", "by_class"]
 """How items with gold were drawn: of all, or so many of each class."""
@@ -82,7 +85,7 @@ def side_blocks(kind: str, values: Any, items: Iterable[str] | None) -> list[Sid
 
 
 def item_values(kind: str, values: Any, items: Sequence[str] | None = None) -> Values:
-    """Checks side data of items: gold [N], its weights [N], a prior [N, K], groups [N] or features [N, D].
+    """Checks side data of items: gold, its weights or labels [N], a prior [N, K], groups [N] or features [N, D].
 
     Args:
         kind: The kind.
@@ -98,11 +101,11 @@ def item_values(kind: str, values: Any, items: Sequence[str] | None = None) -> V
         checked = Fields(_records(values))
     else:
         n_rows = len(items) if items is not None else len(values) if hasattr(values, "__len__") else 0
-        read = read_rows(values, items, n_rows, kind, all_items=kind not in ("gold", "gold_weight", "prior"))
+        read = read_rows(values, items, n_rows, kind, all_items=kind not in _OF_SOME_ITEMS)
         if kind == "groups":
             checked = Groups(_group_names(column_of(read)))
-        elif kind == "gold":
-            checked = Matrix(kind, _gold(column_of(read)).reshape(-1, 1))
+        elif kind in ("gold", "labels"):
+            checked = Matrix(kind, _classes(kind, column_of(read)).reshape(-1, 1))
         else:
             checked = Matrix(kind, _float32(_numbers(kind, read)))
     if checked.n_rows == 0:
@@ -110,18 +113,18 @@ def item_values(kind: str, values: Any, items: Sequence[str] | None = None) -> V
     return checked
 
 
-def _gold(read: Read) -> npt.NDArray[Any]:
+def _classes(kind: str, read: Read) -> npt.NDArray[Any]:
     """Classes [N], -1 where unknown."""
     numbers = read.values
     if numbers.dtype.kind == "O" and all(is_number(value) for value in read.filled(ABSTAIN).flat):
-        numbers = floats(read, "gold")
+        numbers = floats(read, kind)
     array = Read(numbers, read.missing).filled(ABSTAIN) if numbers.dtype.kind in "iuf" else numbers
     if array.dtype.kind == "f" and (array == np.trunc(array)).all():
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         names_hint = "; of names, write their indices among the project's classes" if array.dtype.kind == "O" else ""
         raise ValueError(
-            f"gold: classes [N] are expected, -1 where unknown; got {array.dtype} {array.shape}{names_hint}"
+            f"{kind}: classes [N] are expected, -1 where unknown; got {array.dtype} {array.shape}{names_hint}"
         )
     return array.astype(smallest_dtype(array))
 

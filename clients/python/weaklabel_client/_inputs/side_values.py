@@ -72,7 +72,7 @@ class Groups:
 
     def __init__(self, values: Sequence[str]) -> None:
         self.n_rows = len(values)
-        self._values = np.asarray(values, np.str_)
+        self._values = np.asarray(values, object)
         self._bytes = np.array([len(value.encode()) + 8 for value in values], np.int64)
 
     def row_bytes(self, start: int, stop: int) -> Int64s:
@@ -122,14 +122,14 @@ class BagRows:
         numbers, sizes = np.unique(bags.bag, return_counts=True)
         self.n_rows = len(numbers)
         if bags.ids is not None:
-            bags = replace(bags, item=np.asarray(bags.ids)[bags.item])
+            bags = replace(bags, item=np.asarray(bags.ids, object)[bags.item])
         self._bags = bags
         self._numbers = numbers
         self._bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     def row_bytes(self, start: int, stop: int) -> Int64s:
         items = self._bags.item
-        size = id_bytes(items.tolist(), 0, len(items)) if items.dtype.kind == "U" else np.full(len(items), 4)
+        size = id_bytes(items.tolist(), 0, len(items)) if items.dtype.kind == "O" else np.full(len(items), 4)
         total = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
         sizes: Int64s = np.diff(total[self._bounds[start : stop + 1]]) + 4 + 4 * self._bags.values.shape[1]
         return sizes
@@ -141,7 +141,7 @@ class BagRows:
         rows.kind = _BAG_KINDS[self._bags.kind]
         rows.sizes.CopyFrom(to_tensor(np.diff(self._bounds[start : stop + 1]).reshape(-1, 1), np.int32))
         rows.tolerance = self._bags.tolerance
-        if items.dtype.kind == "U":
+        if items.dtype.kind == "O":
             rows.item_ids.extend(items.tolist())
         else:
             rows.items.CopyFrom(to_tensor(items.reshape(-1, 1), np.int32))

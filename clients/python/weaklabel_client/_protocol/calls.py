@@ -10,6 +10,7 @@ import numpy.typing as npt
 from google.protobuf.message import Message
 
 from weaklabel_client._exceptions import AlreadyExists
+from weaklabel_client._inputs.choices import tie_break_policy_number, unseen_number
 from weaklabel_client._inputs.names import names
 from weaklabel_client._inputs.predict_rows import PredictRows
 from weaklabel_client._inputs.side_data import GoldSampling
@@ -152,6 +153,7 @@ def side_information(
     gold_error: float,
     gold_sampling: GoldSampling,
     bounds: Mapping[str, tuple[float, float]] | None,
+    families: Mapping[str, str] | None = None,
 ) -> models_pb2.SideInformation:
     """The side information of a fit: names of side data by kind, and the rest."""
     if gold_sampling not in _SAMPLINGS:
@@ -160,6 +162,7 @@ def side_information(
         raise ValueError(f"bounds: (low, high) by the name of the source are expected, got {bounds!r}")
     return models_pb2.SideInformation(
         gold_error=gold_error,
+        families=source_families(families),
         gold_sampling=_SAMPLINGS[gold_sampling],
         bounds=[
             models_pb2.SourceBounds(source=source, accuracy_low=low, accuracy_high=high)
@@ -167,6 +170,17 @@ def side_information(
         ],
         **{kind: side_data_name(project, name) for kind, name in side_data.items()},
     )
+
+
+def source_families(families: Mapping[str, str] | None) -> list[models_pb2.SourceFamily]:
+    """Families of sources as messages.
+
+    Raises:
+        ValueError: They are no mapping.
+    """
+    if not isinstance(families, Mapping | None):
+        raise ValueError(f"families: the family by the name of the source is expected, got {families!r}")
+    return [models_pb2.SourceFamily(source=source, family=family) for source, family in (families or {}).items()]
 
 
 def fit(
@@ -226,14 +240,28 @@ def cancel_operation(name: str) -> Call[None]:
     return Call(rpcs.CANCEL_OPERATION, operations_pb2.CancelOperationRequest(name=name), lambda _: None)
 
 
-def predict(
-    project: str, rows: PredictRows, model: str | None, sources: Iterable[str] | None
-) -> Call[npt.NDArray[np.float32]]:
-    """Soft labels of few new items."""
+def label(
+    project: str,
+    rows: PredictRows,
+    model: str | None,
+    sources: Iterable[str] | None,
+    tie_break_policy: str = "abstain",
+    unseen: str = "error",
+) -> Call[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]:
+    """Soft labels and hard labels of few new items."""
     columns = () if sources is None else names(sources, rows.n_sources, "sources")
-    request = labels_pb2.PredictRequest(model=model_name(project, model), sources=columns)
+    request = labels_pb2.PredictRequest(
+        model=model_name(project, model),
+        sources=columns,
+        tie_break_policy=tie_break_policy_number(tie_break_policy),
+        unseen=unseen_number(unseen),
+    )
     rows.put(request, 0, rows.n_rows)
-    return Call(rpcs.PREDICT, request, lambda response: from_tensor(response.probabilities).copy())
+
+    def read(response: labels_pb2.PredictResponse) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+        return from_tensor(response.probabilities).copy(), from_tensor(response.labels)[:, 0].copy()
+
+    return Call(rpcs.PREDICT, request, read)
 
 
 def next_to_label(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from weaklabel_client._inputs import chunks
+from weaklabel_client._inputs.choices import tie_break_policy_number, unseen_number
 from weaklabel_client._inputs.predict_rows import PredictRows
 from weaklabel_client._protocol.columns import Columns
 from weaklabel_client._protocol.job import WINDOW, Job
@@ -22,7 +23,16 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
 
     rpc = PREDICT_STREAM
 
-    def __init__(self, project: str, model: str | None, sources: Iterable[str] | None) -> None:
+    def __init__(
+        self,
+        project: str,
+        model: str | None,
+        sources: Iterable[str] | None,
+        tie_break_policy: str = "abstain",
+        unseen: str = "error",
+    ) -> None:
+        self._tie_break_policy = tie_break_policy_number(tie_break_policy)
+        self._unseen = unseen_number(unseen)
         self._project = project_name(project)
         self._model = model_name(project, model)
         self._columns = Columns(sources)
@@ -69,6 +79,7 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
             request = self._in_flight[self._n_sent][0]
             if self._n_sent == 0:
                 request.model = self._model
+                request.unseen = self._unseen
                 del request.sources[:]
                 request.sources.extend(self._columns.names or ())
             self._n_sent += 1
@@ -104,7 +115,7 @@ class PredictJob(Job[labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamRe
         stop = start + chunks.rows_that_fit(sizes, chunks.MAX_BYTES)
         if stop - start < block.n_rows and not block.may_cut():
             raise ValueError(f"bags: {block.n_rows} items do not fit into a message, which bags must")
-        request = labels_pb2.PredictStreamRequest()
+        request = labels_pb2.PredictStreamRequest(tie_break_policy=self._tie_break_policy)
         block.put(request, start, stop)
         self._block_row = stop
         self._block = None if stop == block.n_rows else block

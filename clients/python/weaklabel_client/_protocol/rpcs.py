@@ -6,11 +6,16 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 
 from weaklabel_protocol.v1 import (
+    analysis_pb2,
+    estimates_pb2,
+    inspection_pb2,
+    label_errors_pb2,
     labels_pb2,
     models_pb2,
     operations_pb2,
     projects_pb2,
     prompts_pb2,
+    releases_pb2,
     side_data_pb2,
     sources_pb2,
     votes_pb2,
@@ -51,6 +56,8 @@ FIT_MODEL = Rpc(_MODEL, "FitModel", models_pb2.FitModelRequest, models_pb2.FitMo
 GET_MODEL = Rpc(_MODEL, "GetModel", models_pb2.GetModelRequest, models_pb2.GetModelResponse)
 LIST_MODELS = Rpc(_MODEL, "ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse)
 DELETE_MODEL = Rpc(_MODEL, "DeleteModel", models_pb2.DeleteModelRequest, models_pb2.DeleteModelResponse)
+DOWNLOAD_MODEL = Rpc(_MODEL, "DownloadModel", models_pb2.DownloadModelRequest, models_pb2.DownloadModelResponse)
+UPLOAD_MODEL = Rpc(_MODEL, "UploadModel", models_pb2.UploadModelRequest, models_pb2.UploadModelResponse)
 
 _PROMPT = "weaklabel.v1.PromptService"
 PLAN_PROMPTS = Rpc(_PROMPT, "PlanPrompts", prompts_pb2.PlanPromptsRequest, prompts_pb2.PlanPromptsResponse)
@@ -92,6 +99,85 @@ READ_SOFT_LABELS = Rpc(_LABEL, "ReadSoftLabels", labels_pb2.ReadSoftLabelsReques
 PREDICT = Rpc(_LABEL, "Predict", labels_pb2.PredictRequest, labels_pb2.PredictResponse)
 PREDICT_STREAM = Rpc(_LABEL, "PredictStream", labels_pb2.PredictStreamRequest, labels_pb2.PredictStreamResponse)
 NEXT_TO_LABEL = Rpc(_LABEL, "NextToLabel", labels_pb2.NextToLabelRequest, labels_pb2.NextToLabelResponse)
+GET_SOFT_LABELS = Rpc(_LABEL, "GetSoftLabels", labels_pb2.GetSoftLabelsRequest, labels_pb2.GetSoftLabelsResponse)
+EXPLAIN = Rpc(_LABEL, "Explain", labels_pb2.ExplainRequest, labels_pb2.ExplainResponse)
+PREDICT_SET = Rpc(_LABEL, "PredictSet", labels_pb2.PredictSetRequest, labels_pb2.PredictSetResponse)
+
+_ANALYSIS = "weaklabel.v1.AnalysisService"
+READ_SOURCE_SUMMARY = Rpc(
+    _ANALYSIS, "ReadSourceSummary", analysis_pb2.ReadSourceSummaryRequest, analysis_pb2.ReadSourceSummaryResponse
+)
+READ_PAIRWISE_AGREEMENT = Rpc(
+    _ANALYSIS,
+    "ReadPairwiseAgreement",
+    analysis_pb2.ReadPairwiseAgreementRequest,
+    analysis_pb2.ReadPairwiseAgreementResponse,
+)
+READ_EFFECTIVE_VOTES = Rpc(
+    _ANALYSIS, "ReadEffectiveVotes", analysis_pb2.ReadEffectiveVotesRequest, analysis_pb2.ReadEffectiveVotesResponse
+)
+READ_CONFUSION_MATRICES = Rpc(
+    _ANALYSIS,
+    "ReadConfusionMatrices",
+    analysis_pb2.ReadConfusionMatricesRequest,
+    analysis_pb2.ReadConfusionMatricesResponse,
+)
+GET_DIAGNOSTICS = Rpc(
+    _ANALYSIS, "GetDiagnostics", analysis_pb2.GetDiagnosticsRequest, analysis_pb2.GetDiagnosticsResponse
+)
+EVALUATE = Rpc(_ANALYSIS, "Evaluate", analysis_pb2.EvaluateRequest, analysis_pb2.EvaluateResponse)
+GET_ACCURACY_ESTIMATE = Rpc(
+    _ANALYSIS,
+    "GetAccuracyEstimate",
+    estimates_pb2.GetAccuracyEstimateRequest,
+    estimates_pb2.GetAccuracyEstimateResponse,
+)
+GET_DIFFERENCE_ESTIMATE = Rpc(
+    _ANALYSIS,
+    "GetDifferenceEstimate",
+    estimates_pb2.GetDifferenceEstimateRequest,
+    estimates_pb2.GetDifferenceEstimateResponse,
+)
+READ_BALANCE_ESTIMATES = Rpc(
+    _ANALYSIS,
+    "ReadBalanceEstimates",
+    estimates_pb2.ReadBalanceEstimatesRequest,
+    estimates_pb2.ReadBalanceEstimatesResponse,
+)
+READ_RATE_ESTIMATES = Rpc(
+    _ANALYSIS, "ReadRateEstimates", estimates_pb2.ReadRateEstimatesRequest, estimates_pb2.ReadRateEstimatesResponse
+)
+GET_LABELS_NEEDED = Rpc(
+    _ANALYSIS, "GetLabelsNeeded", estimates_pb2.GetLabelsNeededRequest, estimates_pb2.GetLabelsNeededResponse
+)
+GET_RELIABILITY = Rpc(
+    _ANALYSIS, "GetReliability", inspection_pb2.GetReliabilityRequest, inspection_pb2.GetReliabilityResponse
+)
+READ_SOURCE_PAIRS = Rpc(
+    _ANALYSIS, "ReadSourcePairs", inspection_pb2.ReadSourcePairsRequest, inspection_pb2.ReadSourcePairsResponse
+)
+READ_SOURCE_CONFUSIONS = Rpc(
+    _ANALYSIS,
+    "ReadSourceConfusions",
+    inspection_pb2.ReadSourceConfusionsRequest,
+    inspection_pb2.ReadSourceConfusionsResponse,
+)
+READ_CONTESTED_ITEMS = Rpc(
+    _ANALYSIS, "ReadContestedItems", inspection_pb2.ReadContestedItemsRequest, inspection_pb2.ReadContestedItemsResponse
+)
+READ_MISTAKES = Rpc(_ANALYSIS, "ReadMistakes", inspection_pb2.ReadMistakesRequest, inspection_pb2.ReadMistakesResponse)
+READ_LEAVE_ONE_OUT = Rpc(
+    _ANALYSIS, "ReadLeaveOneOut", inspection_pb2.ReadLeaveOneOutRequest, inspection_pb2.ReadLeaveOneOutResponse
+)
+READ_SCORES = Rpc(_ANALYSIS, "ReadScores", inspection_pb2.ReadScoresRequest, inspection_pb2.ReadScoresResponse)
+READ_LABEL_ERRORS = Rpc(
+    _ANALYSIS, "ReadLabelErrors", label_errors_pb2.ReadLabelErrorsRequest, label_errors_pb2.ReadLabelErrorsResponse
+)
+
+_RELEASE = "weaklabel.v1.ReleaseService"
+GET_CARD = Rpc(_RELEASE, "GetCard", releases_pb2.GetCardRequest, releases_pb2.GetCardResponse)
+EXPORT_PROJECT = Rpc(_RELEASE, "ExportProject", releases_pb2.ExportProjectRequest, releases_pb2.ExportProjectResponse)
+IMPORT_PROJECT = Rpc(_RELEASE, "ImportProject", releases_pb2.ImportProjectRequest, releases_pb2.ImportProjectResponse)
 
 # Every unary call may be repeated: what it changes is guarded by a request id.
 UNARY: tuple[Rpc[Any, Any], ...] = (
@@ -119,6 +205,16 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
     CANCEL_OPERATION,
     PREDICT,
     NEXT_TO_LABEL,
+    GET_SOFT_LABELS,
+    EXPLAIN,
+    PREDICT_SET,
+    GET_DIAGNOSTICS,
+    EVALUATE,
+    GET_ACCURACY_ESTIMATE,
+    GET_DIFFERENCE_ESTIMATE,
+    GET_LABELS_NEEDED,
+    GET_RELIABILITY,
+    GET_CARD,
 )
 # On the wire a single request is a stream of one, so streams of both kinds are driven alike.
 STREAMS: tuple[Rpc[Any, Any], ...] = (
@@ -128,4 +224,21 @@ STREAMS: tuple[Rpc[Any, Any], ...] = (
     READ_VOTES,
     READ_SOFT_LABELS,
     PREDICT_STREAM,
+    DOWNLOAD_MODEL,
+    UPLOAD_MODEL,
+    READ_SOURCE_SUMMARY,
+    READ_PAIRWISE_AGREEMENT,
+    READ_EFFECTIVE_VOTES,
+    READ_CONFUSION_MATRICES,
+    READ_BALANCE_ESTIMATES,
+    READ_RATE_ESTIMATES,
+    READ_SOURCE_PAIRS,
+    READ_SOURCE_CONFUSIONS,
+    READ_CONTESTED_ITEMS,
+    READ_MISTAKES,
+    READ_LEAVE_ONE_OUT,
+    READ_SCORES,
+    READ_LABEL_ERRORS,
+    EXPORT_PROJECT,
+    IMPORT_PROJECT,
 )

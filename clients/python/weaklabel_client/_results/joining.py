@@ -1,6 +1,6 @@
 """One result of the chunks of a download."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -33,6 +33,45 @@ def joined_labels(parts: list[SoftLabels]) -> SoftLabels:
     items = None if first.items is None else tuple(item for part in parts for item in part.items or ())
     return SoftLabels(
         model=first.model, row_offset=first.row_offset, items=items, probabilities=probabilities, labels=labels
+    )
+
+
+class Batches:
+    """Soft labels in batches of one size, whatever the size of the chunks; the last one may be smaller."""
+
+    def __init__(self, batch_size: int) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size: a whole number from 1 on is expected, got {batch_size!r}")
+        self._size = batch_size
+        self._waiting: list[SoftLabels] = []
+        self._n_waiting = 0
+
+    def add(self, chunk: SoftLabels) -> Iterator[SoftLabels]:
+        """Takes a chunk; gives the batches that are full."""
+        self._waiting.append(chunk)
+        self._n_waiting += len(chunk.labels)
+        if self._n_waiting < self._size:
+            return
+        whole = joined_labels(self._waiting)
+        start = 0
+        while self._n_waiting - start >= self._size:
+            yield _rows(whole, start, start + self._size)
+            start += self._size
+        self._waiting, self._n_waiting = [_rows(whole, start, None)], self._n_waiting - start
+
+    def rest(self) -> Iterator[SoftLabels]:
+        """Gives what is left, if there is anything."""
+        if self._n_waiting:
+            yield joined_labels(self._waiting)
+
+
+def _rows(labels: SoftLabels, start: int, stop: int | None) -> SoftLabels:
+    return SoftLabels(
+        model=labels.model,
+        row_offset=labels.row_offset + start,
+        items=None if labels.items is None else labels.items[start:stop],
+        probabilities=labels.probabilities[start:stop],
+        labels=labels.labels[start:stop],
     )
 
 

@@ -2,7 +2,7 @@
 
 import datetime
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weaklabel_client._results.codebook import Codebook
 from weaklabel_client._results.short import ShortRepr
+from weaklabel_client._results.tables import Columns, Tabular, class_titles
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 from weaklabel_protocol.vote_objects import CandidateSet, SoftVote
 
@@ -113,8 +114,8 @@ class Model(ShortRepr):
 
     Attributes:
         name: "projects/ID/models/ID".
-        votes_version: The version of the votes that it was fitted on.
-        n_items: Number of items N, for each of which there is a soft label.
+        votes_version: The version of the votes that it was fitted on, or as an uploaded model, labeled; 0 for none.
+        n_items: Number of items N, for each of which there is a soft label; 0 where there are none.
         n_iter: Number of EM iterations.
         converged: Whether EM converged before the limit of iterations.
         objective: The objective after each iteration, float64 [n_iter].
@@ -126,7 +127,8 @@ class Model(ShortRepr):
             of models that an earlier version of the server fitted.
         group_balance: Estimated share of each class in each group, float64 [K] by the name of the group; empty where
             the fit had no groups.
-        create_time: When the fit ended, in UTC.
+        create_time: When the fit or the upload ended, in UTC.
+        uploaded: Whether it was fitted elsewhere, and uploaded.
     """
 
     name: str
@@ -142,6 +144,7 @@ class Model(ShortRepr):
     doubt: float | None
     group_balance: Mapping[str, npt.NDArray[np.float64]]
     create_time: datetime.datetime
+    uploaded: bool = False
 
     @classmethod
     def from_message(cls, message: models_pb2.Model) -> "Model":
@@ -160,6 +163,7 @@ class Model(ShortRepr):
             doubt=message.doubt if message.HasField("doubt") else None,
             group_balance={one.group: np.array(one.class_balance, np.float64) for one in message.groups},
             create_time=_time(message.create_time),
+            uploaded=message.uploaded,
         )
 
 
@@ -244,6 +248,28 @@ class UploadProgress:
 
 
 @dataclass(frozen=True)
+class TransferProgress:
+    """How far the export or the import of a project is.
+
+    Attributes:
+        transferred_bytes: So many bytes of its files are safe at their end.
+        total_bytes: Of so many; None where that is known only at the end, as for exports.
+    """
+
+    transferred_bytes: int
+    total_bytes: int | None
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the bytes, from 0 to 1; None where the total is not known."""
+        return self.transferred_bytes / self.total_bytes if self.total_bytes else None
+
+    def __str__(self) -> str:
+        megabytes = f"{self.transferred_bytes / 1e6:,.1f}"
+        return megabytes + (f" of {self.total_bytes / 1e6:,.1f} MB" if self.total_bytes else " MB")
+
+
+@dataclass(frozen=True)
 class UploadResult:
     """A finished upload.
 
@@ -261,7 +287,7 @@ class UploadResult:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VoteMatrix(ShortRepr):
+class VoteMatrix(Tabular, ShortRepr):
     """Votes as the server holds them.
 
     Attributes:
@@ -285,6 +311,13 @@ class VoteMatrix(ShortRepr):
         code = int(self.votes[row, column])
         return code if self.codebook is None else self.codebook.vote(code)
 
+    def _columns(self, classes: Sequence[str] | None) -> Columns:  # noqa: ARG002  # votes stay codes
+        n_rows = len(self.votes)
+        rows = np.arange(self.row_offset, self.row_offset + n_rows) if self.items is None else list(self.items)
+        if "item" in self.sources:
+            raise ValueError('a source is called "item", as the column of the items is: take `votes` and `sources`')
+        return {"item": rows, **dict(zip(self.sources, self.votes.T, strict=True))}
+
 
 @dataclass(frozen=True)
 class SideData:
@@ -292,7 +325,7 @@ class SideData:
 
     Attributes:
         name: "projects/ID/sideData/ID".
-        kind: "gold", "gold_weight", "prior", "groups", "features", "bags" or "fields".
+        kind: "gold", "gold_weight", "prior", "groups", "features", "bags", "fields" or "labels".
         n_rows: Number of items, or of bags.
         n_columns: Number of features; 0 of other kinds.
         create_time: When its upload began, in UTC.
@@ -318,7 +351,7 @@ class SideData:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SoftLabels(ShortRepr):
+class SoftLabels(Tabular, ShortRepr):
     """Probabilities of the K classes for N items.
 
     Attributes:
@@ -334,6 +367,12 @@ class SoftLabels(ShortRepr):
     items: tuple[str, ...] | None
     probabilities: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int32]
+
+    def _columns(self, classes: Sequence[str] | None) -> Columns:
+        n_rows, n_classes = self.probabilities.shape
+        rows = np.arange(self.row_offset, self.row_offset + n_rows) if self.items is None else list(self.items)
+        titles = class_titles(classes, n_classes, "probability")
+        return {"item": rows, **dict(zip(titles, self.probabilities.T, strict=True)), "label": self.labels}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,12 +9,13 @@ import grpc
 from google.protobuf.message import Message
 
 from weaklabel_client._connection import channel
-from weaklabel_client._connection.backoff import Backoff
+from weaklabel_client._connection.backoff import Backoff, Retries
 from weaklabel_client._exceptions import Unavailable, from_rpc_error
-from weaklabel_client._progress import shown
+from weaklabel_client._progress import Reported, shown
 from weaklabel_client._protocol import calls, rpcs
 from weaklabel_client._protocol.job import Job
-from weaklabel_client._protocol.upload_jobs import SideUploadJob, UploadJob, upload_side_data
+from weaklabel_client._protocol.report_job import ReportJob
+from weaklabel_client._protocol.upload_jobs import upload_side_data
 from weaklabel_client._results.types import SideData, UploadProgress
 
 Result = TypeVar("Result")
@@ -28,13 +29,13 @@ class Connection:
         self,
         target: str,
         *,
-        credentials: grpc.ChannelCredentials | None,
-        token: str | None,
+        security: channel.Security,
         timeout: float,
         reconnect_timeout: float,
     ) -> None:
         self.target = target
-        self._metadata = channel.metadata(target, credentials, token)
+        self._metadata = security.metadata
+        credentials = security.credentials
         self._timeout = timeout
         self._reconnect_timeout = reconnect_timeout
         self._closed = False
@@ -77,14 +78,20 @@ class Connection:
             raise RuntimeError(f"<Client of {self.target}> is closed")
 
     def perform(self, call: calls.Call[Result], timeout: float | None = None) -> Result:
-        """Makes a unary call, and reads its response."""
+        """Makes a unary call, and reads its response; again where the server says when, within the timeout."""
         self.check_open()
         seconds = self._timeout if timeout is None else timeout
-        try:
-            response = self._unary[call.rpc](call.request, timeout=seconds, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target, call.rpc.method, seconds) from None
-        return call.read(response)
+        retries = Retries(seconds)
+        while True:
+            try:
+                response = self._unary[call.rpc](call.request, timeout=retries.remaining(), metadata=self._metadata)
+            except grpc.RpcError as failure:
+                error = from_rpc_error(failure, self.target, call.rpc.method, seconds)
+            else:
+                return call.read(response)
+            if (wait := retries.wait(error)) is None:
+                raise error
+            time.sleep(wait)
 
     def pages(self, listing: calls.Listing[Result]) -> Iterator[Result]:
         """The elements of all pages of a listing."""
@@ -97,13 +104,14 @@ class Connection:
 
     def upload(
         self,
-        job: UploadJob | SideUploadJob,
+        job: Job[Any, Any, Reported],
         blocks: Iterable[Any],
-        progress: bool | Callable[[UploadProgress], None],
+        progress: bool | Callable[[Reported], None],
         timeout: float | None,
+        what: str = "upload",
     ) -> None:
         """Performs an upload, and reports its progress."""
-        with shown(progress, "upload") as report:
+        with shown(progress, what) as report:
             for state in self.converse(job, blocks, timeout):
                 report(state)
 
@@ -122,6 +130,12 @@ class Connection:
         job, blocks = upload_side_data(project, kind, values, items, upload_id)
         self.upload(job, blocks, progress, timeout)
         return self.perform(calls.get_side_data(job.name))
+
+    def collect(self, job: ReportJob[Any, Any, Result], timeout: float | None) -> Result:
+        """Performs a download that has one result."""
+        for _ in self.converse(job, (), timeout):
+            pass
+        return job.result()
 
     def converse(
         self,

@@ -27,29 +27,49 @@ from weaklabel_protocol.v1 import symbols_pb2 as weaklabel_dot_v1_dot_symbols__p
 from weaklabel_protocol.v1 import tensor_pb2 as weaklabel_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weaklabel/v1/labels.proto\x12\x0cweaklabel.v1\x1a\x1cweaklabel/v1/side_data.proto\x1a\x1aweaklabel/v1/symbols.proto\x1a\x19weaklabel/v1/tensor.proto\"M\n\x15ReadSoftLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x11\n\trow_limit\x18\x03 \x01(\x04\"\xa0\x01\n\x16ReadSoftLabelsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12+\n\rprobabilities\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xa5\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12$\n\x04side\x18\x05 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\"s\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xab\x01\n\x14PredictStreamRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12$\n\x04side\x18\x05 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\"y\n\x15PredictStreamResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"X\n\x12NextToLabelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\t\n\x01n\x18\x02 \x01(\r\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04gold\x18\x04 \x01(\tB\x07\n\x05_seed\"Z\n\x13NextToLabelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x04\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12\x0f\n\x07weights\x18\x04 \x03(\x01\x32\xe7\x02\n\x0cLabelService\x12]\n\x0eReadSoftLabels\x12#.weaklabel.v1.ReadSoftLabelsRequest\x1a$.weaklabel.v1.ReadSoftLabelsResponse0\x01\x12\x46\n\x07Predict\x12\x1c.weaklabel.v1.PredictRequest\x1a\x1d.weaklabel.v1.PredictResponse\x12\\\n\rPredictStream\x12\".weaklabel.v1.PredictStreamRequest\x1a#.weaklabel.v1.PredictStreamResponse(\x01\x30\x01\x12R\n\x0bNextToLabel\x12 .weaklabel.v1.NextToLabelRequest\x1a!.weaklabel.v1.NextToLabelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weaklabel/v1/labels.proto\x12\x0cweaklabel.v1\x1a\x1cweaklabel/v1/side_data.proto\x1a\x1aweaklabel/v1/symbols.proto\x1a\x19weaklabel/v1/tensor.proto\"4\n\rItemSelection\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x11\n\tpositions\x18\x02 \x03(\x04\"y\n\x15ReadSoftLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x11\n\trow_limit\x18\x03 \x01(\x04\x12*\n\x05items\x18\x04 \x01(\x0b\x32\x1b.weaklabel.v1.ItemSelection\"\xa0\x01\n\x16ReadSoftLabelsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12+\n\rprobabilities\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"Q\n\x14GetSoftLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x05items\x18\x02 \x01(\x0b\x32\x1b.weaklabel.v1.ItemSelection\"y\n\x15GetSoftLabelsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\x8a\x02\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12$\n\x04side\x18\x05 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\x12\x36\n\x10tie_break_policy\x18\x06 \x01(\x0e\x32\x1c.weaklabel.v1.TieBreakPolicy\x12+\n\x06unseen\x18\x07 \x01(\x0e\x32\x1b.weaklabel.v1.UnseenSources\"s\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\x90\x02\n\x14PredictStreamRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12$\n\x04side\x18\x05 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\x12\x36\n\x10tie_break_policy\x18\x06 \x01(\x0e\x32\x1c.weaklabel.v1.TieBreakPolicy\x12+\n\x06unseen\x18\x07 \x01(\x0e\x32\x1b.weaklabel.v1.UnseenSources\"y\n\x15PredictStreamResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\rprobabilities\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"X\n\x12NextToLabelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\t\n\x01n\x18\x02 \x01(\r\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04gold\x18\x04 \x01(\tB\x07\n\x05_seed\"Z\n\x13NextToLabelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x04\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12\x0f\n\x07weights\x18\x04 \x03(\x01\"\xd8\x01\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x05items\x18\x02 \x01(\x0b\x32\x1b.weaklabel.v1.ItemSelection\x12\x0f\n\x07sources\x18\x03 \x03(\t\x12#\n\x05votes\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x05 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12+\n\x06unseen\x18\x06 \x01(\x0e\x32\x1b.weaklabel.v1.UnseenSources\"\xb7\x01\n\x0b\x45xplanation\x12\x0f\n\x07sources\x18\x01 \x03(\t\x12\r\n\x05votes\x18\x02 \x03(\x05\x12\x12\n\nvote_texts\x18\x03 \x03(\t\x12\r\n\x05prior\x18\x04 \x03(\x01\x12+\n\rcontributions\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12\x13\n\x0bvote_shares\x18\x06 \x03(\x01\x12\x0c\n\x04gold\x18\x07 \x03(\x01\x12\x15\n\rprobabilities\x18\x08 \x03(\x01\"b\n\x0f\x45xplainResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12/\n\x0c\x65xplanations\x18\x03 \x03(\x0b\x32\x19.weaklabel.v1.Explanation\"\xc1\x01\n\x11PredictSetRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07sources\x18\x02 \x03(\t\x12#\n\x05votes\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12(\n\x08\x63odebook\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.Codebook\x12\x10\n\x08\x63overage\x18\x05 \x01(\x01\x12+\n\x06unseen\x18\x06 \x01(\x0e\x32\x1b.weaklabel.v1.UnseenSources\"G\n\x12PredictSetResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x04sets\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor*q\n\x0eTieBreakPolicy\x12 \n\x1cTIE_BREAK_POLICY_UNSPECIFIED\x10\x00\x12\x1b\n\x17TIE_BREAK_POLICY_RANDOM\x10\x01\x12 \n\x1cTIE_BREAK_POLICY_TRUE_RANDOM\x10\x02*f\n\rUnseenSources\x12\x1e\n\x1aUNSEEN_SOURCES_UNSPECIFIED\x10\x00\x12\x19\n\x15UNSEEN_SOURCES_IGNORE\x10\x01\x12\x1a\n\x16UNSEEN_SOURCES_AVERAGE\x10\x02\x32\xda\x04\n\x0cLabelService\x12]\n\x0eReadSoftLabels\x12#.weaklabel.v1.ReadSoftLabelsRequest\x1a$.weaklabel.v1.ReadSoftLabelsResponse0\x01\x12X\n\rGetSoftLabels\x12\".weaklabel.v1.GetSoftLabelsRequest\x1a#.weaklabel.v1.GetSoftLabelsResponse\x12\x46\n\x07Predict\x12\x1c.weaklabel.v1.PredictRequest\x1a\x1d.weaklabel.v1.PredictResponse\x12\\\n\rPredictStream\x12\".weaklabel.v1.PredictStreamRequest\x1a#.weaklabel.v1.PredictStreamResponse(\x01\x30\x01\x12R\n\x0bNextToLabel\x12 .weaklabel.v1.NextToLabelRequest\x1a!.weaklabel.v1.NextToLabelResponse\x12\x46\n\x07\x45xplain\x12\x1c.weaklabel.v1.ExplainRequest\x1a\x1d.weaklabel.v1.ExplainResponse\x12O\n\nPredictSet\x12\x1f.weaklabel.v1.PredictSetRequest\x1a .weaklabel.v1.PredictSetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weaklabel.v1.labels_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_READSOFTLABELSREQUEST']._serialized_start=128
-  _globals['_READSOFTLABELSREQUEST']._serialized_end=205
-  _globals['_READSOFTLABELSRESPONSE']._serialized_start=208
-  _globals['_READSOFTLABELSRESPONSE']._serialized_end=368
-  _globals['_PREDICTREQUEST']._serialized_start=371
-  _globals['_PREDICTREQUEST']._serialized_end=536
-  _globals['_PREDICTRESPONSE']._serialized_start=538
-  _globals['_PREDICTRESPONSE']._serialized_end=653
-  _globals['_PREDICTSTREAMREQUEST']._serialized_start=656
-  _globals['_PREDICTSTREAMREQUEST']._serialized_end=827
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=829
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=950
-  _globals['_NEXTTOLABELREQUEST']._serialized_start=952
-  _globals['_NEXTTOLABELREQUEST']._serialized_end=1040
-  _globals['_NEXTTOLABELRESPONSE']._serialized_start=1042
-  _globals['_NEXTTOLABELRESPONSE']._serialized_end=1132
-  _globals['_LABELSERVICE']._serialized_start=1135
-  _globals['_LABELSERVICE']._serialized_end=1494
+  _globals['_TIEBREAKPOLICY']._serialized_start=2414
+  _globals['_TIEBREAKPOLICY']._serialized_end=2527
+  _globals['_UNSEENSOURCES']._serialized_start=2529
+  _globals['_UNSEENSOURCES']._serialized_end=2631
+  _globals['_ITEMSELECTION']._serialized_start=128
+  _globals['_ITEMSELECTION']._serialized_end=180
+  _globals['_READSOFTLABELSREQUEST']._serialized_start=182
+  _globals['_READSOFTLABELSREQUEST']._serialized_end=303
+  _globals['_READSOFTLABELSRESPONSE']._serialized_start=306
+  _globals['_READSOFTLABELSRESPONSE']._serialized_end=466
+  _globals['_GETSOFTLABELSREQUEST']._serialized_start=468
+  _globals['_GETSOFTLABELSREQUEST']._serialized_end=549
+  _globals['_GETSOFTLABELSRESPONSE']._serialized_start=551
+  _globals['_GETSOFTLABELSRESPONSE']._serialized_end=672
+  _globals['_PREDICTREQUEST']._serialized_start=675
+  _globals['_PREDICTREQUEST']._serialized_end=941
+  _globals['_PREDICTRESPONSE']._serialized_start=943
+  _globals['_PREDICTRESPONSE']._serialized_end=1058
+  _globals['_PREDICTSTREAMREQUEST']._serialized_start=1061
+  _globals['_PREDICTSTREAMREQUEST']._serialized_end=1333
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=1335
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=1456
+  _globals['_NEXTTOLABELREQUEST']._serialized_start=1458
+  _globals['_NEXTTOLABELREQUEST']._serialized_end=1546
+  _globals['_NEXTTOLABELRESPONSE']._serialized_start=1548
+  _globals['_NEXTTOLABELRESPONSE']._serialized_end=1638
+  _globals['_EXPLAINREQUEST']._serialized_start=1641
+  _globals['_EXPLAINREQUEST']._serialized_end=1857
+  _globals['_EXPLANATION']._serialized_start=1860
+  _globals['_EXPLANATION']._serialized_end=2043
+  _globals['_EXPLAINRESPONSE']._serialized_start=2045
+  _globals['_EXPLAINRESPONSE']._serialized_end=2143
+  _globals['_PREDICTSETREQUEST']._serialized_start=2146
+  _globals['_PREDICTSETREQUEST']._serialized_end=2339
+  _globals['_PREDICTSETRESPONSE']._serialized_start=2341
+  _globals['_PREDICTSETRESPONSE']._serialized_end=2412
+  _globals['_LABELSERVICE']._serialized_start=2634
+  _globals['_LABELSERVICE']._serialized_end=3236
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class LabelServiceStub(object):
                 request_serializer=weaklabel_dot_v1_dot_labels__pb2.ReadSoftLabelsRequest.SerializeToString,
                 response_deserializer=weaklabel_dot_v1_dot_labels__pb2.ReadSoftLabelsResponse.FromString,
                 _registered_method=True)
+        self.GetSoftLabels = channel.unary_unary(
+                '/weaklabel.v1.LabelService/GetSoftLabels',
+                request_serializer=weaklabel_dot_v1_dot_labels__pb2.GetSoftLabelsRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_labels__pb2.GetSoftLabelsResponse.FromString,
+                _registered_method=True)
         self.Predict = channel.unary_unary(
                 '/weaklabel.v1.LabelService/Predict',
                 request_serializer=weaklabel_dot_v1_dot_labels__pb2.PredictRequest.SerializeToString,
@@ -55,6 +60,16 @@ class LabelServiceStub(object):
                 request_serializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelRequest.SerializeToString,
                 response_deserializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/weaklabel.v1.LabelService/Explain',
+                request_serializer=weaklabel_dot_v1_dot_labels__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_labels__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.PredictSet = channel.unary_unary(
+                '/weaklabel.v1.LabelService/PredictSet',
+                request_serializer=weaklabel_dot_v1_dot_labels__pb2.PredictSetRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_labels__pb2.PredictSetResponse.FromString,
+                _registered_method=True)
 
 
 class LabelServiceServicer(object):
@@ -62,7 +77,16 @@ class LabelServiceServicer(object):
     """
 
     def ReadSoftLabels(self, request, context):
-        """The stored soft labels of the items that a model was fitted on, in chunks of at most 65,536 rows.
+        """The stored soft labels of the items that a model was fitted on, or of some of them, in chunks of at most 65,536 rows.
+        FAILED_PRECONDITION when the model was uploaded without soft labels.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSoftLabels(self, request, context):
+        """The stored soft labels of named items, as many as fit into a message. Errors as ReadSoftLabels; NOT_FOUND when an
+        item is not among those of the model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,6 +116,23 @@ class LabelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Why soft labels are what they are: what each vote adds, in log-odds. Of stored items, or of new votes; at most 64
+        of them. The label is explained by votes and gold alone: features and beliefs of the fit are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PredictSet(self, request, context):
+        """Sets of classes that hold the true one with a given probability, for new votes, at most 65,536 rows: split conformal
+        prediction. The first call for a model fits one on half of its gold, and takes as long as a fit.
+        FAILED_PRECONDITION when the model was fitted without exact gold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LabelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -99,6 +140,11 @@ def add_LabelServiceServicer_to_server(servicer, server):
                     servicer.ReadSoftLabels,
                     request_deserializer=weaklabel_dot_v1_dot_labels__pb2.ReadSoftLabelsRequest.FromString,
                     response_serializer=weaklabel_dot_v1_dot_labels__pb2.ReadSoftLabelsResponse.SerializeToString,
+            ),
+            'GetSoftLabels': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSoftLabels,
+                    request_deserializer=weaklabel_dot_v1_dot_labels__pb2.GetSoftLabelsRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_labels__pb2.GetSoftLabelsResponse.SerializeToString,
             ),
             'Predict': grpc.unary_unary_rpc_method_handler(
                     servicer.Predict,
@@ -114,6 +160,16 @@ def add_LabelServiceServicer_to_server(servicer, server):
                     servicer.NextToLabel,
                     request_deserializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelRequest.FromString,
                     response_serializer=weaklabel_dot_v1_dot_labels__pb2.NextToLabelResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=weaklabel_dot_v1_dot_labels__pb2.ExplainRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_labels__pb2.ExplainResponse.SerializeToString,
+            ),
+            'PredictSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.PredictSet,
+                    request_deserializer=weaklabel_dot_v1_dot_labels__pb2.PredictSetRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_labels__pb2.PredictSetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -144,6 +200,33 @@ class LabelService(object):
             '/weaklabel.v1.LabelService/ReadSoftLabels',
             weaklabel_dot_v1_dot_labels__pb2.ReadSoftLabelsRequest.SerializeToString,
             weaklabel_dot_v1_dot_labels__pb2.ReadSoftLabelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSoftLabels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.LabelService/GetSoftLabels',
+            weaklabel_dot_v1_dot_labels__pb2.GetSoftLabelsRequest.SerializeToString,
+            weaklabel_dot_v1_dot_labels__pb2.GetSoftLabelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -225,6 +308,60 @@ class LabelService(object):
             '/weaklabel.v1.LabelService/NextToLabel',
             weaklabel_dot_v1_dot_labels__pb2.NextToLabelRequest.SerializeToString,
             weaklabel_dot_v1_dot_labels__pb2.NextToLabelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.LabelService/Explain',
+            weaklabel_dot_v1_dot_labels__pb2.ExplainRequest.SerializeToString,
+            weaklabel_dot_v1_dot_labels__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PredictSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.LabelService/PredictSet',
+            weaklabel_dot_v1_dot_labels__pb2.PredictSetRequest.SerializeToString,
+            weaklabel_dot_v1_dot_labels__pb2.PredictSetResponse.FromString,
             options,
             channel_credentials,
             insecure,

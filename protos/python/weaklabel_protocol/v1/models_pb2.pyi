@@ -40,7 +40,7 @@ class GroupBalance(_message.Message):
     def __init__(self, group: _Optional[str] = ..., class_balance: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side", "doubt")
+    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side", "doubt", "uploaded")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class Model(_message.Message):
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     DOUBT_FIELD_NUMBER: _ClassVar[int]
+    UPLOADED_FIELD_NUMBER: _ClassVar[int]
     name: str
     votes_version: int
     item_count: int
@@ -69,7 +70,8 @@ class Model(_message.Message):
     groups: _containers.RepeatedCompositeFieldContainer[GroupBalance]
     side: SideInformation
     doubt: float
-    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., doubt: _Optional[float] = ...) -> None: ...
+    uploaded: bool
+    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., doubt: _Optional[float] = ..., uploaded: bool = ...) -> None: ...
 
 class FitOptions(_message.Message):
     __slots__ = ("seed", "max_iterations")
@@ -90,7 +92,7 @@ class SourceBounds(_message.Message):
     def __init__(self, source: _Optional[str] = ..., accuracy_low: _Optional[float] = ..., accuracy_high: _Optional[float] = ...) -> None: ...
 
 class SideInformation(_message.Message):
-    __slots__ = ("gold", "gold_error", "prior", "groups", "features", "bags", "bounds", "gold_weight", "gold_sampling")
+    __slots__ = ("gold", "gold_error", "prior", "groups", "features", "bags", "bounds", "gold_weight", "gold_sampling", "families")
     GOLD_FIELD_NUMBER: _ClassVar[int]
     GOLD_ERROR_FIELD_NUMBER: _ClassVar[int]
     PRIOR_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +102,7 @@ class SideInformation(_message.Message):
     BOUNDS_FIELD_NUMBER: _ClassVar[int]
     GOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     GOLD_SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    FAMILIES_FIELD_NUMBER: _ClassVar[int]
     gold: str
     gold_error: float
     prior: str
@@ -109,7 +112,16 @@ class SideInformation(_message.Message):
     bounds: _containers.RepeatedCompositeFieldContainer[SourceBounds]
     gold_weight: str
     gold_sampling: GoldSampling
-    def __init__(self, gold: _Optional[str] = ..., gold_error: _Optional[float] = ..., prior: _Optional[str] = ..., groups: _Optional[str] = ..., features: _Optional[str] = ..., bags: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[SourceBounds, _Mapping]]] = ..., gold_weight: _Optional[str] = ..., gold_sampling: _Optional[_Union[GoldSampling, str]] = ...) -> None: ...
+    families: _containers.RepeatedCompositeFieldContainer[SourceFamily]
+    def __init__(self, gold: _Optional[str] = ..., gold_error: _Optional[float] = ..., prior: _Optional[str] = ..., groups: _Optional[str] = ..., features: _Optional[str] = ..., bags: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[SourceBounds, _Mapping]]] = ..., gold_weight: _Optional[str] = ..., gold_sampling: _Optional[_Union[GoldSampling, str]] = ..., families: _Optional[_Iterable[_Union[SourceFamily, _Mapping]]] = ...) -> None: ...
+
+class SourceFamily(_message.Message):
+    __slots__ = ("source", "family")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    family: str
+    def __init__(self, source: _Optional[str] = ..., family: _Optional[str] = ...) -> None: ...
 
 class FitModelRequest(_message.Message):
     __slots__ = ("parent", "votes_version", "options", "request_id", "side")
@@ -172,3 +184,45 @@ class DeleteModelRequest(_message.Message):
 class DeleteModelResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class DownloadModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DownloadModelResponse(_message.Message):
+    __slots__ = ("name", "total_bytes", "data")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    total_bytes: int
+    data: bytes
+    def __init__(self, name: _Optional[str] = ..., total_bytes: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class UploadModelOpen(_message.Message):
+    __slots__ = ("parent", "votes_version", "request_id", "content_digest")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    votes_version: int
+    request_id: str
+    content_digest: bytes
+    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., request_id: _Optional[str] = ..., content_digest: _Optional[bytes] = ...) -> None: ...
+
+class UploadModelRequest(_message.Message):
+    __slots__ = ("open", "data")
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    open: UploadModelOpen
+    data: bytes
+    def __init__(self, open: _Optional[_Union[UploadModelOpen, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class UploadModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...

@@ -55,6 +55,16 @@ class ModelServiceStub(object):
                 request_serializer=weaklabel_dot_v1_dot_models__pb2.DeleteModelRequest.SerializeToString,
                 response_deserializer=weaklabel_dot_v1_dot_models__pb2.DeleteModelResponse.FromString,
                 _registered_method=True)
+        self.DownloadModel = channel.unary_stream(
+                '/weaklabel.v1.ModelService/DownloadModel',
+                request_serializer=weaklabel_dot_v1_dot_models__pb2.DownloadModelRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_models__pb2.DownloadModelResponse.FromString,
+                _registered_method=True)
+        self.UploadModel = channel.stream_unary(
+                '/weaklabel.v1.ModelService/UploadModel',
+                request_serializer=weaklabel_dot_v1_dot_models__pb2.UploadModelRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_models__pb2.UploadModelResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -91,6 +101,22 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DownloadModel(self, request, context):
+        """A model as the library's file, in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadModel(self, request_iterator, context):
+        """Takes a model that was fitted elsewhere, as the library's file; it becomes a model like others. INVALID_ARGUMENT when
+        it cannot be read, or its classes or sources are not those of the project; RESOURCE_EXHAUSTED when it is larger than
+        the server allows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -113,6 +139,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.DeleteModel,
                     request_deserializer=weaklabel_dot_v1_dot_models__pb2.DeleteModelRequest.FromString,
                     response_serializer=weaklabel_dot_v1_dot_models__pb2.DeleteModelResponse.SerializeToString,
+            ),
+            'DownloadModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadModel,
+                    request_deserializer=weaklabel_dot_v1_dot_models__pb2.DownloadModelRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_models__pb2.DownloadModelResponse.SerializeToString,
+            ),
+            'UploadModel': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadModel,
+                    request_deserializer=weaklabel_dot_v1_dot_models__pb2.UploadModelRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_models__pb2.UploadModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +260,60 @@ class ModelService(object):
             '/weaklabel.v1.ModelService/DeleteModel',
             weaklabel_dot_v1_dot_models__pb2.DeleteModelRequest.SerializeToString,
             weaklabel_dot_v1_dot_models__pb2.DeleteModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/weaklabel.v1.ModelService/DownloadModel',
+            weaklabel_dot_v1_dot_models__pb2.DownloadModelRequest.SerializeToString,
+            weaklabel_dot_v1_dot_models__pb2.DownloadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadModel(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/weaklabel.v1.ModelService/UploadModel',
+            weaklabel_dot_v1_dot_models__pb2.UploadModelRequest.SerializeToString,
+            weaklabel_dot_v1_dot_models__pb2.UploadModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

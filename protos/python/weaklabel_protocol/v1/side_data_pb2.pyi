@@ -18,6 +18,7 @@ class SideDataKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SIDE_DATA_KIND_BAGS: _ClassVar[SideDataKind]
     SIDE_DATA_KIND_FIELDS: _ClassVar[SideDataKind]
     SIDE_DATA_KIND_GOLD_WEIGHT: _ClassVar[SideDataKind]
+    SIDE_DATA_KIND_LABELS: _ClassVar[SideDataKind]
 
 class BagKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -36,6 +37,7 @@ SIDE_DATA_KIND_FEATURES: SideDataKind
 SIDE_DATA_KIND_BAGS: SideDataKind
 SIDE_DATA_KIND_FIELDS: SideDataKind
 SIDE_DATA_KIND_GOLD_WEIGHT: SideDataKind
+SIDE_DATA_KIND_LABELS: SideDataKind
 BAG_KIND_UNSPECIFIED: BagKind
 BAG_KIND_CLASS_COUNTS: BagKind
 BAG_KIND_PROPORTIONS: BagKind
@@ -114,7 +116,7 @@ class Fields(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ItemFields, _Mapping]]] = ...) -> None: ...
 
 class SideRows(_message.Message):
-    __slots__ = ("gold", "prior", "groups", "features", "sparse_features", "bags", "fields", "gold_weight")
+    __slots__ = ("gold", "prior", "groups", "features", "sparse_features", "bags", "fields", "gold_weight", "labels")
     GOLD_FIELD_NUMBER: _ClassVar[int]
     PRIOR_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +125,7 @@ class SideRows(_message.Message):
     BAGS_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     GOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     gold: _tensor_pb2.Tensor
     prior: _tensor_pb2.Tensor
     groups: Groups
@@ -131,7 +134,8 @@ class SideRows(_message.Message):
     bags: Bags
     fields: Fields
     gold_weight: _tensor_pb2.Tensor
-    def __init__(self, gold: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., prior: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., features: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., sparse_features: _Optional[_Union[SparseRows, _Mapping]] = ..., bags: _Optional[_Union[Bags, _Mapping]] = ..., fields: _Optional[_Union[Fields, _Mapping]] = ..., gold_weight: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    labels: _tensor_pb2.Tensor
+    def __init__(self, gold: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., prior: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., features: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., sparse_features: _Optional[_Union[SparseRows, _Mapping]] = ..., bags: _Optional[_Union[Bags, _Mapping]] = ..., fields: _Optional[_Union[Fields, _Mapping]] = ..., gold_weight: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class UploadSideDataOpen(_message.Message):
     __slots__ = ("parent", "side_data_id", "kind", "content_digest")

@@ -1,0 +1,136 @@
+"""The fit itself, on what the store holds. It runs in a worker."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from weaklabel.errors import InvalidArgumentError, WeaklabelError
+from weaklabel_server.errors import Reason, ServiceError
+from weaklabel_server.jobs import side_data
+from weaklabel_server.jobs.label_model import label_model_class
+from weaklabel_server.store import votes
+from weaklabel_server.store.models import FittedModel, ModelSummary, SourceEstimate
+from weaklabel_server.store.operations import FitSettings, Operation, Progress, Stage
+from weaklabel_server.store.reader import StoreReader
+from weaklabel_server.store.side_data import SideSettings
+
+if TYPE_CHECKING:
+    from weaklabel.model import FitProgress, LabelModel
+
+_ARGUMENTS_OF_LABEL = ("prior", "groups", "features", "bags")
+"""The side information that LabelModel.label takes as LabelModel.fit does."""
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """What to fit: of an operation, all that a worker needs to know."""
+
+    project_id: str
+    votes_version: int
+    settings: FitSettings
+
+    @classmethod
+    def of(cls, operation: Operation) -> Self:
+        """The job of a fit."""
+        assert isinstance(operation.settings, FitSettings)
+        return cls(operation.project_id, operation.votes_version, operation.settings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Itself, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """What to_json gave."""
+        settings = values["settings"]
+        return cls(
+            values["project_id"],
+            values["votes_version"],
+            FitSettings(**settings | {"side": SideSettings.from_json(settings["side"])}),
+        )
+
+
+def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> FittedModel:
+    """Fits a model on the votes and the side data that a job names.
+
+    Args:
+        store: Where they are.
+        job: What to fit.
+        report: Called with each step of progress; what it raises ends the fit.
+
+    Raises:
+        ServiceError: NO_VOTES, VOTES_UNSUITABLE, SIDE_DATA_NOT_FOUND, SIDE_DATA_UNSUITABLE; whatever report raises.
+    """
+    settings = job.settings
+    with store.read() as tx:
+        view = votes.view(tx, job.project_id, job.votes_version)
+        votes.check_not_empty(view)
+        matrix = votes.read(tx, view)
+        side = side_data.read(tx, view, settings.side)
+    progress = Progress(Stage.FITTING)
+
+    def on_iteration(step: "FitProgress") -> None:
+        nonlocal progress
+        progress = Progress(
+            Stage.FITTING,
+            iteration=step.iteration,
+            max_iterations=step.max_iter,
+            objective=step.objective,
+            change=step.change,
+        )
+        report(progress)
+
+    report(progress)
+    try:
+        options: dict[str, Any] = {"max_iter": settings.max_iterations} if settings.max_iterations else {}
+        model = label_model_class()(classes=view.project.classes, seed=settings.seed, **options)
+        model.fit(matrix, progress=on_iteration, **side)
+        report(progress.at(Stage.LABELING))
+        known = {name: value for name, value in side.items() if name in _ARGUMENTS_OF_LABEL}
+        probabilities, labels = model.label(matrix, **known)
+    except InvalidArgumentError as error:
+        if error.field in side:
+            raise side_data.unsuitable(error.field, str(error)) from error
+        raise ServiceError(Reason.VOTES_UNSUITABLE, str(error)) from error
+    except WeaklabelError as error:
+        raise ServiceError(Reason.VOTES_UNSUITABLE, str(error)) from error
+    return FittedModel(
+        model_id=secrets.token_hex(8),
+        votes_version=view.version,
+        summary=summary_of(model, settings.side),
+        content=model.to_bytes(),
+        probabilities=probabilities,
+        labels=labels,
+    )
+
+
+def out_of_memory() -> ServiceError:
+    """There is less memory than a fit needs."""
+    return ServiceError(
+        Reason.OUT_OF_MEMORY,
+        "the fit ran out of memory; fit when less runs beside it, or fewer items or sources, or give the server more",
+    )
+
+
+def summary_of(model: "LabelModel", side: SideSettings, *, uploaded: bool = False) -> ModelSummary:
+    """What is kept of a model beside its file."""
+    columns = (model.coverage, model.source_accuracy, *model.source_accuracy_interval.T)
+    balance = model.group_balance
+    rows = zip(model.source_names, *(column.tolist() for column in columns), strict=True)
+    return ModelSummary(
+        iteration_count=model.n_iter,
+        converged=model.converged,
+        objective=[float(value) for value in model.objective],
+        class_balance=[float(value) for value in model.class_balance],
+        sources=[
+            SourceEstimate(source=source, coverage=coverage, accuracy=accuracy, accuracy_low=low, accuracy_high=high)
+            for source, coverage, accuracy, low, high in rows
+        ],
+        warnings=list(model.warnings),
+        risk=model.diagnostics.risk,
+        doubt=model.diagnostics.doubt,
+        group_balance={} if balance is None else dict(zip(model.group_names, balance.tolist(), strict=True)),
+        side=side,
+        uploaded=uploaded,
+    )

@@ -1,0 +1,96 @@
+// Runs what test_node.py asks for, with the built package, and prints what came of it as JSON.
+//
+//   node node_driver.mjs PACKAGE SCENARIO ADDRESS ARGUMENTS-AS-JSON
+
+import { pathToFileURL } from "node:url";
+
+const [folder, scenario, address, text] = process.argv.slice(2);
+const { Client, WeaklabelError } = await import(pathToFileURL(`${folder}/dist/index.js`).href);
+const given = JSON.parse(text);
+const plain = (labels) => ({
+  model: labels.model,
+  items: labels.items,
+  columns: labels.probabilities.columns,
+  probabilities: [...labels.probabilities.data],
+  labels: [...labels.labels],
+});
+
+const scenarios = {
+  async mainPath(client) {
+    const { project, classes, sources, items, votes } = given;
+    const created = await client.createProject(project, classes);
+    const seen = [];
+    const version = await client.uploadVotes(project, votes, { sources, items, onProgress: (p) => seen.push(p.committedRows) });
+    const again = await client.uploadVotes(project, votes, { sources, items });
+    const gold = await client.uploadGold(project, new Map(given.gold));
+    const stages = new Set();
+    const operation = await client.fit(project, { gold });
+    const model = await operation.result((progress) => stages.add(progress.stage));
+    const names = [];
+    for await (const one of client.listModels(project)) names.push(one.name);
+    const parts = [];
+    for await (const part of client.predictStream(project, [votes.slice(0, 7), votes.slice(7, 20)])) parts.push(plain(part));
+    return {
+      name: created.name, version, again, seen, model, names, stages: [...stages], parts,
+      soft: plain(await client.softLabels(project)),
+      predicted: plain(await client.predict(project, { votes: votes.slice(0, 5) })),
+    };
+  },
+
+  // Prints each acknowledged row count while it goes, so that the server can be killed in between.
+  async upload(client) {
+    const { project, rows, columns } = given;
+    const data = new Int8Array(rows * columns).map((_, at) => (at * 7919) % 3 - 1);
+    const sources = Array.from({ length: columns }, (_, at) => `source ${at}`);
+    const version = await client.uploadVotes(project, { data, rows, columns }, {
+      sources, onProgress: ({ committedRows }) => console.log(JSON.stringify({ committedRows })),
+    });
+    return { version };
+  },
+
+  async errors(client) {
+    const found = {};
+    const calls = {
+      missing: () => client.getProject("nobody-has-this"),
+      invalid: () => client.createProject("Not An Id", ["a"]),
+      votes: () => client.uploadVotes(given.project, [[0], [9]], { sources: ["s"] }),
+      shape: () => client.uploadVotes(given.project, [[0], [0, 1]], { sources: ["s"] }),
+      early: () => client.softLabels(given.project),
+      stream: async () => { for await (const part of client.predictStream(given.project, [[[0]]])) void part; },
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      try {
+        await call();
+      } catch (error) {
+        const { message, code, reason, violations } = error;
+        found[name] = { ours: error instanceof WeaklabelError, message, code, reason, violations };
+      }
+    }
+    return found;
+  },
+
+  async cancel(client) {
+    const operation = await client.fit(given.project);
+    await operation.cancel();
+    try {
+      return { model: await operation.result() };
+    } catch (error) {
+      return { code: error.code };
+    }
+  },
+
+  async clearText() {
+    try {
+      return { client: String(new Client("labels.example:443", { token: "secret" })) };
+    } catch (error) {
+      return { message: error.message };
+    }
+  },
+};
+
+const client = new Client(address, given.options);
+try {
+  console.log(JSON.stringify(await scenarios[scenario](client)));
+} finally {
+  client.close();
+}

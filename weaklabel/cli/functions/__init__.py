@@ -1,0 +1,1 @@
+"""weaklabel apply: functions and prompts out of a Python file, over a file of items."""

@@ -1,0 +1,1 @@
+"""What leaves the machine: reports and cards, and votes and labels of a server."""

@@ -1,0 +1,98 @@
+"""Tag models as bytes: a NumPy archive without pickle, by explicit names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weaklabel._archive import UNREADABLE, pack_arrays, unpack_arrays
+from weaklabel.errors import ModelFileError
+from weaklabel.kinds.tags.cells import ANSWERS, Pairs
+from weaklabel.kinds.tags.correlation import Correlation
+from weaklabel.kinds.tags.gold import GRID, GoldCalibration
+from weaklabel.kinds.tags.pipeline import Fitted, TagParams
+
+FORMAT = "weaklabel tag model"
+VERSION = 1
+MOST_BYTES = 2**32
+"""A model that takes more memory than this is refused."""
+NUMBERS = ("omission", "n_iter", "converged", "n_items", "slope", "shift", "n_gold")
+
+
+def pack(parameters: dict[str, Any], names: tuple[str, ...], fitted: Fitted) -> bytes:
+    """A model as bytes."""
+    params, gold, correlation = fitted.params, fitted.params.gold, fitted.params.correlation
+    header = {"format": FORMAT, "version": VERSION, "parameters": parameters, "source_names": list(names)}
+    header |= {"n_iter": fitted.n_iter, "converged": fitted.converged, "n_items": fitted.n_items}
+    header |= {"omission": params.omission, "slope": gold.slope, "shift": gold.shift, "n_gold": gold.n_gold}
+    arrays = {
+        "code": params.pairs.code,
+        "explicit": params.pairs.explicit,
+        "weight": params.weight,
+        "log_ratio": params.log_ratio,
+        "prevalence": params.prevalence,
+        "n_votes": params.n_votes,
+        "tag_shift": gold.tag_shift,
+        "missed": gold.missed,
+        "correlated": correlation.tag,
+        "correlated_mean": correlation.mean,
+        "correlated_slope": correlation.slope,
+    }
+    return pack_arrays(header, arrays)
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
+    """Parameters of the making, names of the sources, and the fit.
+
+    Raises:
+        ModelFileError: if the bytes are no tag model that this version can read.
+    """
+    try:
+        header, arrays = unpack_arrays(data, MOST_BYTES)
+        if header.get("format") != FORMAT or header.get("version") != VERSION:
+            told = f"{header.get('format')!r}, version {header.get('version')!r}"
+            raise ModelFileError(f"this is not a {FORMAT} of version {VERSION} but {told}")
+        names, parameters = tuple(map(str, header["source_names"])), dict(header["parameters"])
+        _check(arrays, len(names), len(parameters["tags"]))
+        gold = GoldCalibration(
+            float(header["slope"]),
+            float(header["shift"]),
+            arrays["tag_shift"],
+            arrays["missed"],
+            int(header["n_gold"]),
+        )
+        params = TagParams(
+            pairs=Pairs(arrays["code"], arrays["explicit"], len(parameters["tags"])),
+            weight=arrays["weight"],
+            omission=float(header["omission"]),
+            log_ratio=arrays["log_ratio"],
+            prevalence=arrays["prevalence"],
+            correlation=Correlation(arrays["correlated"], arrays["correlated_mean"], arrays["correlated_slope"]),
+            gold=gold,
+            n_votes=arrays["n_votes"],
+        )
+        return (
+            parameters,
+            names,
+            Fitted(params, int(header["n_iter"]), bool(header["converged"]), int(header["n_items"])),
+        )
+    except ModelFileError:
+        raise
+    except UNREADABLE as error:
+        raise ModelFileError(f"the model file is damaged: {error!r}") from None
+
+
+def _check(arrays: dict[str, Any], n_sources: int, n_tags: int) -> None:
+    pairs, tags = len(arrays["code"]), len(arrays["correlated"])
+    shapes = {"code": (pairs,), "explicit": (n_sources,), "weight": (pairs,), "log_ratio": (pairs, ANSWERS)}
+    shapes |= {"prevalence": (n_tags,), "n_votes": (n_sources,), "tag_shift": (n_tags,), "missed": (len(GRID),)}
+    shapes |= {"correlated": (tags,), "correlated_mean": (tags,), "correlated_slope": (tags, tags)}
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or arrays[name].dtype.kind not in "fib":
+            raise ModelFileError(f"{name} is no array of numbers of shape {shape}")
+    code, correlated = arrays["code"], arrays["correlated"]
+    ascending = (np.diff(code) > 0).all() and (np.diff(correlated) > 0).all()
+    inside = pairs and code[0] >= 0 and code[-1] < n_sources * n_tags
+    if not ascending or not inside or (tags and not 0 <= correlated[0] <= correlated[-1] < n_tags):
+        raise ModelFileError("the sources and tags of the model are not in order")

@@ -1,0 +1,1 @@
+"""What sources would vote, rather than what is true."""
