@@ -42,6 +42,9 @@ class CallEnd:
         elif isinstance(error, ServiceError):
             self._end(error.code.name, error.reason)
             await self._abort(error)
+        elif isinstance(error, grpc.aio.InternalError):
+            self._end("CANCELLED")
+            raise _hung_up() from None
         elif isinstance(error, Exception):
             told = unexpected(log, f"answering {self._method}")
             self._end(told.code.name, told.reason, told.metadata["error_id"])
@@ -52,7 +55,15 @@ class CallEnd:
 
     async def _abort(self, error: ServiceError) -> None:
         details = ("grpc-status-details-bin", error.to_status().SerializeToString())
-        await self._context.abort(error.code, error.message, (details, self._trailer))
+        try:
+            await self._context.abort(error.code, error.message, (details, self._trailer))
+        except grpc.aio.InternalError:
+            raise _hung_up() from None
+
+
+def _hung_up() -> asyncio.CancelledError:
+    """What ends a call whose client was gone before gRPC told: core refuses to send (ExecuteBatchError)."""
+    return asyncio.CancelledError("the client has hung up")
 
 
 def _code_name(code: Any) -> str:
