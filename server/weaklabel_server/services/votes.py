@@ -131,7 +131,8 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
                 yield each
 
     def _append(self, tx: Connection, opened: _Opened, chunks: Sequence[_Chunk]) -> list[int]:
-        committed = [vote_uploads.append(tx, opened.upload, chunk.row_offset, chunk.packed) for chunk in chunks]
+        packed = (chunk.packed for chunk in chunks)
+        committed = vote_uploads.append(tx, opened.upload, chunks[0].row_offset, *packed)
         self._quotas.check(tx, opened.project.key, rows=committed[-1])
         return committed
 
@@ -184,13 +185,15 @@ async def _read(opened: _Opened, request: votes_pb2.UploadVotesRequest) -> Any:
 
 
 def _transactions(chunks: Sequence[_Chunk]) -> Iterator[Sequence[_Chunk]]:
-    """The chunks that are written together: what is synced to disk once, and keeps no other change waiting."""
-    begin = size = 0
+    """Chunks in a row that are written together: what is synced to disk once, and keeps no other change waiting."""
+    begin = size = next_row = 0
     for at, chunk in enumerate(chunks):
-        if at > begin and size + len(chunk.packed.votes) > _TRANSACTION_BYTES:
+        apart = chunk.row_offset != next_row or size + len(chunk.packed.votes) > _TRANSACTION_BYTES
+        if at > begin and apart:
             yield chunks[begin:at]
             begin, size = at, 0
         size += len(chunk.packed.votes)
+        next_row = chunk.row_offset + chunk.packed.rows
     if begin < len(chunks):
         yield chunks[begin:]
 

@@ -16,7 +16,7 @@ from weaklabel_server.store.access import audit
 from weaklabel_server.store.chunks import pack_ids, unpack_ids
 from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
-from weaklabel_server.store.uploads import Upload, UploadTables
+from weaklabel_server.store.uploads import Rows, Upload, UploadTables
 
 _LEVEL = 1
 
@@ -157,7 +157,7 @@ def append(tx: Connection, side: SideData, chunk: SideChunk, column_count: int, 
             INVALID_FIELD when the number of columns differs from that of the chunks before.
     """
 
-    def insert_chunk(current: SideData) -> dict[str, Any]:
+    def insert_chunk(current: SideData, _: int) -> dict[str, Any]:
         if current.committed_rows and column_count != current.column_count:
             raise invalid(
                 "chunk.values", f"{current.column_count} columns, as in the chunks before, got {column_count}"
@@ -173,15 +173,9 @@ def append(tx: Connection, side: SideData, chunk: SideChunk, column_count: int, 
         )
         return {"column_count": column_count, "byte_count": byte_count}
 
-    return _tables.append(
-        tx,
-        side,
-        row_offset=chunk.row_offset,
-        rows=chunk.rows,
-        named=chunk.item_ids is not None,
-        insert_chunk=insert_chunk,
-        naming_matters=side.kind is not SideKind.BAGS,
-    )
+    rows = Rows(chunk.row_offset, chunk.rows, chunk.item_ids is not None)
+    naming_matters = side.kind is not SideKind.BAGS
+    return _tables.append(tx, side, [rows], insert_chunk, naming_matters=naming_matters)[0]
 
 
 def pack_chunk(chunk: SideChunk) -> dict[str, Any]:

@@ -7,9 +7,9 @@ of that connection on the server.
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, select, update
 
@@ -41,6 +41,14 @@ class Upload(ABC):
 
 
 AnyUpload = TypeVar("AnyUpload", bound=Upload)
+
+
+class Rows(NamedTuple):
+    """What a chunk holds: so many rows of an upload, from one on, and whether it names their items."""
+
+    row_offset: int
+    rows: int
+    named: bool
 
 
 class UploadTables(Generic[AnyUpload]):
@@ -86,8 +94,8 @@ class UploadTables(Generic[AnyUpload]):
         )
         self._one = select(uploads).where(uploads.c.key == bindparam("upload_key"), seen.exists())
         self._change = update(uploads).where(uploads.c.key == bindparam("upload_key"))
-        of_chunk = self._owner == bindparam("upload_key"), chunks.c.row_offset == bindparam("row_offset")
-        self._chunk_size = quotas.size_of(chunks, *of_chunk)
+        of_new = self._owner == bindparam("upload_key"), chunks.c.row_offset >= bindparam("row_offset")
+        self._size_from = quotas.size_of(chunks, *of_new)
 
     def open(
         self,
@@ -147,43 +155,50 @@ class UploadTables(Generic[AnyUpload]):
         self,
         tx: Connection,
         upload: AnyUpload,
+        chunks: Sequence[Rows],
+        insert_chunks: Callable[[AnyUpload, int], Mapping[str, Any]],
         *,
-        row_offset: int,
-        rows: int,
-        named: bool,
-        insert_chunk: Callable[[AnyUpload], Mapping[str, Any]],
         naming_matters: bool = True,
-    ) -> int:
-        """Adds a chunk and returns the number of rows committed. Rows committed before are not written again.
+    ) -> list[int]:
+        """Adds chunks, all or none, and returns the number of rows committed with each. What was committed before is not
+        written again.
 
         Args:
             tx: The transaction.
             upload: The upload, as its stream opened it.
-            row_offset: The first row of the chunk.
-            rows: Its number of rows.
-            named: Whether it names its items.
-            insert_chunk: Writes the chunk of an upload as it stands; returns further columns of the upload to change.
+            chunks: What they hold.
+            insert_chunks: Writes the chunks of an upload as it stands, from the one of an index on; returns further
+                columns of the upload to change.
             naming_matters: Whether all rows of a project are named, or none.
 
         Raises:
             ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_OFFSET_MISMATCH, ITEM_NAMING_MIXED; whatever
-                insert_chunk raises.
+                insert_chunks raises.
         """
         current = self.writable(tx, upload)
         committed = current.committed_rows
-        if row_offset + rows <= committed:
-            return committed
-        if row_offset != committed:
-            description = f"the next chunk begins with row {committed}, not {row_offset}"
-            raise _mismatch(Reason.ROW_OFFSET_MISMATCH, "chunk.row_offset", description, committed)
+        after: list[int] = []
+        first = len(chunks)
+        for at, chunk in enumerate(chunks):
+            if chunk.row_offset + chunk.rows > committed:
+                if chunk.row_offset != committed:
+                    description = f"the next chunk begins with row {committed}, not {chunk.row_offset}"
+                    raise _mismatch(Reason.ROW_OFFSET_MISMATCH, "chunk.row_offset", description, committed)
+                first = min(first, at)
+                committed += chunk.rows
+            after.append(committed)
+        if first == len(chunks):
+            return after
+        named = chunks[first].named
         if naming_matters:
             self.check_naming(tx, current, named=named)
-        changed = insert_chunk(current)
-        size = tx.execute(self._chunk_size, {"upload_key": current.key, "row_offset": row_offset}).scalar_one()
-        quotas.add(tx, current.project_key, size)
-        committed += rows
+            if any(chunk.named != named for chunk in chunks[first:]):
+                self.check_naming(tx, replace(current, named_items=named), named=not named)
+        changed = insert_chunks(current, first)
+        new = {"upload_key": current.key, "row_offset": chunks[first].row_offset}
+        quotas.add(tx, current.project_key, tx.execute(self._size_from, new).scalar_one())
         self.change(tx, current, committed_rows=committed, named_items=named, **changed)
-        return committed
+        return after
 
     def complete(self, tx: Connection, upload: AnyUpload, total_rows: int) -> AnyUpload:
         """An upload as it stands, of which all rows are committed, so that it can be finished.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -13,7 +14,7 @@ from weaklabel_server.store.chunks import PackedChunk
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.placing import Placed, PlacingLostError, Plan
 from weaklabel_server.store.projects import Project
-from weaklabel_server.store.uploads import Upload, UploadTables
+from weaklabel_server.store.uploads import Rows, Upload, UploadTables
 
 _columns = schema.uploads.c
 _chunks = schema.chunks.c
@@ -77,28 +78,31 @@ def open_upload(
     )
 
 
-def append(tx: Connection, upload: VoteUpload, row_offset: int, chunk: PackedChunk) -> int:
-    """Adds a chunk and returns the number of rows committed. Rows committed before are not written again.
+def append(tx: Connection, upload: VoteUpload, row_offset: int, *chunks: PackedChunk) -> list[int]:
+    """Adds chunks that follow each other, all or none, and returns the number of rows committed with each.
 
     Raises:
         ServiceError: UPLOAD_NOT_FOUND, UPLOAD_TAKEN_OVER, ROW_OFFSET_MISMATCH, ITEM_NAMING_MIXED.
     """
-    named = chunk.item_ids is not None
+    offsets = list(accumulate((chunk.rows for chunk in chunks[:-1]), initial=row_offset))
+    rows = [Rows(at, one.rows, one.item_ids is not None) for at, one in zip(offsets, chunks, strict=True)]
 
-    def insert_chunk(current: VoteUpload) -> dict[str, Any]:
-        tx.execute(
-            _INSERT,
-            {
-                **asdict(chunk),
-                "upload_key": current.key,
-                "row_offset": row_offset,
-                "first_position": None if named else row_offset,
-                "last_position": None if named else row_offset + chunk.rows - 1,
-            },
-        )
+    def insert_chunks(current: VoteUpload, first: int) -> dict[str, Any]:
+        new = zip(rows[first:], chunks[first:], strict=True)
+        tx.execute(_INSERT, [_chunk_row(current, at, chunk) for at, chunk in new])
         return {}
 
-    return _tables.append(tx, upload, row_offset=row_offset, rows=chunk.rows, named=named, insert_chunk=insert_chunk)
+    return _tables.append(tx, upload, rows, insert_chunks)
+
+
+def _chunk_row(upload: VoteUpload, at: Rows, chunk: PackedChunk) -> dict[str, Any]:
+    return {
+        **asdict(chunk),
+        "upload_key": upload.key,
+        "row_offset": at.row_offset,
+        "first_position": None if at.named else at.row_offset,
+        "last_position": None if at.named else at.row_offset + at.rows - 1,
+    }
 
 
 def finish(tx: Connection, upload: VoteUpload, total_rows: int, *, max_cells: int, placed: Placed | None = None) -> int:

@@ -23,6 +23,7 @@ from weaklabel.votes import Votes
 from weaklabel.votes.symbols import Symbols
 from weaklabel_server.errors import ServiceError
 from weaklabel_server.store import items, models, operations, projects, schema, sources, vote_uploads, votes
+from weaklabel_server.store.access import quotas
 from weaklabel_server.store.chunks import pack_dense, pack_sparse, unpack_dense
 from weaklabel_server.store.database import Database, sqlite_url
 from weaklabel_server.store.operations import FitSettings
@@ -227,6 +228,28 @@ def test_a_project_too_large(database: Database) -> None:
         assert projects.get(tx, "large").votes_version == 0
     with database.write() as tx:
         assert vote_uploads.finish(tx, upload, 6, max_cells=12) == 1
+
+
+def test_chunks_written_together_are_all_kept_or_none(database: Database) -> None:
+    codes = np.arange(18).reshape(9, 2).astype(np.int8) % 3 - 1
+    parts = [pack_dense(codes[start : start + 3], None, PLAIN) for start in (0, 3, 6)]
+    named = pack_dense(codes[:3], ["a", "b", "c"], PLAIN)
+    with database.write() as tx:
+        projects.create(tx, "together", ["x", "y"])
+        _, upload = vote_uploads.open_upload(tx, "together", str(uuid.uuid4()), ("a", "b"), b"")
+        assert vote_uploads.append(tx, upload, 0, parts[0]) == [3]
+    with pytest.raises(ServiceError, match="numbers its items by position"), database.write() as tx:
+        vote_uploads.append(tx, upload, 3, parts[1], named)
+    with pytest.raises(ServiceError, match="the next chunk begins with row 3, not 4"), database.write() as tx:
+        vote_uploads.append(tx, upload, 4, parts[1], parts[2])
+    with database.write() as tx:
+        assert vote_uploads.append(tx, upload, 0, *parts) == [3, 6, 9]  # the first for the second time
+        assert vote_uploads.append(tx, upload, 0, *parts[:2]) == [9, 9]
+        vote_uploads.finish(tx, upload, 9, max_cells=MAX_CELLS)
+        project = projects.get(tx, "together")
+        stored = sum(len(part.votes) for part in parts)
+        assert quotas.stored_bytes(tx, project.key) == stored
+        assert np.array_equal(votes.read_rows(tx, votes.view(tx, "together", 0), 0, 9)[0], codes)
 
 
 def test_abandoned_uploads_are_forgotten(database: Database) -> None:
