@@ -7,6 +7,9 @@ from weaklabel_server.errors import invalid
 MAX_ROWS = 65_536
 """Of any message."""
 
+STREAM_BYTES = 1024 * 1024
+"""The server fills messages of a stream up to here: for a reader that stands still, some of them are held."""
+
 # For what a message holds beside its rows: names, numbers, tags.
 _OVERHEAD = 4096
 # For the tag and the length of an item id.

@@ -37,7 +37,7 @@ from weaklabel_server.messages.labels import (
     read_votes,
 )
 from weaklabel_server.messages.models import model_name
-from weaklabel_server.messages.rows import row_range, rows_per_message, spans
+from weaklabel_server.messages.rows import STREAM_BYTES, row_range, rows_per_message, spans
 from weaklabel_server.store import items, models, projects
 from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
@@ -106,7 +106,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         while True:
             # A request for no rows is answered too, with the name of the model.
             probabilities, labels, item_ids = await self._database.run_read(read, row)
-            pieces = list(spans(len(labels), row_bytes, item_ids, self._max_message_bytes))
+            pieces = list(spans(len(labels), row_bytes, item_ids, min(STREAM_BYTES, self._max_message_bytes)))
             for low, high in pieces or [(0, 0)]:
                 yield labels_pb2.ReadSoftLabelsResponse(
                     model=model_name(project, model) if row + low == start else "",

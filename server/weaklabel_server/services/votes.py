@@ -21,7 +21,7 @@ from weaklabel_server.grpc_types import Context
 from weaklabel_server.jobs.ahead import in_groups
 from weaklabel_server.messages.checks import MAX_SOURCES, check_digest, check_names, check_uuid
 from weaklabel_server.messages.codebooks import write_codebook
-from weaklabel_server.messages.rows import row_range, rows_per_message, spans
+from weaklabel_server.messages.rows import STREAM_BYTES, row_range, rows_per_message, spans
 from weaklabel_server.messages.uploads import in_order
 from weaklabel_server.messages.votes import read_chunk
 from weaklabel_server.store import items, vote_uploads, votes
@@ -161,7 +161,7 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
 
         for first in range(start, max(stop, start + 1), step):
             codes, symbols, item_ids = await self._database.run_read(read, first, min(first + step, stop))
-            for low, high in list(spans(len(codes), row_bytes, item_ids, max_bytes)) or [(0, 0)]:
+            for low, high in list(spans(len(codes), row_bytes, item_ids, min(STREAM_BYTES, max_bytes))) or [(0, 0)]:
                 used, labels = symbols.only(codes[low:high])
                 yield votes_pb2.ReadVotesResponse(
                     votes_version=view.version,
