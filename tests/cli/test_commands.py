@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from weaklabel import LabelModel, Votes, __version__
+from weaklabel.cli.fit import short
 from weaklabel.cli.main import app
 from weaklabel.formats.vote_tables import Layout, read_vote_table
 
@@ -289,3 +290,9 @@ def test_as_a_user_runs_it(rows: list[dict[str, str]], tmp_path: Path) -> None:
     assert set(labels[0]) == {"id", "label", "p_ham", "p_spam"}
     assert b"class balance" in result.stderr
     assert b"\x1b" not in result.stderr  # no terminal
+
+
+def test_probabilities_are_written_with_six_digits() -> None:
+    rng = np.random.default_rng(0)
+    shares = np.concatenate([rng.random(5000), 10.0 ** -rng.uniform(0, 15, 5000), [0, 1, 0.5, 0.1]]).astype(np.float32)
+    assert short(shares) == [float(f"{share:.6g}") for share in shares]

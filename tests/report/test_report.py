@@ -62,7 +62,7 @@ def test_what_was_planted_is_named_with_what_to_do(planted: Any, page: Page) -> 
     right = int((said == planted.gold[:200]).sum())
     for told in (
         "Copies of each other, counted once: 'twice', 'copy_of_twice'. Keep one of each",
-        f"Worse than chance: 'adversary' ({right} of 200 right on gold). A fit to votes alone may take them for right. Check",
+        f"Worse than chance: 'adversary' ({right} of 200 right on gold). A fit to votes alone may take them for right.",
         "Always the same vote, which tells nothing: 'constant'. Let them abstain, or remove them.",
         "No source votes for 'fish': items of such a class get other labels. Add a source that votes for it, or gold",
     ):
