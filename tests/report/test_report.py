@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from weaklabel import LabelModel, Votes, one_of
+from weaklabel.analysis import effective_votes
 from weaklabel.errors import InvalidArgumentError, NotFittedError
 from weaklabel.report import report
 
@@ -126,6 +127,9 @@ def test_numbers_are_those_of_the_model_and_gold(planted: Any, page: Page) -> No
         assert f"{100 * right:.1f} % of {judged.sum()}" in page.text
     hard = planted.model.predict_proba(planted.votes).argmax(1)
     assert f"{100 * (hard == planted.gold)[known].mean():.1f} % of the labels are right on 200 items" in page.text
+    by_gold = effective_votes(planted.votes, planted.gold)
+    assert f"worth {by_gold.number:.1f} independent votes" in page.text
+    assert "by gold of 200 items." in page.text
     for share in planted.model.class_balance:
         assert f"{100 * share:.1f} %" in page.text
 
@@ -207,7 +211,10 @@ def test_sources_of_one_class_each_are_not_compared() -> None:
     made = report(Votes.from_dense(said, 2), date="x").to_html()
     assert "Each source votes for one class only" in made
     said[:, 3] = rng.integers(0, 2, 200)
-    assert "each vote for one class only, agreement says nothing" in report(Votes.from_dense(said, 2)).to_html()
+    made = report(Votes.from_dense(said, 2), date="x").to_html()
+    assert "Kappa beside a source that votes for one class only is always 0" in made
+    assert "Agreement beyond chance" not in made
+    assert "Correlation of errors" in made
 
 
 def test_what_does_not_fit_is_refused(planted: Any) -> None:

@@ -110,9 +110,12 @@ def _against_gold(table: VoteTable, model: LabelModel) -> dict[str, Any]:
 
 def _of_pairs(table: VoteTable, model: LabelModel) -> dict[str, Any]:
     from weaklabel.analysis import pairwise_agreement
+    from weaklabel.model.report.findings import ENOUGH_GOLD
 
     votes = table.votes
     agreement, worth = pairwise_agreement(votes), model.effective_votes(votes)
+    n_gold = 0 if table.gold is None else int((table.gold >= 0).sum())
+    whole = model.effective_votes(votes, table.gold) if n_gold >= ENOUGH_GOLD else worth  # pairs need more items
     pairs = [
         {
             "sources": [votes.source_names[a], votes.source_names[b]],
@@ -127,12 +130,12 @@ def _of_pairs(table: VoteTable, model: LabelModel) -> dict[str, Any]:
     return {
         "pairs": pairs,
         "dependence": {
-            "effective_votes": worth.number,
-            "interval": list(worth.interval),
-            "without": worth.without,
+            "effective_votes": whole.number,
+            "interval": list(whole.interval),
+            "without": whole.without,
             "copies": [list(group) for group in model.diagnostics.copies],
             "doubt": model.diagnostics.doubt,
-            "in_words": str(worth),
+            "in_words": str(whole),
         },
     }
 

@@ -208,7 +208,10 @@ def _weaknesses(facts: Facts, license: str | None) -> tuple[str, ...]:  # noqa: 
     told = [finding.message for finding in found.findings]
     told.append(f"The estimated risk that hard labels are worse than majority vote's is {100 * found.risk:.0f} %.")
     if facts.known is None:
-        told.append("The labels were not compared with gold for this card: their accuracy is the model's own estimate.")
+        fitted = "The model was fitted with gold, but the" if has_seen_gold(facts.model) else "The"
+        told.append(
+            f"{fitted} labels were not compared with gold for this card: their accuracy is the model's own estimate."
+        )
     elif has_seen_gold(facts.model):
         told.append("The model was fitted with gold: where it is the same, scores on gold flatter.")
     silent = float((facts.class_votes.sum(1) == 0).mean()) if len(facts.positions) else 0.0
