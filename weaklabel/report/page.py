@@ -72,7 +72,8 @@ def verdict(facts: Facts) -> tuple[str, str]:
         told = f"{percent(ours)} of the labels are right on {facts.known.n_known:,} items with gold"
         commonest, share = _commonest(facts.known, facts.model.classes)
         if _at_most(ours, len(facts.known.labels)) < share:
-            return "bad", f"Do not use these labels: {told}, and {percent(share)} would be if all were {commonest!r}."
+            others = f"and {percent(share)} would be if all were {commonest!r}"
+            return "bad", f"Do not use these labels, made without gold: {told}, {others}. Fit with the gold."
         if ours < majority - MARGIN:
             return "bad", f"Majority vote is better here: {told}, and {percent(majority)} of its labels."
         if found.findings or found.risk > SOME_RISK:
