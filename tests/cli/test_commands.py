@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from weaklabel import LabelModel, Votes, __version__
+from weaklabel.cli.fit import short
 from weaklabel.cli.main import app
 from weaklabel.formats.vote_tables import Layout, read_vote_table
 
@@ -162,6 +163,26 @@ def test_analyze_names_what_was_planted(tmp_path: Path) -> None:
     assert "No source votes for 'fish'" in words
 
 
+def test_analyze_names_with_gold_what_votes_alone_take_for_right(tmp_path: Path) -> None:
+    """A source that is mostly wrong and votes on every item, beside better ones that seldom vote."""
+    rng = np.random.default_rng(0)
+    names, lines, wrong = ("ham", "spam"), ["a,b,c,d,loud,truth"], 0
+    for at in range(1000):
+        truth = rng.integers(2)
+        said = [truth if rng.random() < 0.8 else 1 - truth for _ in range(4)]
+        loud = truth if rng.random() < 0.2 else 1 - truth
+        wrong += at < 50 and loud != truth
+        cells = [names[k] if rng.random() < 0.08 else "" for k in said]
+        lines.append(",".join([*cells, names[loud], names[truth] if at < 50 else ""]))
+    (path := tmp_path / "loud.csv").write_text("\n".join(lines))
+    alone = run("analyze", path, "--sources", "a,b,c,d,loud").stdout.partition("Diagnostics\n")[2]
+    assert "'loud'" not in alone
+    assert "Without gold this rests on the votes alone" in alone
+    words = run("analyze", path, "--gold", "truth").stdout.partition("Diagnostics\n")[2]
+    assert f"Worse than chance: 'loud' ({50 - wrong} of 50 right on gold)" in words
+    assert "Without gold" not in words
+
+
 def test_analyze_in_words(votes_file: Path) -> None:
     result = run("analyze", votes_file, "--gold", "truth")
     assert result.exit_code == 0
@@ -269,3 +290,9 @@ def test_as_a_user_runs_it(rows: list[dict[str, str]], tmp_path: Path) -> None:
     assert set(labels[0]) == {"id", "label", "p_ham", "p_spam"}
     assert b"class balance" in result.stderr
     assert b"\x1b" not in result.stderr  # no terminal
+
+
+def test_probabilities_are_written_with_six_digits() -> None:
+    rng = np.random.default_rng(0)
+    shares = np.concatenate([rng.random(5000), 10.0 ** -rng.uniform(0, 15, 5000), [0, 1, 0.5, 0.1]]).astype(np.float32)
+    assert short(shares) == [float(f"{share:.6g}") for share in shares]

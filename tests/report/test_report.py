@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from weaklabel import LabelModel, Votes, one_of
+from weaklabel.analysis import effective_votes
 from weaklabel.errors import InvalidArgumentError, NotFittedError
 from weaklabel.report import report
 
@@ -57,10 +58,12 @@ def page(planted: Any) -> Page:
     return Page(report(planted.votes, planted.model, gold=planted.gold, date="2026-01-31").to_html())
 
 
-def test_what_was_planted_is_named_with_what_to_do(page: Page) -> None:
+def test_what_was_planted_is_named_with_what_to_do(planted: Any, page: Page) -> None:
+    said = planted.votes.to_dense()[:200, planted.votes.source_names.index("adversary")]
+    right = int((said == planted.gold[:200]).sum())
     for told in (
         "Copies of each other, counted once: 'twice', 'copy_of_twice'. Keep one of each",
-        "Worse than chance: 'adversary'. Their votes count against the class they name. Check them for swapped",
+        f"Worse than chance: 'adversary' ({right} of 200 right on gold). A fit to votes alone may take them for right.",
         "Always the same vote, which tells nothing: 'constant'. Let them abstain, or remove them.",
         "No source votes for 'fish': items of such a class get other labels. Add a source that votes for it, or gold",
     ):
@@ -68,6 +71,27 @@ def test_what_was_planted_is_named_with_what_to_do(page: Page) -> None:
     for beside in ("copy of 'copy_of_twice'", "worse than chance", "always the same vote"):
         assert beside in page.text
     assert "twice and copy_of_twice (1.00) agree most" in page.text
+
+
+def test_gold_shows_an_adversary_that_votes_alone_take_for_right() -> None:
+    """It votes on every item, and the others, all better, on few."""
+    rng, n = np.random.default_rng(0), 1000
+    truth = rng.integers(0, 2, n)
+    said = {f"rule{at}": (0.8, 0.06) for at in range(6)} | {"adversary": (0.2, 1.0)}
+    right = [np.where(rng.random(n) < accuracy, truth, 1 - truth) for accuracy, _ in said.values()]
+    voted = [rng.random(n) < coverage for _, coverage in said.values()]
+    table = np.where(np.stack(voted, axis=1), np.stack(right, axis=1), -1)
+    votes = Votes.from_dense(table, 2, sources=list(said))
+    model = LabelModel(classes=["ham", "spam"]).fit(votes)
+    alone = report(votes, model, date="x")
+    assert "adversary" not in " ".join(alone.findings)
+    assert "A source that is mostly wrong shows only where enough others contradict it" in Page(alone.to_html()).text
+    gold = np.where(np.arange(n) < 50, truth, -1)
+    made = report(votes, model, gold=gold, date="x")
+    n_right = int((table[:50, 6] == truth[:50]).sum())
+    assert f"Worse than chance: 'adversary' ({n_right} of 50 right on gold)." in made.findings[0]
+    assert made.verdict.startswith("Do not use these labels")
+    assert "Without gold" not in Page(made.to_html()).text
 
 
 def test_a_screen_reader_finds_its_way(page: Page) -> None:
@@ -103,6 +127,9 @@ def test_numbers_are_those_of_the_model_and_gold(planted: Any, page: Page) -> No
         assert f"{100 * right:.1f} % of {judged.sum()}" in page.text
     hard = planted.model.predict_proba(planted.votes).argmax(1)
     assert f"{100 * (hard == planted.gold)[known].mean():.1f} % of the labels are right on 200 items" in page.text
+    by_gold = effective_votes(planted.votes, planted.gold)
+    assert f"worth {by_gold.number:.1f} independent votes" in page.text
+    assert "by gold of 200 items." in page.text
     for share in planted.model.class_balance:
         assert f"{100 * share:.1f} %" in page.text
 
@@ -184,7 +211,10 @@ def test_sources_of_one_class_each_are_not_compared() -> None:
     made = report(Votes.from_dense(said, 2), date="x").to_html()
     assert "Each source votes for one class only" in made
     said[:, 3] = rng.integers(0, 2, 200)
-    assert "each vote for one class only, agreement says nothing" in report(Votes.from_dense(said, 2)).to_html()
+    made = report(Votes.from_dense(said, 2), date="x").to_html()
+    assert "Kappa beside a source that votes for one class only is always 0" in made
+    assert "Agreement beyond chance" not in made
+    assert "Correlation of errors" in made
 
 
 def test_what_does_not_fit_is_refused(planted: Any) -> None:
@@ -203,7 +233,10 @@ def test_what_does_not_fit_is_refused(planted: Any) -> None:
 def test_the_verdict_goes_by_gold_where_there_is_enough(planted: Any) -> None:
     assert report(planted.votes, planted.model).verdict.startswith("Usable with care: look at")
     wrong = np.where(planted.gold >= 0, (planted.gold + 1) % 3, -1)  # as the adversary says
-    assert report(planted.votes, planted.model, gold=wrong).verdict.startswith("Majority vote is better here")
+    assert report(planted.votes, planted.model, gold=wrong).verdict.startswith("Do not use these labels")
+    counts = planted.votes.counts()
+    as_most = np.where(planted.gold >= 0, counts.argmax(1), -1)
+    assert report(planted.votes, planted.model, gold=as_most).verdict.startswith("Majority vote is better here")
     assert report(Votes.from_dense(np.full((3, 2), -1), 2)).verdict.startswith("There is nothing to rely on")
     seen = LabelModel(classes=planted.model.classes).fit(planted.votes, gold=planted.gold)
     assert "these scores flatter" in report(planted.votes, seen, gold=planted.gold).to_html()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import typer
 
 from weaklabel.cli import options
@@ -43,9 +42,13 @@ def analyze(reading: options.Reading, seed: options.Seed = 0, as_json: options.A
 def analysis(table: VoteTable, model: LabelModel) -> dict[str, Any]:
     """All that is shown, with the names of sources and classes."""
     from weaklabel.analysis import conflict, coverage
+    from weaklabel.report.beside_gold import diagnostics_beside
 
     votes = table.votes
-    findings = [{"kind": finding.kind, "message": finding.message} for finding in model.diagnostics.findings]
+    diagnostics = model.diagnostics
+    if table.gold is not None:
+        diagnostics = diagnostics_beside(model, votes, table.gold, model.source_accuracy_interval)
+    findings = [{"kind": finding.kind, "message": finding.message} for finding in diagnostics.findings]
     found: dict[str, Any] = {
         "items": votes.n_items,
         "coverage": coverage(votes),
@@ -58,18 +61,16 @@ def analysis(table: VoteTable, model: LabelModel) -> dict[str, Any]:
         found["gold"] = _against_gold(table, model)
     if votes.is_plain and 2 <= votes.n_sources <= MOST_SOURCES:
         found |= _of_pairs(table, model)
-    return found | {"findings": findings, "risk": model.diagnostics.risk}
+    return found | {"findings": findings, "risk": diagnostics.risk}
 
 
 def _of_sources(table: VoteTable, model: LabelModel) -> list[dict[str, Any]]:
     from weaklabel.analysis import source_summary
+    from weaklabel.votes.by_source import votes_by_class
 
     votes = table.votes
     summary = source_summary(votes, table.gold, model)
-    _, sources, labels = votes.triples()
-    plain = labels < votes.n_classes
-    counts = np.zeros((votes.n_sources, votes.n_classes), np.int64)
-    np.add.at(counts, (sources[plain], labels[plain]), 1)
+    counts = votes_by_class(votes)
     lines = []
     for at, name in enumerate(votes.source_names):
         line = {
@@ -109,9 +110,12 @@ def _against_gold(table: VoteTable, model: LabelModel) -> dict[str, Any]:
 
 def _of_pairs(table: VoteTable, model: LabelModel) -> dict[str, Any]:
     from weaklabel.analysis import pairwise_agreement
+    from weaklabel.model.report.findings import ENOUGH_GOLD
 
     votes = table.votes
     agreement, worth = pairwise_agreement(votes), model.effective_votes(votes)
+    n_gold = 0 if table.gold is None else int((table.gold >= 0).sum())
+    whole = model.effective_votes(votes, table.gold) if n_gold >= ENOUGH_GOLD else worth  # pairs need more items
     pairs = [
         {
             "sources": [votes.source_names[a], votes.source_names[b]],
@@ -126,12 +130,12 @@ def _of_pairs(table: VoteTable, model: LabelModel) -> dict[str, Any]:
     return {
         "pairs": pairs,
         "dependence": {
-            "effective_votes": worth.number,
-            "interval": list(worth.interval),
-            "without": worth.without,
+            "effective_votes": whole.number,
+            "interval": list(whole.interval),
+            "without": whole.without,
             "copies": [list(group) for group in model.diagnostics.copies],
             "doubt": model.diagnostics.doubt,
-            "in_words": str(worth),
+            "in_words": str(whole),
         },
     }
 
@@ -155,8 +159,12 @@ def as_text(found: dict[str, Any]) -> str:
         )
     if "pairs" in found:
         parts += [_pair_lines(found["pairs"]), "Dependence\n" + found["dependence"]["in_words"]]
+    from weaklabel.model.report.on_gold import WITHOUT_GOLD
+
     lines = [f"- {finding['message']}" for finding in found["findings"]] or ["- nothing doubtful was found"]
     lines.append(f"- estimated risk of hard labels worse than majority vote's: {_percent(found['risk'])}")
+    if "gold" not in found:
+        lines.append(f"- {WITHOUT_GOLD}")
     return "\n\n".join([*parts, "Diagnostics\n" + "\n".join(lines)])
 
 

@@ -95,6 +95,18 @@ def write_labels(path: Path, model: LabelModel, table: VoteTable, format_name: s
     write_table(path, label_columns(ids, model.classes, labels, soft), format_name)
 
 
+def short(shares: NDArray[np.float32]) -> list[float]:
+    """Numbers from 0 to 1 with six significant digits, of 22 places at most: as text they are short."""
+    import numpy as np
+
+    exact = shares.astype(np.float64)
+    places = np.clip(5 - np.floor(np.log10(np.maximum(exact, 1e-22))), 0, 22).astype(int)
+    powers = np.array([float(10**n) for n in range(23)])
+    scale = powers[places]  # without error, so the quotient is the number that the digits name
+    found: list[float] = (np.rint(exact * scale) / scale).tolist()
+    return found
+
+
 def label_columns(
     ids: tuple[str, list[str]] | None,
     classes: Sequence[str],
@@ -115,7 +127,7 @@ def label_columns(
     from weaklabel.errors import InvalidArgumentError
 
     made: dict[str, list[Any]] = {"label": [None if k < 0 else classes[k] for k in labels.tolist()]}
-    made |= {f"p_{one}": [float(f"{p:.6g}") for p in soft[:, k]] for k, one in enumerate(classes)}
+    made |= {f"p_{one}": short(soft[:, k]) for k, one in enumerate(classes)}
     if ids is None:
         return made
     if ids[0] in made:

@@ -48,10 +48,10 @@ def vocabulary_of(
     return words
 
 
-def labels_of(table: CellTable, codes: NDArray[np.int32], words: Vocabulary) -> NDArray[np.int64]:
+def labels_of(table: CellTable, codes: NDArray[np.int32], words: Vocabulary) -> NDArray[np.int32]:
     """Cells as class indices, -1 for an abstain."""
-    index = np.array([-1 if text is None else words.indices.get(text, -1) for text in table.values], np.int64)
-    labels: NDArray[np.int64] = index[codes]
+    index = np.array([-1 if text is None else words.indices.get(text, -1) for text in table.values], np.int32)
+    labels: NDArray[np.int32] = index[codes]
     return labels
 
 
@@ -68,7 +68,7 @@ def ids_of(table: CellTable, column: str) -> list[str]:
             f"{table.lines[first]} as well",
             field="items",
         )
-    return [str(table.values[code]) for code in codes]
+    return [str(table.values[code]) for code in codes.tolist()]
 
 
 def refuse_missing(table: CellTable, column: str, codes: NDArray[np.int32]) -> None:

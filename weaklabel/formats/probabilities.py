@@ -87,10 +87,10 @@ def read_probabilities(
     _refuse_other_sums(table, chosen, p)
     codes = table.column(layout.labels)[:, None]
     words = vocabulary_of(table, [layout.labels], codes, layout.of_labels[:-1], classes, layout.abstain)
-    labels = labels_of(table, codes, words)[:, 0].astype(np.int32)
+    labels = labels_of(table, codes, words)[:, 0]
     gold = None
     if layout.gold is not None:
-        gold = labels_of(table, table.column(layout.gold)[:, None], words)[:, 0].astype(np.int32)
+        gold = labels_of(table, table.column(layout.gold)[:, None], words)[:, 0]
     ids = _ids(table, layout, {*layout.of_labels, *chosen})
     return LabelsAndProbabilities(labels=labels, probabilities=p, classes=words.classes, ids=ids, gold=gold)
 

@@ -153,9 +153,7 @@ def _wide(table: CellTable, layout: Layout) -> VoteTable:
         sources=sources,
         items=None if id_name is None else ids_of(table, id_name),
     )
-    beside_votes = {
-        name: labels_of(table, table.column(name)[:, None], words)[:, 0].astype(np.int32) for name in layout.of_labels
-    }
+    beside_votes = {name: labels_of(table, table.column(name)[:, None], words)[:, 0] for name in layout.of_labels}
     table_of_votes = VoteTable(
         votes=votes, classes=words.classes, gold=None, id_name=id_name, notes=(*notes, *notes_on(words))
     )
@@ -212,7 +210,7 @@ def _refuse_no_votes(table: CellTable, sources: Sequence[str], codes: NDArray[np
 
 
 def _refuse_no_names(
-    table: CellTable, sources: Sequence[str], classes: Sequence[str], labels: NDArray[np.int64]
+    table: CellTable, sources: Sequence[str], classes: Sequence[str], labels: NDArray[np.int32]
 ) -> None:
     """A file that begins with its first item would lose it, and call its sources by the votes on it."""
     index = {name: k for k, name in enumerate(classes)}
@@ -280,7 +278,7 @@ def _numbered(table: CellTable, column: str) -> tuple[NDArray[np.int32], list[st
     return rank[index.reshape(-1)], [str(table.values[code]) for code in used[order]]
 
 
-def _refuse_conflicts(table: CellTable, keys: NDArray[np.integer], labels: NDArray[np.int64], column: str) -> None:
+def _refuse_conflicts(table: CellTable, keys: NDArray[np.integer], labels: NDArray[np.int32], column: str) -> None:
     """One source that says two things of one item; the same said twice is one vote."""
     rows = np.flatnonzero(labels >= 0)
     order = rows[np.lexsort((rows, keys[rows]))]

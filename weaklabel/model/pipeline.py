@@ -34,7 +34,7 @@ from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.prediction import predict
 from weaklabel.model.preparation.prepare import FitInputs
 from weaklabel.model.protocols import LabelSpace, SourceModel
-from weaklabel.model.report.diagnostics import diagnose
+from weaklabel.model.report.findings import diagnose
 from weaklabel.model.report.intervals import intervals_of
 from weaklabel.model.report.summary import source_accuracy, summarize_rows
 from weaklabel.model.settings import Settings

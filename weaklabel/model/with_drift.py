@@ -24,7 +24,7 @@ from weaklabel.model.numerics.padding import single
 from weaklabel.model.params import Params
 from weaklabel.model.pipeline import Job, train_on_votes
 from weaklabel.model.preparation.prepare import Prepared, prepare
-from weaklabel.model.report.diagnostics import DOUBT
+from weaklabel.model.report.findings import DOUBT
 from weaklabel.model.report.intervals import votes_worth
 from weaklabel.model.sources.unipolarity import unipolarity
 from weaklabel.side_information.times import Times

@@ -10,10 +10,13 @@ from weaklabel.model.gold.correction import inputs_of
 from weaklabel.model.gold.fitting import fit_gold
 from weaklabel.model.gold.regression import Labels
 from weaklabel.model.report.agreement import of_votes
+from weaklabel.model.report.findings import chance_of
 from weaklabel.model.report.intervals import beta_interval, votes_worth
+from weaklabel.model.report.on_gold import corrected, judged, with_accuracies
 from weaklabel.model.settings import Settings
 from weaklabel.side_information.gold import KnownLabels
 from weaklabel.votes import Votes
+from weaklabel.votes.by_source import votes_by_class
 
 FEW_VOTES = 10.0
 """Votes that what the votes say of a source's accuracy is worth beside gold, where independence is refuted."""
@@ -63,12 +66,13 @@ def report_with_gold(
     agreement = of_votes(votes, np.ones(votes.n_items), soft)
     fitted = fitted._replace(
         class_balance=total / total.sum(),
-        diagnostics=fitted.diagnostics.with_gold(agreement, votes.n_items, len(known.items)),
+        diagnostics=corrected(fitted.diagnostics, agreement, votes.n_items, len(known.items)),
     )
     if not votes.is_plain or not of_gold.is_plain:
         return fitted
     rows, sources, labels = votes.triples()
-    n_votes, voted_for = np.bincount(sources, minlength=n_sources), np.bincount(labels, minlength=votes.n_classes)
+    counts = votes_by_class(votes)
+    n_votes = counts.sum(1)
     right = np.bincount(sources, soft[rows, labels], n_sources)
     expected = np.where(n_votes > 0, right / np.maximum(n_votes, 1), fitted.source_accuracy)
     mass, doubt = votes_worth(fitted.source_accuracy_interval), fitted.diagnostics.doubt
@@ -79,7 +83,11 @@ def report_with_gold(
     found = np.bincount(sources, weight[rows] * known.targets(votes.n_classes)[rows, labels], n_sources)
     accuracy = (mass * expected + found) / (mass + n_gold)
     intervals = beta_interval(accuracy, mass + n_gold)
-    diagnostics = fitted.diagnostics.with_accuracies(
-        votes.source_names, intervals, int(np.count_nonzero(voted_for)), n_votes > 0
+    diagnostics = with_accuracies(
+        fitted.diagnostics,
+        votes.source_names,
+        intervals,
+        chance_of(counts.astype(np.float64), fitted.class_balance),
+        judged(of_gold, known.labels),
     )
     return fitted._replace(source_accuracy=accuracy, source_accuracy_interval=intervals, diagnostics=diagnostics)

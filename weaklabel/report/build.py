@@ -93,7 +93,7 @@ def report(
     return Report(
         title=title,
         verdict=page.verdict,
-        findings=tuple(finding.message for finding in facts.model.diagnostics.findings),
+        findings=tuple(finding.message for finding in facts.diagnostics.findings),
         date=None if date is None else str(date),
         _page=page,
     )

@@ -15,8 +15,9 @@ from weaklabel._version import __version__
 from weaklabel.analysis import conflict, coverage, evaluate
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model import LabelModel
+from weaklabel.report.beside_gold import has_seen_gold
 from weaklabel.report.croissant import as_croissant
-from weaklabel.report.facts import Facts, gather, has_seen_gold
+from weaklabel.report.facts import Facts, gather
 from weaklabel.report.markdown import as_markdown
 from weaklabel.report.release import Release, SourceEntry
 from weaklabel.report.sources import listed
@@ -128,8 +129,8 @@ def _figures(facts: Facts) -> dict[str, Any]:
         "balance": dict(zip(model.classes, map(_rounded, model.class_balance.tolist()), strict=True)),
         "mean_confidence": _rounded(float(facts.soft.max(1).mean())) if len(facts.soft) else None,
         "model": _settings(model),
-        "risk": _rounded(model.diagnostics.risk),
-        "doubt": _rounded(model.diagnostics.doubt),
+        "risk": _rounded(facts.diagnostics.risk),
+        "doubt": _rounded(facts.diagnostics.doubt),
         "scores": _scores(facts),
         "votes_sha256": fingerprint(votes),
         "model_sha256": hashlib.sha256(model.to_bytes()).hexdigest(),
@@ -203,11 +204,14 @@ def _settings(model: LabelModel) -> dict[str, Any]:
 
 
 def _weaknesses(facts: Facts, license: str | None) -> tuple[str, ...]:  # noqa: A002
-    found = facts.model.diagnostics
+    found = facts.diagnostics
     told = [finding.message for finding in found.findings]
     told.append(f"The estimated risk that hard labels are worse than majority vote's is {100 * found.risk:.0f} %.")
     if facts.known is None:
-        told.append("The labels were not compared with gold for this card: their accuracy is the model's own estimate.")
+        fitted = "The model was fitted with gold, but the" if has_seen_gold(facts.model) else "The"
+        told.append(
+            f"{fitted} labels were not compared with gold for this card: their accuracy is the model's own estimate."
+        )
     elif has_seen_gold(facts.model):
         told.append("The model was fitted with gold: where it is the same, scores on gold flatter.")
     silent = float((facts.class_votes.sum(1) == 0).mean()) if len(facts.positions) else 0.0

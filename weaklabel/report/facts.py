@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from weaklabel.analysis import SourceSummary, source_summary
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.model import LabelModel
+from weaklabel.model import Diagnostics, LabelModel
+from weaklabel.model.report.on_gold import judged
+from weaklabel.report.beside_gold import diagnostics_beside
 from weaklabel.side_information.gold import as_gold
 from weaklabel.votes import Votes, as_votes
+from weaklabel.votes.conversion import plain_part
 
 MOST_ITEMS = 100_000
 """Items above which a sample is looked at."""
@@ -49,6 +52,8 @@ class Facts:
     """All that is reported of N items, M sources, K classes."""
 
     model: LabelModel
+    diagnostics: Diagnostics
+    """Of the fit; where it has not seen the gold, with what gold shows of the sources."""
     votes: Votes
     sample: Votes
     """n of the items."""
@@ -77,10 +82,20 @@ class Facts:
         ids = self.sample.item_ids
         return f"item {self.positions[at]}" if ids is None else str(ids[at])
 
+    @property
+    def mostly_wrong(self) -> tuple[str, ...]:
+        """Sources that gold shows to be so, beside those worse than chance."""
+        if self.known is None:
+            return ()
+        wrong = judged(plain_part(self.known.votes), self.known.labels).mostly_wrong
+        names = (self.votes.source_names[at] for at in np.flatnonzero(wrong).tolist())
+        told = {*self.diagnostics.worse_than_chance, *self.diagnostics.constant}
+        return tuple(one for one in names if one not in told)
+
     def flags(self) -> dict[str, list[str]]:
         """What the diagnostics say of single sources, in words."""
         told: dict[str, list[str]] = {}
-        found = self.model.diagnostics
+        found = self.diagnostics
         for group in found.copies:
             for name in group:
                 others = [repr(one) for one in group if one != name]
@@ -88,6 +103,7 @@ class Facts:
                 told.setdefault(name, []).append(f"copy of {', '.join(others[:3])}{more}")
         for words, names in (
             ("worse than chance", found.worse_than_chance),
+            ("more often wrong than right", self.mostly_wrong),
             ("always the same vote", found.constant),
             ("never votes", found.silent),
         ):
@@ -113,11 +129,13 @@ def gather(votes: Any, model: LabelModel | None, gold: Any, classes: Sequence[st
         model.fit(readable)
     readable = as_votes(votes, model.n_classes)
     accuracy, interval = _of_sources(model, readable)
+    truth = None if gold is None else as_gold(gold, readable, model.classes)
     most = min(MOST_ITEMS, max(1000, CELLS // model.n_classes))
     positions = _drawn(np.arange(readable.n_items), most)
     sample = readable if len(positions) == readable.n_items else readable.select_items(positions)
     return Facts(
         model=model,
+        diagnostics=model.diagnostics if truth is None else diagnostics_beside(model, readable, truth, interval),
         votes=readable,
         sample=sample,
         positions=positions,
@@ -126,12 +144,11 @@ def gather(votes: Any, model: LabelModel | None, gold: Any, classes: Sequence[st
         class_votes=np.asarray(sample.counts(), np.float64),
         accuracy=accuracy,
         interval=interval,
-        known=None if gold is None else _known(model, readable, gold, most),
+        known=None if truth is None else _known(model, readable, truth, most),
     )
 
 
-def _known(model: LabelModel, votes: Votes, gold: Any, most: int) -> Known:
-    truth = as_gold(gold, votes, model.classes)
+def _known(model: LabelModel, votes: Votes, truth: NDArray[np.int32], most: int) -> Known:
     with_gold = np.flatnonzero(truth >= 0)
     if not len(with_gold):
         raise InvalidArgumentError("gold holds no label", field="gold")
@@ -165,11 +182,6 @@ def _drawn(positions: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     if len(positions) <= most:
         return positions
     return np.sort(np.random.default_rng(SEED).choice(positions, most, replace=False))
-
-
-def has_seen_gold(model: LabelModel) -> bool:
-    """Whether known labels took part in the fit, so that scores against them flatter."""
-    return model._fitted.gold is not None
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from weaklabel._html import Markup, element, joined, shortened, table
 from weaklabel.analysis import estimate_accuracy, evaluate
 from weaklabel.model import LabelModel, MajorityVote
+from weaklabel.report.beside_gold import has_seen_gold
 from weaklabel.report.charts import figure, histogram, reliability, scrolling, share_bar
-from weaklabel.report.facts import Facts, Known, has_seen_gold, percent
+from weaklabel.report.facts import Facts, Known, percent
 
 MOST_CLASSES = 60
 """Classes that are listed."""

@@ -65,7 +65,9 @@ def as_markdown(release: Release) -> str:
         "## Known weaknesses",
         "\n".join(f"- {_safe(line)}" for line in release.weaknesses),
         "## On known labels",
-        "None were given." if release.scores is None else _table(("score", "value"), release.scores.items()),
+        "None were given to compare with."
+        if release.scores is None
+        else _table(("score", "value"), release.scores.items()),
         "## Licence",
         _safe(release.license)
         if release.license

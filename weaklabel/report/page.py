@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 
+import numpy as np
+
 from weaklabel._html import Markup, element, joined, table
 from weaklabel._version import __version__
 from weaklabel.analysis import conflict, coverage
-from weaklabel.model.report.diagnostics import ENOUGH_GOLD, MARGIN, Diagnostics, Finding
+from weaklabel.model import Finding
+from weaklabel.model.report.findings import ENOUGH_GOLD, MARGIN
+from weaklabel.model.report.on_gold import WITHOUT_GOLD, Judged
+from weaklabel.report.beside_gold import has_seen_gold
 from weaklabel.report.contested import contested_section
-from weaklabel.report.facts import Facts, has_seen_gold, percent
+from weaklabel.report.facts import Facts, Known, percent
 from weaklabel.report.labels import accuracies, balance_section, gold_section, uncertainty_section
 from weaklabel.report.pairs import pairs_section
 from weaklabel.report.sources import sources_section
@@ -31,10 +37,11 @@ TITLES = {
     "class_without_votes": "A class without votes",
     "unanimous_share": "Labels against unanimous votes",
     "balance_shift": "Class balance far from the votes",
-    "worse_than_chance": "Sources worse than chance",
-    "constant": "Sources that always say the same",
-    "silent": "Sources that never vote",
-    "copies": "Copies",
+    "worse_than_chance": "Wrong sources",
+    "mostly_wrong": "Often wrong sources",
+    "constant": "Constant sources",
+    "silent": "Silent sources",
+    "copies": "Repeated sources",
     "excess_correlation": "Errors in common",
     "likelihood_gain": "The fit adds little",
     "converged": "Not converged",
@@ -56,13 +63,17 @@ class Page:
 
 def verdict(facts: Facts) -> tuple[str, str]:
     """Whether labels can be relied on: how bad it is ("good", "fair", "bad"), and a sentence."""
-    found = facts.model.diagnostics
+    found = facts.diagnostics
     kinds = {finding.kind for finding in found.findings}
     if "coverage" in kinds:
         return "bad", "There is nothing to rely on: no item has a vote."
     if facts.known is not None and facts.known.n_known >= ENOUGH_GOLD and not has_seen_gold(facts.model):
         ours, majority = accuracies(facts.model, facts.known)
         told = f"{percent(ours)} of the labels are right on {facts.known.n_known:,} items with gold"
+        commonest, share = _commonest(facts.known, facts.model.classes)
+        if _at_most(ours, len(facts.known.labels)) < share:
+            others = f"and {percent(share)} would be if all were {commonest!r}"
+            return "bad", f"Do not use these labels, made without gold: {told}, {others}. Fit with the gold."
         if ours < majority - MARGIN:
             return "bad", f"Majority vote is better here: {told}, and {percent(majority)} of its labels."
         if found.findings or found.risk > SOME_RISK:
@@ -75,11 +86,22 @@ def verdict(facts: Facts) -> tuple[str, str]:
     return "good", "Nothing doubtful was found."
 
 
+def _commonest(known: Known, classes: Sequence[str]) -> tuple[str, float]:
+    """The commonest class among known labels, and its share."""
+    counts = np.bincount(known.labels, minlength=len(classes))
+    return classes[int(counts.argmax())], float(counts.max() / counts.sum())
+
+
+def _at_most(share: float, n_items: int) -> float:
+    """Upper end of the interval of a share that was seen on so many items."""
+    return float(Judged(np.array([round(share * n_items)]), np.array([n_items])).intervals[0, 1])
+
+
 def page_of(facts: Facts, title: str) -> Page:
     """The page of what was gathered."""
     grade, sentence = verdict(facts)
     sections = (
-        ("findings", "Findings", _findings(facts.model.diagnostics)),
+        ("findings", "Findings", _findings(facts)),
         ("sources", "Sources", sources_section(facts)),
         ("pairs", "Agreement and dependence", pairs_section(facts)),
         ("balance", "Class balance", balance_section(facts)),
@@ -120,7 +142,7 @@ def _asset(name: str) -> str:
 
 
 def _summary(facts: Facts, grade: str, sentence: str) -> list[Markup]:
-    votes, found = facts.votes, facts.model.diagnostics
+    votes, found = facts.votes, facts.diagnostics
     sampled = f" (of a sample of {len(facts.positions):,} items)" if facts.is_sampled else ""
     numbers = (
         ("Items", f"{votes.n_items:,}"),
@@ -136,10 +158,12 @@ def _summary(facts: Facts, grade: str, sentence: str) -> list[Markup]:
     return [element("p", sentence, class_=f"verdict {grade}"), element("dl", *pairs, class_="numbers")]
 
 
-def _findings(found: Diagnostics) -> list[Markup]:
-    if not found.findings:
-        return [element("p", "Nothing doubtful was found in the votes and the fit.")]
-    return [element("ul", *map(_finding, found.findings), class_="findings")]
+def _findings(facts: Facts) -> list[Markup]:
+    found = facts.diagnostics.findings
+    told = element("p", "Nothing doubtful was found in the votes and the fit.")
+    told = element("ul", *map(_finding, found), class_="findings") if found else told
+    seen = facts.known is not None or has_seen_gold(facts.model)
+    return [told] if seen else [told, element("p", WITHOUT_GOLD, class_="note")]
 
 
 def _finding(finding: Finding) -> Markup:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel._html import Markup, element, shortened, table
-from weaklabel.analysis import effective_votes, pairwise_agreement
+from weaklabel.analysis import EffectiveVotes, effective_votes, pairwise_agreement
+from weaklabel.model.report.findings import ENOUGH_GOLD
 from weaklabel.report.charts import figure, heat_map, legend
 from weaklabel.report.facts import MOST_PAIRED, Facts
 from weaklabel.report.sources import listed
@@ -36,24 +37,40 @@ def pairs_section(facts: Facts) -> list[Markup]:
     if blank[np.triu_indices(len(chosen), 1)].all():
         told = "Each source votes for one class only: how far they agree says nothing of how far they are right."
         return [*parts, element("p", told)]
-    if blank[np.triu_indices(len(chosen), 1)].any():
-        told = "Of two sources that each vote for one class only, agreement says nothing: their cells are blank."
+    if one_sided.any():
+        told = (
+            "Kappa beside a source that votes for one class only is always 0, and of two such sources the correlation "
+            "of errors says nothing: these cells are blank."
+        )
         parts.append(element("p", told, class_="note"))
-    agreement = np.where(blank, np.nan, pairwise_agreement(some).kappa)
-    parts += _map("Agreement beyond chance (Cohen's kappa)", chosen, agreement, "agree most", "agree least")
+    agreement = np.where(one_sided[:, None] | one_sided, np.nan, pairwise_agreement(some).kappa)
+    if np.isfinite(agreement[np.triu_indices(len(chosen), 1)]).any():
+        parts += _map("Agreement beyond chance (Cohen's kappa)", chosen, agreement, "agree most", "agree least")
     if some.n_votes == 0:
         return parts
     worth = effective_votes(some, facts.soft)
     errors = np.where(blank, np.nan, _spread(worth.sources, worth.pairs, chosen))
-    low, high = worth.interval
-    words = (
-        f"{worth.n_sources} sources are worth {worth.number:.1f} independent votes (90 % interval {low:.1f} to "
-        f"{high:.1f}), by soft labels. Errors that most sources share look like truth to votes alone, so the number is "
-        "rather an upper bound."
-    )
-    parts.append(element("p", words))
+    parts.append(element("p", _worth(facts, chosen, worth)))
     parts += _map("Correlation of errors", chosen, errors, "err together most", "err together least")
     return [*parts, legend()]
+
+
+def _worth(facts: Facts, chosen: Sequence[str], by_soft: EffectiveVotes) -> str:
+    """How many independent votes the sources are worth: by gold where there is enough, or else by soft labels."""
+    known = facts.known
+    if known is not None and len(known.labels) >= ENOUGH_GOLD and known.votes.select_sources(chosen).n_votes:
+        worth, by = effective_votes(known.votes, known.labels, sources=chosen), f"gold of {len(known.labels):,} items."
+    else:
+        worth = by_soft
+        by = (
+            "soft labels. Errors that most sources share look like truth to votes alone, so the number is rather an "
+            "upper bound."
+        )
+    low, high = worth.interval
+    return (
+        f"{worth.n_sources} sources are worth {worth.number:.1f} independent votes (90 % interval {low:.1f} to "
+        f"{high:.1f}), by {by}"
+    )
 
 
 def _is_one_sided(votes: Votes) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from weaklabel._html import Markup, element, joined, shortened
 from weaklabel.report.charts import interval_bar, scrolling
 from weaklabel.report.facts import MOST_SOURCES, Facts, percent
+from weaklabel.votes.by_source import votes_by_class
 
 COLUMNS = (
     ("Source", "text"),
@@ -66,12 +67,7 @@ def listed(facts: Facts, most: int) -> NDArray[np.intp]:
 
 def _class_shares(facts: Facts) -> NDArray[np.float64]:
     """[M, K] share of each class among the votes of each source on the sample, for one class each."""
-    sample = facts.sample
-    _, sources, labels = sample.triples()
-    plain = labels < sample.n_classes
-    place = sources[plain].astype(np.int64) * sample.n_classes + labels[plain]
-    counts = np.bincount(place, minlength=sample.n_sources * sample.n_classes)
-    counts = counts.reshape(sample.n_sources, sample.n_classes).astype(np.float64)
+    counts = votes_by_class(facts.sample)
     return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1))
 
 

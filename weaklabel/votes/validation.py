@@ -231,7 +231,8 @@ def check_ids(ids: Iterable[Hashable] | None, n_items: int | None) -> NDArray[np
         raise InvalidVotesError(f"there are {n_items} items, {len(kept)} ids are given", field="items")
     _distinct(kept, "items", "item id", "rows")
     for at, text in enumerate(kept):
-        check_end(f"the id of item {at}", text, "items", InvalidVotesError)
+        if text.endswith("\0"):
+            check_end(f"the id of item {at}", text, "items", InvalidVotesError)
     return np.asarray(kept, dtype=np.str_)
 
 
@@ -328,6 +329,8 @@ def _texts(values: Iterable[Hashable], what: str, place: str) -> list[str]:
         raise InvalidVotesError(f"{what} must be a list of names, got the text {values!r}", field=what)
     if not isinstance(values, Iterable):
         raise InvalidVotesError(f"{what} must be a list of names, got {values!r}", field=what)
+    if isinstance(values, list) and set(map(type, values)) <= {str}:
+        return list(values)  # as files have them, by the million
     listed: Any = values
     texts = []
     for at, value in enumerate(listed.tolist() if isinstance(listed, np.ma.MaskedArray) else listed):

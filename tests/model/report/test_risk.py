@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from weaklabel import LabelModel, Votes, one_of
 from weaklabel.model.numerics.padding import single
-from weaklabel.model.report import diagnostics
+from weaklabel.model.report import findings
 from weaklabel.model.report.agreement import Agreement, of_tally, of_votes
-from weaklabel.model.report.diagnostics import Diagnostics, risk_of
+from weaklabel.model.report.diagnostics import Diagnostics
+from weaklabel.model.report.findings import risk_of
 from weaklabel.model.report.intervals import accuracy_intervals
 
 VOTES = np.array([[0, 0, 1], [0, 1, -1], [0, 1, -1], [1, 1, 1], [-1, -1, -1]])
@@ -79,7 +80,7 @@ def test_a_candidate_set_counts_in_equal_shares() -> None:
 def test_the_risk_is_its_formula() -> None:
     n_items, moved, gain = 200.0, 60.0, 4.0
     share, expected = moved / n_items, gain / n_items
-    deviation = math.sqrt((diagnostics.SHARED_ERROR * share) ** 2 + share / n_items)
+    deviation = math.sqrt((findings.SHARED_ERROR * share) ** 2 + share / n_items)
     z = (-0.01 - expected) / deviation
     assert risk_of(agreement(moved, gain), n_items) == pytest.approx((1 + math.erf(z / math.sqrt(2))) / 2, rel=1e-6)
 

@@ -242,7 +242,7 @@ class Diagnostics:
         unanimous_items: Items whose votes, two or more, all agree, and whose likeliest class is another.
         unanimous_share: Their share of the items with such votes.
         balance_shift: Total variation distance between the estimated class balance and that of the vote shares.
-        worse_than_chance: Sources whose accuracy is below 1/K with 95 % probability.
+        worse_than_chance: Sources that are right less often than by chance, with 95 % probability.
         constant: Sources that vote for one class on (nearly) every item.
         silent: Sources that never vote.
         views: Number of sources that vote, copies counted once.
