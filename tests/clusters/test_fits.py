@@ -41,9 +41,9 @@ def on(request: pytest.FixtureRequest) -> Any:
     from weaklabel.clusters.spark import SparkVotes
 
     def of_spark(table: Any, **how: Any) -> Any:
-        frame = engine.createDataFrame(table.to_pandas()).repartitionByRange(5, "id").sortWithinPartitions("id")
-        frame = frame.cache()  # or ranges would be drawn anew at each reading
-        return SparkVotes(frame, **how)
+        shuffled = table.take(np.random.default_rng(1).permutation(table.num_rows)).to_pandas()
+        frame = engine.createDataFrame(shuffled)  # ranges are drawn anew at each reading
+        return SparkVotes(frame.repartitionByRange(5, "id").sortWithinPartitions("id"), **how)
 
     return of_spark, lambda labels: labels.toPandas()
 

@@ -84,12 +84,9 @@ class Columns(NamedTuple):
         return label_batch(model, votes, ids, label_schema(model.classes, pa.field(self.ids, ids.type)))
 
 
-def of_partition(
-    function: Callable[[int, Iterable[Votes]], Any], number: int, columns: Columns, batches: Iterable[Any]
-) -> bytes | None:
+def of_partition(function: Callable[[int, Iterable[Votes]], Any], number: int, votes: Iterator[Votes]) -> bytes | None:
     """In a worker: what a function makes of a partition, or the error that it ends with; None where it has no rows."""
     try:
-        votes = columns.votes(batches, f"partition {number}")
         first = next(votes, None)
         return None if first is None else pickle.dumps(function(number, chain([first], votes)))
     except (InvalidVotesError, InvalidArgumentError) as error:

@@ -106,7 +106,7 @@ class RayVotes(PartitionedVotes):
 def _of_blocks(function: Any, number: int, columns: Columns, blocks: Sequence[Any]) -> bytes | None:
     """A task: what a function makes of blocks, of which one is held at a time."""
     ray = require("ray", extra="ray", needed_for="Votes in a Ray Dataset")
-    return of_partition(function, number, columns, (ray.get(block) for block in blocks))
+    return of_partition(function, number, columns.votes((ray.get(block) for block in blocks), f"partition {number}"))
 
 
 class _Labels:
