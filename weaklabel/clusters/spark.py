@@ -46,9 +46,11 @@ class SparkVotes(PartitionedVotes):
         self._frame = frame
         self._columns = shared.Columns.of(frame.columns, n_classes, classes, sources, ids)
         self.n_classes, self.source_names = len(self._columns.classes), self._columns.sources
-        self._chunks: Any = None
+        self._chunks: dict[bool, Any] = {}
 
-    def reduce(self, of_partition: Callable[[int, Iterable[Votes]], _R], add: Callable[[_R, _R], _R]) -> _R:
+    def reduce(
+        self, of_partition: Callable[[int, Iterable[Votes]], _R], add: Callable[[_R, _R], _R], *, ids: bool = False
+    ) -> _R:
         """As in `PartitionedVotes`: one job, whose results are added up by the workers, as a tree."""
         shipped, plus = self._shipped(of_partition), self._shipped(add)
 
@@ -60,10 +62,10 @@ class SparkVotes(PartitionedVotes):
         def together(one: bytes, other: bytes) -> bytes:
             return shared.added(pickle.loads(plus.value), one, other)  # noqa: S301  # likewise
 
-        if self._chunks is None:
-            self._chunks = self._packed()
+        if ids not in self._chunks:
+            self._chunks[ids] = self._packed(ids=ids)
         try:
-            total: bytes | None = self._chunks.mapPartitionsWithIndex(evaluated).treeReduce(together)
+            total: bytes | None = self._chunks[ids].mapPartitionsWithIndex(evaluated).treeReduce(together)
         except ValueError:  # "Can not reduce() empty RDD"
             total = None
         finally:
@@ -72,7 +74,7 @@ class SparkVotes(PartitionedVotes):
         summed: _R = shared.result(total)
         return summed
 
-    def _packed(self) -> Any:
+    def _packed(self, *, ids: bool) -> Any:
         """The votes as an RDD of pickled chunks, kept by Spark for as long as it is referred to."""
         pyspark = require("pyspark", extra="spark", needed_for="Votes in a Spark DataFrame")
         pa = require("pyarrow", extra="spark", needed_for="Votes in a Spark DataFrame")
@@ -80,12 +82,13 @@ class SparkVotes(PartitionedVotes):
 
         def packed(batches: Iterable[Any]) -> Iterator[Any]:
             try:
-                for votes in columns.votes(batches, f"partition {pyspark.TaskContext.get().partitionId()}"):
+                where = f"partition {pyspark.TaskContext.get().partitionId()}"
+                for votes in columns.votes(batches, where, ids=ids):
                     yield pa.record_batch({"votes": pa.array([pickle.dumps(votes)], pa.binary())})
             except InvalidVotesError as error:
                 yield pa.record_batch({"votes": pa.array([pickle.dumps(error)], pa.binary())})
 
-        votes = self._frame.select(*(f"`{name}`" for name in self.source_names))
+        votes = self._frame.select(*(f"`{name}`" for name in columns.needed(ids=ids)))
         chunks = votes.mapInArrow(packed, "votes binary").rdd.map(lambda row: bytes(row.votes))
         return chunks.persist(pyspark.StorageLevel.MEMORY_AND_DISK)
 
