@@ -91,7 +91,7 @@ MODEL = (
     {"drift"},
     {"fitted"},
     {"fitted_attributes", "inputs", "storage"},
-    {"prediction", "with_gold", "estimator", "disagreement"},
+    {"prediction", "with_gold", "estimator", "disagreement", "chunked_inputs"},
     {"pipeline", "common_methods"},
     {"with_drift"},
     {"predictor", "majority_vote", "population", "over_time"},

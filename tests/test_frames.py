@@ -65,7 +65,7 @@ def test_gold_of_a_long_frame() -> None:
     votes = Votes.from_pandas(frame, gold="gold")
     known = gold_of(frame, "gold", ids="task")
     assert known == {"30": "ham", "10": None, "20": "spam"}
-    LabelModel(classes=votes.classes).fit(votes, gold=known)  # type: ignore[arg-type]
+    LabelModel(classes=votes.classes).fit(votes, gold=known)
     with pytest.raises(InvalidVotesError, match="row 2, column 'gold' says 'spam' of item '30', and 'ham'"):
         gold_of(frame.assign(gold=["ham", "", "spam", "", "spam"]), "gold", ids="task")
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.clusters.conftest import SLOW
-from weaklabel import LabelModel
+from weaklabel import LabelModel, Votes
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 
 pa = pytest.importorskip("pyarrow")
@@ -41,9 +41,9 @@ def on(request: pytest.FixtureRequest) -> Any:
     from weaklabel.clusters.spark import SparkVotes
 
     def of_spark(table: Any, **how: Any) -> Any:
-        frame = engine.createDataFrame(table.to_pandas()).repartitionByRange(5, "id").sortWithinPartitions("id")
-        frame = frame.cache()  # or ranges would be drawn anew at each reading
-        return SparkVotes(frame, **how)
+        shuffled = table.take(np.random.default_rng(1).permutation(table.num_rows)).to_pandas()
+        frame = engine.createDataFrame(shuffled)  # ranges are drawn anew at each reading
+        return SparkVotes(frame.repartitionByRange(5, "id").sortWithinPartitions("id"), **how)
 
     return of_spark, lambda labels: labels.toPandas()
 
@@ -71,6 +71,20 @@ def test_parameters_and_soft_labels_are_those_of_the_fit_in_memory(on: Any, samp
         assert labels["id"].tolist() == list(range(N))
         np.testing.assert_allclose(labels[["p_0", "p_1", "p_2"]].to_numpy(np.float32), soft, atol=1e-5)
         np.testing.assert_array_equal(labels["label"].to_numpy(np.int32), called)
+
+
+def test_gold_and_groups_go_by_the_ids_of_rows(on: Any) -> None:
+    codes, (votes_of, _) = simulate(), on
+    groups = {row: "north" if row % 3 else "south" for row in range(N)}
+    gold = {row: int(codes[row].max()) for row in range(5, N, 300)}
+    in_memory, model = LabelModel(3), LabelModel(3)
+    rows = Votes.from_codes(codes, 3, sources=[f"lf_{n}" for n in range(M)], items=range(N))
+    in_memory.fit(rows, groups=groups, gold=gold)
+    model.fit(votes_of(table_of(codes), n_classes=3, ids="id"), groups=groups, gold=gold)
+    for name in ("class_balance", "source_accuracy"):
+        np.testing.assert_allclose(getattr(model, name), getattr(in_memory, name), atol=1e-6, err_msg=name)
+    ours, theirs = (np.asarray(one._fitted.params.sources.confusion) for one in (model, in_memory))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_vote_that_is_no_class_is_named(on: Any) -> None:

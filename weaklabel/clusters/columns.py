@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
-from weaklabel.formats.arrow import Labeler, label_batch, label_schema, votes_of
+from weaklabel.formats.arrow import Labeler, label_batch, label_schema, votes_of, with_ids
 from weaklabel.votes import Votes
 from weaklabel.votes.validation import check_count
 
@@ -61,8 +61,18 @@ class Columns(NamedTuple):
             raise InvalidVotesError(f"the table has {what}", field="votes")
         return cls(tuple(classes), wanted, ids)
 
-    def votes(self, batches: Iterable[Any], where: str) -> Iterator[Votes]:
-        """The votes of Arrow batches or tables.
+    def needed(self, *, ids: bool) -> list[str]:
+        """The columns of votes, and that of ids where it is asked for.
+
+        Raises:
+            InvalidVotesError: where there is none.
+        """
+        if ids and self.ids is None:
+            raise InvalidVotesError('gold, prior and groups go by ids: name their column, ids="..."', field="votes")
+        return [*self.sources, *([self.ids] if ids and self.ids is not None else [])]
+
+    def votes(self, batches: Iterable[Any], where: str, *, ids: bool = False) -> Iterator[Votes]:
+        """The votes of Arrow batches or tables, with the ids of the items where they are asked for.
 
         Raises:
             InvalidVotesError: for a vote that is no class; it says where.
@@ -70,7 +80,8 @@ class Columns(NamedTuple):
         row = 0
         for batch in batches:
             if batch.num_rows:
-                yield votes_of(batch, self.classes, self.sources, f"{where}, rows from {row}")
+                votes = votes_of(batch, self.classes, self.sources, f"{where}, rows from {row}")
+                yield with_ids(votes, batch.column(self.ids)) if ids else votes
             row += batch.num_rows
 
     def labels(self, model: Labeler, batch: Any) -> pa.RecordBatch:
@@ -84,12 +95,9 @@ class Columns(NamedTuple):
         return label_batch(model, votes, ids, label_schema(model.classes, pa.field(self.ids, ids.type)))
 
 
-def of_partition(
-    function: Callable[[int, Iterable[Votes]], Any], number: int, columns: Columns, batches: Iterable[Any]
-) -> bytes | None:
+def of_partition(function: Callable[[int, Iterable[Votes]], Any], number: int, votes: Iterator[Votes]) -> bytes | None:
     """In a worker: what a function makes of a partition, or the error that it ends with; None where it has no rows."""
     try:
-        votes = columns.votes(batches, f"partition {number}")
         first = next(votes, None)
         return None if first is None else pickle.dumps(function(number, chain([first], votes)))
     except (InvalidVotesError, InvalidArgumentError) as error:

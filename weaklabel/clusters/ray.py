@@ -55,24 +55,27 @@ class RayVotes(PartitionedVotes):
         self._dataset = dataset
         self._columns = Columns.of(dataset.columns(), n_classes, classes, sources, ids)
         self.n_classes, self.source_names = len(self._columns.classes), self._columns.sources
-        self._blocks: list[Any] | None = None
+        self._blocks: dict[bool, list[Any]] = {}
 
-    def reduce(self, of_partition: Callable[[int, Iterable[Votes]], _R], add: Callable[[_R, _R], _R]) -> _R:
+    def reduce(
+        self, of_partition: Callable[[int, Iterable[Votes]], _R], add: Callable[[_R, _R], _R], *, ids: bool = False
+    ) -> _R:
         """As in `PartitionedVotes`: a task for some of the blocks, in their order, and a sum of what they return."""
         ray = self._ray
-        if self._blocks is None:
-            votes = self._dataset.select_columns(list(self.source_names))
+        if ids not in self._blocks:
+            votes = self._dataset.select_columns(self._columns.needed(ids=ids))
             votes.context.execution_options.preserve_order = True
-            self._blocks = votes.to_arrow_refs()
+            self._blocks[ids] = votes.to_arrow_refs()
+        blocks = self._blocks[ids]
         n_workers = max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        size = max(-(-len(self._blocks) // (n_workers * PARTITIONS_A_WORKER)), 1)
+        size = max(-(-len(blocks) // (n_workers * PARTITIONS_A_WORKER)), 1)
         task, shipped = ray.remote(_of_blocks), ray.put(of_partition)
         total: bytes | None = None
         waiting: deque[Any] = deque()
 
         def received() -> Iterator[bytes | None]:
-            for number, start in enumerate(range(0, len(self._blocks or ()), size)):
-                waiting.append(task.remote(shipped, number, self._columns, (self._blocks or [])[start : start + size]))
+            for number, start in enumerate(range(0, len(blocks), size)):
+                waiting.append(task.remote(shipped, number, self._columns, blocks[start : start + size], ids))
                 if len(waiting) >= 2 * n_workers:
                     yield ray.get(waiting.popleft())
             while waiting:
@@ -103,10 +106,11 @@ class RayVotes(PartitionedVotes):
         )
 
 
-def _of_blocks(function: Any, number: int, columns: Columns, blocks: Sequence[Any]) -> bytes | None:
+def _of_blocks(function: Any, number: int, columns: Columns, blocks: Sequence[Any], ids: bool) -> bytes | None:
     """A task: what a function makes of blocks, of which one is held at a time."""
     ray = require("ray", extra="ray", needed_for="Votes in a Ray Dataset")
-    return of_partition(function, number, columns, (ray.get(block) for block in blocks))
+    votes = columns.votes((ray.get(block) for block in blocks), f"partition {number}", ids=ids)
+    return of_partition(function, number, votes)
 
 
 class _Labels:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from weaklabel._extras import require
-from weaklabel.clusters.columns import Columns, added, of_partition, result
-from weaklabel.errors import InvalidArgumentError
+from weaklabel.clusters import columns as shared
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.formats.arrow import Labeler
 from weaklabel.votes import Votes
 from weaklabel.votes.partitions import PartitionedVotes
@@ -19,8 +19,9 @@ _R = TypeVar("_R")
 class SparkVotes(PartitionedVotes):
     """Votes in a Spark DataFrame, one column per source, for `LabelModel.fit` and for soft labels.
 
-    Each pass of a fit is a job that reads the DataFrame: cache it, or write it to files first, where it costs more than
-    reading, or does not give the same rows in the same partitions each time.
+    The DataFrame runs once, and its votes stay with the executors, in memory or on their disks: each pass of a fit
+    reads them there. The sample of a fit goes by the order of the rows, which Spark does not keep when it reads
+    files: sort the DataFrame, `frame.orderBy("id")`, where the model must be that of the rows in memory.
     """
 
     def __init__(
@@ -43,33 +44,53 @@ class SparkVotes(PartitionedVotes):
                 "a DataFrame of Spark Connect cannot be read; start a classic session", field="frame"
             )
         self._frame = frame
-        self._columns = Columns.of(frame.columns, n_classes, classes, sources, ids)
+        self._columns = shared.Columns.of(frame.columns, n_classes, classes, sources, ids)
         self.n_classes, self.source_names = len(self._columns.classes), self._columns.sources
+        self._chunks: dict[bool, Any] = {}
 
-    def reduce(self, of_partition: Callable[[int, Iterable[Votes]], _R], add: Callable[[_R, _R], _R]) -> _R:
+    def reduce(
+        self, of_partition: Callable[[int, Iterable[Votes]], _R], add: Callable[[_R, _R], _R], *, ids: bool = False
+    ) -> _R:
         """As in `PartitionedVotes`: one job, whose results are added up by the workers, as a tree."""
-        pa = require("pyarrow", extra="spark", needed_for="Votes in a Spark DataFrame")
-        columns, (shipped, plus) = self._columns, (self._shipped(of_partition), self._shipped(add))
+        shipped, plus = self._shipped(of_partition), self._shipped(add)
 
-        def evaluated(batches: Iterable[Any]) -> Iterator[Any]:
-            part = _of_batches(shipped.value, columns, batches)
+        def evaluated(number: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+            part = shared.of_partition(pickle.loads(shipped.value), number, _unpacked(chunks))  # noqa: S301  # made by this program
             if part is not None:
-                yield pa.record_batch({"part": pa.array([part], pa.large_binary())})
+                yield part
 
         def together(one: bytes, other: bytes) -> bytes:
-            return added(pickle.loads(plus.value), one, other)  # noqa: S301  # made by this program
+            return shared.added(pickle.loads(plus.value), one, other)  # noqa: S301  # likewise
 
-        votes = self._frame.select(*(f"`{name}`" for name in self.source_names))
-        parts = votes.mapInArrow(evaluated, "part binary").rdd.map(lambda row: bytes(row.part))
+        if ids not in self._chunks:
+            self._chunks[ids] = self._packed(ids=ids)
         try:
-            total: bytes | None = parts.treeReduce(together)
+            total: bytes | None = self._chunks[ids].mapPartitionsWithIndex(evaluated).treeReduce(together)
         except ValueError:  # "Can not reduce() empty RDD"
             total = None
         finally:
             shipped.destroy()
             plus.destroy()
-        summed: _R = result(total)
+        summed: _R = shared.result(total)
         return summed
+
+    def _packed(self, *, ids: bool) -> Any:
+        """The votes as an RDD of pickled chunks, kept by Spark for as long as it is referred to."""
+        pyspark = require("pyspark", extra="spark", needed_for="Votes in a Spark DataFrame")
+        pa = require("pyarrow", extra="spark", needed_for="Votes in a Spark DataFrame")
+        columns = self._columns
+
+        def packed(batches: Iterable[Any]) -> Iterator[Any]:
+            try:
+                where = f"partition {pyspark.TaskContext.get().partitionId()}"
+                for votes in columns.votes(batches, where, ids=ids):
+                    yield pa.record_batch({"votes": pa.array([pickle.dumps(votes)], pa.binary())})
+            except InvalidVotesError as error:
+                yield pa.record_batch({"votes": pa.array([pickle.dumps(error)], pa.binary())})
+
+        votes = self._frame.select(*(f"`{name}`" for name in columns.needed(ids=ids)))
+        chunks = votes.mapInArrow(packed, "votes binary").rdd.map(lambda row: bytes(row.votes))
+        return chunks.persist(pyspark.StorageLevel.MEMORY_AND_DISK)
 
     def labels(self, model: Labeler) -> Any:
         """A Spark DataFrame of soft labels, which is computed when it is read or written.
@@ -100,7 +121,14 @@ class SparkVotes(PartitionedVotes):
         return self._frame.sparkSession.sparkContext.broadcast(cloudpickle.dumps(what))
 
 
-def _of_batches(shipped: bytes, columns: Columns, batches: Iterable[Any]) -> bytes | None:
-    """In a worker: what a function makes of its partition."""
-    context = require("pyspark", extra="spark", needed_for="Votes in a Spark DataFrame").TaskContext.get()
-    return of_partition(pickle.loads(shipped), context.partitionId(), columns, batches)  # noqa: S301  # likewise
+def _unpacked(chunks: Iterable[bytes]) -> Iterator[Votes]:
+    """In a worker: the votes of chunks.
+
+    Raises:
+        InvalidVotesError: that ended the reading.
+    """
+    for chunk in chunks:
+        votes = pickle.loads(chunk)  # noqa: S301  # likewise
+        if isinstance(votes, InvalidVotesError):
+            raise votes
+        yield votes

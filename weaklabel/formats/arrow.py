@@ -50,6 +50,19 @@ def votes_of(batch: pa.RecordBatch, classes: Sequence[str], sources: Sequence[st
         raise InvalidVotesError(f"{where}: {error}", field="path") from error
 
 
+def with_ids(votes: Votes, ids: Any) -> Votes:
+    """Plain votes of items with ids.
+
+    Args:
+        votes: n items.
+        ids: a column of n.
+
+    Raises:
+        InvalidVotesError: where an id is missing, or is there twice.
+    """
+    return Votes.from_codes(votes.to_codes(), votes.n_classes, sources=votes.source_names, items=ids.to_pylist())
+
+
 def _codes(column: Any, classes: Sequence[str], where: str) -> NDArray[Any]:
     """[n] numbers; no copy of a column of integers without nulls."""
     if isinstance(column, pa.ChunkedArray):

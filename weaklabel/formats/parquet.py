@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
-from weaklabel.formats.arrow import DatasetSource, Labeler, label_batch, label_schema, open_dataset, votes_of
+from weaklabel.formats.arrow import DatasetSource, Labeler, label_batch, label_schema, open_dataset, votes_of, with_ids
 from weaklabel.formats.parquet_files import BATCH_ROWS, ParquetSource, index_columns
 from weaklabel.votes import Votes
 from weaklabel.votes.chunks import VoteChunks
@@ -47,6 +47,10 @@ class Batch(NamedTuple):
     """As in the file; None where no column holds ids."""
     votes: Votes
 
+    def votes_with_ids(self) -> Votes:
+        """The votes, of items with ids."""
+        return self.votes if self.ids is None else with_ids(self.votes, self.ids)
+
 
 _Part = Path | DatasetSource
 
@@ -67,6 +71,10 @@ class ParquetVotes(VoteChunks):
         super().__init__(lambda: (batch.votes for batch in self.batches()), len(classes), sources=sources)
         self._parts, self._classes = tuple(parts), tuple(classes)
         self.n_items, self.source_names, self.id_field = n_items, tuple(sources), id_field
+
+    def with_ids(self) -> Iterator[Votes]:
+        """As the chunks; each with the ids of its items, where a column holds them."""
+        return (batch.votes_with_ids() for batch in self.batches())
 
     def batches(self) -> Iterator[Batch]:
         """The rows in the order of the files' names, or of the data set, with their ids.

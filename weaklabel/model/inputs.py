@@ -26,9 +26,7 @@ from weaklabel.side_information.features import Features, read_features
 from weaklabel.side_information.gold import GoldSampling, KnownLabels, read_gold
 from weaklabel.side_information.items import read_items
 from weaklabel.votes import Votes, as_votes
-from weaklabel.votes.chunks import VoteChunks
 from weaklabel.votes.conversion import numbered_alike, with_codebook, with_sources
-from weaklabel.votes.partitions import PartitionedVotes
 from weaklabel.votes.validation import column_names, has_index
 
 
@@ -88,23 +86,7 @@ def read_training_data(
     return TrainingData(votes, known, inputs, matrix)
 
 
-def check_chunks(
-    chunks: VoteChunks | PartitionedVotes, n_classes: int, label_space: type[LabelSpace], given: Mapping[str, Any]
-) -> None:
-    """Refuses votes in chunks over other classes, of items that are tied, or together with what is given by name."""
-    check_items_apart(label_space, "votes that are read in chunks")
-    names = _named_in(given)
-    if names:
-        raise InvalidArgumentError(
-            f"votes that are read in chunks come without {', '.join(names)}: hold them in memory", field=names[0]
-        )
-    if chunks.n_classes != n_classes:
-        raise InvalidVotesError(
-            f"the votes are over {chunks.n_classes} classes, the model over {n_classes}", field="votes"
-        )
-
-
-def _named_in(given: Mapping[str, Any]) -> list[str]:
+def named_in(given: Mapping[str, Any]) -> list[str]:
     """What is given, by name: not what is None, and not what says nothing."""
     idle = {"gold_sampling", *(name for name in ("gold_error", "bounds", "families") if not np.any(given.get(name)))}
     return [name for name, value in given.items() if value is not None and name not in idle]
@@ -147,7 +129,7 @@ def plain_votes(votes: Votes | ArrayLike, classes: tuple[str, ...], sources: tup
 
 def check_times_alone(given: Mapping[str, object]) -> None:
     """Refuses what is given by name beside the times of items."""
-    names = _named_in(given)
+    names = named_in(given)
     if names:
         raise InvalidArgumentError(
             f"items with times come without {', '.join(names)}: fit without times, or without what else is known",

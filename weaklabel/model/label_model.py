@@ -14,12 +14,13 @@ from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model import registry, storage
 from weaklabel.model.argument_hints import refuse
 from weaklabel.model.calibration import conformal
+from weaklabel.model.chunked_inputs import read_partitioned
 from weaklabel.model.class_names import class_names
 from weaklabel.model.em.estimate import FitProgress, Options
 from weaklabel.model.fitted import Fitted
-from weaklabel.model.inputs import check_chunks, check_times_alone, plain_votes, read_training_data, watcher
+from weaklabel.model.inputs import check_times_alone, plain_votes, read_training_data, watcher
 from weaklabel.model.over_time import OverTime
-from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks
+from weaklabel.model.pipeline import DEFAULT_SAMPLE, Job, train, train_on_chunks, train_on_partitions
 from weaklabel.model.population import Population
 from weaklabel.model.predictor import Predictor
 from weaklabel.model.report.diagnostics import ConvergenceWarning
@@ -113,12 +114,12 @@ class LabelModel(Predictor, Population, OverTime):
         self,
         votes: Votes | VoteChunks | PartitionedVotes | ArrayLike,
         *,
-        gold: ArrayLike | None = None,
+        gold: ArrayLike | Mapping[Any, Any] | None = None,
         gold_error: ArrayLike = 0.0,
-        gold_weight: ArrayLike | None = None,
+        gold_weight: ArrayLike | Mapping[Any, Any] | None = None,
         gold_sampling: GoldSampling = "auto",
-        prior: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
+        prior: ArrayLike | Mapping[Any, Any] | None = None,
+        groups: ArrayLike | Mapping[Any, Any] | None = None,
         bounds: Mapping[str, tuple[float, float]] | None = None,
         bags: Bags | Sequence[Bags] | None = None,
         features: Any | None = None,
@@ -129,8 +130,9 @@ class LabelModel(Predictor, Population, OverTime):
     ) -> Self:
         """Estimates the sources and the class balance from votes, and from what else is known.
 
-        Votes that are read in chunks must be plain classes, and come without anything else. Side information on items
-        (all except gold and bounds) makes each item a row of its own.
+        Side information on items (all except gold and bounds) makes each item a row of its own. Votes that are read in
+        chunks must be plain classes; gold, its weights, priors and groups are given by the ids of the items then, as
+        mappings or with ids as their pandas index, and what else is known of items is not taken.
 
         Args:
             votes: Votes, of classes, candidate sets and probability vectors in any mixture; or whole numbers [N, M]
@@ -192,7 +194,11 @@ class LabelModel(Predictor, Population, OverTime):
     ) -> tuple[Fitted, Votes | None, tuple[Votes, NDArray[np.int32]] | None]:
         """The fit, its votes where they are held in memory, and these with exact gold where there is some."""
         if isinstance(votes, VoteChunks | PartitionedVotes):
-            check_chunks(votes, self.n_classes, self._label_space, given | {"times": times})
+            given |= {"times": times}
+            parts = read_partitioned(votes, self.n_classes, self._label_space, given, self.classes)
+            if parts is not None:
+                return train_on_partitions(*parts, job), None, None
+            assert isinstance(votes, VoteChunks)
             return train_on_chunks(votes, job), None, None
         if times is not None:
             check_times_alone(given)

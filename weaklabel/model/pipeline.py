@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from weaklabel.model.calibration.fitting import fit_calibration
 from weaklabel.model.em.estimate import Estimate, Options, estimate_rows, refine
 from weaklabel.model.em.full_pass import PassStatistics
+from weaklabel.model.em.gathered import gather
 from weaklabel.model.em.partitions import draw_from_partitions, pass_over_partitions
 from weaklabel.model.em.subsample import (
+    Chunk,
     chunks_of,
     count_votes,
     draw_from_chunks,
     draw_subsample,
     pass_over,
-    recut,
+    recut_with,
     sample_size,
 )
 from weaklabel.model.features.end_model import fit_features, relative_evidence
@@ -40,6 +42,7 @@ from weaklabel.model.report.summary import source_accuracy, summarize_rows
 from weaklabel.model.settings import Settings
 from weaklabel.model.with_gold import learn_from_gold, report_with_gold
 from weaklabel.side_information.bags import CheckedBags
+from weaklabel.side_information.by_id import KnownById
 from weaklabel.side_information.features import Features
 from weaklabel.side_information.gold import KnownLabels
 from weaklabel.side_information.items import ItemInformation
@@ -59,6 +62,10 @@ LEAK = 1e-3
 """Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 
 
+ReadGold = Callable[[Votes], KnownLabels | None]
+"""Reads known labels against the votes of the items that have some."""
+
+
 class Job(NamedTuple):
     """How to fit."""
 
@@ -71,6 +78,11 @@ class Job(NamedTuple):
     sample_rows: int | None
     classes: tuple[str, ...]
     """K names."""
+
+    @property
+    def most_rows(self) -> int:
+        """Rows of a sample, where votes are not held in memory."""
+        return DEFAULT_SAMPLE if self.sample_rows is None else self.sample_rows
 
 
 class Outcome(NamedTuple):
@@ -89,8 +101,11 @@ def train(votes: Votes, gold: KnownLabels | None, inputs: FitInputs, features: F
     fitted = train_on_votes(votes, job, inputs)[0]
     if gold is None:
         return fitted
-    some = _sampled(votes.n_items, job.seed)
-    return _with_gold(fitted, votes, gold, some, partial(_soft_labels, votes, fitted, job), job)
+    of_gold, sampled = (
+        _Labeled(some, _soft_labels(some, fitted, job))
+        for some in map(votes.select_items, (gold.items, _sampled(votes.n_items, job.seed)))
+    )
+    return _with_gold(fitted, gold, of_gold, sampled, job)
 
 
 def train_on_votes(votes: Votes, job: Job, inputs: FitInputs | None = None) -> tuple[Fitted, Estimate]:
@@ -102,33 +117,38 @@ def train_on_votes(votes: Votes, job: Job, inputs: FitInputs | None = None) -> t
         size = _size_of_subsample(unique, votes, job.sample_rows)
         if size < votes.n_items:
             estimate = _estimate(draw_subsample(votes, size, job.seed), job, inputs)
-            estimate = refine(estimate, lambda *by: pass_over(chunks_of(votes), *by), job.settings)
+            estimate = refine(estimate, lambda *by: pass_over(map(Chunk, chunks_of(votes)), *by), job.settings)
             return _conclude(estimate, job).fitted, estimate
     estimate = _estimate(unique, job, inputs)
     return _conclude(estimate, job).fitted, estimate
 
 
-def _soft_labels(votes: Votes, fitted: Fitted, job: Job, items: NDArray[np.int64]) -> NDArray[np.float32]:
-    """[n, K] soft labels of some items by their votes alone."""
-    return predict(votes.select_items(items), fitted, job.settings.share_prior_mass)
+class _Labeled(NamedTuple):
+    """Some items, and their soft labels by what is known beside gold."""
+
+    votes: Votes
+    soft: NDArray[np.float32]
+    """[n, K]"""
+
+
+def _soft_labels(votes: Votes, fitted: Fitted, job: Job, items: ItemInformation | None = None) -> NDArray[np.float32]:
+    """[n, K] soft labels without gold."""
+    return predict(votes, fitted, job.settings.share_prior_mass, items)
 
 
 def _with_gold(
     fitted: Fitted,
-    votes: Votes,
     gold: KnownLabels,
-    some: NDArray[np.int64],
-    soft_labels: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    of_gold: _Labeled,
+    sampled: _Labeled,
     job: Job,
     bags: CheckedBags | None = None,
 ) -> Fitted:
     """The fit corrected by gold, and what it reports by a sample of the items."""
-    of_gold = votes.select_items(gold.items)
-    learned = learn_from_gold(fitted, of_gold, soft_labels(gold.items), gold, job.settings, job.seed)
-    sampled = votes.select_items(some)
+    learned = learn_from_gold(fitted, of_gold.votes, of_gold.soft, gold, job.settings, job.seed)
     assert learned.gold is not None
-    soft = kept(corrected(soft_labels(some), sampled, learned.gold), bags)
-    return report_with_gold(learned, sampled, soft, of_gold, gold)
+    soft = kept(corrected(sampled.soft, sampled.votes, learned.gold), bags)
+    return report_with_gold(learned, sampled.votes, soft, of_gold.votes, gold)
 
 
 def _sampled(n_items: int, seed: int) -> NDArray[np.int64]:
@@ -139,21 +159,37 @@ def _sampled(n_items: int, seed: int) -> NDArray[np.int64]:
 
 
 @under_own_settings
-def train_on_chunks(chunks: VoteChunks | PartitionedVotes, job: Job) -> Fitted:
+def train_on_chunks(chunks: VoteChunks, job: Job) -> Fitted:
     """As a fit to votes in memory would; every process that `jax.distributed` has joined takes part in it."""
-    most = DEFAULT_SAMPLE if job.sample_rows is None else job.sample_rows
-    if isinstance(chunks, PartitionedVotes):
-        drawn, one_pass = draw_from_partitions(chunks, most, job.seed), partial(pass_over_partitions, chunks)
-    else:
-        drawn, one_pass = draw_from_chunks(chunks, most, job.seed), partial(_pass_over_chunks, chunks)
+    drawn = draw_from_chunks(chunks, job.most_rows, job.seed)
     estimate = _estimate(drawn.rows, job)
     if drawn.is_sample:
-        estimate = refine(estimate, one_pass, job.settings, everywhere=isinstance(chunks, VoteChunks))
+        estimate = refine(estimate, partial(_pass_over_chunks, chunks), job.settings, everywhere=True)
     return _conclude(estimate, job).fitted
 
 
+@under_own_settings
+def train_on_partitions(
+    votes: PartitionedVotes, known: KnownById | None, inputs: FitInputs, read_gold: ReadGold, job: Job
+) -> Fitted:
+    """As a fit to votes in memory would; with priors or groups, of which each row has its own, also by a sample."""
+    (rows, is_sample, items), first, n_items = draw_from_partitions(votes, job.most_rows, job.seed, known)
+    estimate = _estimate(rows, job, inputs._replace(items=items))
+    if is_sample:
+        estimate = refine(estimate, partial(pass_over_partitions, votes, known), job.settings)
+    fitted = _conclude(estimate, job).fitted
+    if known is None or known.gold is None:
+        return fitted
+    gathered = gather(votes, known, first, _sampled(n_items, job.seed))
+    gold = read_gold(gathered.of_gold.votes)
+    if gold is None:
+        return fitted
+    of_gold, sampled = (_Labeled(some, _soft_labels(some, fitted, job, beside)) for some, beside in gathered)
+    return _with_gold(fitted, gold, of_gold, sampled, job)
+
+
 def _pass_over_chunks(chunks: VoteChunks, *by: Any) -> PassStatistics:
-    return pass_over(recut(chunks), *by)
+    return pass_over(recut_with(None, chunks), *by)
 
 
 def _size_of_subsample(unique: UniqueRows, votes: Votes, sample_rows: int) -> int:
@@ -184,9 +220,9 @@ def _train_by_item(
     estimate = _estimate(rows, job, inputs)
     fitted, soft = _conclude(estimate, job, keep_soft=True)
     assert soft is not None
-    every = np.arange(votes.n_items)
     if gold is not None:
-        fitted = _with_gold(fitted, votes, gold, every, soft.__getitem__, job, bags)
+        of_gold = _Labeled(votes.select_items(gold.items), soft[gold.items])
+        fitted = _with_gold(fitted, gold, of_gold, _Labeled(votes, soft), job, bags)
     if features is None or votes.n_items == 0:
         return fitted
     weight, known = (votes.counts().sum(1) > 0).astype(np.float32), soft
@@ -208,7 +244,8 @@ def _train_by_item(
     fitted = fitted._replace(features=learned.model._replace(votes_power=power))
     if gold is None or soft is None:
         return fitted
-    return _with_gold(fitted, votes, gold, every, soft.__getitem__, job, bags)
+    of_gold = _Labeled(votes.select_items(gold.items), soft[gold.items])
+    return _with_gold(fitted, gold, of_gold, _Labeled(votes, soft), job, bags)
 
 
 def _only_votes(votes: Votes) -> NDArray[np.float32]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,20 @@ class ItemInformation(NamedTuple):
     def is_given(self) -> bool:
         """Whether anything is known."""
         return any(part is not None for part in (self.offset, self.alone, self.group, self.bags))
+
+    def of_rows(self, rows: NDArray[Any]) -> ItemInformation:
+        """That of some items, of which nothing is known together."""
+        return self._each(lambda *parts: parts[0][rows], [self])
+
+    @staticmethod
+    def joined(parts: Sequence[ItemInformation]) -> ItemInformation:
+        """That of the items of parts, one after the other, of which the same kinds of things are known."""
+        return parts[0]._each(lambda *arrays: np.concatenate(arrays), parts)
+
+    def _each(self, function: Callable[..., Any], parts: Sequence[ItemInformation]) -> ItemInformation:
+        of_items = ("offset", "replaces_balance", "alone", "group", "believed")
+        there = [name for name in of_items if getattr(self, name) is not None]
+        return self._replace(**{name: function(*(getattr(part, name) for part in parts)) for name in there})
 
     def with_features(
         self, offset: NDArray[np.float32], log_proba: NDArray[np.float32], votes_power: float
@@ -72,25 +86,30 @@ def read_items(
     Raises:
         InvalidArgumentError: naming the argument, and the first item that is wrong.
     """
-    offset = alone = believed = replaces_balance = None
+    known = ItemInformation()
     if prior is not None:
         given = read_prior(prior, votes.n_items, votes.n_classes, item_ids=votes.item_ids, classes=classes)
-        replaces_balance = np.asarray(~np.isnan(given).any(1))
-        belief = np.where(replaces_balance[:, None], np.log(given), 0)
-        offset, alone = belief.astype(np.float32), softmax(belief, axis=1).astype(np.float32)
-        believed = np.asarray(np.ptp(belief, axis=1) > 0)
+        known = of_prior(given)
     group, names = None, group_names or ()
     if groups is not None:
         group, names = read_groups(groups, votes.n_items, group_names, votes.item_ids)
     checked = None
     if bags is not None:
         checked = check_bags(bags, votes.n_items, votes.n_classes, item_ids=votes.item_ids, gold=gold)
+    return known._replace(group=group, group_names=names, bags=checked)
+
+
+def of_prior(prior: NDArray[np.float64]) -> ItemInformation:
+    """Beliefs before the votes, of N items.
+
+    Args:
+        prior: [N, K] probabilities; a row of NaN for none.
+    """
+    replaces_balance = np.asarray(~np.isnan(prior).any(1))
+    belief = np.where(replaces_balance[:, None], np.log(prior), 0)
     return ItemInformation(
-        offset=offset,
+        offset=belief.astype(np.float32),
         replaces_balance=replaces_balance,
-        alone=alone,
-        group=group,
-        group_names=names,
-        bags=checked,
-        believed=believed,
+        alone=softmax(belief, axis=1).astype(np.float32),
+        believed=np.asarray(np.ptp(belief, axis=1) > 0),
     )

@@ -71,6 +71,10 @@ class VoteChunks:
             if votes.n_items:
                 yield votes
 
+    def with_ids(self) -> Iterator[Votes]:
+        """The same with the ids of the items, where there are any."""
+        return iter(self)
+
     def _votes(self, chunk: Chunk, number: int) -> Votes:
         try:
             votes = (

@@ -28,11 +28,18 @@ class Pickled(PartitionedVotes):
         self.parts = np.split(codes, cuts)
         self.scanned_for: list[str] = []
 
-    def reduce(self, of_partition: Callable[[int, Iterable[Votes]], R], add: Callable[[R, R], R]) -> R:
+    def reduce(
+        self, of_partition: Callable[[int, Iterable[Votes]], R], add: Callable[[R, R], R], *, ids: bool = False
+    ) -> R:
         self.scanned_for.append(type(of_partition).__name__)
-        results = []
+        results, first = [], 0
         for number, part in enumerate(self.parts):
-            votes = [Votes.from_codes(some, self.n_classes, sources=self.source_names) for some in (part[:7], part[7:])]
+            names = np.array([f"item {row}" for row in range(first, first + len(part))])
+            first += len(part)
+            votes = [
+                Votes.from_codes(some, self.n_classes, sources=self.source_names, items=own if ids else None)
+                for some, own in ((part[:7], names[:7]), (part[7:], names[7:]))
+            ]
             results.append(pickle.loads(pickle.dumps(of_partition))(number, votes))
         sent = [pickle.loads(pickle.dumps(result)) for result in results]
         total: R = reduce(lambda right, left: add(left, right), reversed(sent))
@@ -53,7 +60,7 @@ CUTS = [3000, 3001, 9000]
 
 def test_the_sample_is_that_of_votes_in_memory() -> None:
     codes = simulate(12_000, 14, 3)
-    drawn = draw_from_partitions(Pickled(codes, 3, CUTS), 1000, seed=3)
+    drawn = draw_from_partitions(Pickled(codes, 3, CUTS), 1000, seed=3).sample
     expected = draw_subsample(Votes.from_codes(codes, 3), 1000, 3)
     assert drawn.is_sample
     np.testing.assert_array_equal(drawn.rows.votes.to_codes(), expected.votes.to_codes())
@@ -90,9 +97,11 @@ def test_rows_that_change_between_readings_are_refused() -> None:
     votes = Pickled(simulate(12_000, 14, 3), 3, CUTS)
     whole, votes_reduce = votes.parts, votes.reduce
 
-    def changing(of_partition: Callable[[int, Iterable[Votes]], R], add: Callable[[R, R], R]) -> R:
+    def changing(
+        of_partition: Callable[[int, Iterable[Votes]], R], add: Callable[[R, R], R], *, ids: bool = False
+    ) -> R:
         votes.parts = whole if not votes.scanned_for else [whole[0], *whole[:3]]
-        return votes_reduce(of_partition, add)
+        return votes_reduce(of_partition, add, ids=ids)
 
     votes.reduce = changing  # type: ignore[method-assign]
     with pytest.raises(InvalidVotesError, match="other rows than at the first reading"):
@@ -101,7 +110,7 @@ def test_rows_that_change_between_readings_are_refused() -> None:
 
 def test_what_chunks_come_without_partitions_do_too() -> None:
     votes = Pickled(simulate(100, 4, 3), 3, [50])
-    with pytest.raises(InvalidArgumentError, match="come without gold"):
-        LabelModel(3).fit(votes, gold=np.zeros(100, int))
+    with pytest.raises(InvalidArgumentError, match="come without features"):
+        LabelModel(3).fit(votes, features=np.zeros((100, 2)))
     with pytest.raises(InvalidVotesError, match="over 3 classes, the model over 2"):
         LabelModel(2).fit(votes)

@@ -156,9 +156,9 @@ def test_no_rows_are_refused(chunks: list[Any]) -> None:
 
 def test_what_chunks_come_without() -> None:
     chunks = VoteChunks([simulate(10, 3)], 2)
-    with pytest.raises(InvalidArgumentError, match="in chunks come without gold") as refused:
-        LabelModel(2).fit(chunks, gold=np.zeros(10, int))
-    assert refused.value.field == "gold"
+    with pytest.raises(InvalidArgumentError, match="in chunks come without features") as refused:
+        LabelModel(2).fit(chunks, features=np.zeros((10, 2)))
+    assert refused.value.field == "features"
     with pytest.raises(InvalidVotesError, match="over 2 classes, the model over 3"):
         LabelModel(3).fit(chunks)
     with pytest.raises(InvalidVotesError, match="at least one source"):

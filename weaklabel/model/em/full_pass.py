@@ -17,6 +17,7 @@ from weaklabel.model.layout.protocol import Block, Layout
 from weaklabel.model.numerics.compute_once import materialized
 from weaklabel.model.params import Params
 from weaklabel.model.preparation.rows import build_rows
+from weaklabel.model.protocols import Information
 from weaklabel.model.records import RowVotes, Statistics
 
 
@@ -43,28 +44,36 @@ class PassParams(NamedTuple):
     smoothing: Float[Array, " K"]
 
 
-def full_pass(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sources: int) -> PassStatistics:
+def full_pass(
+    layout: Layout, items: Float[Array, " U"], information: Information | None, by: PassParams, n_sources: int
+) -> PassStatistics:
     """One pass.
 
     Args:
         layout: a chunk of votes.
         items: [U] 1 for rows, 0 for padding.
+        information: what is known of the rows beside their votes: a tree of arrays with rows first.
         by: parameters.
         n_sources: M.
     """
 
     def add(block: Block, total: PassStatistics) -> PassStatistics:
-        of_block = _of_block(block.layout, block.part(items), by, n_sources)
+        known = jax.tree.map(block.part, information)
+        of_block = _of_block(block.layout, block.part(items), known, by, n_sources)
         summed: PassStatistics = jax.tree.map(jnp.add, total, of_block)
         return summed
 
-    return layout.fold_blocks(add, _zeros(layout, by, n_sources))
+    return layout.fold_blocks(add, _zeros(layout, information, by, n_sources))
 
 
-def _of_block(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sources: int) -> PassStatistics:
+def _of_block(
+    layout: Layout, items: Float[Array, " U"], information: Information | None, by: PassParams, n_sources: int
+) -> PassStatistics:
     n_classes = by.params.labels.log_prior.shape[0]
     mass, weight = by.share_prior_mass, by.share_weight
     rows = build_rows(RowVotes(layout), items, n_sources, n_classes, mass, weight, smoothing=by.smoothing)
+    if information is not None:
+        rows = information.attach(rows, items, weight)
     expected = e_step(rows, by.params)
     responsibilities, log_marginal = materialized(expected.responsibilities), materialized(expected.log_marginal)
     of_block = statistics(rows, responsibilities, by.params, expected=expected.expected)
@@ -80,9 +89,9 @@ def _of_block(layout: Layout, items: Float[Array, " U"], by: PassParams, n_sourc
     )
 
 
-def _zeros(layout: Layout, by: PassParams, n_sources: int) -> PassStatistics:
+def _zeros(layout: Layout, information: Information | None, by: PassParams, n_sources: int) -> PassStatistics:
     def first(block: Block) -> PassStatistics:
-        return _of_block(block.layout, jnp.zeros(block.layout.n_rows), by, n_sources)
+        return _of_block(block.layout, jnp.zeros(block.layout.n_rows), information, by, n_sources)
 
     shapes = jax.eval_shape(lambda: first(Block(0, layout, lambda values: values)))
     zeros: PassStatistics = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)

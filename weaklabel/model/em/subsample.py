@@ -10,9 +10,9 @@ of which each reads its own chunks. The subsample is the same however rows are c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,10 @@ from weaklabel.model.numerics import processes
 from weaklabel.model.numerics.devices import at_once, summed_over_rows
 from weaklabel.model.numerics.jax_settings import from_user
 from weaklabel.model.numerics.padding import padded, single
+from weaklabel.model.protocols import Information
 from weaklabel.model.records import Profile
+from weaklabel.side_information.by_id import Beside, KnownById
+from weaklabel.side_information.items import ItemInformation
 from weaklabel.votes import Codes, Votes, label_dtype
 from weaklabel.votes.chunks import VoteChunks
 
@@ -49,27 +52,61 @@ def chunks_of(votes: Votes) -> Iterator[Codes]:
         yield codes[start : start + CHUNK_ROWS]
 
 
+class Chunk(NamedTuple):
+    """Rows of votes, and what is known of them."""
+
+    codes: Codes
+    information: ItemInformation | None = None
+
+
+def chosen(chunk: Chunk, rows: NDArray[Any]) -> Chunk:
+    """Some rows of a chunk."""
+    known = chunk.information
+    return Chunk(chunk.codes[rows], None if known is None else known.of_rows(rows))
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """The rows of chunks, all of which the same kinds of things are known of."""
+    known = [one.information for one in chunks if one.information is not None]
+    return Chunk(np.concatenate([one.codes for one in chunks]), ItemInformation.joined(known) if known else None)
+
+
 def recut(chunks: Iterable[Votes]) -> Iterator[Codes]:
     """Votes that are read anew, cut as `chunks_of` would."""
-    waiting: list[Codes] = []
+    return (chunk.codes for chunk in recut_with(None, chunks))
+
+
+def recut_with(known: KnownById | None, chunks: Iterable[Votes]) -> Iterator[Chunk]:
+    """As `recut`, with what is known of the items."""
+    known = known or KnownById()
+    waiting: list[Sequence[NDArray[Any] | None]] = []
     n_waiting = 0
     for votes in from_user(chunks):
         if not votes.is_plain:
             raise InvalidVotesError("votes that are read in chunks must be plain classes", field="votes")
-        codes, start = votes.to_codes(), 0
-        while n_waiting + len(codes) - start >= CHUNK_ROWS:
+        rows, start = (votes.to_codes(), *known.beside(votes)), 0
+        while n_waiting + votes.n_items - start >= CHUNK_ROWS:
             end = start + CHUNK_ROWS - n_waiting
-            yield _concatenated([*waiting, codes[start:end]])
+            yield _together([*waiting, _cut(rows, start, end)], known)
             waiting, n_waiting, start = [], 0, end
-        if start < len(codes):
-            waiting.append(codes[start:])
-            n_waiting += len(codes) - start
+        if start < votes.n_items:
+            waiting.append(_cut(rows, start, votes.n_items))
+            n_waiting += votes.n_items - start
     if waiting:
-        yield _concatenated(waiting)
+        yield _together(waiting, known)
 
 
-def _concatenated(parts: list[Codes]) -> Codes:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _cut(rows: Sequence[NDArray[Any] | None], start: int, end: int) -> Sequence[NDArray[Any] | None]:
+    return [None if part is None else part[start:end] for part in rows]
+
+
+def _together(parts: list[Sequence[NDArray[Any] | None]], known: KnownById) -> Chunk:
+    codes, *beside = (
+        None if some[0] is None else some[0] if len(some) == 1 else np.concatenate(some)
+        for some in zip(*parts, strict=True)
+    )
+    assert codes is not None
+    return Chunk(codes, known.information(Beside(*beside)))
 
 
 def count_votes(chunks: Iterable[Codes]) -> int:
@@ -113,6 +150,8 @@ class Subsample(NamedTuple):
     rows: UniqueRows
     is_sample: bool
     """Or all rows."""
+    items: ItemInformation | None = None
+    """What is known of the rows."""
 
 
 def draw_from_chunks(chunks: VoteChunks, sample_rows: int, seed: int) -> Subsample:
@@ -219,12 +258,12 @@ def row_ranks(start: int, n_rows: int, seed: int) -> NDArray[np.uint32]:
 
 
 def pass_over(
-    chunks: Iterable[Codes], copies: sp.csr_array[np.float64], n_sources: int, by: PassParams
+    chunks: Iterable[Chunk], copies: sp.csr_array[np.float64], n_sources: int, by: PassParams
 ) -> PassStatistics:
     """Sums over the rows of this process, in float64.
 
     Args:
-        chunks: of the rows.
+        chunks: of the rows, all of which the same kinds of things are known of.
         copies: [M, M] how surely sources copy each other.
         n_sources: M.
         by: parameters.
@@ -232,15 +271,17 @@ def pass_over(
     of_sources = single(copies.toarray()) if copies.nnz else None
     n_symbols = by.params.labels.log_prior.shape[0]
 
-    def of_chunk(codes: Codes) -> PassStatistics:
+    def of_chunk(chunk: Chunk) -> PassStatistics:
+        codes, known = chunk
         items = (np.arange(CHUNK_ROWS) < len(codes)).astype(np.float32)  # of the last one, too: one program
+        information = None if known is None else by.params.labels.on_device(known, CHUNK_ROWS)
         layout = lay_out_codes(padded(codes, CHUNK_ROWS, -1), of_sources, n_symbols=n_symbols)
-        return _in_double(_passed(n_sources)((layout, items), by))
+        return _in_double(_passed(n_sources)((layout, items, information), by))
 
     def of_nothing() -> PassStatistics:
         codes = jnp.full((CHUNK_ROWS, n_sources), -1, label_dtype(n_symbols))
         layout = lay_out_codes(codes, of_sources, n_symbols=n_symbols)
-        return full_pass(layout, jnp.zeros(CHUNK_ROWS), by, n_sources)
+        return full_pass(layout, jnp.zeros(CHUNK_ROWS), None, by, n_sources)
 
     total: PassStatistics | None = None
     for summed in at_once(of_chunk, chunks):
@@ -259,7 +300,7 @@ def _in_double(summed: PassStatistics) -> PassStatistics:
 def _passed(n_sources: int) -> Callable[..., PassStatistics]:
     """`full_pass`, rows spread over the devices."""
 
-    def of_rows(rows: tuple[Layout, Array], by: PassParams) -> PassStatistics:
+    def of_rows(rows: tuple[Layout, Array, Information | None], by: PassParams) -> PassStatistics:
         return full_pass(*rows, by, n_sources)
 
     return summed_over_rows(of_rows)
