@@ -14,6 +14,8 @@ from typing import Any, Self
 # Before numpy is loaded, here and in the processes of xdist, which share two cores: L-BFGS of SciPy waits for threads
 # of OpenBLAS that have no core to run on (scipy/scipy#22438).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Servers and other processes that tests start read our modules' bytecode, which CI's setting would have each compile.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The same programs, compiled in one piece instead of up to 32 for as many threads: a tenth less CPU.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
 

@@ -258,6 +258,7 @@ def test_a_fit_that_needs_too_much_memory_is_refused(
     assert "400 items, 5 sources, 2 classes" in failure.message
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_fit_is_estimated(enduring: Any, harness: Any) -> None:
     """One shape; benchmarks/fit_memory.py has many, up to 5,000,000 items."""
     parent = enduring.create_project()

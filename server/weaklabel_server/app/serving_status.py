@@ -23,7 +23,8 @@ class ServingStatus:
     """Health of each service, and of the server as a whole (the empty name).
 
     The label model's libraries take seconds to load: LabelService and the server as a whole are SERVING only when they
-    are loaded and the newest models are warm, unless that is left to the first call. Nothing is where the store does not answer.
+    are loaded and the newest models are warm, unless that is left to the first call. Nothing is where the store does
+    not answer.
     """
 
     def __init__(self) -> None:
