@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,7 @@ OTHERS = {
 OURS = ("weaklabel", "weaklabel_client", "weaklabel_protocol", "weaklabel_server")
 
 
+@cache
 def _modules() -> list[tuple[str, Path]]:
     """Dotted name and path of each module of the three packages."""
     found = []
@@ -132,9 +134,15 @@ def _modules() -> list[tuple[str, Path]]:
     return found
 
 
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def _imports(path: Path, *, at_import: bool = False) -> set[str]:
     """Names that a module imports: all of them, or those that importing it loads."""
-    tree = ast.parse(path.read_text())
+    tree = _parsed(path)
     names: set[str] = set()
     for node in _at_import(tree.body) if at_import else ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -273,16 +281,21 @@ def _record_fields(node: ast.ClassDef) -> int:
     return sum(isinstance(line, ast.AnnAssign) for line in node.body)
 
 
+def _last_name(node: ast.expr) -> str:
+    """b of a.b or of b; unparsing each call of the code would take seconds."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def test_long_records_are_built_by_keyword() -> None:
     """Records of more than five fields: a call by position would not notice when fields trade places."""
-    nodes = [(path, node) for _, path in _modules() for node in ast.walk(ast.parse(path.read_text()))]
+    nodes = [(path, node) for _, path in _modules() for node in ast.walk(_parsed(path))]
     long = {node.name for _, node in nodes if isinstance(node, ast.ClassDef) and _record_fields(node) > 5}
     others = {node.name for _, node in nodes if isinstance(node, ast.ClassDef) and _record_fields(node) <= 5}
     assert {"Fitted", "SparseLayout", "Parts"} <= long
     by_position = [
         f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node.func)}"
         for path, node in nodes
-        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] in long - others
+        if isinstance(node, ast.Call) and node.args and _last_name(node.func) in long - others
     ]
     assert by_position == []
 

@@ -137,6 +137,9 @@ class ServerConfig(BaseSettings):
     """Votes that a report is computed of."""
     cached_models: int = Field(default=16, ge=1)
     """Fitted models kept ready in memory."""
+    warm_up: bool = True
+    """Whether the label model's libraries, the newest models and a process for fits are made ready at the start. Where
+    not, the first prediction and the first fit wait a few seconds, and a server without either needs less memory."""
     keep_days: float = Field(default=7.0, gt=0)
     """Broken uploads and answers to request ids are forgotten after so many days."""
     keep_models: int = Field(default=0, ge=0)

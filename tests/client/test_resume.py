@@ -243,13 +243,13 @@ async def test_an_upload_outlives_a_killed_server(
     connect: Callable[..., Any], server: Any, project: str, small_chunks: int
 ) -> None:
     client = connect(server.address)
-    votes = random_votes(60_000)
+    votes = random_votes(20_000)
     await client.create_project(project, classes=["a", "b"])
     killed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def kill_in_the_middle(step: UploadProgress) -> None:
-        if step.committed_rows >= 20_000 and not killed.is_set():
+        if step.committed_rows >= 7000 and not killed.is_set():
             server.kill()
             loop.call_soon_threadsafe(killed.set)
 
@@ -258,12 +258,12 @@ async def test_an_upload_outlives_a_killed_server(
         await asyncio.to_thread(server.start)
 
     upload, _ = await asyncio.gather(client.upload_votes(project, votes, progress=kill_in_the_middle), restart())
-    assert (upload.votes_version, upload.n_rows) == (1, 60_000)
+    assert (upload.votes_version, upload.n_rows) == (1, 20_000)
     fit = await client.fit(project)
     # The server is killed while it fits; the operation was acknowledged, so it is run again.
     server.kill()
     _, model = await asyncio.gather(asyncio.to_thread(server.start), fit.result(timeout=90))
-    assert model.n_items == 60_000
+    assert model.n_items == 20_000
 
     server.kill()
     await asyncio.to_thread(server.start)
@@ -271,7 +271,7 @@ async def test_an_upload_outlives_a_killed_server(
     again = await client.upload_votes(project, votes)
     assert (again.added, again.votes_version) == (False, 1)
     np.testing.assert_array_equal((await client.read_votes(project)).votes, votes)
-    assert (await client.soft_labels(project, model=model.name)).shape == (60_000, 2)
+    assert (await client.soft_labels(project, model=model.name)).shape == (20_000, 2)
 
 
 async def test_downloads_and_predictions_go_on_over_cut_connections(

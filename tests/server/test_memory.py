@@ -20,7 +20,7 @@ BASE = 128 * 1024 * 1024
 @pytest.fixture(scope="module")
 def measured(serving: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A server of its own, so that no other test's memory is counted."""
-    with serving(tmp_path_factory.mktemp("measured"), {}) as server:
+    with serving(tmp_path_factory.mktemp("measured"), {"WEAKLABEL_WARM_UP": "on"}) as server:
         yield server
 
 

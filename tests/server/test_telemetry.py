@@ -102,7 +102,10 @@ async def test_spans_of_calls_and_fits_are_in_the_trace_of_the_caller(tmp_path: 
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    app = App(ServerConfig(listen="127.0.0.1:0", data_dir=tmp_path / "data", drain_seconds=0), [Tracing(provider)])
+    app = App(
+        ServerConfig(listen="127.0.0.1:0", data_dir=tmp_path / "data", drain_seconds=0, warm_up=False),
+        [Tracing(provider)],
+    )
     await app.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:

@@ -83,7 +83,7 @@ def info_of(operation: operations_pb2.Operation) -> error_details_pb2.ErrorInfo:
 @pytest.fixture(scope="module")
 def enduring(serving: Any, tmp_path_factory: Any) -> Iterator[Any]:
     """A server that goes on through all that its workers meet."""
-    with serving(tmp_path_factory.mktemp("workers"), {}) as server:
+    with serving(tmp_path_factory.mktemp("workers"), {"WEAKLABEL_WARM_UP": "on"}) as server:
         yield server
 
 
@@ -95,7 +95,13 @@ def project(enduring: Any, simulated: Any) -> tuple[Any, str]:
 
 
 @pytest.fixture
-def own_project(start: Any, simulated: Any) -> tuple[Any, str]:
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that a test starts have a worker from the start."""
+    monkeypatch.setenv("WEAKLABEL_WARM_UP", "on")
+
+
+@pytest.fixture
+def own_project(warm: None, start: Any, simulated: Any) -> tuple[Any, str]:
     """On a server that ends in the test."""
     server = start()
     parent = server.create_project()
@@ -171,7 +177,7 @@ def test_a_fit_in_its_iterations_is_cancelled_within_a_second(enduring: Any, har
     assert operation.progress.iteration > 0  # what it reached is kept
 
 
-def test_a_fit_may_not_take_for_ever(start: Any, harness: Any, simulated: Any, monkeypatch: Any) -> None:
+def test_a_fit_may_not_take_for_ever(warm: None, start: Any, harness: Any, simulated: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("WEAKLABEL_MAX_FIT_SECONDS", "0.5")
     server = start()
     parent = server.create_project()
@@ -230,7 +236,7 @@ def test_a_small_fit_of_another_project_does_not_wait_for_a_burst(
     busy, other = server.create_project(), server.create_project()
     for parent in (busy, other):
         server.upload(parent, simulated()[0])
-    burst = [begin(server, busy) for _ in range(20)]
+    burst = [begin(server, busy) for _ in range(6)]
     small = server.wait(begin(server, other))
     assert small.model
     assert small.end_time.ToNanoseconds() < server.wait(burst[2]).end_time.ToNanoseconds()
@@ -252,6 +258,7 @@ def test_a_fit_that_needs_too_much_memory_is_refused(
     assert "400 items, 5 sources, 2 classes" in failure.message
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_fit_is_estimated(enduring: Any, harness: Any) -> None:
     """One shape; benchmarks/fit_memory.py has many, up to 5,000,000 items."""
     parent = enduring.create_project()
@@ -265,7 +272,7 @@ def test_the_memory_of_a_fit_is_estimated(enduring: Any, harness: Any) -> None:
     assert peak <= estimate.memory_bytes(size) <= 2 * peak
 
 
-def test_the_queue_is_bounded(start: Any, harness: Any, simulated: Any, monkeypatch: Any) -> None:
+def test_the_queue_is_bounded(warm: None, start: Any, harness: Any, simulated: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("WEAKLABEL_MAX_QUEUED_PROJECT_FITS", "2")
     monkeypatch.setenv("WEAKLABEL_MAX_QUEUED_FITS", "3")
     server = start()

@@ -140,7 +140,9 @@ class App:
         self._stack.push_async_callback(end)
 
     async def _warm_up(self, parts: Parts) -> None:
-        if await self._status.warm_up(parts.predictor):
+        if not self._config.warm_up:
+            await self._status.serve_cold()
+        elif await self._status.warm_up(parts.predictor):
             await asyncio.to_thread(parts.workers.warm_up)
 
 

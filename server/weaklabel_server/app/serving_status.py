@@ -23,7 +23,8 @@ class ServingStatus:
     """Health of each service, and of the server as a whole (the empty name).
 
     The label model's libraries take seconds to load: LabelService and the server as a whole are SERVING only when they
-    are loaded and the newest models are warm. Nothing is where the store does not answer.
+    are loaded and the newest models are warm, unless that is left to the first call. Nothing is where the store does
+    not answer.
     """
 
     def __init__(self) -> None:
@@ -48,6 +49,11 @@ class ServingStatus:
                 log.warning("the store is back" if fault is None else fault.message)
                 await self.report()
 
+    async def serve_cold(self) -> None:
+        """Says that predictions are served, the first of which loads what it needs."""
+        self._warm = True
+        await self.report()
+
     async def warm_up(self, predictor: Predictor) -> bool:
         """Loads the label model and the newest models, and says so; whether that was possible."""
         while True:
@@ -60,6 +66,5 @@ class ServingStatus:
             except Exception:
                 log.exception("predictions are not possible")
                 return False
-        self._warm = True
-        await self.report()
+        await self.serve_cold()
         return True

@@ -66,8 +66,9 @@ def beside(name: str, truth: NDArray[Any], n_classes: int) -> tuple[dict[str, An
     ("n_classes", "name", "sparse"),
     [
         (3, "nothing", False),
-        (2, "features", False),
-        (3, "groups", False),
+        # Each compiles for many seconds, and is part of the last.
+        pytest.param(2, "features", False, marks=pytest.mark.slow),
+        pytest.param(3, "groups", False, marks=pytest.mark.slow),
         (2, "prior", True),
         (2, "gold", False),
         (3, "gold", True),
