@@ -12,6 +12,7 @@ from weaklabel_client import (
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
+    NotFound,
     Numbers,
     Ordinal,
     Preferences,
@@ -301,3 +302,87 @@ async def test_trees(client: Any, project: str) -> None:
     found = (await client.predict_records(project, new))["nodes"]
     of_new = taxonomy.votes([["tree", "oak"]], sources=["source_0", "source_1"])
     np.testing.assert_allclose(found["probability_oak"], own.predict_proba(of_new)[:, 0], atol=1e-6)
+
+
+async def test_exports_hold_records_and_tables(client: Any, project: str, tmp_path: Any) -> None:
+    await client.create_project(project, label_space=Sequences(["PER", "LOC"]))
+    votes = document_records(spans(), LENGTHS)
+    records = await client.upload_records(project, votes)
+    model = await (await client.fit_records(project, records, options={"silence": "O"})).result()
+    await client.export_project(project, tmp_path / "out")
+    copy = f"{project}-copy"
+    made = await client.import_project(tmp_path / "out", copy)
+    assert made.label_space == Sequences(["PER", "LOC"])
+    (found,) = [one async for one in client.list_record_sets(copy)]
+    assert (found.n_rows, found.columns, found.role) == (records.n_rows, records.columns, "votes")
+    before = (await client.read_records(project, records.name)).columns
+    for name, values in (await client.read_records(copy, found.name)).columns.items():
+        np.testing.assert_array_equal(values, before[name])
+    again = await client.get_model(copy)
+    assert (again.tables, again.n_items, again.summary) == (model.tables, 6, model.summary)
+    for table in model.tables:
+        ours, theirs = await client.read_labels(project, table), await client.read_labels(copy, table)
+        pd.testing.assert_frame_equal(theirs.to_pandas(), ours.to_pandas(), check_exact=True)
+    first, second = [(await client.predict_records(one, votes))["spans"].to_pandas() for one in (project, copy)]
+    pd.testing.assert_frame_equal(first, second)
+    assert (await client.upload_records(copy, votes)).name == found.name  # the same content
+    (damaged,) = (tmp_path / "out" / "records").iterdir()
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    with pytest.raises((InvalidArgument, ValueError), match="records/"):
+        await client.import_project(tmp_path / "out", f"{project}-bad")
+
+
+async def test_trees_are_exported_too(client: Any, project: str, tmp_path: Any) -> None:
+    space = Tree(PARENTS)
+    await client.create_project(project, label_space=space)
+    named = [["oak", "tree"], ["rose", "rose"], ["flower", "lily"], ["fir", "fir"]] * 5
+    await client.upload_votes(project, space.votes(named), items=[f"i{at}" for at in range(20)])
+    await (await client.fit(project)).result()
+    await client.export_project(project, tmp_path / "out")
+    copy = f"{project}-copy"
+    assert (await client.import_project(tmp_path / "out", copy)).label_space == space
+    for table in ("labels", "nodes"):
+        ours, theirs = await client.read_labels(project, table), await client.read_labels(copy, table)
+        pd.testing.assert_frame_equal(theirs.to_pandas(), ours.to_pandas(), check_exact=True)
+    np.testing.assert_array_equal(await client.soft_labels(copy), await client.soft_labels(project))
+
+
+async def test_an_upload_goes_on_over_broken_connections(
+    connect: Any, shared_server: Any, make_proxy: Any, project: str
+) -> None:
+    proxy = make_proxy(shared_server.address)
+    client = connect(proxy.address)
+    await client.create_project(project, label_space=Numbers())
+    generator = np.random.default_rng(0)
+    rows = 200_000
+    votes = {
+        "item": [f"item {at // 4}" for at in range(rows)],
+        "source": [f"s{at % 4}" for at in range(rows)],
+        "value": generator.normal(size=rows),
+    }
+    seen: list[int] = []
+    proxy.cut_after(1_500_000, 1_500_000)
+    records = await client.upload_records(project, votes, progress=lambda state: seen.append(state.committed_rows))
+    assert proxy.n_connections >= 3
+    assert (records.n_rows, seen[-1]) == (rows, rows)
+    np.testing.assert_array_equal((await client.read_records(project, records.name))["value"], votes["value"])
+
+
+async def test_what_cannot_be_said_is_refused_before_it_is_sent(client: Any, project: str) -> None:
+    await client.create_project(project, label_space=Numbers())
+    for records, told in (
+        ({"item": ["a"], "source": ["s"]}, "there is no column 'value'; there are item, source"),
+        ({"item": ["a", None], "source": ["s", "s"], "value": [1, 2]}, "item: row 1 has none"),
+        ({"item": ["a"], "source": ["s"], "value": ["x"]}, "value"),
+        ({"item": ["a", "b"], "source": ["s"], "value": [1]}, "columns must have one length"),
+        ({"item": [], "source": [], "value": []}, "there are none"),
+        (np.zeros((2, 2)), "a frame with named columns"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            await client.upload_records(project, records)
+    with pytest.raises(ValueError, match="'speed' is none of common_error"):
+        await client.fit_records(project, "none", options={"speed": 1})
+    with pytest.raises(NotFound, match='no record set "none"'):
+        await client.fit_records(project, "none")
+    with pytest.raises(ValueError, match="the label space numbers has none"):
+        await client.create_project(f"{project}-2", ["a", "b"], label_space=Numbers())

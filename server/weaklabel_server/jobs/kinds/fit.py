@@ -64,7 +64,6 @@ def fit(
         labels = kind.labels(model, given, settings.records.options)
     except WeaklabelError as error:
         raise ServiceError(Reason.RECORDS_UNSUITABLE, str(error)) from error
-    told = kind.told(model, labels)
     summary = summary_of(kind, model, labels, settings)
     return FittedModel(
         model_id=secrets.token_hex(8),
@@ -74,13 +73,13 @@ def fit(
         probabilities=np.empty((0, 1), np.float32),
         labels=np.empty(0, np.int32),
         tables=tuple(pack(name, table) for name, table in labels.items()),
-        n_items=told.items,
+        n_items=_items(labels),
     )
 
 
-def summary_of(kind: Kind[Any], model: Any, labels: Tables, settings: FitSettings) -> ModelSummary:
-    """What is kept of a model beside its file and its labels."""
-    told = kind.told(model, labels)
+def summary_of(kind: Kind[Any], model: Any, labels: Tables | None, settings: FitSettings) -> ModelSummary:
+    """What is kept of a model beside its file and its labels; None where tables are added later."""
+    told = kind.told(model)
     return ModelSummary(
         iteration_count=told.iterations,
         converged=told.converged,
@@ -91,7 +90,7 @@ def summary_of(kind: Kind[Any], model: Any, labels: Tables, settings: FitSetting
         risk=0.0,
         side=settings.side,
         kind=KindSummary(
-            tables=_described(labels),
+            tables=[] if labels is None else _described(labels),
             sources={name: _plain(values) for name, values in kind.sources(model).items()},
             text=told.text,
             records=settings.records,
@@ -144,6 +143,14 @@ def pack(name: str, table: Table) -> PackedTable:
     parts = [label_tables.compressed(to_message(table.part(*one)).SerializeToString()) for one in ranges]
     described = LabelTable(name=name, rows=table.n_rows, columns=list(table.columns))
     return PackedTable(described, [stop - start for start, stop in ranges], parts)
+
+
+def _items(labels: Tables) -> int:
+    """Different items, or documents, of the first table that has each of them."""
+    table = labels.get("tokens", next(iter(labels.values())))
+    column = table.columns.get("document", table.columns.get("item"))
+    assert isinstance(column, Texts)
+    return len(column.names)
 
 
 def _described(labels: Tables) -> list[label_tables.LabelTable]:

@@ -37,7 +37,6 @@ class FitArguments:
 class Told:
     """What a fit says of itself."""
 
-    items: int
     iterations: int
     converged: bool
     objective: NDArray[np.float64]
@@ -80,7 +79,7 @@ class Kind(ABC, Generic[Model]):
         """What was learned of each source: columns by name."""
 
     @abstractmethod
-    def told(self, model: Model, labels: Tables) -> Told:
+    def told(self, model: Model) -> Told:
         """What the fit says of itself."""
 
     @abstractmethod

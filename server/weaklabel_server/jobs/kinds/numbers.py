@@ -34,9 +34,8 @@ class NumberKind(Kind[NumericModel]):
     def sources(self, model: NumericModel) -> dict[str, Any]:
         return model.source_columns()
 
-    def told(self, model: NumericModel, labels: Tables) -> Told:
+    def told(self, model: NumericModel) -> Told:
         return Told(
-            items=labels["labels"].n_rows,
             iterations=model.n_iter,
             converged=model.converged,
             objective=model.objective,

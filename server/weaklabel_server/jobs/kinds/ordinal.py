@@ -46,9 +46,8 @@ class OrdinalKind(Kind[OrdinalModel]):
     def sources(self, model: OrdinalModel) -> dict[str, Any]:
         return model.source_columns()
 
-    def told(self, model: OrdinalModel, labels: Tables) -> Told:
+    def told(self, model: OrdinalModel) -> Told:
         return Told(
-            items=labels["labels"].n_rows,
             iterations=model.n_iter,
             converged=model.converged,
             objective=model.objective,

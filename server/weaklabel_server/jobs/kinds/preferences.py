@@ -40,9 +40,8 @@ class PreferenceKind(Kind[PreferenceModel]):
     def sources(self, model: PreferenceModel) -> dict[str, Any]:
         return model.source_columns()
 
-    def told(self, model: PreferenceModel, labels: Tables) -> Told:
+    def told(self, model: PreferenceModel) -> Told:
         return Told(
-            items=len(model.items_),
             iterations=model.n_iter,
             converged=model.converged,
             objective=model.objective,

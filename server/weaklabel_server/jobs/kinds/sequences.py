@@ -87,18 +87,14 @@ class SequenceKind(Kind[SequenceModel]):
         columns = list(zip(*model.summary, strict=True))
         return {name: np.array(values) for name, values in zip(model.summary[0]._fields, columns, strict=True)}
 
-    def told(self, model: SequenceModel, labels: Tables) -> Told:
-        tokens, spans = labels["tokens"], labels["spans"]
-        documents = tokens.columns["document"]
-        assert isinstance(documents, Texts)
-        size = f"{len(documents.names):,} documents, {tokens.n_rows:,} tokens, {len(model.source_names):,} sources"
+    def told(self, model: SequenceModel) -> Told:
+        size = f"{model.diagnostics.tokens:,} tokens, {len(model.source_names):,} sources"
         return Told(
-            items=len(documents.names),
             iterations=model.n_iter,
             converged=model.converged,
             objective=model.objective,
             warnings=tuple(finding.message for finding in model.diagnostics.findings),
-            text=f"{size}\n{spans.n_rows:,} spans found\n{model.diagnostics}",
+            text=f"{size}\n{model.diagnostics}",
         )
 
     def cells(self, votes: Table) -> int:

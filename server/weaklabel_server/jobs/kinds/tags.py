@@ -44,9 +44,8 @@ class TagKind(Kind[TagModel]):
     def sources(self, model: TagModel) -> dict[str, Any]:
         return model.source_columns()
 
-    def told(self, model: TagModel, labels: Tables) -> Told:
+    def told(self, model: TagModel) -> Told:
         return Told(
-            items=len(_texts(labels["labels"], "item").names),
             iterations=model.n_iter,
             converged=model.converged,
             objective=np.empty(0),

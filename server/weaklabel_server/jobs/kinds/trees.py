@@ -63,7 +63,7 @@ class TreeKind(Kind[LabelModel]):
     def sources(self, model: LabelModel) -> dict[str, Any]:
         return {}
 
-    def told(self, model: LabelModel, labels: Tables) -> Told:
+    def told(self, model: LabelModel) -> Told:
         raise NotImplementedError("a tree is fitted as classes are")
 
     def cells(self, votes: Any) -> int:
