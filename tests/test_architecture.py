@@ -48,7 +48,13 @@ ALLOWED = {
     "weaklabel.labeling": {*BASE, "weaklabel._extras", "weaklabel.labeling"},
     "weaklabel.prompts": {*BASE, "weaklabel._extras", "weaklabel.labeling", "weaklabel.model", "weaklabel.prompts"},
     "weaklabel.clusters": {*BASE, "weaklabel._extras", "weaklabel.clusters", "weaklabel.formats"},
-    "weaklabel.formats": {*BASE, "weaklabel._extras", "weaklabel.formats", "weaklabel_protocol.project_folders"},
+    "weaklabel.formats": {
+        *BASE,
+        "weaklabel._extras",
+        "weaklabel.formats",
+        "weaklabel_protocol.label_spaces",
+        "weaklabel_protocol.project_folders",
+    },
     "weaklabel.analysis": {*BASE, *VOCABULARY, "weaklabel.side_information", "weaklabel.analysis"},
     "weaklabel.label_errors": {*BASE, "weaklabel.side_information", "weaklabel.label_errors", "weaklabel.model"},
     "weaklabel.report": {

@@ -44,6 +44,8 @@ class Reason(StrEnum):
     SOURCE_NOT_FOUND = auto()
     MODEL_NOT_FOUND = auto()
     SIDE_DATA_NOT_FOUND = auto()
+    RECORD_SET_NOT_FOUND = auto()
+    LABEL_TABLE_NOT_FOUND = auto()
     OPERATION_NOT_FOUND = auto()
     VOTES_VERSION_NOT_FOUND = auto()
     PROMPT_RUN_NOT_FOUND = auto()
@@ -54,6 +56,8 @@ class Reason(StrEnum):
     NO_VOTES = auto()
     VOTES_UNSUITABLE = auto()
     SIDE_DATA_UNSUITABLE = auto()
+    RECORDS_UNSUITABLE = auto()
+    LABEL_SPACE_MISMATCH = auto()
     OPERATIONS_RUNNING = auto()
     ITEM_NAMING_MIXED = auto()
     ROW_OFFSET_MISMATCH = auto()
@@ -83,6 +87,7 @@ class Reason(StrEnum):
     QUEUE_FULL = auto()
     PROMPT_RUN_TOO_LARGE = auto()
     SIDE_DATA_TOO_LARGE = auto()
+    RECORDS_TOO_LARGE = auto()
     MODEL_TOO_LARGE = auto()
     RESULT_TOO_LARGE = auto()
     TOO_MANY_ANALYSES = auto()
@@ -115,6 +120,8 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.SOURCE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.MODEL_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.SIDE_DATA_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+        Reason.RECORD_SET_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+        Reason.LABEL_TABLE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.OPERATION_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.VOTES_VERSION_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
         Reason.PROMPT_RUN_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
@@ -123,6 +130,8 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.NO_VOTES: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.VOTES_UNSUITABLE: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.SIDE_DATA_UNSUITABLE: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.RECORDS_UNSUITABLE: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.LABEL_SPACE_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.OPERATIONS_RUNNING: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.ITEM_NAMING_MIXED: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.ROW_OFFSET_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
@@ -153,6 +162,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.QUEUE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.PROMPT_RUN_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.SIDE_DATA_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.RECORDS_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.MODEL_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.RESULT_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.TOO_MANY_ANALYSES: grpc.StatusCode.RESOURCE_EXHAUSTED,

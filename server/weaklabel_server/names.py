@@ -1,4 +1,6 @@
-"""Resource names: projects/{project}, and below it sources/, models/, operations/, sideData/, promptRuns/ with ids."""
+"""Resource names: projects/{project}, and below it sources/, models/, operations/, sideData/, recordSets/ and
+promptRuns/ with ids.
+"""
 
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -39,6 +41,11 @@ def format_operation(project_id: str, operation_id: str) -> str:
 def format_side_data(project_id: str, side_data_id: str) -> str:
     """The resource name of side data."""
     return f"projects/{project_id}/sideData/{side_data_id}"
+
+
+def format_record_set(project_id: str, record_set_id: str) -> str:
+    """The resource name of a record set."""
+    return f"projects/{project_id}/recordSets/{record_set_id}"
 
 
 def format_prompt_run(project_id: str, run_id: str) -> str:
@@ -83,6 +90,11 @@ def parse_operation(name: str, *, field: str) -> ChildName:
 def parse_side_data(name: str, *, field: str) -> ChildName:
     """The project id and the id in the name of side data. Raises as parse_project."""
     return _parse_child(name, "sideData", field=field)
+
+
+def parse_record_set(name: str, *, field: str) -> ChildName:
+    """The project id and the id in the name of a record set. Raises as parse_project."""
+    return _parse_child(name, "recordSets", field=field)
 
 
 def parse_prompt_run(name: str, *, field: str) -> ChildName:

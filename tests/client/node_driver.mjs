@@ -15,6 +15,8 @@ const plain = (labels) => ({
   labels: [...labels.labels],
 });
 
+const plainTable = (table) => Object.fromEntries(Object.entries(table).map(([name, values]) => [name, [...values]]));
+
 const scenarios = {
   async mainPath(client) {
     const { project, classes, sources, items, votes } = given;
@@ -35,6 +37,34 @@ const scenarios = {
       soft: plain(await client.softLabels(project)),
       predicted: plain(await client.predict(project, { votes: votes.slice(0, 5) })),
     };
+  },
+
+  // Of any label space: records, or votes for classes; back come all tables, and those of new records.
+  async labelSpace(client) {
+    const { project, space, classes, votes, gold, options, fresh, matrix, sources, items } = given;
+    const created = await client.createProject(project, classes ?? [], space);
+    let operation, rows;
+    if (matrix) {
+      await client.uploadVotes(project, matrix, { sources, items });
+      operation = await client.fit(project, { kind: options });
+    } else {
+      const seen = [];
+      const name = await client.uploadRecords(project, votes, { onProgress: (p) => seen.push(p.committedRows) });
+      const again = await client.uploadRecords(project, votes);
+      if (again !== name) throw new Error(`${again} is not ${name}`);
+      const known = gold && (await client.uploadRecords(project, gold, { role: "gold" }));
+      operation = await client.fitRecords(project, [name], { gold: known, kind: options });
+      rows = plainTable(await client.readRecords(name));
+    }
+    const name = await operation.result();
+    const model = await client.getModel(project);
+    const tables = {};
+    for (const one of model.tables) tables[one.name] = plainTable(await client.readLabels(project, one.name));
+    const predicted = {};
+    for (const [key, table] of Object.entries(await client.predictRecords(project, fresh))) predicted[key] = plainTable(table);
+    const sets = [];
+    for await (const one of client.listRecordSets(project)) sets.push(one.row_count);
+    return { name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets };
   },
 
   // Prints each acknowledged row count while it goes, so that the server can be killed in between.

@@ -27,9 +27,11 @@ LAYERS = {
         {"_version", "", "errors"},
         {"arrays", "project_folders"},
         {"names"},
-        {"vote_objects", "bags", "alignment"},
+        {"vote_objects", "bags", "alignment", "columns"},
+        {"label_spaces"},
         {"v1"},
         {"tensors"},
+        {"column_tables", "label_space_messages"},
     ],
 }
 # The two clients do not know each other.

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weaklabel import LabelModel, Votes
-from weaklabel_client import Client
+from weaklabel import LabelModel, NumericModel, OrdinalModel, PreferenceModel, SequenceModel, TagModel, Taxonomy, Votes
+from weaklabel_client import Client, document_records
 
 ROOT = Path(__file__).parents[2]
 DRIVER = Path(__file__).with_name("node_driver.mjs")
@@ -151,3 +152,97 @@ def test_a_fit_is_cancelled(start: Start, shared_server: Any, project: str) -> N
 def test_a_token_does_not_leave_the_machine_in_clear_text(start: Start, shared_server: Any) -> None:
     found = answer(start("clearText", shared_server.address))
     assert "not sent to labels.example:443 in clear text" in found["message"]
+
+
+def _columns(frame: Any) -> dict[str, list[Any]]:
+    return {str(name): [None if one is None else one for one in frame[name].tolist()] for name in frame.columns}
+
+
+def test_numbers_and_tags(start: Start, shared_server: Any, project: str) -> None:
+    generator = np.random.default_rng(0)
+    votes: dict[str, Any] = {
+        "item": [f"i{n // 4:02d}" for n in range(80)],
+        "source": [f"s{n % 4}" for n in range(80)],
+        "value": generator.normal(10, 3, 80).tolist(),
+    }
+    gold, fresh = {"item": ["i03"], "value": [9.5]}, {"item": ["x"], "source": ["s1"], "value": [4.25]}
+    given = {"space": {"numbers": {}}, "votes": votes, "gold": gold, "fresh": fresh, "options": {"coverage": 0.5}}
+    found = answer(start("labelSpace", shared_server.address, project=project, **given))
+    own = NumericModel().fit(*votes.values(), gold={"i03": 9.5})
+    expected = own.predict_frame(*votes.values(), coverage=0.5).reset_index()
+    assert found["tables"] == {"labels": _columns(expected)}
+    assert found["predicted"]["labels"]["value"] == own.predict(["x"], ["s1"], [4.25]).tolist()
+    assert found["rows"] == votes
+    assert found["warnings"] == list(own.warnings)
+    assert found["sets"] == [1, 80]
+
+    tags = ["red", "round"]
+    listed: dict[str, Any] = {
+        "item": [f"i{n // 3:02d}" for n in range(60)],
+        "source": [f"s{n % 3}" for n in range(60)],
+        "tag": [tags[n % 2] if n % 5 else None for n in range(60)],
+        "yes": [int(n % 7 > 0) for n in range(60)],
+    }
+    one = {name: values[:2] for name, values in listed.items()}
+    given = {"space": {"tags": {"names": tags}}, "votes": listed, "fresh": one}
+    found = answer(start("labelSpace", shared_server.address, project=f"{project}-tags", **given))
+    model = TagModel(tags).fit(*listed.values())
+    assert found["tables"] == {"labels": _columns(model.predict_frame(*listed.values()))}
+    assert found["predicted"] == {"labels": _columns(model.predict_frame(*one.values()))}
+
+
+def test_preferences_and_sequences(start: Start, shared_server: Any, project: str) -> None:
+    pairs = [(a, b) for a in range(5) for b in range(5) if a != b]
+    votes = {
+        "left": [f"m{a}" for a, _ in pairs] * 2,
+        "right": [f"m{b}" for _, b in pairs] * 2,
+        "judge": [f"j{n % 3}" for n in range(2 * len(pairs))],
+        "winner": ["left" if a < b or (a + b) % 4 == 0 else "right" for a, b in pairs] * 2,
+    }
+    given = {"space": {"preferences": {"ties": False}}, "votes": votes, "fresh": {"left": ["m4"], "right": ["m0"]}}
+    found = answer(start("labelSpace", shared_server.address, project=project, **given))
+    with warnings.catch_warnings(action="ignore"):
+        own = PreferenceModel(ties=False).fit(votes)
+    assert found["tables"]["items"] == _columns(own.item_scores())
+    assert found["predicted"]["pairs"]["probability_left"] == own.predict_proba([("m4", "m0")])[:, 0].tolist()
+
+    spans: dict[str, Any] = {
+        "a": [[(0, 2, "PER")], []],
+        "b": [[(0, 2, "PER")], [(1, 2, "LOC")]],
+        "c": [[(0, 1, "PER")], None],
+    }
+    records = document_records(spans, [3, 4])
+    space = {"sequence": {"types": ["PER", "LOC"], "scheme": "TAGGING_SCHEME_BIO"}}
+    given = {"space": space, "votes": records, "fresh": records, "options": {"silence": "O"}}
+    found = answer(start("labelSpace", shared_server.address, project=f"{project}-spans", **given))
+    model = SequenceModel(["PER", "LOC"], silence="O").fit(spans, lengths=[3, 4])
+    soft = model.predict_proba(spans, lengths=[3, 4])
+    for at, tag in enumerate(model.tags):
+        assert found["tables"]["tokens"][f"probability_{tag}"] == soft[:, at].tolist()
+    assert found["predicted"] == found["tables"]
+
+
+def test_ordered_classes_and_trees(start: Start, shared_server: Any, project: str) -> None:
+    generator = np.random.default_rng(1)
+    votes = np.clip(generator.integers(0, 3, (30, 1)) + generator.integers(-1, 2, (30, 4)), 0, 2)
+    classes, sources = ["bad", "fair", "good"], ["a", "b", "c", "d"]
+    items = [f"i{n}" for n in range(30)]
+    fresh = {"item": ["x", "x"], "source": ["a", "b"], "label": ["good", "fair"]}
+    named = {"classes": classes, "matrix": votes.tolist(), "sources": sources, "items": items, "fresh": fresh}
+    found = answer(start("labelSpace", shared_server.address, project=project, space={"ordinal": {}}, **named))
+    of_sources = Votes.from_dense(votes, 3, sources=sources)
+    soft = OrdinalModel(classes).fit(of_sources).predict_proba(of_sources)
+    for at, name in enumerate(classes):
+        assert found["tables"]["labels"][f"probability_{name}"] == soft[:, at].tolist()
+    assert found["tables"]["labels"]["item"] == items
+
+    edges = [{"node": node, "parent": "any"} for node in ("bad", "fair")] + [{"node": "good", "parent": ""}]
+    tree = {"tree": {"edges": [*edges, {"node": "any", "parent": ""}]}}
+    fresh = {"item": ["x", "x"], "source": ["a", "b"], "label": ["any", "fair"]}
+    given = named | {"space": tree, "fresh": fresh, "options": {"threshold": 0.6}}
+    found = answer(start("labelSpace", shared_server.address, project=f"{project}-tree", **given))
+    taxonomy = Taxonomy.from_parents({"bad": "any", "fair": "any", "good": None, "any": None}, leaves=classes)
+    model = LabelModel(classes=classes).fit(votes)
+    nodes = np.stack([found["tables"]["nodes"][f"probability_{one}"] for one in taxonomy.nodes], 1)
+    np.testing.assert_allclose(nodes, taxonomy.marginals(model.predict_proba(votes)), atol=1e-5)
+    assert found["predicted"]["labels"]["level_1"] == ["any"]

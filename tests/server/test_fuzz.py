@@ -35,14 +35,17 @@ from weaklabel_protocol.v1 import (
     operations_pb2,
     projects_pb2,
     prompts_pb2,
+    records_pb2,
+    records_pb2_grpc,
     releases_pb2,
     side_data_pb2,
     sources_pb2,
+    tables_pb2,
     tensor_pb2,
     votes_pb2,
 )
 
-MESSAGES = int(os.environ.get("WEAKLABEL_FUZZ_MESSAGES", "300"))
+MESSAGES = int(os.environ.get("WEAKLABEL_FUZZ_MESSAGES", "340"))
 SEED = int(os.environ.get("WEAKLABEL_FUZZ_SEED", "0"))
 SECONDS = 5.0
 LASTING = {"WaitOperation": 0.2, "WatchOperation": 0.2, "Watch": 0.1}
@@ -54,6 +57,7 @@ FILES = (
     sources_pb2,
     votes_pb2,
     side_data_pb2,
+    records_pb2,
     models_pb2,
     prompts_pb2,
     operations_pb2,
@@ -98,6 +102,75 @@ _TEXTS = (
 )
 
 
+_SPACES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"numbers": {}}, {"item": ["a", "a", "b"], "source": ["s", "t", "s"], "value": [1.0, 2.0, 5.0]}),
+    (
+        {"tags": {"names": ["x", "y"]}},
+        {"item": ["a", "b", "b"], "source": ["s", "t", "s"], "tag": ["x", "y", "x"], "yes": [1, 0, 1]},
+    ),
+    (
+        {"preferences": {"ties": True}},
+        {"left": ["a", "b", "a"], "right": ["b", "c", "c"], "judge": ["j"] * 3, "winner": ["left", "tie", "right"]},
+    ),
+    (
+        {"sequence": {"types": ["P"]}},
+        {
+            "document": ["d"] * 3,
+            "tokens": [4] * 3,
+            "source": ["s", "t", "s"],
+            "start": [0, 1, 2],
+            "end": [1, 3, 4],
+            "type": ["P"] * 3,
+        },
+    ),
+)
+"""Label spaces, and records of each."""
+
+
+class _Space:
+    """A project of a label space, with records and a model."""
+
+    def __init__(self, server: Any, harness: Any, space: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        label_space, columns = space
+        request = projects_pb2.CreateProjectRequest(project_id=f"p{uuid.uuid4().hex}", label_space=label_space)
+        self.parent: str = server.projects.CreateProject(request).project.name
+        self.table = tables_pb2.ColumnTable(rows=3)
+        for name, values in columns.items():
+            column = self.table.columns.add(name=name)
+            if isinstance(values[0], str):
+                names = list(dict.fromkeys(values))
+                column.texts.names.extend(names)
+                column.texts.indices.CopyFrom(harness.tensor([[names.index(one)] for one in values]))
+            elif isinstance(values[0], int):
+                column.numbers.CopyFrom(harness.tensor([[one] for one in values]))
+            else:
+                column.numbers.CopyFrom(tensor_pb2.Tensor(rows=3, columns=1, data=np.array(values, "<f8").tobytes()))
+                column.numbers.data_type = tensor_pb2.DATA_TYPE_FLOAT64
+        stub = records_pb2_grpc.RecordServiceStub(server.channel)
+        self.records: str = list(stub.UploadRecords(iter(self.upload())))[-1].name
+        fitted = server.fit(self.parent, records=models_pb2.RecordFit(votes=[self.records]))
+        self.model: str = fitted.model
+        assert self.model, fitted
+
+    def upload(self) -> list[Message]:
+        """A valid upload."""
+        opening = records_pb2.UploadRecordsOpen(
+            parent=self.parent, record_set_id=str(uuid.uuid4()), role=records_pb2.RECORD_ROLE_VOTES
+        )
+        return [
+            records_pb2.UploadRecordsRequest(open=opening),
+            records_pb2.UploadRecordsRequest(chunk=records_pb2.UploadRecordsChunk(table=self.table)),
+            records_pb2.UploadRecordsRequest(finish=records_pb2.UploadRecordsFinish(total_rows=3)),
+        ]
+
+    def fresh(self) -> records_pb2.PredictRecordsRequest:
+        """A valid prediction."""
+        made = records_pb2.PredictRecordsRequest(model=self.model, records=self.table)
+        if "judge" in [column.name for column in self.table.columns]:
+            del made.records.columns[2:]
+        return made
+
+
 class World:
     """What exists on the server: names for requests to be about."""
 
@@ -111,7 +184,9 @@ class World:
         self.items = server.upload_side(self.parent, side_data_pb2.SIDE_DATA_KIND_FIELDS, (3, rows))[-1].name
         gold = side_data_pb2.SideRows(gold=harness.tensor(np.zeros((4, 1))))
         self.gold = server.upload_side(self.parent, side_data_pb2.SIDE_DATA_KIND_GOLD, (4, gold))[-1].name
+        self.spaces = [_Space(server, harness, space) for space in _SPACES]
         self.names = [
+            *(name for one in self.spaces for name in (one.parent, one.records, one.model)),
             self.parent,
             self.model,
             f"{self.parent}/models/latest",
@@ -127,10 +202,13 @@ class World:
 
     def name_of(self, field: FieldDescriptor) -> str:
         """What a field of a request is most likely to name."""
-        if field.name == "parent":
-            return str(self.parent)
         owner: Any = field.containing_type
         about = f"{owner.name} {field.name}".lower()
+        if "record" in about or "table" in about:
+            one = self.spaces[len(about) % len(self.spaces)]
+            return one.parent if field.name == "parent" else one.model if field.name == "model" else one.records
+        if field.name == "parent":
+            return str(self.parent)
         for word, name in (
             ("operation", self.operation.name),
             ("source", f"{self.parent}/sources/source%200"),
@@ -217,7 +295,7 @@ class Fuzzer:
     def _text(self, field: FieldDescriptor) -> str:
         pick = self._random
         if field.name == "page_token" and pick.random() < 0.8:
-            collections = ("models", "sources", "operations", "sideData", "promptRuns")
+            collections = ("models", "sources", "operations", "sideData", "recordSets", "promptRuns")
             listing = pick.choice([f"{self._world.parent}/{one}" for one in collections] + ["projects"])
             key: Any = pick.choice((0, 1, -1, 2**70, "\ud800", "a\0", "é", None, 1.5, True, [], "a"))
             return base64.urlsafe_b64encode(json.dumps([listing, key]).encode()).decode()
@@ -233,11 +311,11 @@ class Fuzzer:
         """A tensor whose data has the length that its shape needs, most of the time."""
         pick = self._random
         rows, columns = pick.choice((0, 1, 3, 4, 4, 40)), pick.choice((0, 1, 1, 2, 3, 5))
-        kind, size = pick.choice(((1, 1), (2, 2), (3, 4), (4, 4)))
-        if kind == 4:
+        kind, size = pick.choice(((1, 1), (2, 2), (3, 4), (4, 4), (5, 8)))
+        if kind >= 4:
             data = np.array([pick.choice(_FLOATS) for _ in range(rows * columns)], "f8")
             with np.errstate(over="ignore"):
-                content = data.astype("<f4").tobytes()
+                content = data.astype(f"<f{size}").tobytes()
         else:
             values = [pick.choice((-3, -2, -1, 0, 0, 1, 1, 2, 100)) for _ in range(rows * columns)]
             content = np.array(values, f"<i{size}").tobytes()
@@ -320,6 +398,7 @@ def _seeds(world: World, harness: Any) -> dict[str, list[Message]]:
         "CreateProject": [projects_pb2.CreateProjectRequest(project_id="fuzz", classes=["a", "b"])],
         "UploadVotes": list(harness.upload_messages(world.parent, codes)),
         "UploadSideData": list(harness.side_messages(world.parent, side_data_pb2.SIDE_DATA_KIND_PRIOR, (2, rows))),
+        "ReadLabelTable": [records_pb2.ReadLabelTableRequest(model=world.spaces[3].model, table="tokens")],
         "ReadVotes": [votes_pb2.ReadVotesRequest(parent=world.parent, row_limit=5)],
         "FitModel": [
             models_pb2.FitModelRequest(
@@ -404,12 +483,19 @@ def test_random_and_mutated_messages(fuzzed: Any, harness: Any, simulated: Any) 
     fuzzer = Fuzzer(world, SEED)
     ends: Counter[tuple[str, str]] = Counter()
     # Deleted projects and models would leave nothing to be about.
-    methods = [one for one in METHODS if one.name not in ("DeleteProject", "DeleteModel", "DeleteSideData")]
+    deleting = ("DeleteProject", "DeleteModel", "DeleteSideData", "DeleteRecordSet")
+    methods = [one for one in METHODS if one.name not in deleting]
     memory = 0
     failures: list[str] = []
     for at in range(MESSAGES):
         method = methods[at % len(methods)]
-        requests = fuzzer.requests(method, seeds.get(method.name, ()))
+        space = world.spaces[at // len(methods) % len(world.spaces)]
+        own: dict[str, list[Message]] = {
+            "UploadRecords": space.upload(),
+            "PredictRecords": [space.fresh()],
+            "ReadRecords": [records_pb2.ReadRecordsRequest(name=space.records)],
+        }
+        requests = fuzzer.requests(method, (seeds | own).get(method.name, ()))
         code = _call(fuzzed, method, requests)()
         ends[method.name, code] += 1
         if code in NEVER:

@@ -21,7 +21,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, votes_pb2
 
-SERVICES = ["Analysis", "Label", "Model", "Operation", "Project", "Prompt", "Release", "SideData", "Source", "Vote"]
+SERVICES = [
+    *("Analysis", "Label", "Model", "Operation", "Project", "Prompt", "Record", "Release", "SideData", "Source", "Vote")
+]
 WEAKLABEL = Path(sys.executable).with_name("weaklabel")
 
 

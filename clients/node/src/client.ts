@@ -1,16 +1,20 @@
 // The client: projects, uploads, fits, soft labels, predictions.
 
 import { randomUUID } from "node:crypto";
+import { modelName, parent } from "./calls.js";
 import { Connection, Backoff, messages, type ClientOptions } from "./connection.js";
 import type { Services } from "./contract.js";
 import { canGoOn, WeaklabelError } from "./errors.js";
+import type { KindOptions } from "./generated/weaklabel/v1/KindOptions.js";
+import type { LabelSpace } from "./generated/weaklabel/v1/LabelSpace.js";
 import type { Model__Output } from "./generated/weaklabel/v1/Model.js";
 import type { PredictResponse__Output } from "./generated/weaklabel/v1/PredictResponse.js";
 import type { Project__Output } from "./generated/weaklabel/v1/Project.js";
 import type { ReadSoftLabelsResponse__Output } from "./generated/weaklabel/v1/ReadSoftLabelsResponse.js";
 import type { UploadSideDataResponse__Output } from "./generated/weaklabel/v1/UploadSideDataResponse.js";
 import type { UploadVotesResponse__Output } from "./generated/weaklabel/v1/UploadVotesResponse.js";
-import { FitOperation } from "./operations.js";
+import type { FitOperation } from "./operations.js";
+import { RecordCalls } from "./records.js";
 import { asMatrix, concatenate, fromTensor, rowsOf, toTensor, type Matrix, type Votes } from "./tensors.js";
 import { bytesOf, digest, upload, type Upload, type UploadProgress } from "./uploads.js";
 
@@ -45,20 +49,20 @@ export interface FitOptions {
   maxIterations?: number;
   /** Name of gold, as `uploadGold` returns it. */
   gold?: string;
+  /** Of ordered classes and trees: see the contract. */
+  kind?: KindOptions;
 }
 
 const UNSEEN = { ignore: "UNSEEN_SOURCES_IGNORE", average: "UNSEEN_SOURCES_AVERAGE" } as const;
 
 /** A client of the weaklabel service. Its methods reject with WeaklabelError. */
-export class Client {
-  private readonly connection: Connection;
-
+export class Client extends RecordCalls {
   /**
    * Connects when it is first called.
    * @param target "HOST:PORT" or "unix:PATH".
    */
   constructor(target: string, options: ClientOptions = {}) {
-    this.connection = new Connection(target, options);
+    super(new Connection(target, options));
   }
 
   /** Stubs of the services, for calls that have no method here: messages are those of the contract. */
@@ -72,8 +76,9 @@ export class Client {
 
   // ------------------------------------------------------------- projects
 
-  async createProject(project: string, classes: string[]): Promise<Project__Output> {
-    const request = { project_id: project, classes, request_id: randomUUID() };
+  /** Creates a project of classes; of another label space with none of them, or with those that it says. */
+  async createProject(project: string, classes: string[], labelSpace?: LabelSpace): Promise<Project__Output> {
+    const request = { project_id: project, classes, label_space: labelSpace ?? null, request_id: randomUUID() };
     return (await this.call<{ project: Project__Output }>("projects", "CreateProject", request)).project;
   }
 
@@ -166,14 +171,10 @@ export class Client {
       options: { seed: options.seed ?? 0, max_iterations: options.maxIterations ?? 0 },
       request_id: randomUUID(),
       side: options.gold ? { gold: options.gold } : null,
+      records: options.kind ? { options: options.kind } : null,
     };
     const { operation } = await this.call<{ operation: { name: string } }>("models", "FitModel", request);
     return this.operation(operation.name);
-  }
-
-  /** An operation by its name, "projects/ID/operations/ID". */
-  operation(name: string): FitOperation {
-    return new FitOperation(this.connection, name);
   }
 
   /** A model; the newest where none is named. */
@@ -258,29 +259,6 @@ export class Client {
       stream.cancel();
     }
   }
-
-  // ---------------------------------------------------------------- calls
-
-  private call<Response>(service: keyof Services, method: string, request: object): Promise<Response> {
-    return this.connection.call<object, Response>(this.services[service], method, request);
-  }
-
-  private async *pages<Entry>(
-    service: keyof Services,
-    method: string,
-    request: object,
-    field: string,
-  ): AsyncGenerator<Entry> {
-    for (let page_token = ""; ; ) {
-      type Page = Record<string, Entry[]> & { next_page_token: string };
-      const page: Page = await this.call<Page>(service, method, { ...request, page_token });
-      yield* page[field]!;
-      page_token = page.next_page_token;
-      if (!page_token) {
-        return;
-      }
-    }
-  }
 }
 
 type PredictStream = ReturnType<Services["labels"]["PredictStream"]>;
@@ -319,12 +297,4 @@ function labelsOf(message: Pick<PredictResponse__Output, "probabilities" | "labe
     probabilities: fromTensor(message.probabilities) as Matrix<Float32Array>,
     labels: fromTensor(message.labels).data as Int32Array,
   };
-}
-
-function parent(project: string): string {
-  return project.startsWith("projects/") ? project : `projects/${project}`;
-}
-
-function modelName(project: string, model: string): string {
-  return model.startsWith("projects/") ? model : `${parent(project)}/models/${model}`;
 }

@@ -9,6 +9,7 @@ import type { LabelServiceClient } from "./generated/weaklabel/v1/LabelService.j
 import type { ModelServiceClient } from "./generated/weaklabel/v1/ModelService.js";
 import type { OperationServiceClient } from "./generated/weaklabel/v1/OperationService.js";
 import type { ProjectServiceClient } from "./generated/weaklabel/v1/ProjectService.js";
+import type { RecordServiceClient } from "./generated/weaklabel/v1/RecordService.js";
 import type { RetryInfo__Output } from "./generated/weaklabel/v1/RetryInfo.js";
 import type { SideDataServiceClient } from "./generated/weaklabel/v1/SideDataService.js";
 import type { VoteServiceClient } from "./generated/weaklabel/v1/VoteService.js";
@@ -18,6 +19,7 @@ export interface Services {
   projects: ProjectServiceClient;
   votes: VoteServiceClient;
   sideData: SideDataServiceClient;
+  records: RecordServiceClient;
   models: ModelServiceClient;
   operations: OperationServiceClient;
   labels: LabelServiceClient;
@@ -27,11 +29,12 @@ const NAMES: Record<keyof Services, string> = {
   projects: "ProjectService",
   votes: "VoteService",
   sideData: "SideDataService",
+  records: "RecordService",
   models: "ModelService",
   operations: "OperationService",
   labels: "LabelService",
 };
-const FILES = ["projects", "votes", "side_data", "models", "operations", "labels", "status"];
+const FILES = ["projects", "votes", "side_data", "records", "models", "operations", "labels", "status"];
 
 // As the options of "npm run types", so that messages are what their types say.
 const definition = loadSync(

@@ -3,7 +3,7 @@
 import { endianness } from "node:os";
 import type { Tensor, Tensor__Output } from "./generated/weaklabel/v1/Tensor.js";
 
-type Elements = Int8Array | Int16Array | Int32Array | Float32Array;
+type Elements = Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 
 /** A matrix, row after row. */
 export interface Matrix<Data extends Elements = Elements> {
@@ -15,7 +15,14 @@ export interface Matrix<Data extends Elements = Elements> {
 /** Votes: a row an item and a column a source; class indices, -1 for an abstain, -2 for an error of the source. */
 export type Votes = readonly (readonly number[])[] | Matrix<Int8Array | Int16Array | Int32Array>;
 
-const SIZES = { DATA_TYPE_INT8: 1, DATA_TYPE_INT16: 2, DATA_TYPE_INT32: 4, DATA_TYPE_FLOAT32: 4 };
+const SIZES = { DATA_TYPE_INT8: 1, DATA_TYPE_INT16: 2, DATA_TYPE_INT32: 4, DATA_TYPE_FLOAT32: 4, DATA_TYPE_FLOAT64: 8 };
+const CELLS = {
+  DATA_TYPE_INT8: Int8Array,
+  DATA_TYPE_INT16: Int16Array,
+  DATA_TYPE_INT32: Int32Array,
+  DATA_TYPE_FLOAT32: Float32Array,
+  DATA_TYPE_FLOAT64: Float64Array,
+};
 
 /** Votes as a matrix of the smallest integers that hold them. Throws RangeError where they are none. */
 export function asMatrix(votes: Votes): Matrix<Int8Array | Int16Array | Int32Array> {
@@ -58,6 +65,7 @@ export function toTensor(matrix: Matrix): Tensor {
   const { data, rows, columns } = matrix;
   const name =
     data instanceof Float32Array ? "DATA_TYPE_FLOAT32"
+    : data instanceof Float64Array ? "DATA_TYPE_FLOAT64"
     : data instanceof Int8Array ? "DATA_TYPE_INT8"
     : data instanceof Int16Array ? "DATA_TYPE_INT16"
     : "DATA_TYPE_INT32";
@@ -73,9 +81,7 @@ export function fromTensor(tensor: Tensor__Output | null): Matrix {
   const bytes = littleEndian(tensor.data, size);
   // Elements lie at multiples of their size only in a buffer of their own.
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-  const Cells = { DATA_TYPE_INT8: Int8Array, DATA_TYPE_INT16: Int16Array, DATA_TYPE_INT32: Int32Array, DATA_TYPE_FLOAT32: Float32Array }[
-    tensor.data_type as keyof typeof SIZES
-  ];
+  const Cells = CELLS[tensor.data_type as keyof typeof SIZES];
   return { data: new Cells(buffer), rows: tensor.rows, columns: tensor.columns };
 }
 
@@ -97,5 +103,5 @@ function littleEndian(bytes: Buffer, size: number): Buffer {
     return bytes;
   }
   const copy = Buffer.from(bytes);
-  return size === 2 ? copy.swap16() : copy.swap32();
+  return size === 2 ? copy.swap16() : size === 4 ? copy.swap32() : copy.swap64();
 }

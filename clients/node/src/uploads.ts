@@ -38,7 +38,7 @@ export function digest(...parts: (string | Uint8Array)[]): Buffer {
 }
 
 /** Bytes of an array of numbers. */
-export function bytesOf(data: Int8Array | Int16Array | Int32Array | Float32Array): Uint8Array {
+export function bytesOf(data: Int8Array | Int16Array | Int32Array | Float32Array | Float64Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 

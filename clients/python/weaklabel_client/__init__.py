@@ -30,6 +30,7 @@ from weaklabel_client._exceptions import (
     Unimplemented,
     UploadInterrupted,
 )
+from weaklabel_client._inputs.records import document_records
 from weaklabel_client._results.analysis import (
     ConfusionMatrices,
     Diagnostics,
@@ -42,6 +43,7 @@ from weaklabel_client._results.analysis import (
 )
 from weaklabel_client._results.cards import Card
 from weaklabel_client._results.codebook import Codebook
+from weaklabel_client._results.column_table import ColumnTable, RecordSet
 from weaklabel_client._results.estimates import ClassRates, Estimate
 from weaklabel_client._results.inspection import (
     ContestedItems,
@@ -91,6 +93,7 @@ from weaklabel_protocol.bags import (
     proportions,
     same_label,
 )
+from weaklabel_protocol.label_spaces import LabelSpace, Numbers, Ordinal, Preferences, Sequences, Tags, Tree
 from weaklabel_protocol.vote_objects import CandidateSet, Complement, SoftVote, not_, one_of, soft
 
 __all__ = [
@@ -104,6 +107,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Codebook",
+    "ColumnTable",
     "Complement",
     "ConfusionMatrices",
     "ContestedItems",
@@ -121,14 +125,18 @@ __all__ = [
     "InternalError",
     "InvalidArgument",
     "LabelIssues",
+    "LabelSpace",
     "LeaveOneOut",
     "Mistakes",
     "Model",
     "NextToLabel",
     "NotFound",
+    "Numbers",
+    "Ordinal",
     "PairwiseAgreement",
     "PermissionDenied",
     "Plan",
+    "Preferences",
     "Project",
     "PromptFailure",
     "PromptOperation",
@@ -139,10 +147,12 @@ __all__ = [
     "PromptStage",
     "PromptSummary",
     "Prompts",
+    "RecordSet",
     "Reliability",
     "ResourceExhausted",
     "ScoreTable",
     "Scores",
+    "Sequences",
     "SideData",
     "SoftLabels",
     "SoftVote",
@@ -152,7 +162,9 @@ __all__ = [
     "SourcePairs",
     "SourceSummary",
     "Suspect",
+    "Tags",
     "TransferProgress",
+    "Tree",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
@@ -164,6 +176,7 @@ __all__ = [
     "at_least_one",
     "class_counts",
     "different_label",
+    "document_records",
     "none_of",
     "not_",
     "one_of",

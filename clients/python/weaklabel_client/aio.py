@@ -17,6 +17,7 @@ from weaklabel_client._aio.models import Models
 from weaklabel_client._aio.operations import FitOperation, PromptOperation
 from weaklabel_client._aio.projects import Projects
 from weaklabel_client._aio.prompts import Prompts
+from weaklabel_client._aio.records import Records
 from weaklabel_client._aio.releases import Releases
 from weaklabel_client._aio.reports import Reports
 from weaklabel_client._aio.votes import Votes
@@ -25,7 +26,7 @@ from weaklabel_client._connection import channel
 __all__ = ["Client", "FitOperation", "PromptOperation", "Prompts"]
 
 
-class Client(Projects, Votes, Models, Labels, Reports, Releases, Estimates, Inspection):
+class Client(Projects, Votes, Records, Models, Labels, Reports, Releases, Estimates, Inspection):
     """A connection to a weaklabel server, for one event loop. See weaklabel_client.Client."""
 
     def __init__(

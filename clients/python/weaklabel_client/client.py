@@ -13,12 +13,13 @@ from weaklabel_client._sync.labels import Labels
 from weaklabel_client._sync.models import Models
 from weaklabel_client._sync.projects import Projects
 from weaklabel_client._sync.prompts import Prompts
+from weaklabel_client._sync.records import Records
 from weaklabel_client._sync.releases import Releases
 from weaklabel_client._sync.reports import Reports
 from weaklabel_client._sync.votes import Votes
 
 
-class Client(Projects, Votes, Models, Labels, Reports, Releases, Estimates, Inspection):
+class Client(Projects, Votes, Records, Models, Labels, Reports, Releases, Estimates, Inspection):
     """A connection to a weaklabel server. Safe to share between threads.
 
     Wherever a project is asked for, "spam" and "projects/spam" both do. A model is named by its id, which is the last

@@ -7,6 +7,8 @@
     side_data.parquet             side data: id, kind, size; side_data/ID.parquet has the rows
     models.parquet                models: id, version of the votes, settings; models/ID.npz is the file
     soft_labels/ID.parquet        items, label, and a column of probabilities for each class
+    record_sets.parquet           of a project of records: id, role, size; records/ID.parquet has the rows
+    label_tables.parquet          of models with a label space: model, name, size; label_tables/MODEL.NAME.parquet
     card.json, card.md            the card of the newest labels
 
 A folder without a manifest is not whole: it is written as NAME.partial, the manifest last, and then renamed.

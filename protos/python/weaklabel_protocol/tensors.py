@@ -12,6 +12,7 @@ _DTYPES: dict[tensor_pb2.DataType, np.dtype[Any]] = {
     tensor_pb2.DATA_TYPE_INT16: np.dtype("<i2"),
     tensor_pb2.DATA_TYPE_INT32: np.dtype("<i4"),
     tensor_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),
+    tensor_pb2.DATA_TYPE_FLOAT64: np.dtype("<f8"),
 }
 _DATA_TYPES = {dtype: data_type for data_type, dtype in _DTYPES.items()}
 _INTEGERS = (np.dtype("i1"), np.dtype("<i2"), np.dtype("<i4"))
@@ -35,7 +36,8 @@ def to_tensor(array: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> te
 
     Args:
         array: Integers or floating point numbers, [rows, columns].
-        dtype: int8, int16, int32 or float32. By default the smallest integer type that holds every element, or float32.
+        dtype: int8, int16, int32, float32 or float64. By default the smallest integer type that holds every element, or
+            float32.
 
     Raises:
         ValueError: The array has not two dimensions, or its elements cannot be sent.
@@ -49,7 +51,7 @@ def to_tensor(array: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> te
     else:
         target = np.dtype("<f4") if array.dtype.kind == "f" else smallest_dtype(array)
     if target not in _DATA_TYPES:
-        raise ValueError(f"a tensor holds int8, int16, int32 or float32, not {np.dtype(dtype)}")
+        raise ValueError(f"a tensor holds int8, int16, int32, float32 or float64, not {np.dtype(dtype)}")
     rows, columns = array.shape
     data = np.ascontiguousarray(array, dtype=target).tobytes()
     return tensor_pb2.Tensor(data_type=_DATA_TYPES[target], rows=rows, columns=columns, data=data)
@@ -85,7 +87,7 @@ def from_tensor(tensor: tensor_pb2.Tensor) -> npt.NDArray[Any]:
     """
     dtype = _DTYPES.get(tensor.data_type)
     if dtype is None:
-        raise ValueError(f"data_type {tensor.data_type} is none of int8, int16, int32, float32")
+        raise ValueError(f"data_type {tensor.data_type} is none of int8, int16, int32, float32, float64")
     expected = tensor.rows * tensor.columns * dtype.itemsize
     data = tensor.data  # a copy each time
     if len(data) != expected:

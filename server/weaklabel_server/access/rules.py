@@ -46,6 +46,15 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "ListSideData": Rule(_READ, "parent"),
         "DeleteSideData": Rule(_WRITE, "name"),
     },
+    "weaklabel.v1.RecordService": {
+        "UploadRecords": Rule(_WRITE, "open.parent"),
+        "GetRecordSet": Rule(_READ, "name"),
+        "ListRecordSets": Rule(_READ, "parent"),
+        "DeleteRecordSet": Rule(_WRITE, "name"),
+        "ReadRecords": Rule(_READ, "name"),
+        "ReadLabelTable": Rule(_READ, "model"),
+        "PredictRecords": Rule(_READ, "model"),
+    },
     "weaklabel.v1.ModelService": {
         "FitModel": Rule(_WRITE, "parent"),
         "GetModel": Rule(_READ, "name"),

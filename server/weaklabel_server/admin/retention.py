@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection
 
 from weaklabel_server.clock import MICROS_PER_DAY, now_micros
-from weaklabel_server.store import models, requests, side_data, trash, versions, vote_uploads
+from weaklabel_server.store import models, record_sets, requests, side_data, trash, versions, vote_uploads
 from weaklabel_server.store.access import audit
 from weaklabel_server.store.database import Database
 
@@ -64,6 +64,7 @@ async def collect(database: Database, retention: Retention, *, wait: bool = True
     if not wait or uptime >= min(retention.keep_days, _LEAST_UPTIME_DAYS):
         uploads = await database.run_write(vote_uploads.remove_abandoned, before)
         uploads += await database.run_write(side_data.remove_abandoned, before)
+        uploads += await database.run_write(record_sets.remove_abandoned, before)
         while removed := await database.run_write(requests.remove_old, before):
             answers += removed
         if retention.audit_days < math.inf:

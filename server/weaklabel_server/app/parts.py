@@ -15,6 +15,7 @@ from weaklabel_server.interceptors.calls import CallInterceptor
 from weaklabel_server.interceptors.limits import Admission, CallLimits
 from weaklabel_server.jobs.analysis.analyst import Analyst
 from weaklabel_server.jobs.fit import FitLimits, Fitter
+from weaklabel_server.jobs.kinds.predict import RecordPredictor
 from weaklabel_server.jobs.operations.runner import OperationRunner
 from weaklabel_server.jobs.operations.schedule import Schedule
 from weaklabel_server.jobs.predict import Predictor
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PREDICTED_CELLS = 4 * 1024 * 1024
+"""Numbers that a prediction of records holds: their labels go into one message."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -42,6 +46,7 @@ class Parts:
     workers: WorkerPool
     fitter: Fitter
     predictor: Predictor
+    record_predictor: RecordPredictor
     analyst: Analyst
     prompts: "Prompts | None"
     runner: OperationRunner
@@ -108,6 +113,9 @@ async def open_parts(config: ServerConfig, database: Database, observers: Observ
         workers=workers,
         fitter=fitter,
         predictor=predictor,
+        record_predictor=RecordPredictor(
+            database, cached_models=config.cached_models, max_cells=min(config.max_label_cells, _PREDICTED_CELLS)
+        ),
         analyst=analyst,
         prompts=prompts,
         runner=runner,

@@ -20,6 +20,8 @@ from weaklabel_protocol.v1 import (
     projects_pb2_grpc,
     prompts_pb2,
     prompts_pb2_grpc,
+    records_pb2,
+    records_pb2_grpc,
     releases_pb2,
     releases_pb2_grpc,
     side_data_pb2,
@@ -38,6 +40,7 @@ from weaklabel_server.services.models import ModelService
 from weaklabel_server.services.operations import OperationService
 from weaklabel_server.services.projects import ProjectService
 from weaklabel_server.services.prompts import PromptService
+from weaklabel_server.services.records import RecordService
 from weaklabel_server.services.releases import ReleaseService
 from weaklabel_server.services.side_data import SideDataService
 from weaklabel_server.services.sources import SourceService
@@ -50,6 +53,7 @@ SERVICES = tuple(
         (sources_pb2, "SourceService"),
         (votes_pb2, "VoteService"),
         (side_data_pb2, "SideDataService"),
+        (records_pb2, "RecordService"),
         (models_pb2, "ModelService"),
         (prompts_pb2, "PromptService"),
         (operations_pb2, "OperationService"),
@@ -114,6 +118,15 @@ def _add_data(server: grpc.aio.Server, config: ServerConfig, parts: Parts) -> No
     side_data_pb2_grpc.add_SideDataServiceServicer_to_server(
         SideDataService(database, quotas, max_bytes=config.max_side_data_bytes, max_message_bytes=limit), server
     )
+    record_service = RecordService(
+        database,
+        quotas,
+        parts.predictor,
+        parts.record_predictor,
+        max_bytes=config.max_side_data_bytes,
+        max_message_bytes=limit,
+    )
+    records_pb2_grpc.add_RecordServiceServicer_to_server(record_service, server)
 
 
 def _add_models(server: grpc.aio.Server, config: ServerConfig, parts: Parts) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from weaklabel_server.errors import Reason, ServiceError
+from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.label_model import check_label_cells
 from weaklabel_server.jobs.operations.schedule import WaitingFit
@@ -13,11 +13,13 @@ from weaklabel_server.jobs.workers import estimate
 from weaklabel_server.jobs.workers.pool import WorkerPool
 from weaklabel_server.jobs.workers.reports import Report, ReportJob
 from weaklabel_server.jobs.workers.work import FitJob
-from weaklabel_server.store import operations, votes
+from weaklabel_server.messages.fit_options import check_fit_settings
+from weaklabel_server.store import operations, projects, record_sets, votes
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.models import FittedModel
 from weaklabel_server.store.operations import FitSettings, Operation, Progress
 from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordRole, RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 from weaklabel_server.store.votes import View
 
@@ -48,15 +50,22 @@ class Fitter:
 
         Raises:
             ServiceError: PROJECT_NOT_FOUND, VOTES_VERSION_NOT_FOUND, NO_VOTES, LABELS_TOO_LARGE, SIDE_DATA_NOT_FOUND,
-                FIT_TOO_LARGE, QUEUE_FULL; INVALID_FIELD where side data is of another kind, or bounds are of a source
-                that is not in the votes.
+                RECORD_SET_NOT_FOUND, FIT_TOO_LARGE, QUEUE_FULL; INVALID_FIELD where side data or records are of another
+                kind, bounds are of a source that is not in the votes, or options are not those of the label space.
         """
-        view = votes.view(tx, project_id, votes_version)
-        votes.check_not_empty(view)
-        side_data.check(tx, view, settings.side)
-        self._check_size(tx, view, settings.side)
-        self._check_queue(tx, view.project)
-        return operations.create(tx, view.project, view.version, settings)
+        project = projects.get(tx, project_id)
+        check_fit_settings(project, votes_version, settings)
+        version = 0
+        if project.takes_records:
+            self._check_records(tx, project, settings.records)
+        else:
+            view = votes.view(tx, project_id, votes_version)
+            votes.check_not_empty(view)
+            side_data.check(tx, view, settings.side)
+            self._check_size(tx, view, settings.side)
+            version = view.version
+        self._check_queue(tx, project)
+        return operations.create(tx, project, version, settings)
 
     def waiting(self, tx: Connection, operation: Operation) -> WaitingFit:
         """A fit as the schedule sees it.
@@ -65,6 +74,15 @@ class Fitter:
             ServiceError: What it names is no longer there.
         """
         assert isinstance(operation.settings, FitSettings)
+        project = projects.get(tx, operation.project_id)
+        if project.takes_records:
+            records = estimate.record_size(tx, project, operation.settings.records)
+            return WaitingFit(
+                key=operation.key,
+                project=operation.project_key,
+                memory=estimate.record_memory_bytes(records),
+                short=records.is_short,
+            )
         view = votes.view(tx, operation.project_id, operation.votes_version)
         size = estimate.size(tx, view, operation.settings.side)
         return WaitingFit(
@@ -87,11 +105,15 @@ class Fitter:
         """
         assert isinstance(operation.settings, FitSettings)
         with self._database.read() as tx:
-            view = votes.view(tx, operation.project_id, operation.votes_version)
-            votes.check_not_empty(view)
+            project = projects.get(tx, operation.project_id)
             # Checked when the operation was created, too; but the limits may have changed since.
-            self._check_size(tx, view, operation.settings.side)
-        return self._workers.fit(FitJob.of(operation), report)
+            if project.takes_records:
+                self._check_records(tx, project, operation.settings.records)
+            else:
+                view = votes.view(tx, operation.project_id, operation.votes_version)
+                votes.check_not_empty(view)
+                self._check_size(tx, view, operation.settings.side)
+        return self._workers.fit(FitJob.of(operation, self._limits.label_cells), report)
 
     def report(self, job: ReportJob, report: Callable[[Progress], None]) -> Report:
         """Makes a report that fits models, whose size was checked.
@@ -116,6 +138,21 @@ class Fitter:
     def _check_size(self, tx: Connection, view: View, side: SideSettings, copies: int = 1) -> None:
         check_label_cells(view.item_count, view.n_classes, self._limits.label_cells)
         estimate.check(estimate.size(tx, view, side), self._limits.memory_bytes, copies)
+
+    def _check_records(self, tx: Connection, project: Project, records: RecordSettings) -> None:
+        """Refuses records that are not there or of another role, and a fit that takes too much.
+
+        Raises:
+            ServiceError: RECORD_SET_NOT_FOUND, INVALID_FIELD, FIT_TOO_LARGE.
+        """
+        named = [(one, RecordRole.VOTES, f"records.votes[{at}]") for at, one in enumerate(records.votes)]
+        if records.gold:
+            named.append((records.gold, RecordRole.GOLD, "records.gold"))
+        for record_set_id, role, field in named:
+            found = record_sets.get(tx, project, record_set_id)
+            if found.role is not role:
+                raise invalid(field, f"records of {role}, got those of {found.role}")
+        estimate.check_records(estimate.record_size(tx, project, records), self._limits.memory_bytes)
 
     def _check_queue(self, tx: Connection, project: Project) -> None:
         for limit, queued, whose, setting in (

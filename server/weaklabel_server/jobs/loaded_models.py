@@ -78,7 +78,7 @@ class LoadedModels:
         """A model that exists now, out of memory where it is there. It may block.
 
         Raises:
-            ServiceError: PROJECT_NOT_FOUND, MODEL_NOT_FOUND; those of Database.read.
+            ServiceError: PROJECT_NOT_FOUND, LABEL_SPACE_MISMATCH, MODEL_NOT_FOUND; those of Database.read.
         """
         if (recalled := self.recall(name)) is not None:
             return recalled
@@ -93,6 +93,7 @@ class LoadedModels:
                         self._remember(name, changes, key)
                         return found
             project = projects.get(tx, name.project_id)
+            projects.check_class_labels(project)
             model = models.get(tx, project, name.child_id)
             content = models.content(tx, model)
         loaded = LoadedModel(

@@ -120,6 +120,14 @@ def read_model_file(
     model = _opened(data, max_bytes)
     with database.read() as tx:
         project = projects.get(tx, project_id)
+        if project.label_space is not None:
+            projects.check_class_labels(project)
+            raise ServiceError(
+                Reason.LABEL_SPACE_MISMATCH,
+                f'project "{project_id}" has the label space {project.label_space.kind}: its models are fitted on the '
+                "server",
+                metadata={"project": project_id, "label_space": project.label_space.kind},
+            )
         view = votes.view(tx, project_id, votes_version or 0)
         _check_fits(model, project, view.source_names)
         matrix = None

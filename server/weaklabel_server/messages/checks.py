@@ -16,11 +16,16 @@ MAX_CLASSES = 10_000
 _PROJECT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-def check_new_project(project_id: str, classes: Sequence[str], *, field: str, max_bytes: int) -> None:
+def check_new_project(
+    project_id: str, classes: Sequence[str], *, field: str, max_bytes: int, has_classes: bool = True
+) -> None:
     """Refuses an id that no project can have, and classes that it cannot have, of `max_bytes` in all."""
     faults = Faults()
     _add_project_id_fault(faults, project_id, field)
-    if not 2 <= len(classes) <= MAX_CLASSES:
+    if not has_classes:
+        if classes:
+            faults.add("classes", f"a project of this label space has none, got {len(classes)}")
+    elif not 2 <= len(classes) <= MAX_CLASSES:
         faults.add("classes", f"2 to {MAX_CLASSES} classes, got {len(classes)}")
     add_name_faults(faults, classes, field="classes")
     size = sum(len(name.encode()) for name in classes)
@@ -74,6 +79,14 @@ def side_data_id(name: str, project_id: str, *, field: str) -> str:
     parent, child_id = names.parse_side_data(name, field=field)
     if parent != project_id:
         raise invalid(field, f'side data of "{names.format_project(project_id)}", got "{name}"')
+    return child_id
+
+
+def record_set_id(name: str, project_id: str, *, field: str) -> str:
+    """The id in the name of a record set; refuses that of another project."""
+    parent, child_id = names.parse_record_set(name, field=field)
+    if parent != project_id:
+        raise invalid(field, f'a record set of "{names.format_project(project_id)}", got "{name}"')
     return child_id
 
 

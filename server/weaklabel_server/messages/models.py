@@ -1,13 +1,20 @@
 """Fits and models: the side information of a fit, and models as messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
+import numpy as np
+
+from weaklabel_protocol.column_tables import to_message
+from weaklabel_protocol.columns import AnyColumn, Table, Texts
 from weaklabel_protocol.v1 import models_pb2
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
 from weaklabel_server.messages.checks import MAX_SOURCES, check_names, side_data_id
+from weaklabel_server.messages.fit_options import read_records, records_message
 from weaklabel_server.messages.resources import timestamp
+from weaklabel_server.store.label_tables import LabelTable
 from weaklabel_server.store.models import Model
 from weaklabel_server.store.operations import FitSettings
 from weaklabel_server.store.projects import Project
@@ -33,7 +40,8 @@ def read_fit_settings(request: models_pb2.FitModelRequest, project_id: str) -> F
     if request.options.max_iterations > MAX_ITERATIONS:
         raise invalid("options.max_iterations", f"at most {MAX_ITERATIONS}, got {request.options.max_iterations}")
     side = _read_side(request.side, project_id)
-    return FitSettings(request.options.seed, request.options.max_iterations, side)
+    records = read_records(request.records, project_id)
+    return FitSettings(request.options.seed, request.options.max_iterations, side, records)
 
 
 def model_name(project: Project, model: Model) -> str:
@@ -43,7 +51,7 @@ def model_name(project: Project, model: Model) -> str:
 
 def model_message(project: Project, model: Model) -> models_pb2.Model:
     """A model as a message."""
-    summary = model.summary
+    summary, kind = model.summary, model.summary.kind
     return models_pb2.Model(
         name=model_name(project, model),
         votes_version=model.votes_version,
@@ -63,7 +71,28 @@ def model_message(project: Project, model: Model) -> models_pb2.Model:
         side=_side_message(project, summary.side),
         create_time=timestamp(model.create_time),
         uploaded=summary.uploaded,
+        tables=[] if kind is None else [_table_info(one) for one in kind.tables],
+        source_table=None if kind is None or not kind.sources else to_message(_table(kind.sources)),
+        summary="" if kind is None else kind.text,
+        records=None if kind is None else records_message(project, kind.records),
     )
+
+
+def _table_info(table: LabelTable) -> models_pb2.LabelTableInfo:
+    return models_pb2.LabelTableInfo(name=table.name, row_count=table.rows, columns=table.columns)
+
+
+def _table(columns: Mapping[str, list[Any]]) -> Table:
+    """A table of sources, as it is kept in JSON."""
+    read: dict[str, AnyColumn] = {}
+    for name, values in columns.items():
+        if any(isinstance(one, str) for one in values):
+            read[name] = Texts.of(values)
+        elif values and all(isinstance(one, int) for one in values):
+            read[name] = np.array(values, np.int32)
+        else:
+            read[name] = np.array([np.nan if one is None else one for one in values], np.float64)
+    return Table(read)
 
 
 def _side_message(project: Project, side: SideSettings) -> models_pb2.SideInformation | None:

@@ -2,6 +2,7 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from weaklabel_protocol import label_space_messages
 from weaklabel_protocol.v1 import projects_pb2, sources_pb2
 from weaklabel_server import names
 from weaklabel_server.store.projects import Project
@@ -24,6 +25,7 @@ def project_message(project: Project) -> projects_pb2.Project:
         source_count=project.source_count,
         votes_version=project.votes_version,
         create_time=timestamp(project.create_time),
+        label_space=label_space_messages.to_message(project.label_space),
     )
 
 

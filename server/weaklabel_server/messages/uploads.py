@@ -1,9 +1,9 @@
-"""Uploads on the wire, of votes, side data and projects alike: the order of messages, and the items of a chunk."""
+"""Uploads on the wire, of votes, side data, records and projects: the order of messages, and the items of a chunk."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
-from weaklabel_protocol.v1 import releases_pb2, side_data_pb2, votes_pb2
+from weaklabel_protocol.v1 import records_pb2, releases_pb2, side_data_pb2, votes_pb2
 from weaklabel_server.errors import invalid
 from weaklabel_server.messages.checks import check_names
 from weaklabel_server.messages.rows import MAX_ROWS
@@ -12,6 +12,7 @@ UploadRequest = TypeVar(
     "UploadRequest",
     votes_pb2.UploadVotesRequest,
     side_data_pb2.UploadSideDataRequest,
+    records_pb2.UploadRecordsRequest,
     releases_pb2.ImportProjectRequest,
 )
 

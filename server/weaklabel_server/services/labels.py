@@ -309,6 +309,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
 def _find(tx: Connection, name: str) -> tuple[Project, Model]:
     project_id, model_id = names.parse_model(name, field="model")
     project = projects.get(tx, project_id)
+    projects.check_class_labels(project)
     return project, models.get(tx, project, model_id)
 
 

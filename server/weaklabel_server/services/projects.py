@@ -11,6 +11,7 @@ from weaklabel_protocol.v1 import projects_pb2, projects_pb2_grpc
 from weaklabel_server import caller, names, pages
 from weaklabel_server.grpc_types import Context
 from weaklabel_server.messages.checks import check_new_project, check_request_id
+from weaklabel_server.messages.label_spaces import check_label_space
 from weaklabel_server.messages.resources import project_message
 from weaklabel_server.store import projects
 from weaklabel_server.store.access.quotas import Quotas
@@ -39,12 +40,17 @@ class ProjectService(projects_pb2_grpc.ProjectServiceServicer):
         self, request: projects_pb2.CreateProjectRequest, context: Context
     ) -> projects_pb2.CreateProjectResponse:
         check_request_id(request)
+        space = check_label_space(request, max_bytes=self._max_message_bytes // 4)
         check_new_project(
-            request.project_id, request.classes, field="project_id", max_bytes=self._max_message_bytes // 4
+            request.project_id,
+            request.classes,
+            field="project_id",
+            max_bytes=self._max_message_bytes // 4,
+            has_classes=space is None or space.has_classes,
         )
 
         def create(tx: Connection) -> projects_pb2.CreateProjectResponse:
-            project = projects.create(tx, request.project_id, list(request.classes))
+            project = projects.create(tx, request.project_id, list(request.classes), space)
             self._quotas.check(tx, project.key)
             return projects_pb2.CreateProjectResponse(project=project_message(project))
 

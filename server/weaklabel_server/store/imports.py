@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, insert, select, update
 
+from weaklabel_protocol.label_spaces import LabelSpace
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError, invalid
-from weaklabel_server.store import projects, schema, sources, trash
+from weaklabel_server.store import label_tables, projects, record_sets, schema, sources, trash
 from weaklabel_server.store.access import quotas
 from weaklabel_server.store.chunks import PackedChunk, pack_array
 from weaklabel_server.store.database import insert_rows
 from weaklabel_server.store.models import ModelSummary
 from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordChunk, RecordRole
 from weaklabel_server.store.side_data import SideChunk, SideKind, pack_chunk
 
 _projects = schema.projects.c
@@ -45,6 +47,7 @@ def begin(
     becomes: str,
     *,
     classes: Sequence[str],
+    label_space: LabelSpace | None,
     named_items: bool,
     item_count: int,
     votes_version: int,
@@ -58,12 +61,14 @@ def begin(
     trash.throw_staged(tx, replica_id, import_id)
     key, now = trash.stage(tx, replica_id, import_id), now_micros()
     decided = named_items if votes_version else None
-    values = {
+    values: dict[str, Any] = {
         "classes": list(classes),
         "named_items": decided,
         "item_count": item_count,
         "votes_version": votes_version,
     }
+    if label_space is not None:
+        values["label_space"] = label_space.to_json()
     tx.execute(update(schema.projects).where(_projects.key == key).values(values))
     quotas.begin(tx, key)
     project = Project(
@@ -75,6 +80,7 @@ def begin(
         source_count=len(source_names),
         votes_version=votes_version,
         create_time=now,
+        label_space=label_space,
     )
     upload_key = None
     if votes_version:
@@ -167,6 +173,55 @@ def add_side(tx: Connection, staged: Staged, key: int, chunk: SideChunk) -> None
     chunks = schema.side_chunks.c
     of_chunk = chunks.side_upload_key == key, chunks.row_offset == chunk.row_offset
     quotas.count(tx, staged.project.key, schema.side_chunks, *of_chunk)
+
+
+def begin_records(
+    tx: Connection,
+    staged: Staged,
+    record_set_id: str,
+    role: RecordRole,
+    rows: int,
+    columns: Sequence[str],
+    digest: bytes,
+) -> int:
+    """Begins records, all of whose rows are to come; returns their key."""
+    now = now_micros()
+    values = {
+        "project_key": staged.project.key,
+        "record_set_id": record_set_id,
+        "role": role,
+        "content_digest": digest,
+        "writer": "",
+        "committed_rows": rows,
+        "columns": list(columns),
+        "finished": True,
+        "create_time": now,
+        "update_time": now,
+    }
+    uploads = schema.record_uploads
+    key: int = tx.execute(insert(uploads).values(values).returning(uploads.c.key)).scalar_one()
+    return key
+
+
+def add_records(tx: Connection, staged: Staged, key: int, chunk: RecordChunk) -> None:
+    """Adds rows of records."""
+    uploads, chunks = schema.record_uploads, schema.record_chunks
+    tx.execute(insert(chunks).values(record_upload_key=key, **record_sets.pack_chunk(chunk)))
+    grown = {"byte_count": uploads.c.byte_count + len(chunk.content)}
+    tx.execute(update(uploads).where(uploads.c.key == key).values(grown))
+    of_chunk = chunks.c.record_upload_key == key, chunks.c.row_offset == chunk.row_offset
+    quotas.count(tx, staged.project.key, chunks, *of_chunk)
+
+
+def add_table_chunk(
+    tx: Connection, staged: Staged, key: int, name: str, row_offset: int, rows: int, content: bytes
+) -> None:
+    """Adds rows of a table of the labels of a model."""
+    values = {"model_key": key, "table_name": name, "row_offset": row_offset, "rows": rows, "content": content}
+    label_tables.add_chunk(tx, values)
+    chunks = schema.label_chunks.c
+    of_chunk = chunks.model_key == key, chunks.table_name == name, chunks.row_offset == row_offset
+    quotas.count(tx, staged.project.key, schema.label_chunks, *of_chunk)
 
 
 def begin_model(

@@ -13,12 +13,14 @@ from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.names import ChildName
 from weaklabel_server.pages import Page
-from weaklabel_server.store import schema, trash
+from weaklabel_server.store import label_tables, schema, trash
 from weaklabel_server.store.access import quotas
 from weaklabel_server.store.chunks import pack_array, unpack_array
 from weaklabel_server.store.database import Database
+from weaklabel_server.store.label_tables import LabelTable, PackedTable
 from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 
 CHUNK_ROWS = 65_536
@@ -59,6 +61,23 @@ class SourceEstimate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KindSummary:
+    """What is kept of a model of a project with a label space: beside what label models of classes have."""
+
+    tables: list[LabelTable]
+    sources: dict[str, list[Any]] = field(default_factory=dict)
+    """Columns of the table of sources by name; numbers that are not finite are None."""
+    text: str = ""
+    records: RecordSettings = field(default_factory=RecordSettings)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Reads what `asdict` made, after JSON."""
+        tables = [LabelTable(**one) for one in values["tables"]]
+        return cls(**{**values, "tables": tables, "records": RecordSettings.from_json(values["records"])})
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSummary:
     """The results of a fit, without its soft labels."""
 
@@ -73,12 +92,19 @@ class ModelSummary:
     side: SideSettings = field(default_factory=SideSettings)
     doubt: float | None = None  # of models that an earlier version fitted
     uploaded: bool = False
+    kind: KindSummary | None = None
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Reads what `asdict` made, after JSON; what is missing has its default."""
         sources = [SourceEstimate(**estimate) for estimate in values["sources"]]
-        return cls(**{**values, "sources": sources, "side": SideSettings.from_json(values.get("side", {}))})
+        kind = values.get("kind")
+        read = {
+            "sources": sources,
+            "side": SideSettings.from_json(values.get("side", {})),
+            "kind": None if kind is None else KindSummary.from_json(kind),
+        }
+        return cls(**{**values, **read})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +131,10 @@ class ListedModel(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
-    """A model that is to be stored: `content` is LabelModel.to_bytes(). One that labeled nothing has no rows, N = 0."""
+    """A model that is to be stored: `content` is LabelModel.to_bytes(). One that labeled nothing has no rows, N = 0.
+
+    In a project with a label space, `content` is that of its own model, whose labels are tables.
+    """
 
     model_id: str
     votes_version: int
@@ -113,6 +142,9 @@ class FittedModel:
     content: bytes
     probabilities: NDArray[np.float32]  # [N, K]
     labels: NDArray[np.int32]  # [N]
+    tables: tuple[PackedTable, ...] = ()
+    n_items: int | None = None
+    """N, where there are no rows."""
 
 
 def stage(database: Database, fitted: FittedModel, replica_id: str, operation_id: str) -> int:
@@ -120,6 +152,9 @@ def stage(database: Database, fitted: FittedModel, replica_id: str, operation_id
     key = database.transact(_insert_hidden, fitted, replica_id, operation_id)
     for chunk in _chunks_of(fitted, key):
         database.transact(_insert_chunk, chunk)
+    for table in fitted.tables:
+        for values in table.values(key):
+            database.transact(label_tables.add_chunk, values)
     return key
 
 
@@ -143,6 +178,7 @@ def _count(tx: Connection, project_key: int, key: int) -> None:
     """Counts the bytes of a model that was stored."""
     quotas.count(tx, project_key, schema.models, _models.key == key)
     quotas.count(tx, project_key, schema.soft_labels, _labels.model_key == key)
+    quotas.count(tx, project_key, schema.label_chunks, schema.label_chunks.c.model_key == key)
 
 
 def _insert_hidden(tx: Connection, fitted: FittedModel, replica_id: str, operation_id: str) -> int:
@@ -167,7 +203,7 @@ def _insert(tx: Connection, project_key: int, fitted: FittedModel) -> int:
         "project_key": project_key,
         "model_id": fitted.model_id,
         "votes_version": fitted.votes_version,
-        "item_count": len(fitted.labels),
+        "item_count": len(fitted.labels) if fitted.n_items is None else fitted.n_items,
         "summary": asdict(fitted.summary),
         "create_time": now_micros(),
         "content": fitted.content,
@@ -210,11 +246,11 @@ def find_key(tx: Connection, project_id: str, model_id: str) -> int | None:
 
 
 def newest(tx: Connection, limit: int) -> list[ChildName]:
-    """The names of the newest models of all projects."""
+    """The names of the newest models of all projects of classes."""
     query = (
         select(schema.projects.c.project_id, _models.model_id)
         .join(schema.projects, schema.projects.c.key == _models.project_key)
-        .where(schema.projects.c.trash.is_(False))
+        .where(schema.projects.c.trash.is_(False), schema.projects.c.label_space.is_(None))
         .order_by(_models.key.desc())
         .limit(limit)
     )
@@ -243,11 +279,17 @@ def soft_labels(tx: Connection, model: Model, start: int) -> tuple[int, NDArray[
 
 
 def check_labeled(model: Model) -> None:
-    """Refuses a model that was uploaded without soft labels.
+    """Refuses a model that was uploaded without soft labels, and one whose labels are tables alone.
 
     Raises:
         ServiceError: NO_SOFT_LABELS.
     """
+    if model.summary.kind is not None and not model.summary.sources:
+        raise ServiceError(
+            Reason.NO_SOFT_LABELS,
+            "the labels of this model are tables: read them by RecordService.ReadLabelTable",
+            metadata={"model": model.model_id},
+        )
     if not model.item_count:
         raise ServiceError(
             Reason.NO_SOFT_LABELS,

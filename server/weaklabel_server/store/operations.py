@@ -15,6 +15,7 @@ from weaklabel_server.store import schema
 from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.locking import for_update
 from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 
 _operations = schema.operations.c
@@ -78,6 +79,7 @@ class FitSettings:
     seed: int = 0
     max_iterations: int = 0
     side: SideSettings = field(default_factory=SideSettings)
+    records: RecordSettings = field(default_factory=RecordSettings)
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,7 @@ def _options(settings: FitSettings | PromptSettings) -> dict[str, Any]:
         "seed": str(settings.seed),  # as text: JSON numbers lose digits in some databases
         "max_iterations": settings.max_iterations,
         "side": asdict(settings.side),
+        "records": asdict(settings.records),
     }
 
 
@@ -305,6 +308,7 @@ def _settings(options: dict[str, Any]) -> FitSettings | PromptSettings:
         seed=int(options["seed"]),
         max_iterations=options["max_iterations"],
         side=SideSettings.from_json(options.get("side", {})),  # older operations have none
+        records=RecordSettings.from_json(options.get("records", {})),
     )
 
 

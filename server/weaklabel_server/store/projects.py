@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select
 
+from weaklabel_protocol.label_spaces import LabelSpace
 from weaklabel_server.caller import ALL_RIGHTS, Rights
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
@@ -27,9 +28,16 @@ class Project:
     source_count: int
     votes_version: int
     create_time: int
+    label_space: LabelSpace | None = None
+    """None: labels are classes."""
+
+    @property
+    def takes_records(self) -> bool:
+        """Whether its votes are records, rather than votes for classes."""
+        return self.label_space is not None and not self.label_space.has_classes
 
 
-def create(tx: Connection, project_id: str, classes: list[str]) -> Project:
+def create(tx: Connection, project_id: str, classes: list[str], label_space: LabelSpace | None = None) -> Project:
     """Creates a project.
 
     Raises:
@@ -39,7 +47,13 @@ def create(tx: Connection, project_id: str, classes: list[str]) -> Project:
         raise ServiceError(
             Reason.PROJECT_EXISTS, f'project "{project_id}" exists already', metadata={"project": project_id}
         )
-    tx.execute(insert(schema.projects).values(project_id=project_id, classes=classes, create_time=now_micros()))
+    values = {
+        "project_id": project_id,
+        "classes": classes,
+        "create_time": now_micros(),
+        "label_space": None if label_space is None else label_space.to_json(),
+    }
+    tx.execute(insert(schema.projects).values(values))
     project = get(tx, project_id)
     quotas.begin(tx, project.key)
     return project
@@ -56,6 +70,48 @@ def get(tx: Connection, project_id: str) -> Project:
     if row is None:
         raise not_found(project_id)
     return _project(row)
+
+
+def check_votes_for_classes(project: Project) -> None:
+    """Refuses a project whose votes are records.
+
+    Raises:
+        ServiceError: LABEL_SPACE_MISMATCH.
+    """
+    if project.takes_records:
+        raise _mismatch(project, "its votes are records: use RecordService, and FitModel with records")
+
+
+def check_records(project: Project) -> None:
+    """Refuses a project whose votes are no records.
+
+    Raises:
+        ServiceError: LABEL_SPACE_MISMATCH.
+    """
+    if not project.takes_records:
+        raise _mismatch(project, "its votes are votes for classes: use VoteService, and SideDataService for gold")
+
+
+def check_class_labels(project: Project) -> None:
+    """Refuses a project whose models are not label models of classes.
+
+    Raises:
+        ServiceError: LABEL_SPACE_MISMATCH.
+    """
+    if project.label_space is not None and project.label_space.kind != "tree":
+        raise _mismatch(
+            project,
+            "its models have tables of labels: use RecordService.ReadLabelTable and RecordService.PredictRecords",
+        )
+
+
+def _mismatch(project: Project, use: str) -> ServiceError:
+    kind = "classes" if project.label_space is None else project.label_space.kind
+    return ServiceError(
+        Reason.LABEL_SPACE_MISMATCH,
+        f'project "{project.project_id}" has the label space {kind}; {use}',
+        metadata={"project": project.project_id, "label_space": kind},
+    )
 
 
 def not_found(project_id: str) -> ServiceError:
@@ -138,4 +194,5 @@ def _project(row: Row[Any]) -> Project:
         source_count=row.source_count,
         votes_version=row.votes_version,
         create_time=row.create_time,
+        label_space=None if row.label_space is None else LabelSpace.from_json(row.label_space),
     )

@@ -76,6 +76,8 @@ projects = Table(
     Column("trash", Boolean, nullable=False, default=False, server_default="0"),
     # Who places new items behind the last one; empty where nobody does: see placing.py.
     Column("placer", String(32), nullable=False, default="", server_default=""),
+    # What LabelSpace.to_json gives; not set where labels are classes.
+    Column("label_space", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
 )
 
@@ -193,6 +195,40 @@ side_chunks = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+# Records. Written once; finished, they never change.
+record_uploads = Table(
+    "record_uploads",
+    metadata,
+    _key(),
+    _owner("project"),
+    Column("record_set_id", String(36), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    # The stream that may write: opening the upload again takes it over.
+    Column("writer", String(32), nullable=False),
+    # Of no meaning: items are a column.
+    Column("named_items", Boolean),
+    Column("committed_rows", BigInteger, nullable=False, default=0),
+    # Names of the columns, the same in all chunks.
+    Column("columns", JSON, nullable=False, default=list),
+    Column("byte_count", BigInteger, nullable=False, default=0),
+    Column("finished", Boolean, nullable=False, default=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    UniqueConstraint("project_key", "record_set_id"),
+    sqlite_autoincrement=True,
+)
+
+record_chunks = Table(
+    "record_chunks",
+    metadata,
+    _owner("record_upload", primary_key=True),
+    Column("row_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    # A serialized weaklabel.v1.ColumnTable, compressed.
+    Column("content", LargeBinary, nullable=False),
+)
+
 models = Table(
     "models",
     metadata,
@@ -216,6 +252,18 @@ soft_labels = Table(
     Column("rows", Integer, nullable=False),
     Column("probabilities", LargeBinary, nullable=False),
     Column("labels", LargeBinary, nullable=False),
+)
+
+# The labels of models of projects with a label space, as tables.
+label_chunks = Table(
+    "label_chunks",
+    metadata,
+    _owner("model", primary_key=True),
+    Column("table_name", String(32), primary_key=True),
+    Column("row_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    # As in record_chunks.
+    Column("content", LargeBinary, nullable=False),
 )
 
 operations = Table(

@@ -136,8 +136,9 @@ def open_upload(
     """Begins an upload, or takes up one that was broken off, or finds that it is finished.
 
     Raises:
-        ServiceError: PROJECT_NOT_FOUND, UPLOAD_ID_REUSED.
+        ServiceError: PROJECT_NOT_FOUND, LABEL_SPACE_MISMATCH, UPLOAD_ID_REUSED.
     """
+    projects.check_votes_for_classes(projects.get(tx, project_id))
     return _tables.open(
         tx,
         project_id,

@@ -24,11 +24,14 @@ _THROWN, _STAGED = "~", "+"
 _PARTS: tuple[tuple[Table, Table | None, int], ...] = (
     (schema.chunks, schema.uploads, 4),
     (schema.side_chunks, schema.side_uploads, 4),
+    (schema.record_chunks, schema.record_uploads, 4),
     (schema.soft_labels, schema.models, 4),
+    (schema.label_chunks, schema.models, 4),
     (schema.items, None, 5_000),
     (schema.models, None, 10),
     (schema.uploads, None, 200),
     (schema.side_uploads, None, 200),
+    (schema.record_uploads, None, 200),
     (schema.operations, None, 500),
     (schema.sources, None, 1_000),
     (schema.versions, None, 1_000),
@@ -38,7 +41,12 @@ _PARTS: tuple[tuple[Table, Table | None, int], ...] = (
 _WEIGHING: dict[Table, tuple[tuple[Table, Column[Any]], ...]] = {
     schema.uploads: ((schema.chunks, schema.chunks.c.upload_key),),
     schema.side_uploads: ((schema.side_chunks, schema.side_chunks.c.side_upload_key),),
-    schema.models: ((schema.models, schema.models.c.key), (schema.soft_labels, schema.soft_labels.c.model_key)),
+    schema.record_uploads: ((schema.record_chunks, schema.record_chunks.c.record_upload_key),),
+    schema.models: (
+        (schema.models, schema.models.c.key),
+        (schema.soft_labels, schema.soft_labels.c.model_key),
+        (schema.label_chunks, schema.label_chunks.c.model_key),
+    ),
 }
 
 

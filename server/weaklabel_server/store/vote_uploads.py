@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from weaklabel_server.errors import Reason, ServiceError
-from weaklabel_server.store import placing, schema, sources, trash
+from weaklabel_server.store import placing, projects, schema, sources, trash
 from weaklabel_server.store.access import audit
 from weaklabel_server.store.chunks import PackedChunk
 from weaklabel_server.store.database import Database
@@ -66,8 +66,9 @@ def open_upload(
     """Begins an upload, or takes up one that was broken off, or finds that it is finished.
 
     Raises:
-        ServiceError: PROJECT_NOT_FOUND, UPLOAD_ID_REUSED.
+        ServiceError: PROJECT_NOT_FOUND, LABEL_SPACE_MISMATCH, UPLOAD_ID_REUSED.
     """
+    projects.check_votes_for_classes(projects.get(tx, project_id))
     return _tables.open(
         tx,
         project_id,

@@ -142,8 +142,9 @@ def check_not_empty(seen: View) -> None:
     """Refuses votes that cannot be fitted.
 
     Raises:
-        ServiceError: NO_VOTES.
+        ServiceError: NO_VOTES, LABEL_SPACE_MISMATCH.
     """
+    projects.check_votes_for_classes(seen.project)
     if not seen.item_count or not seen.source_names:
         name = seen.project.project_id
         raise ServiceError(

@@ -22,11 +22,12 @@ from weaklabel_server.admin import tokens
 ADMIN = {"CreateProject", "DeleteProject", "ImportProject"}
 WRITE = {
     *("UploadVotes", "UploadSideData", "DeleteSource", "DeleteSideData", "DeleteModel", "UploadModel"),
-    *("FitModel", "RunPrompts", "CancelOperation"),
+    *("FitModel", "RunPrompts", "CancelOperation", "UploadRecords", "DeleteRecordSet"),
 }
 COLLECTIONS = {
     **dict.fromkeys(("GetSource", "DeleteSource"), "sources"),
     **dict.fromkeys(("GetSideData", "DeleteSideData"), "sideData"),
+    **dict.fromkeys(("GetRecordSet", "DeleteRecordSet", "ReadRecords"), "recordSets"),
     "GetPromptRun": "promptRuns",
     **dict.fromkeys(("GetOperation", "WaitOperation", "WatchOperation", "CancelOperation"), "operations"),
     **dict.fromkeys(("GetModel", "DeleteModel", "ReadSoftLabels", "Predict", "PredictStream", "NextToLabel"), "models"),
@@ -34,7 +35,7 @@ COLLECTIONS = {
     **dict.fromkeys(("ReadEffectiveVotes", "ReadConfusionMatrices", "GetDiagnostics", "Evaluate", "GetCard"), "models"),
     **dict.fromkeys(("GetAccuracyEstimate", "GetDifferenceEstimate", "ReadBalanceEstimates"), "models"),
     **dict.fromkeys(("ReadRateEstimates", "ReadSourcePairs", "ReadSourceConfusions", "ReadMistakes"), "models"),
-    **dict.fromkeys(("ReadLeaveOneOut", "ReadScores"), "models"),
+    **dict.fromkeys(("ReadLeaveOneOut", "ReadScores", "ReadLabelTable", "PredictRecords"), "models"),
 }
 
 

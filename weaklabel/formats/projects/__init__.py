@@ -9,6 +9,13 @@ Example::
     soft = model.predict_proba(project.votes())
 """
 
-from weaklabel.formats.projects.reading import ModelEntry, ProjectFolder, SideDataEntry, SoftLabelTable, read_project
+from weaklabel.formats.projects.reading import (
+    ModelEntry,
+    ProjectFolder,
+    RecordSetEntry,
+    SideDataEntry,
+    SoftLabelTable,
+    read_project,
+)
 
-__all__ = ["ModelEntry", "ProjectFolder", "SideDataEntry", "SoftLabelTable", "read_project"]
+__all__ = ["ModelEntry", "ProjectFolder", "RecordSetEntry", "SideDataEntry", "SoftLabelTable", "read_project"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from weaklabel.formats.projects import files, tables
 from weaklabel.votes import Votes, label_dtype
 from weaklabel.votes.symbols import Symbols
+from weaklabel_protocol.label_spaces import LabelSpace
 from weaklabel_protocol.project_folders import FileEntry, Manifest, ProjectFolderError, check_file, read_manifest
 
 if TYPE_CHECKING:
@@ -45,6 +46,23 @@ class SideDataEntry(NamedTuple):
     content_digest: bytes
 
 
+class RecordSetEntry(NamedTuple):
+    """A record set in the folder."""
+
+    id: str
+    role: str
+    rows: int
+    content_digest: bytes
+
+
+class LabelTableEntry(NamedTuple):
+    """A table of the labels of a model in the folder."""
+
+    model: str
+    name: str
+    rows: int
+
+
 class ModelEntry(NamedTuple):
     """A model in the folder."""
 
@@ -72,7 +90,8 @@ class ProjectFolder:
         folder: where it is.
         manifest: its files, and its description.
         project_id: id of the project that was exported.
-        classes: K names.
+        classes: K names; none where the label space has none.
+        label_space: what a label is; None where it is one of the classes.
         n_items: N.
         named_items: whether items have ids.
         votes_version: of the votes; 0 where there are none.
@@ -94,7 +113,9 @@ class ProjectFolder:
         self.n_items = self._described(values, "items", int)
         self.votes_version = self._described(values, "votes_version", int)
         self.named_items = self._described(values, "named_items", bool)
-        if len(self.classes) < 2 or not all(isinstance(one, str) for one in self.classes):
+        self.label_space = self._label_space(values.get("label_space"))
+        fewest = 2 if self.label_space is None or self.label_space.has_classes else 0
+        if len(self.classes) < fewest or not all(isinstance(one, str) for one in self.classes):
             raise ProjectFolderError('manifest.json: "classes" are at least two names')
         self.sources = self._listing("sources.parquet", tables.SOURCES)
         self.source_names = tuple(row["source"] for row in self.sources)
@@ -104,6 +125,18 @@ class ProjectFolder:
         """All side data, the oldest first."""
         rows = self._listing("side_data.parquet", tables.SIDE_DATA)
         return [SideDataEntry(*(row[name] for name in SideDataEntry._fields)) for row in rows]
+
+    @property
+    def record_sets(self) -> list[RecordSetEntry]:
+        """All record sets, the oldest first."""
+        rows = self._listing("record_sets.parquet", tables.RECORD_SETS) if self._has("record_sets.parquet") else []
+        return [RecordSetEntry(*(row[name] for name in RecordSetEntry._fields)) for row in rows]
+
+    @property
+    def label_tables(self) -> list[LabelTableEntry]:
+        """All tables of labels, in the order of the models."""
+        rows = self._listing("label_tables.parquet", tables.LABEL_TABLES) if self._has("label_tables.parquet") else []
+        return [LabelTableEntry(*(row[name] for name in LabelTableEntry._fields)) for row in rows]
 
     @property
     def models(self) -> list[ModelEntry]:
@@ -239,6 +272,19 @@ class ProjectFolder:
     def groups(self, name: str, schema: pa.Schema | None = None, *, numbers: bool = False) -> Iterator[pa.Table]:
         """The row groups of one of the files; see files.read_groups."""
         return files.read_groups(self.file(name), name, schema, numbers=numbers)
+
+    def _has(self, name: str) -> bool:
+        """Whether the manifest names a file: earlier versions have not written all of them."""
+        return name in self._entries
+
+    @staticmethod
+    def _label_space(values: Any) -> LabelSpace | None:
+        if values is None:
+            return None
+        try:
+            return LabelSpace.from_json(values)
+        except (TypeError, ValueError) as error:
+            raise ProjectFolderError(f"manifest.json: {error}") from None
 
     @property
     def _item_column(self) -> str | None:

@@ -45,6 +45,16 @@ MODELS = pa.schema(
         ("side_information", pa.string()),
     ]
 )
+RECORD_SETS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("role", pa.string()),
+        ("rows", pa.int64()),
+        ("create_time", TIME),
+        ("content_digest", pa.binary()),
+    ]
+)
+LABEL_TABLES = pa.schema([("model", pa.string()), ("name", pa.string()), ("rows", pa.int64())])
 CODEBOOK = pa.schema(
     [("code", pa.int32()), ("classes", pa.list_(pa.int32())), ("probabilities", pa.list_(pa.float32()))]
 )

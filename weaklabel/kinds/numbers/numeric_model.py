@@ -161,21 +161,35 @@ class NumericModel(Parameters, KeptInFiles):
             MissingExtraError: if pandas is not installed.
             NotFittedError, InvalidVotesError, InvalidArgumentError: as in `predict_interval`.
         """
-        library, read = pandas(), self._read(votes, source, value)
+        library, columns = pandas(), self.predict_columns(votes, source, value, coverage=coverage)
+        frame: pd.DataFrame = library.DataFrame(columns).set_index("item")
+        return frame
+
+    def predict_columns(
+        self,
+        votes: Any,
+        source: ArrayLike | None = None,
+        value: ArrayLike | None = None,
+        *,
+        coverage: float = 0.9,
+    ) -> dict[str, NDArray[Any]]:
+        """The columns of `predict_frame`, "item" first; without pandas.
+
+        Raises:
+            NotFittedError, InvalidVotesError, InvalidArgumentError: as in `predict_interval`.
+        """
+        read = self._read(votes, source, value)
         predicted = self._predict(read)
         low, high = predicted.distribution.interval(coverage).T
-        frame: pd.DataFrame = library.DataFrame(
-            {
-                "value": predicted.distribution.location,
-                "low": low,
-                "high": high,
-                "votes": np.bincount(read.item, minlength=read.n_items),
-                "effective_votes": predicted.effective,
-                "difficulty": predicted.difficulty,
-            },
-            index=library.Index(read.item_ids, name="item"),
-        )
-        return frame
+        return {
+            "item": read.item_ids,
+            "value": predicted.distribution.location,
+            "low": low,
+            "high": high,
+            "votes": np.bincount(read.item, minlength=read.n_items),
+            "effective_votes": predicted.effective,
+            "difficulty": predicted.difficulty,
+        }
 
     def _read(self, votes: Any, source: Any, value: Any) -> NumericVotes:
         names, _ = self._fitted
@@ -291,12 +305,19 @@ class NumericModel(Parameters, KeptInFiles):
             NotFittedError: before `fit`.
             MissingExtraError: if pandas is not installed.
         """
-        names, fitted = self._fitted
-        library = pandas()
-        frame: pd.DataFrame = library.DataFrame(
-            source_columns(fitted.params), index=library.Index(names, name="source", dtype=object)
-        )
+        library, columns = pandas(), self.source_columns()
+        index = library.Index(columns.pop("source"), name="source", dtype=object)
+        frame: pd.DataFrame = library.DataFrame(columns, index=index)
         return frame
+
+    def source_columns(self) -> dict[str, Any]:
+        """The columns of `sources`, "source" first; without pandas.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        names, fitted = self._fitted
+        return {"source": list(names)} | source_columns(fitted.params)
 
     def summary(self) -> str:
         """The fit in a few lines of plain words.

@@ -295,16 +295,25 @@ class OrdinalModel(Parameters, KeptInFiles):
             NotFittedError: before `fit`.
             MissingExtraError: if pandas is not installed.
         """
+        library, columns = pandas(), self.source_columns()
+        index = library.Index(columns.pop("source"), name="source", dtype=object)
+        frame: pd.DataFrame = library.DataFrame(columns, index=index)
+        return frame
+
+    def source_columns(self) -> dict[str, Any]:
+        """The columns of `sources`, "source" first; without pandas.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
         names, fitted = self._fitted
-        library = pandas()
-        columns = {
+        return {
+            "source": list(names),
             "votes": fitted.n_votes,
             "accuracy": fitted.accuracy,
             "sharpness": np.exp(fitted.params.sharpness),
             "leniency": leniency(fitted),
         }
-        frame: pd.DataFrame = library.DataFrame(columns, index=library.Index(names, name="source", dtype=object))
-        return frame
 
     def summary(self) -> str:
         """The fit in a few lines of plain words.

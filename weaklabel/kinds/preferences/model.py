@@ -248,8 +248,16 @@ class PreferenceModel(KeptInFiles):
             NotFittedError: before `fit`.
             MissingExtraError: if pandas is not installed.
         """
-        frame: pd.DataFrame = pandas().DataFrame(item_columns(self._fitted, self._items))
+        frame: pd.DataFrame = pandas().DataFrame(self.item_columns())
         return frame
+
+    def item_columns(self) -> dict[str, Any]:
+        """The columns of `item_scores`; without pandas.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        return item_columns(self._fitted, self._items)
 
     def judges(self) -> pd.DataFrame:
         """A line a judge: accuracy, signed skill and position bias with 90 % intervals, and the width of ties.
@@ -258,8 +266,16 @@ class PreferenceModel(KeptInFiles):
             NotFittedError: before `fit`.
             MissingExtraError: if pandas is not installed.
         """
-        frame: pd.DataFrame = pandas().DataFrame(judge_columns(self._fitted, self._judges))
+        frame: pd.DataFrame = pandas().DataFrame(self.source_columns())
         return frame
+
+    def source_columns(self) -> dict[str, Any]:
+        """The columns of `judges`; without pandas.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        return judge_columns(self._fitted, self._judges)
 
     def summary(self) -> str:
         """The fit in some lines: sizes, the best items, the judges, and what is doubtful."""

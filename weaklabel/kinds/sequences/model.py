@@ -150,6 +150,11 @@ class SequenceModel(KeptInFiles):
                 warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
         return self
 
+    def label(self, votes: Any, *, lengths: Any = None) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """What `predict_proba` and `predict` give, at once. Args and errors as in `predict_proba`."""
+        labels, _ = self._label(votes, lengths)
+        return labels.soft, labels.hard
+
     def predict_proba(self, votes: Any, *, lengths: Any = None) -> NDArray[np.float32]:
         """[T, K] probabilities of the tags of each token; rows sum to one.
 

@@ -218,12 +218,22 @@ class TagModel(KeptInFiles):
             MissingExtraError: if pandas is not installed.
             NotFittedError, InvalidVotesError: as in `predict_proba`.
         """
-        library, read_votes = pandas(), self._votes(votes, source, tag, value)
+        frame: pd.DataFrame = pandas().DataFrame(self.predict_columns(votes, source, tag, value))
+        return frame
+
+    def predict_columns(
+        self, votes: Any, source: Any = None, tag: Any = None, value: Any = None
+    ) -> dict[str, NDArray[Any]]:
+        """The columns of `predict_frame`; without pandas.
+
+        Raises:
+            NotFittedError, InvalidVotesError: as in `predict_proba`.
+        """
+        read_votes = self._votes(votes, source, tag, value)
         read = self._read(read_votes)
         names = np.array(self.tags, dtype=object)
         columns = {"item": read_votes.item_ids[read.cells.item], "tag": names[read.cells.tag]}
-        frame: pd.DataFrame = library.DataFrame(columns | {"probability": cell_probabilities(read, self.params)})
-        return frame
+        return columns | {"probability": cell_probabilities(read, self.params)}
 
     def score(
         self,
@@ -297,19 +307,27 @@ class TagModel(KeptInFiles):
             NotFittedError: before `fit`.
             MissingExtraError: if pandas is not installed.
         """
-        names, fitted = self._fitted
-        library, pairs = pandas(), fitted.params.pairs
-        count = np.maximum(np.bincount(pairs.source, minlength=len(names)), 1)
-        frame: pd.DataFrame = library.DataFrame(
-            {
-                "votes": fitted.params.n_votes,
-                "explicit": pairs.explicit,
-                "weight": np.bincount(pairs.source, fitted.params.weight, minlength=len(names)) / count,
-                "evidence": source_evidence(fitted, len(names)),
-            },
-            index=library.Index(names, name="source", dtype=object),
-        )
+        library, columns = pandas(), self.source_columns()
+        index = library.Index(columns.pop("source"), name="source", dtype=object)
+        frame: pd.DataFrame = library.DataFrame(columns, index=index)
         return frame
+
+    def source_columns(self) -> dict[str, Any]:
+        """The columns of `sources`, "source" first; without pandas.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        names, fitted = self._fitted
+        pairs = fitted.params.pairs
+        count = np.maximum(np.bincount(pairs.source, minlength=len(names)), 1)
+        return {
+            "source": list(names),
+            "votes": fitted.params.n_votes,
+            "explicit": pairs.explicit,
+            "weight": np.bincount(pairs.source, fitted.params.weight, minlength=len(names)) / count,
+            "evidence": source_evidence(fitted, len(names)),
+        }
 
     def summary(self) -> str:
         """The fit in a few lines of plain words.

@@ -8,6 +8,7 @@ from weaklabel_client._aio.asking import Asking
 from weaklabel_client._aio.operations import FitOperation
 from weaklabel_client._inputs.side_data import GoldSampling, fit_side_data
 from weaklabel_client._protocol import calls, model_calls
+from weaklabel_client._protocol.kind_options import kind_options
 from weaklabel_client._protocol.report_job import UploadModelJob, model_bytes
 from weaklabel_client._results.types import (
     Model,
@@ -35,6 +36,7 @@ class Models(Asking):
         features: Any = None,
         families: Mapping[str, str] | None = None,
         items: Iterable[str] | None = None,
+        options: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> FitOperation:
         """Starts to fit a model on the server, and returns at once."""
@@ -43,7 +45,7 @@ class Models(Asking):
         for kind, values, ids in side_data.uploads:
             side_data.names[kind] = (await self._connection.upload_side_data(project, kind, values, items=ids)).name
         side = calls.side_information(project, side_data.names, gold_error, gold_sampling, bounds, families)
-        call = calls.fit(project, votes_version, seed, max_iter, side)
+        call = calls.fit(project, votes_version, seed, max_iter, side, kind_options(options))
         return FitOperation(self._connection, await self._connection.perform(call, timeout))
 
     async def operation(self, name: str, *, timeout: float | None = None) -> FitOperation:

@@ -5,28 +5,35 @@ from collections.abc import AsyncIterator, Iterable
 
 from weaklabel_client._aio.asking import Asking
 from weaklabel_client._exceptions import AlreadyExists
-from weaklabel_client._inputs.names import names
 from weaklabel_client._protocol import calls
 from weaklabel_client._results.types import (
     Project,
     Source,
 )
+from weaklabel_protocol.label_spaces import LabelSpace
 
 
 class Projects(Asking):
     """The methods of a client about projects and sources."""
 
     async def create_project(
-        self, project: str, classes: Iterable[str], *, exist_ok: bool = False, timeout: float | None = None
+        self,
+        project: str,
+        classes: Iterable[str] | None = None,
+        *,
+        label_space: LabelSpace | None = None,
+        exist_ok: bool = False,
+        timeout: float | None = None,
     ) -> Project:
-        """Creates a project with the names of its K classes, in the order of their indices."""
-        classes = names(classes, None, "classes")
+        """Creates a project with the names of its K classes, or with another label space."""
+        named = calls.classes_of(classes, label_space)
         try:
-            return await self._connection.perform(calls.create_project(project, classes), timeout)
+            return await self._connection.perform(calls.create_project(project, named, label_space), timeout)
         except AlreadyExists as error:
             if not exist_ok:
                 raise
-            return calls.same_project(error, await self.get_project(project, timeout=timeout), classes)
+            existing = await self.get_project(project, timeout=timeout)
+            return calls.same_project(error, existing, named, label_space)
 
     async def get_project(self, project: str, *, timeout: float | None = None) -> Project:
         """One project."""

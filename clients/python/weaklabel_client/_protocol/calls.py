@@ -23,6 +23,8 @@ from weaklabel_client._protocol.resource_names import (
     source_name,
 )
 from weaklabel_client._results.types import Model, NextToLabel, Project, SideData, Source
+from weaklabel_protocol import label_space_messages
+from weaklabel_protocol.label_spaces import LabelSpace, Tree
 from weaklabel_protocol.tensors import from_tensor
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 
@@ -73,18 +75,42 @@ def listing(rpc: rpcs.Rpc[Any, Any], field: str, read: Callable[[Any], Result], 
     return page
 
 
-def create_project(project: str, classes: Iterable[str]) -> Call[Project]:
+def create_project(project: str, classes: Iterable[str], label_space: LabelSpace | None) -> Call[Project]:
     """Creates a project."""
     request = projects_pb2.CreateProjectRequest(
         project_id=project_name(project).removeprefix("projects/"),
         classes=classes,
         request_id=new_request_id(),
+        label_space=label_space_messages.to_message(label_space),
     )
     return Call(rpcs.CREATE_PROJECT, request, lambda response: Project.from_message(response.project))
 
 
-def same_project(error: AlreadyExists, existing: Project, classes: Iterable[str]) -> Project:
-    """Returns a project that exists already, or raises the error where its classes are others."""
+def classes_of(classes: Iterable[str] | None, label_space: LabelSpace | None) -> tuple[str, ...]:
+    """The classes of a new project: as given, or the leaves of a tree.
+
+    Raises:
+        ValueError: The label space has no classes, or there are others.
+    """
+    if isinstance(label_space, Tree):
+        if classes is not None and tuple(classes) != label_space.leaves:
+            raise ValueError("classes: of a tree they are its leaves, in their order; leave them out")
+        return label_space.leaves
+    if label_space is not None and not label_space.has_classes:
+        if classes is not None and tuple(classes):
+            raise ValueError(f"classes: a project of the label space {label_space.kind} has none")
+        return ()
+    if classes is None:
+        raise ValueError("classes: the names of the classes are expected, or a label space without any")
+    return names(classes, None, "classes")
+
+
+def same_project(
+    error: AlreadyExists, existing: Project, classes: Iterable[str], label_space: LabelSpace | None
+) -> Project:
+    """Returns a project that exists already, or raises the error where its classes or label space are others."""
+    if existing.label_space != label_space:
+        raise AlreadyExists(f"{existing.name} exists with another label space", reason=error.reason) from error
     if existing.classes != tuple(classes):
         raise AlreadyExists(
             f"{existing.name} exists with the classes {', '.join(existing.classes)}", reason=error.reason
@@ -189,6 +215,7 @@ def fit(
     seed: int,
     max_iter: int | None,
     side: models_pb2.SideInformation,
+    options: models_pb2.KindOptions | None = None,
 ) -> Call[operations_pb2.Operation]:
     """Starts a fit."""
     request = models_pb2.FitModelRequest(
@@ -197,6 +224,7 @@ def fit(
         options=models_pb2.FitOptions(seed=seed, max_iterations=max_iter or 0),
         request_id=new_request_id(),
         side=side if side.ByteSize() else None,
+        records=None if options is None else models_pb2.RecordFit(options=options),
     )
     return Call(rpcs.FIT_MODEL, request, _operation)
 

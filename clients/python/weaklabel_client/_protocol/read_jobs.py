@@ -13,7 +13,7 @@ from weaklabel_protocol.tensors import from_tensor
 from weaklabel_protocol.v1 import labels_pb2, votes_pb2
 
 
-class _ReadJob(Job[Request, Response, Output]):
+class ReadJob(Job[Request, Response, Output]):
     """A stream of chunks that the server sends; the next row is where a broken one goes on."""
 
     def __init__(self, row_offset: int, row_limit: int | None) -> None:
@@ -57,7 +57,7 @@ class _ReadJob(Job[Request, Response, Output]):
         self._done = True
 
 
-class ReadVotesJob(_ReadJob[votes_pb2.ReadVotesRequest, votes_pb2.ReadVotesResponse, VoteMatrix]):
+class ReadVotesJob(ReadJob[votes_pb2.ReadVotesRequest, votes_pb2.ReadVotesResponse, VoteMatrix]):
     """Reads one version of the votes."""
 
     rpc = READ_VOTES
@@ -91,7 +91,7 @@ class ReadVotesJob(_ReadJob[votes_pb2.ReadVotesRequest, votes_pb2.ReadVotesRespo
             )
 
 
-class ReadSoftLabelsJob(_ReadJob[labels_pb2.ReadSoftLabelsRequest, labels_pb2.ReadSoftLabelsResponse, SoftLabels]):
+class ReadSoftLabelsJob(ReadJob[labels_pb2.ReadSoftLabelsRequest, labels_pb2.ReadSoftLabelsResponse, SoftLabels]):
     """Reads the stored soft labels of a model."""
 
     rpc = READ_SOFT_LABELS

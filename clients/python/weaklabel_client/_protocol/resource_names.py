@@ -34,6 +34,11 @@ def side_data_name(project: str, side_data: str) -> str:
     return _name_within(project, "sideData", side_data, field="side_data", expected="an id")
 
 
+def record_set_name(project: str, record_set: str) -> str:
+    """Returns "projects/spam/recordSets/ID" for "ID" as for itself."""
+    return _name_within(project, "recordSets", record_set, field="record_set", expected="an id")
+
+
 def prompt_run_name(project: str, run: str) -> str:
     """Returns "projects/spam/promptRuns/ID" for "ID" as for itself."""
     return _name_within(project, "promptRuns", run, field="run", expected="an id")

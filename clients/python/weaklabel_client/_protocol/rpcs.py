@@ -15,6 +15,7 @@ from weaklabel_protocol.v1 import (
     operations_pb2,
     projects_pb2,
     prompts_pb2,
+    records_pb2,
     releases_pb2,
     side_data_pb2,
     sources_pb2,
@@ -50,6 +51,17 @@ _SOURCE = "weaklabel.v1.SourceService"
 GET_SOURCE = Rpc(_SOURCE, "GetSource", sources_pb2.GetSourceRequest, sources_pb2.GetSourceResponse)
 LIST_SOURCES = Rpc(_SOURCE, "ListSources", sources_pb2.ListSourcesRequest, sources_pb2.ListSourcesResponse)
 DELETE_SOURCE = Rpc(_SOURCE, "DeleteSource", sources_pb2.DeleteSourceRequest, sources_pb2.DeleteSourceResponse)
+
+_RECORD = "weaklabel.v1.RecordService"
+UPLOAD_RECORDS = Rpc(_RECORD, "UploadRecords", records_pb2.UploadRecordsRequest, records_pb2.UploadRecordsResponse)
+GET_RECORD_SET = Rpc(_RECORD, "GetRecordSet", records_pb2.GetRecordSetRequest, records_pb2.GetRecordSetResponse)
+LIST_RECORD_SETS = Rpc(_RECORD, "ListRecordSets", records_pb2.ListRecordSetsRequest, records_pb2.ListRecordSetsResponse)
+DELETE_RECORD_SET = Rpc(
+    _RECORD, "DeleteRecordSet", records_pb2.DeleteRecordSetRequest, records_pb2.DeleteRecordSetResponse
+)
+READ_RECORDS = Rpc(_RECORD, "ReadRecords", records_pb2.ReadRecordsRequest, records_pb2.ReadRecordsResponse)
+READ_LABEL_TABLE = Rpc(_RECORD, "ReadLabelTable", records_pb2.ReadLabelTableRequest, records_pb2.ReadLabelTableResponse)
+PREDICT_RECORDS = Rpc(_RECORD, "PredictRecords", records_pb2.PredictRecordsRequest, records_pb2.PredictRecordsResponse)
 
 _MODEL = "weaklabel.v1.ModelService"
 FIT_MODEL = Rpc(_MODEL, "FitModel", models_pb2.FitModelRequest, models_pb2.FitModelResponse)
@@ -200,6 +212,10 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
     GET_SIDE_DATA,
     LIST_SIDE_DATA,
     DELETE_SIDE_DATA,
+    GET_RECORD_SET,
+    LIST_RECORD_SETS,
+    DELETE_RECORD_SET,
+    PREDICT_RECORDS,
     GET_OPERATION,
     LIST_OPERATIONS,
     CANCEL_OPERATION,
@@ -221,6 +237,9 @@ STREAMS: tuple[Rpc[Any, Any], ...] = (
     WATCH_OPERATION,
     UPLOAD_VOTES,
     UPLOAD_SIDE_DATA,
+    UPLOAD_RECORDS,
+    READ_RECORDS,
+    READ_LABEL_TABLE,
     READ_VOTES,
     READ_SOFT_LABELS,
     PREDICT_STREAM,

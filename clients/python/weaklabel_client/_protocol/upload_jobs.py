@@ -23,7 +23,7 @@ from weaklabel_protocol.names import default_sources
 from weaklabel_protocol.v1 import side_data_pb2, votes_pb2
 
 
-class _UploadJob(Job[Request, Response, UploadProgress]):
+class ChunkedUploadJob(Job[Request, Response, UploadProgress]):
     """Uploads blocks of rows, chunk by chunk, and remembers chunks until they are on the server's disk."""
 
     def __init__(
@@ -146,7 +146,7 @@ class _UploadJob(Job[Request, Response, UploadProgress]):
             self._block = None
 
 
-class UploadJob(_UploadJob[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse]):
+class UploadJob(ChunkedUploadJob[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesResponse]):
     """Uploads votes."""
 
     rpc = UPLOAD_VOTES
@@ -216,7 +216,7 @@ class UploadJob(_UploadJob[votes_pb2.UploadVotesRequest, votes_pb2.UploadVotesRe
         )
 
 
-class SideUploadJob(_UploadJob[side_data_pb2.UploadSideDataRequest, side_data_pb2.UploadSideDataResponse]):
+class SideUploadJob(ChunkedUploadJob[side_data_pb2.UploadSideDataRequest, side_data_pb2.UploadSideDataResponse]):
     """Uploads side data of one kind."""
 
     rpc = UPLOAD_SIDE_DATA

@@ -11,8 +11,11 @@ import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from weaklabel_client._results.codebook import Codebook
+from weaklabel_client._results.column_table import ColumnTable
 from weaklabel_client._results.short import ShortRepr
 from weaklabel_client._results.tables import Columns, Tabular, class_titles
+from weaklabel_protocol import column_tables, label_space_messages
+from weaklabel_protocol.label_spaces import LabelSpace
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, operations_pb2, projects_pb2, side_data_pb2, sources_pb2
 from weaklabel_protocol.vote_objects import CandidateSet, SoftVote
 
@@ -32,6 +35,7 @@ class Project(ShortRepr):
         n_sources: Number of sources that have voted.
         votes_version: 0 before the first upload, one more with each change of the votes.
         create_time: When it was created, in UTC.
+        label_space: What a label is; None where it is one of the classes.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Project(ShortRepr):
     n_sources: int
     votes_version: int
     create_time: datetime.datetime
+    label_space: LabelSpace | None = None
 
     @classmethod
     def from_message(cls, message: projects_pb2.Project) -> "Project":
@@ -51,6 +56,7 @@ class Project(ShortRepr):
             n_sources=message.source_count,
             votes_version=message.votes_version,
             create_time=_time(message.create_time),
+            label_space=label_space_messages.from_message(message.label_space),
         )
 
 
@@ -129,6 +135,9 @@ class Model(ShortRepr):
             the fit had no groups.
         create_time: When the fit or the upload ended, in UTC.
         uploaded: Whether it was fitted elsewhere, and uploaded.
+        tables: Names of the tables of its labels, which read_labels reads; none in a project of classes.
+        source_table: What was learned of each source, a row a source; None in a project of classes or of a tree.
+        summary: The fit in a few lines of plain words; empty likewise.
     """
 
     name: str
@@ -145,6 +154,9 @@ class Model(ShortRepr):
     group_balance: Mapping[str, npt.NDArray[np.float64]]
     create_time: datetime.datetime
     uploaded: bool = False
+    tables: tuple[str, ...] = ()
+    source_table: ColumnTable | None = None
+    summary: str = ""
 
     @classmethod
     def from_message(cls, message: models_pb2.Model) -> "Model":
@@ -164,6 +176,13 @@ class Model(ShortRepr):
             group_balance={one.group: np.array(one.class_balance, np.float64) for one in message.groups},
             create_time=_time(message.create_time),
             uploaded=message.uploaded,
+            tables=tuple(one.name for one in message.tables),
+            source_table=(
+                ColumnTable.of(column_tables.from_message(message.source_table))
+                if message.HasField("source_table")
+                else None
+            ),
+            summary=message.summary,
         )
 
 

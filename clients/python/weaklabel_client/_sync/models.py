@@ -5,6 +5,7 @@ from typing import Any
 
 from weaklabel_client._inputs.side_data import GoldSampling, fit_side_data
 from weaklabel_client._protocol import calls, model_calls
+from weaklabel_client._protocol.kind_options import kind_options
 from weaklabel_client._protocol.report_job import UploadModelJob, model_bytes
 from weaklabel_client._results.types import (
     Model,
@@ -34,6 +35,7 @@ class Models(Asking):
         features: Any = None,
         families: Mapping[str, str] | None = None,
         items: Iterable[str] | None = None,
+        options: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> FitOperation:
         """Starts to fit a model on the server, and returns at once.
@@ -58,6 +60,8 @@ class Models(Asking):
             families: Family of sources by name, such as the language model behind several prompts: sources of one
                 family count as half copies of each other at least.
             items: N ids of the items of arrays of side data, for a project that names its items.
+            options: By the label space: "common_error" of ordered classes, "threshold" of trees, above which a node
+                must be to be a label; of the others see fit_records.
             timeout: Seconds for the start, instead of the client's.
 
         Raises:
@@ -69,7 +73,7 @@ class Models(Asking):
         for kind, values, ids in side_data.uploads:
             side_data.names[kind] = (self._connection.upload_side_data(project, kind, values, items=ids)).name
         side = calls.side_information(project, side_data.names, gold_error, gold_sampling, bounds, families)
-        call = calls.fit(project, votes_version, seed, max_iter, side)
+        call = calls.fit(project, votes_version, seed, max_iter, side, kind_options(options))
         return FitOperation(self._connection, self._connection.perform(call, timeout))
 
     def operation(self, name: str, *, timeout: float | None = None) -> FitOperation:

@@ -3,39 +3,49 @@
 from collections.abc import Iterable, Iterator
 
 from weaklabel_client._exceptions import AlreadyExists
-from weaklabel_client._inputs.names import names
 from weaklabel_client._protocol import calls
 from weaklabel_client._results.types import (
     Project,
     Source,
 )
 from weaklabel_client._sync.asking import Asking
+from weaklabel_protocol.label_spaces import LabelSpace
 
 
 class Projects(Asking):
     """The methods of a client about projects and sources."""
 
     def create_project(
-        self, project: str, classes: Iterable[str], *, exist_ok: bool = False, timeout: float | None = None
+        self,
+        project: str,
+        classes: Iterable[str] | None = None,
+        *,
+        label_space: LabelSpace | None = None,
+        exist_ok: bool = False,
+        timeout: float | None = None,
     ) -> Project:
-        """Creates a project with the names of its K classes, in the order of their indices.
+        """Creates a project with the names of its K classes, in the order of their indices, or with a label space.
 
         Args:
             project: Its id: 1 to 63 characters out of a-z, 0-9, "-" and "_".
-            classes: At least two, distinct. They are fixed for good.
+            classes: At least two, distinct. They are fixed for good. None where the label space has none: Numbers,
+                Tags, Preferences, Sequences; the leaves of a Tree.
+            label_space: What a label is, where it is not one of the classes; of Ordinal, classes are from the lowest to
+                the highest.
             exist_ok: Whether a project of that name with these classes is as good.
             timeout: Seconds, instead of the client's.
 
         Raises:
             AlreadyExists: The name is taken; with exist_ok, by a project with other classes.
         """
-        classes = names(classes, None, "classes")
+        named = calls.classes_of(classes, label_space)
         try:
-            return self._connection.perform(calls.create_project(project, classes), timeout)
+            return self._connection.perform(calls.create_project(project, named, label_space), timeout)
         except AlreadyExists as error:
             if not exist_ok:
                 raise
-            return calls.same_project(error, self.get_project(project, timeout=timeout), classes)
+            existing = self.get_project(project, timeout=timeout)
+            return calls.same_project(error, existing, named, label_space)
 
     def get_project(self, project: str, *, timeout: float | None = None) -> Project:
         """One project."""

@@ -24,57 +24,64 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from weaklabel_protocol.v1 import operations_pb2 as weaklabel_dot_v1_dot_operations__pb2
+from weaklabel_protocol.v1 import tables_pb2 as weaklabel_dot_v1_dot_tables__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weaklabel/v1/models.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dweaklabel/v1/operations.proto\"q\n\x0eSourceEstimate\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08\x63overage\x18\x02 \x01(\x01\x12\x10\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x01\x12\x14\n\x0c\x61\x63\x63uracy_low\x18\x04 \x01(\x01\x12\x15\n\raccuracy_high\x18\x05 \x01(\x01\"4\n\x0cGroupBalance\x12\r\n\x05group\x18\x01 \x01(\t\x12\x15\n\rclass_balance\x18\x02 \x03(\x01\"\x9f\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rvotes_version\x18\x02 \x01(\x04\x12\x12\n\nitem_count\x18\x03 \x01(\x04\x12\x17\n\x0fiteration_count\x18\x04 \x01(\r\x12\x11\n\tconverged\x18\x05 \x01(\x08\x12\x11\n\tobjective\x18\x06 \x03(\x01\x12\x15\n\rclass_balance\x18\x07 \x03(\x01\x12-\n\x07sources\x18\x08 \x03(\x0b\x32\x1c.weaklabel.v1.SourceEstimate\x12\x10\n\x08warnings\x18\t \x03(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04risk\x18\x0b \x01(\x01\x12*\n\x06groups\x18\x0c \x03(\x0b\x32\x1a.weaklabel.v1.GroupBalance\x12+\n\x04side\x18\r \x01(\x0b\x32\x1d.weaklabel.v1.SideInformation\x12\x12\n\x05\x64oubt\x18\x0e \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08uploaded\x18\x0f \x01(\x08\x42\x08\n\x06_doubt\"2\n\nFitOptions\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\x16\n\x0emax_iterations\x18\x02 \x01(\r\"K\n\x0cSourceBounds\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x63\x63uracy_low\x18\x02 \x01(\x01\x12\x15\n\raccuracy_high\x18\x03 \x01(\x01\"\x94\x02\n\x0fSideInformation\x12\x0c\n\x04gold\x18\x01 \x01(\t\x12\x12\n\ngold_error\x18\x02 \x01(\x01\x12\r\n\x05prior\x18\x03 \x01(\t\x12\x0e\n\x06groups\x18\x04 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x01(\t\x12\x0c\n\x04\x62\x61gs\x18\x06 \x01(\t\x12*\n\x06\x62ounds\x18\x07 \x03(\x0b\x32\x1a.weaklabel.v1.SourceBounds\x12\x13\n\x0bgold_weight\x18\x08 \x01(\t\x12\x31\n\rgold_sampling\x18\t \x01(\x0e\x32\x1a.weaklabel.v1.GoldSampling\x12,\n\x08\x66\x61milies\x18\n \x03(\x0b\x32\x1a.weaklabel.v1.SourceFamily\".\n\x0cSourceFamily\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\"\xa4\x01\n\x0f\x46itModelRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rvotes_version\x18\x02 \x01(\x04\x12)\n\x07options\x18\x03 \x01(\x0b\x32\x18.weaklabel.v1.FitOptions\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12+\n\x04side\x18\x05 \x01(\x0b\x32\x1d.weaklabel.v1.SideInformation\">\n\x10\x46itModelResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.weaklabel.v1.Model\"J\n\x11ListModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.weaklabel.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteModelResponse\"$\n\x14\x44ownloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x15\x44ownloadModelResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"{\n\x0fUploadModelOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x1a\n\rvotes_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\x42\x10\n\x0e_votes_version\"^\n\x12UploadModelRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.weaklabel.v1.UploadModelOpenH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07message\"9\n\x13UploadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.weaklabel.v1.Model*c\n\x0cGoldSampling\x12\x1d\n\x19GOLD_SAMPLING_UNSPECIFIED\x10\x00\x12\x18\n\x14GOLD_SAMPLING_RANDOM\x10\x01\x12\x1a\n\x16GOLD_SAMPLING_BY_CLASS\x10\x02\x32\xfb\x03\n\x0cModelService\x12I\n\x08\x46itModel\x12\x1d.weaklabel.v1.FitModelRequest\x1a\x1e.weaklabel.v1.FitModelResponse\x12I\n\x08GetModel\x12\x1d.weaklabel.v1.GetModelRequest\x1a\x1e.weaklabel.v1.GetModelResponse\x12O\n\nListModels\x12\x1f.weaklabel.v1.ListModelsRequest\x1a .weaklabel.v1.ListModelsResponse\x12R\n\x0b\x44\x65leteModel\x12 .weaklabel.v1.DeleteModelRequest\x1a!.weaklabel.v1.DeleteModelResponse\x12Z\n\rDownloadModel\x12\".weaklabel.v1.DownloadModelRequest\x1a#.weaklabel.v1.DownloadModelResponse0\x01\x12T\n\x0bUploadModel\x12 .weaklabel.v1.UploadModelRequest\x1a!.weaklabel.v1.UploadModelResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weaklabel/v1/models.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dweaklabel/v1/operations.proto\x1a\x19weaklabel/v1/tables.proto\"q\n\x0eSourceEstimate\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x10\n\x08\x63overage\x18\x02 \x01(\x01\x12\x10\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x01\x12\x14\n\x0c\x61\x63\x63uracy_low\x18\x04 \x01(\x01\x12\x15\n\raccuracy_high\x18\x05 \x01(\x01\"4\n\x0cGroupBalance\x12\r\n\x05group\x18\x01 \x01(\t\x12\x15\n\rclass_balance\x18\x02 \x03(\x01\"\xb9\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rvotes_version\x18\x02 \x01(\x04\x12\x12\n\nitem_count\x18\x03 \x01(\x04\x12\x17\n\x0fiteration_count\x18\x04 \x01(\r\x12\x11\n\tconverged\x18\x05 \x01(\x08\x12\x11\n\tobjective\x18\x06 \x03(\x01\x12\x15\n\rclass_balance\x18\x07 \x03(\x01\x12-\n\x07sources\x18\x08 \x03(\x0b\x32\x1c.weaklabel.v1.SourceEstimate\x12\x10\n\x08warnings\x18\t \x03(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04risk\x18\x0b \x01(\x01\x12*\n\x06groups\x18\x0c \x03(\x0b\x32\x1a.weaklabel.v1.GroupBalance\x12+\n\x04side\x18\r \x01(\x0b\x32\x1d.weaklabel.v1.SideInformation\x12\x12\n\x05\x64oubt\x18\x0e \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08uploaded\x18\x0f \x01(\x08\x12,\n\x06tables\x18\x10 \x03(\x0b\x32\x1c.weaklabel.v1.LabelTableInfo\x12/\n\x0csource_table\x18\x11 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\x12\x0f\n\x07summary\x18\x12 \x01(\t\x12(\n\x07records\x18\x13 \x01(\x0b\x32\x17.weaklabel.v1.RecordFitB\x08\n\x06_doubt\"B\n\x0eLabelTableInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\trow_count\x18\x02 \x01(\x04\x12\x0f\n\x07\x63olumns\x18\x03 \x03(\t\"\xb8\x01\n\x0bKindOptions\x12\x19\n\x0c\x63ommon_error\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x63overage\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08unlisted\x18\x03 \x01(\t\x12\x0f\n\x07silence\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65\x63oding\x18\x05 \x01(\t\x12\x16\n\tthreshold\x18\x06 \x01(\x01H\x02\x88\x01\x01\x42\x0f\n\r_common_errorB\x0b\n\t_coverageB\x0c\n\n_threshold\"T\n\tRecordFit\x12\r\n\x05votes\x18\x01 \x03(\t\x12\x0c\n\x04gold\x18\x02 \x01(\t\x12*\n\x07options\x18\x03 \x01(\x0b\x32\x19.weaklabel.v1.KindOptions\"2\n\nFitOptions\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\x16\n\x0emax_iterations\x18\x02 \x01(\r\"K\n\x0cSourceBounds\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x63\x63uracy_low\x18\x02 \x01(\x01\x12\x15\n\raccuracy_high\x18\x03 \x01(\x01\"\x94\x02\n\x0fSideInformation\x12\x0c\n\x04gold\x18\x01 \x01(\t\x12\x12\n\ngold_error\x18\x02 \x01(\x01\x12\r\n\x05prior\x18\x03 \x01(\t\x12\x0e\n\x06groups\x18\x04 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x01(\t\x12\x0c\n\x04\x62\x61gs\x18\x06 \x01(\t\x12*\n\x06\x62ounds\x18\x07 \x03(\x0b\x32\x1a.weaklabel.v1.SourceBounds\x12\x13\n\x0bgold_weight\x18\x08 \x01(\t\x12\x31\n\rgold_sampling\x18\t \x01(\x0e\x32\x1a.weaklabel.v1.GoldSampling\x12,\n\x08\x66\x61milies\x18\n \x03(\x0b\x32\x1a.weaklabel.v1.SourceFamily\".\n\x0cSourceFamily\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\"\xce\x01\n\x0f\x46itModelRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rvotes_version\x18\x02 \x01(\x04\x12)\n\x07options\x18\x03 \x01(\x0b\x32\x18.weaklabel.v1.FitOptions\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12+\n\x04side\x18\x05 \x01(\x0b\x32\x1d.weaklabel.v1.SideInformation\x12(\n\x07records\x18\x06 \x01(\x0b\x32\x17.weaklabel.v1.RecordFit\">\n\x10\x46itModelResponse\x12*\n\toperation\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.Operation\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.weaklabel.v1.Model\"J\n\x11ListModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.weaklabel.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteModelResponse\"$\n\x14\x44ownloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x15\x44ownloadModelResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"{\n\x0fUploadModelOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x1a\n\rvotes_version\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\x42\x10\n\x0e_votes_version\"^\n\x12UploadModelRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.weaklabel.v1.UploadModelOpenH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07message\"9\n\x13UploadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.weaklabel.v1.Model*c\n\x0cGoldSampling\x12\x1d\n\x19GOLD_SAMPLING_UNSPECIFIED\x10\x00\x12\x18\n\x14GOLD_SAMPLING_RANDOM\x10\x01\x12\x1a\n\x16GOLD_SAMPLING_BY_CLASS\x10\x02\x32\xfb\x03\n\x0cModelService\x12I\n\x08\x46itModel\x12\x1d.weaklabel.v1.FitModelRequest\x1a\x1e.weaklabel.v1.FitModelResponse\x12I\n\x08GetModel\x12\x1d.weaklabel.v1.GetModelRequest\x1a\x1e.weaklabel.v1.GetModelResponse\x12O\n\nListModels\x12\x1f.weaklabel.v1.ListModelsRequest\x1a .weaklabel.v1.ListModelsResponse\x12R\n\x0b\x44\x65leteModel\x12 .weaklabel.v1.DeleteModelRequest\x1a!.weaklabel.v1.DeleteModelResponse\x12Z\n\rDownloadModel\x12\".weaklabel.v1.DownloadModelRequest\x1a#.weaklabel.v1.DownloadModelResponse0\x01\x12T\n\x0bUploadModel\x12 .weaklabel.v1.UploadModelRequest\x1a!.weaklabel.v1.UploadModelResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weaklabel.v1.models_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GOLDSAMPLING']._serialized_start=2101
-  _globals['_GOLDSAMPLING']._serialized_end=2200
-  _globals['_SOURCEESTIMATE']._serialized_start=107
-  _globals['_SOURCEESTIMATE']._serialized_end=220
-  _globals['_GROUPBALANCE']._serialized_start=222
-  _globals['_GROUPBALANCE']._serialized_end=274
-  _globals['_MODEL']._serialized_start=277
-  _globals['_MODEL']._serialized_end=692
-  _globals['_FITOPTIONS']._serialized_start=694
-  _globals['_FITOPTIONS']._serialized_end=744
-  _globals['_SOURCEBOUNDS']._serialized_start=746
-  _globals['_SOURCEBOUNDS']._serialized_end=821
-  _globals['_SIDEINFORMATION']._serialized_start=824
-  _globals['_SIDEINFORMATION']._serialized_end=1100
-  _globals['_SOURCEFAMILY']._serialized_start=1102
-  _globals['_SOURCEFAMILY']._serialized_end=1148
-  _globals['_FITMODELREQUEST']._serialized_start=1151
-  _globals['_FITMODELREQUEST']._serialized_end=1315
-  _globals['_FITMODELRESPONSE']._serialized_start=1317
-  _globals['_FITMODELRESPONSE']._serialized_end=1379
-  _globals['_GETMODELREQUEST']._serialized_start=1381
-  _globals['_GETMODELREQUEST']._serialized_end=1412
-  _globals['_GETMODELRESPONSE']._serialized_start=1414
-  _globals['_GETMODELRESPONSE']._serialized_end=1468
-  _globals['_LISTMODELSREQUEST']._serialized_start=1470
-  _globals['_LISTMODELSREQUEST']._serialized_end=1544
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1546
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1628
-  _globals['_DELETEMODELREQUEST']._serialized_start=1630
-  _globals['_DELETEMODELREQUEST']._serialized_end=1684
-  _globals['_DELETEMODELRESPONSE']._serialized_start=1686
-  _globals['_DELETEMODELRESPONSE']._serialized_end=1707
-  _globals['_DOWNLOADMODELREQUEST']._serialized_start=1709
-  _globals['_DOWNLOADMODELREQUEST']._serialized_end=1745
-  _globals['_DOWNLOADMODELRESPONSE']._serialized_start=1747
-  _globals['_DOWNLOADMODELRESPONSE']._serialized_end=1819
-  _globals['_UPLOADMODELOPEN']._serialized_start=1821
-  _globals['_UPLOADMODELOPEN']._serialized_end=1944
-  _globals['_UPLOADMODELREQUEST']._serialized_start=1946
-  _globals['_UPLOADMODELREQUEST']._serialized_end=2040
-  _globals['_UPLOADMODELRESPONSE']._serialized_start=2042
-  _globals['_UPLOADMODELRESPONSE']._serialized_end=2099
-  _globals['_MODELSERVICE']._serialized_start=2203
-  _globals['_MODELSERVICE']._serialized_end=2710
+  _globals['_GOLDSAMPLING']._serialized_start=2665
+  _globals['_GOLDSAMPLING']._serialized_end=2764
+  _globals['_SOURCEESTIMATE']._serialized_start=134
+  _globals['_SOURCEESTIMATE']._serialized_end=247
+  _globals['_GROUPBALANCE']._serialized_start=249
+  _globals['_GROUPBALANCE']._serialized_end=301
+  _globals['_MODEL']._serialized_start=304
+  _globals['_MODEL']._serialized_end=873
+  _globals['_LABELTABLEINFO']._serialized_start=875
+  _globals['_LABELTABLEINFO']._serialized_end=941
+  _globals['_KINDOPTIONS']._serialized_start=944
+  _globals['_KINDOPTIONS']._serialized_end=1128
+  _globals['_RECORDFIT']._serialized_start=1130
+  _globals['_RECORDFIT']._serialized_end=1214
+  _globals['_FITOPTIONS']._serialized_start=1216
+  _globals['_FITOPTIONS']._serialized_end=1266
+  _globals['_SOURCEBOUNDS']._serialized_start=1268
+  _globals['_SOURCEBOUNDS']._serialized_end=1343
+  _globals['_SIDEINFORMATION']._serialized_start=1346
+  _globals['_SIDEINFORMATION']._serialized_end=1622
+  _globals['_SOURCEFAMILY']._serialized_start=1624
+  _globals['_SOURCEFAMILY']._serialized_end=1670
+  _globals['_FITMODELREQUEST']._serialized_start=1673
+  _globals['_FITMODELREQUEST']._serialized_end=1879
+  _globals['_FITMODELRESPONSE']._serialized_start=1881
+  _globals['_FITMODELRESPONSE']._serialized_end=1943
+  _globals['_GETMODELREQUEST']._serialized_start=1945
+  _globals['_GETMODELREQUEST']._serialized_end=1976
+  _globals['_GETMODELRESPONSE']._serialized_start=1978
+  _globals['_GETMODELRESPONSE']._serialized_end=2032
+  _globals['_LISTMODELSREQUEST']._serialized_start=2034
+  _globals['_LISTMODELSREQUEST']._serialized_end=2108
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2110
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2192
+  _globals['_DELETEMODELREQUEST']._serialized_start=2194
+  _globals['_DELETEMODELREQUEST']._serialized_end=2248
+  _globals['_DELETEMODELRESPONSE']._serialized_start=2250
+  _globals['_DELETEMODELRESPONSE']._serialized_end=2271
+  _globals['_DOWNLOADMODELREQUEST']._serialized_start=2273
+  _globals['_DOWNLOADMODELREQUEST']._serialized_end=2309
+  _globals['_DOWNLOADMODELRESPONSE']._serialized_start=2311
+  _globals['_DOWNLOADMODELRESPONSE']._serialized_end=2383
+  _globals['_UPLOADMODELOPEN']._serialized_start=2385
+  _globals['_UPLOADMODELOPEN']._serialized_end=2508
+  _globals['_UPLOADMODELREQUEST']._serialized_start=2510
+  _globals['_UPLOADMODELREQUEST']._serialized_end=2604
+  _globals['_UPLOADMODELRESPONSE']._serialized_start=2606
+  _globals['_UPLOADMODELRESPONSE']._serialized_end=2663
+  _globals['_MODELSERVICE']._serialized_start=2767
+  _globals['_MODELSERVICE']._serialized_end=3274
 # @@protoc_insertion_point(module_scope)

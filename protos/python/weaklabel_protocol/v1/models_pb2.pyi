@@ -1,5 +1,6 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from weaklabel_protocol.v1 import operations_pb2 as _operations_pb2
+from weaklabel_protocol.v1 import tables_pb2 as _tables_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -40,7 +41,7 @@ class GroupBalance(_message.Message):
     def __init__(self, group: _Optional[str] = ..., class_balance: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side", "doubt", "uploaded")
+    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side", "doubt", "uploaded", "tables", "source_table", "summary", "records")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +57,10 @@ class Model(_message.Message):
     SIDE_FIELD_NUMBER: _ClassVar[int]
     DOUBT_FIELD_NUMBER: _ClassVar[int]
     UPLOADED_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_TABLE_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
     name: str
     votes_version: int
     item_count: int
@@ -71,7 +76,47 @@ class Model(_message.Message):
     side: SideInformation
     doubt: float
     uploaded: bool
-    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., doubt: _Optional[float] = ..., uploaded: bool = ...) -> None: ...
+    tables: _containers.RepeatedCompositeFieldContainer[LabelTableInfo]
+    source_table: _tables_pb2.ColumnTable
+    summary: str
+    records: RecordFit
+    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., doubt: _Optional[float] = ..., uploaded: bool = ..., tables: _Optional[_Iterable[_Union[LabelTableInfo, _Mapping]]] = ..., source_table: _Optional[_Union[_tables_pb2.ColumnTable, _Mapping]] = ..., summary: _Optional[str] = ..., records: _Optional[_Union[RecordFit, _Mapping]] = ...) -> None: ...
+
+class LabelTableInfo(_message.Message):
+    __slots__ = ("name", "row_count", "columns")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROW_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    row_count: int
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., row_count: _Optional[int] = ..., columns: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class KindOptions(_message.Message):
+    __slots__ = ("common_error", "coverage", "unlisted", "silence", "decoding", "threshold")
+    COMMON_ERROR_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    UNLISTED_FIELD_NUMBER: _ClassVar[int]
+    SILENCE_FIELD_NUMBER: _ClassVar[int]
+    DECODING_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    common_error: float
+    coverage: float
+    unlisted: str
+    silence: str
+    decoding: str
+    threshold: float
+    def __init__(self, common_error: _Optional[float] = ..., coverage: _Optional[float] = ..., unlisted: _Optional[str] = ..., silence: _Optional[str] = ..., decoding: _Optional[str] = ..., threshold: _Optional[float] = ...) -> None: ...
+
+class RecordFit(_message.Message):
+    __slots__ = ("votes", "gold", "options")
+    VOTES_FIELD_NUMBER: _ClassVar[int]
+    GOLD_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    votes: _containers.RepeatedScalarFieldContainer[str]
+    gold: str
+    options: KindOptions
+    def __init__(self, votes: _Optional[_Iterable[str]] = ..., gold: _Optional[str] = ..., options: _Optional[_Union[KindOptions, _Mapping]] = ...) -> None: ...
 
 class FitOptions(_message.Message):
     __slots__ = ("seed", "max_iterations")
@@ -124,18 +169,20 @@ class SourceFamily(_message.Message):
     def __init__(self, source: _Optional[str] = ..., family: _Optional[str] = ...) -> None: ...
 
 class FitModelRequest(_message.Message):
-    __slots__ = ("parent", "votes_version", "options", "request_id", "side")
+    __slots__ = ("parent", "votes_version", "options", "request_id", "side", "records")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
     parent: str
     votes_version: int
     options: FitOptions
     request_id: str
     side: SideInformation
-    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., options: _Optional[_Union[FitOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ...) -> None: ...
+    records: RecordFit
+    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., options: _Optional[_Union[FitOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., records: _Optional[_Union[RecordFit, _Mapping]] = ...) -> None: ...
 
 class FitModelResponse(_message.Message):
     __slots__ = ("operation",)

@@ -1,4 +1,5 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from weaklabel_protocol.v1 import label_spaces_pb2 as _label_spaces_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -7,30 +8,34 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Project(_message.Message):
-    __slots__ = ("name", "classes", "item_count", "source_count", "votes_version", "create_time")
+    __slots__ = ("name", "classes", "item_count", "source_count", "votes_version", "create_time", "label_space")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_COUNT_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SPACE_FIELD_NUMBER: _ClassVar[int]
     name: str
     classes: _containers.RepeatedScalarFieldContainer[str]
     item_count: int
     source_count: int
     votes_version: int
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., item_count: _Optional[int] = ..., source_count: _Optional[int] = ..., votes_version: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    label_space: _label_spaces_pb2.LabelSpace
+    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., item_count: _Optional[int] = ..., source_count: _Optional[int] = ..., votes_version: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., label_space: _Optional[_Union[_label_spaces_pb2.LabelSpace, _Mapping]] = ...) -> None: ...
 
 class CreateProjectRequest(_message.Message):
-    __slots__ = ("project_id", "classes", "request_id")
+    __slots__ = ("project_id", "classes", "request_id", "label_space")
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SPACE_FIELD_NUMBER: _ClassVar[int]
     project_id: str
     classes: _containers.RepeatedScalarFieldContainer[str]
     request_id: str
-    def __init__(self, project_id: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    label_space: _label_spaces_pb2.LabelSpace
+    def __init__(self, project_id: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., label_space: _Optional[_Union[_label_spaces_pb2.LabelSpace, _Mapping]] = ...) -> None: ...
 
 class CreateProjectResponse(_message.Message):
     __slots__ = ("project",)

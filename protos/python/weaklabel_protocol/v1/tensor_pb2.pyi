@@ -12,11 +12,13 @@ class DataType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATA_TYPE_INT16: _ClassVar[DataType]
     DATA_TYPE_INT32: _ClassVar[DataType]
     DATA_TYPE_FLOAT32: _ClassVar[DataType]
+    DATA_TYPE_FLOAT64: _ClassVar[DataType]
 DATA_TYPE_UNSPECIFIED: DataType
 DATA_TYPE_INT8: DataType
 DATA_TYPE_INT16: DataType
 DATA_TYPE_INT32: DataType
 DATA_TYPE_FLOAT32: DataType
+DATA_TYPE_FLOAT64: DataType
 
 class Tensor(_message.Message):
     __slots__ = ("data_type", "rows", "columns", "data")

@@ -18,14 +18,18 @@ from sqlalchemy import Connection
 from weaklabel.formats.projects import tables
 from weaklabel.formats.projects.files import parquet_bytes
 from weaklabel.votes import label_dtype
+from weaklabel_protocol.columns import Table
 from weaklabel_server._version import __version__
 from weaklabel_server.errors import Reason, ServiceError, invalid
-from weaklabel_server.jobs.portable import side_tables
+from weaklabel_server.jobs.portable import column_files, side_tables
+from weaklabel_server.messages.records import stored_table
 from weaklabel_server.pages import Page
-from weaklabel_server.store import items, models, projects, side_data, sources, votes
+from weaklabel_server.store import items, label_tables, models, projects, record_sets, side_data, sources, votes
 from weaklabel_server.store.database import Database
+from weaklabel_server.store.label_tables import LabelTable
 from weaklabel_server.store.models import ListedModel
 from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordSet
 from weaklabel_server.store.side_data import SideData
 from weaklabel_server.store.votes import View
 
@@ -57,6 +61,7 @@ class Snapshot:
     view: View
     models: tuple[ListedModel, ...]
     side_data: tuple[SideData, ...]
+    record_sets: tuple[RecordSet, ...]
     has_symbols: bool
     name: str
 
@@ -65,9 +70,16 @@ class Snapshot:
         """The project, as it stood."""
         return self.view.project
 
+    @property
+    def has_soft_labels(self) -> bool:
+        """Whether models have soft labels."""
+        return self.project.label_space is None or self.project.label_space.kind == "tree"
+
     def description(self) -> dict[str, Any]:
         """The manifest without its files."""
-        return {
+        space = self.project.label_space
+        own = {} if space is None else {"label_space": space.to_json(), "record_sets": len(self.record_sets)}
+        return own | {
             "weaklabel": __version__,
             "project": self.project.project_id,
             "classes": list(self.project.classes),
@@ -89,9 +101,9 @@ def take_snapshot(
         ServiceError: PROJECT_NOT_FOUND, VOTES_VERSION_NOT_FOUND, RESULT_TOO_LARGE; EXPORT_OUTDATED where something of
             the snapshot named was deleted.
     """
-    last_model = last_side = 2**62
+    last_model = last_side = last_set = 2**62
     if snapshot:
-        votes_version, last_model, last_side = _parsed(snapshot)
+        votes_version, last_model, last_side, last_set = _parsed(snapshot)
     view = votes.view(tx, project_id, votes_version)
     most = _MOST_MODELS if max_models is None else min(max_models, _MOST_MODELS)
     kept = models.listed_at(tx, view.project, view.version, last_model, most + 1)
@@ -99,8 +111,10 @@ def take_snapshot(
         raise ServiceError(Reason.RESULT_TOO_LARGE, f"more than {most} models: export the newest of them")
     kept = kept[:most]
     side = side_data.list_page(tx, view.project, Page("", _MOST_SIDE_DATA, last_side + 1))
-    made = f"{view.version}.{kept[0].key if kept else 0}.{side[0].key if side else 0}"
-    contents = hashlib.sha256(repr(([one.key for one in kept], [one.key for one in side])).encode()).hexdigest()[:16]
+    sets = record_sets.list_page(tx, view.project, Page("", _MOST_SIDE_DATA, last_set + 1))
+    listed = (kept, side, sets)
+    made = ".".join(map(str, (view.version, *(one[0].key if one else 0 for one in listed))))
+    contents = hashlib.sha256(repr([[one.key for one in some] for some in listed]).encode()).hexdigest()[:16]
     name = f"{made}.{contents}.{view.project.key}"
     if snapshot and snapshot != name:
         raise ServiceError(Reason.EXPORT_OUTDATED, "what was exported has been deleted meanwhile: export it again")
@@ -108,6 +122,7 @@ def take_snapshot(
         view=view,
         models=tuple(reversed(kept)),
         side_data=tuple(reversed(side)),
+        record_sets=tuple(reversed(sets)),
         has_symbols=votes.cell_bytes(tx, view) > np.dtype(label_dtype(view.n_classes)).itemsize,
         name=name,
     )
@@ -159,13 +174,16 @@ class _Files:
         yield "side_data.parquet", self._side_listing
         for side in self._of.side_data:
             yield f"side_data/{side.upload_id}.parquet", partial(self._side, side)
+        if self._of.project.label_space is not None:
+            yield from self._label_space()
         yield "models.parquet", self._model_listing
         for model in self._of.models:
             yield f"models/{model.model_id}.npz", partial(self._model, model)
-            if model.item_count:
+            if model.item_count and self._of.has_soft_labels:
                 yield f"soft_labels/{model.model_id}.parquet", partial(self._labels, model)
         labeled = [one for one in self._of.models if one.item_count and one.votes_version == self._of.view.version]
-        if labeled and self._card is not None and (made := self._card(labeled[-1].model_id)) is not None:
+        card = self._card if self._of.has_soft_labels else None
+        if labeled and card is not None and (made := card(labeled[-1].model_id)) is not None:
             yield "card.json", partial(_text, made[0])
             yield "card.md", partial(_text, made[1])
 
@@ -243,10 +261,42 @@ class _Files:
 
         return parquet_bytes(schema, groups())
 
+    def _label_space(self) -> Iterator[tuple[str, Callable[[], Iterator[bytes]]]]:
+        """What only a project with a label space has: its records, and the labels of its models as tables."""
+        rows = [
+            (one.upload_id, str(one.role), one.committed_rows, one.create_time, one.content_digest)
+            for one in self._of.record_sets
+        ]
+        yield "record_sets.parquet", lambda: _listing(tables.RECORD_SETS, rows)
+        for records in self._of.record_sets:
+            yield f"records/{records.upload_id}.parquet", partial(self._records, records)
+        labels = [(model, table) for model in self._of.models for table in self._read(_label_tables, model)]
+        listed = [(model.model_id, table.name, table.rows) for model, table in labels]
+        yield "label_tables.parquet", lambda: _listing(tables.LABEL_TABLES, listed)
+        for model, table in labels:
+            yield f"label_tables/{model.model_id}.{table.name}.parquet", partial(self._label_table, model, table)
+
+    def _records(self, records: RecordSet) -> Iterator[bytes]:
+        def read(tx: Connection, view: View, row: int) -> Table:
+            found = record_sets.get(tx, view.project, records.upload_id)
+            return stored_table(record_sets.chunk_of(tx, found, row).content)
+
+        return _column_file(lambda row: self._read(read, row), records.committed_rows)
+
+    def _label_table(self, model: ListedModel, table: LabelTable) -> Iterator[bytes]:
+        def read(tx: Connection, view: View, row: int) -> Table:
+            key = models.get(tx, view.project, model.model_id).key
+            return stored_table(label_tables.rows_from(tx, key, table, row).content)
+
+        return _column_file(lambda row: self._read(read, row), table.rows)
+
     def _model_listing(self) -> Iterator[bytes]:
         def summary(tx: Connection, view: View, model: ListedModel) -> tuple[bool, str]:
             found = models.get(tx, view.project, model.model_id).summary
-            return found.uploaded, json.dumps(asdict(found.side), sort_keys=True)
+            told = asdict(found.side)
+            if found.kind is not None:
+                told["records"] = asdict(found.kind.records)
+            return found.uploaded, json.dumps(told, sort_keys=True)
 
         rows = [
             (one.model_id, one.votes_version, one.item_count, one.create_time, *self._read(summary, one))
@@ -280,6 +330,27 @@ class _Files:
         return parquet_bytes(schema, groups(), ["label"])
 
 
+def _label_tables(tx: Connection, view: View, model: ListedModel) -> list[LabelTable]:
+    kind = models.get(tx, view.project, model.model_id).summary.kind
+    return [] if kind is None else kind.tables
+
+
+def _column_file(read: Callable[[int], Table], rows: int) -> Iterator[bytes]:
+    """Tables as a file; `read` gives the chunk that holds a row."""
+    first = read(0)
+
+    def groups() -> Iterator[pa.Table]:
+        row, chunk = 0, first
+        while True:
+            yield column_files.to_arrow(chunk)
+            row += chunk.n_rows
+            if row >= rows:
+                return
+            chunk = read(row)
+
+    return parquet_bytes(column_files.schema_of(first), groups())
+
+
 def _text(text: str) -> Iterator[bytes]:
     yield text.encode()
 
@@ -290,8 +361,10 @@ def _listing(schema: pa.Schema, rows: list[tuple[Any, ...]]) -> Iterator[bytes]:
     return parquet_bytes(schema, iter([pa.table(columns, schema=schema)]))
 
 
-def _parsed(snapshot: str) -> tuple[int, int, int]:
+def _parsed(snapshot: str) -> tuple[int, int, int, int]:
     match snapshot.split("."):
-        case [version, model, side, _, _] if all(len(one) < 19 and one.isdecimal() for one in (version, model, side)):
-            return int(version), int(model), int(side)
+        case [version, model, side, records, _, _] if all(
+            len(one) < 19 and one.isdecimal() for one in (version, model, side, records)
+        ):
+            return int(version), int(model), int(side), int(records)
     raise invalid("snapshot", "it is not one that ExportProject has given")

@@ -19,13 +19,16 @@ from weaklabel.formats.projects import ModelEntry, ProjectFolder, SideDataEntry
 from weaklabel.formats.projects.files import check_schema
 from weaklabel.formats.projects.reading import VotePart
 from weaklabel.votes import ABSTAIN, label_dtype
+from weaklabel_protocol import label_space_messages
 from weaklabel_protocol.project_folders import Manifest, ProjectFolderError
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.jobs import model_files
 from weaklabel_server.jobs.portable import side_tables
+from weaklabel_server.jobs.portable.label_spaces import SpaceImporter
 from weaklabel_server.jobs.transfers import ImportLimits
 from weaklabel_server.jobs.workers.work import summary_of
 from weaklabel_server.messages.checks import MAX_DIGEST_BYTES, MAX_SOURCES, check_names, check_new_project, check_uuid
+from weaklabel_server.messages.label_spaces import read_label_space
 from weaklabel_server.messages.side_data import read_chunk
 from weaklabel_server.names import LATEST
 from weaklabel_server.store import imports, trash
@@ -94,11 +97,14 @@ class Importer:
                 _check_distinct("side_data.parquet", [one.id.lower() for one in listed])
             for side in listed:
                 self._side(folder, staged, side)
+            importer = SpaceImporter(folder, staged, self._limits, self._write)
+            with _refusals("record_sets.parquet"):
+                importer.records()
             with _refusals("models.parquet"):
                 entries = folder.models
                 _check_distinct("models.parquet", [one.id for one in entries])
             for model in entries:
-                self._model(folder, staged, model)
+                self._model(folder, staged, model, importer)
             with _refusals(""):
                 folder.check()  # the files that nothing was read of
 
@@ -112,7 +118,19 @@ class Importer:
             self._database.transact(trash.throw_staged, self._replica_id, import_id)
 
     def _begin(self, folder: ProjectFolder, project_id: str, import_id: str) -> Staged:
-        check_new_project(project_id, folder.classes, field="name", max_bytes=self._limits.max_class_bytes)
+        space = folder.label_space
+        if space is not None:
+            message = label_space_messages.to_message(space)
+            assert message is not None
+            max_bytes = self._limits.max_class_bytes
+            read_label_space(message, folder.classes, field="label_space", max_bytes=max_bytes)
+        check_new_project(
+            project_id,
+            folder.classes,
+            field="name",
+            max_bytes=self._limits.max_class_bytes,
+            has_classes=space is None or space.has_classes,
+        )
         names = folder.source_names
         check_names(names, field="sources.parquet", what="sources", limit=MAX_SOURCES)
         cells = folder.n_items * len(names)
@@ -133,6 +151,7 @@ class Importer:
                 import_id,
                 project_id,
                 classes=folder.classes,
+                label_space=space,
                 named_items=folder.named_items,
                 item_count=folder.n_items,
                 votes_version=folder.votes_version,
@@ -214,13 +233,16 @@ class Importer:
             if row != side.rows:
                 raise ProjectFolderError(f"{name} has {row} rows, and {side.rows} in side_data.parquet")
 
-    def _model(self, folder: ProjectFolder, staged: Staged, model: ModelEntry) -> None:
+    def _model(self, folder: ProjectFolder, staged: Staged, model: ModelEntry, importer: SpaceImporter) -> None:
         name = f"models/{model.id:.100}.npz"
         with _refusals(name):
             check_names([model.id], field="models.parquet: id", what="ids", limit=1)
             if len(model.id) > 32 or not model.id.isalnum() or not model.id.isascii() or model.id == LATEST:
                 raise ProjectFolderError(f"models.parquet: {model.id!r:.100} is no id of a model")
-            if not 0 <= model.votes_version <= folder.votes_version or not 0 <= model.items <= folder.n_items:
+            labels_votes = folder.label_space is None or folder.label_space.has_classes
+            if not 0 <= model.votes_version <= folder.votes_version or not (
+                0 <= model.items <= (folder.n_items if labels_votes else 2**62)
+            ):
                 raise ProjectFolderError(f"models.parquet: {model.id} is of votes, or has items, that are not here")
             file = folder.file(name)
             if file.stat().st_size > self._limits.max_model_bytes:
@@ -230,10 +252,17 @@ class Importer:
                     "WEAKLABEL_MAX_MODEL_BYTES",
                 )
             content = file.read_bytes()
-            fitted = model_files.read_label_model(content, staged.project, max_bytes=self._limits.max_model_bytes)
             side = _side_settings(model)
-            summary = summary_of(fitted, side, uploaded=model.uploaded)
+            if importer.has_soft_labels:
+                fitted = model_files.read_label_model(content, staged.project, max_bytes=self._limits.max_model_bytes)
+                summary = summary_of(fitted, side, uploaded=model.uploaded)
+            else:
+                summary = importer.summary(model, content, side)
+            summary = importer.with_tables(summary, model)
             key = self._write(staged, imports.begin_model, model.id, model.votes_version, model.items, summary, content)
+            importer.tables(model, key)
+            if not importer.has_soft_labels:
+                return
             row = 0
             if model.items:
                 for probabilities, labels in _rechunked(folder, model):

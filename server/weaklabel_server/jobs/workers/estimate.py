@@ -7,7 +7,9 @@ from sqlalchemy import Connection
 
 from weaklabel.votes import label_dtype
 from weaklabel_server.errors import Reason, ServiceError
-from weaklabel_server.store import side_data, votes
+from weaklabel_server.store import record_sets, side_data, votes
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 from weaklabel_server.store.votes import View
 
@@ -21,9 +23,14 @@ _APART = 50
 _SYMBOL = 16
 _SIDE = 6
 _SPARSE = 16
+# Of a record, and of a byte of records as they were uploaded.
+_RECORD = 400
+_RECORD_BYTE = 12
 
 SHORT_CELLS = 10_000_000
 """A fit of so many items times sources and classes takes about a second in a warm worker."""
+SHORT_ROWS = 20_000
+"""A fit of so many records does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +85,52 @@ def size(tx: Connection, view: View, side: SideSettings) -> FitSize:
         sparse_bytes=sparse_bytes,
         rows_apart=bool(given),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordsSize:
+    """What the memory of a fit to records depends on."""
+
+    rows: int
+    bytes: int
+    """As they were uploaded."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it takes about a second at most."""
+        return self.rows <= SHORT_ROWS
+
+
+def record_size(tx: Connection, project: Project, records: RecordSettings) -> RecordsSize:
+    """The size of a fit to records.
+
+    Raises:
+        ServiceError: RECORD_SET_NOT_FOUND.
+    """
+    ids = [*records.votes, *([records.gold] if records.gold else [])]
+    found = [record_sets.get(tx, project, one) for one in ids]
+    return RecordsSize(rows=sum(one.committed_rows for one in found), bytes=sum(one.byte_count for one in found))
+
+
+def record_memory_bytes(size: RecordsSize) -> int:
+    """The memory that the process of a fit to records takes, more or less: see docs/service.md."""
+    return _LIBRARIES + _RECORD * size.rows + _RECORD_BYTE * size.bytes
+
+
+def check_records(size: RecordsSize, limit: int) -> None:
+    """Refuses a fit to records that needs more memory than a limit.
+
+    Raises:
+        ServiceError: FIT_TOO_LARGE.
+    """
+    needed = record_memory_bytes(size)
+    if needed > limit:
+        raise ServiceError(
+            Reason.FIT_TOO_LARGE,
+            f"a fit of {size.rows} records takes about {needed} bytes of memory, and this server allows {limit}; fit "
+            "fewer record sets, or see WEAKLABEL_MAX_FIT_MEMORY_BYTES",
+            metadata={"estimate_bytes": str(needed), "limit_bytes": str(limit)},
+        )
 
 
 def memory_bytes(size: FitSize, copies: int = 1) -> int:

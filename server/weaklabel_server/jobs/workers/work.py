@@ -5,14 +5,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from weaklabel.errors import InvalidArgumentError, WeaklabelError
+from weaklabel_protocol.columns import Texts
+from weaklabel_protocol.label_spaces import Tree
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.label_model import label_model_class
-from weaklabel_server.store import votes
+from weaklabel_server.store import items, projects, votes
 from weaklabel_server.store.models import FittedModel, ModelSummary, SourceEstimate
 from weaklabel_server.store.operations import FitSettings, Operation, Progress, Stage
 from weaklabel_server.store.reader import StoreReader
+from weaklabel_server.store.record_sets import RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 
 if TYPE_CHECKING:
@@ -29,12 +34,14 @@ class FitJob:
     project_id: str
     votes_version: int
     settings: FitSettings
+    max_cells: int
+    """What labels may take."""
 
     @classmethod
-    def of(cls, operation: Operation) -> Self:
+    def of(cls, operation: Operation, max_cells: int) -> Self:
         """The job of a fit."""
         assert isinstance(operation.settings, FitSettings)
-        return cls(operation.project_id, operation.votes_version, operation.settings)
+        return cls(operation.project_id, operation.votes_version, operation.settings, max_cells)
 
     def to_json(self) -> dict[str, Any]:
         """Itself, for JSON."""
@@ -47,7 +54,14 @@ class FitJob:
         return cls(
             values["project_id"],
             values["votes_version"],
-            FitSettings(**settings | {"side": SideSettings.from_json(settings["side"])}),
+            FitSettings(
+                **settings
+                | {
+                    "side": SideSettings.from_json(settings["side"]),
+                    "records": RecordSettings.from_json(settings["records"]),
+                }
+            ),
+            values["max_cells"],
         )
 
 
@@ -64,9 +78,14 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
     """
     settings = job.settings
     with store.read() as tx:
+        project = projects.get(tx, job.project_id)
+        has_tree = isinstance(project.label_space, Tree)
+        if project.label_space is not None and not has_tree:
+            return _fit_kind(store, job, report)
         view = votes.view(tx, job.project_id, job.votes_version)
         votes.check_not_empty(view)
         matrix = votes.read(tx, view)
+        ids = items.ids(tx, project, 0, view.item_count) if has_tree else []
         side = side_data.read(tx, view, settings.side)
     progress = Progress(Stage.FITTING)
 
@@ -95,7 +114,7 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
         raise ServiceError(Reason.VOTES_UNSUITABLE, str(error)) from error
     except WeaklabelError as error:
         raise ServiceError(Reason.VOTES_UNSUITABLE, str(error)) from error
-    return FittedModel(
+    fitted = FittedModel(
         model_id=secrets.token_hex(8),
         votes_version=view.version,
         summary=summary_of(model, settings.side),
@@ -103,6 +122,20 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
         probabilities=probabilities,
         labels=labels,
     )
+    return _with_nodes(fitted, view, ids, job) if has_tree else fitted
+
+
+def _fit_kind(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> FittedModel:
+    from weaklabel_server.jobs.kinds.fit import fit as fit_kind
+
+    return fit_kind(store, job.project_id, job.votes_version, job.settings, job.max_cells, report)
+
+
+def _with_nodes(fitted: FittedModel, view: votes.View, ids: list[str], job: FitJob) -> FittedModel:
+    from weaklabel_server.jobs.kinds.fit import with_nodes
+
+    names = Texts(tuple(ids or map(str, range(view.item_count))), np.arange(view.item_count, dtype=np.int32))
+    return with_nodes(fitted, view.project, names, job.settings.records)
 
 
 def out_of_memory() -> ServiceError:

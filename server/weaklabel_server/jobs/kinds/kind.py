@@ -1,0 +1,118 @@
+"""What fits and predictions ask of a label space."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.errors import InvalidArgumentError
+from weaklabel_protocol.columns import AnyColumn, Table, Texts
+
+Model = TypeVar("Model")
+
+Tables = dict[str, Table]
+"""Tables of labels by name, the main one first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitArguments:
+    """How to fit."""
+
+    seed: int
+    max_iter: int | None
+    """None: the library's default."""
+    options: Mapping[str, Any]
+    """By their names in weaklabel.v1.KindOptions."""
+
+    def of(self, *names: str) -> dict[str, Any]:
+        """Those of some options that are set, and the limit of iterations."""
+        given = {name: self.options[name] for name in names if name in self.options}
+        return given if self.max_iter is None else given | {"max_iter": self.max_iter}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a fit says of itself."""
+
+    iterations: int
+    converged: bool
+    objective: NDArray[np.float64]
+    warnings: tuple[str, ...]
+    text: str
+
+
+class Kind(ABC, Generic[Model]):
+    """One label space, of one project. Errors are those of the library: WeaklabelError."""
+
+    @abstractmethod
+    def fit(self, votes: Any, gold: Any, arguments: FitArguments) -> Model:
+        """A model of votes: a table of records, or weaklabel's Votes where votes are for classes.
+
+        `gold` is a table of records, or classes [N], or None.
+        """
+
+    @abstractmethod
+    def open(self, data: bytes) -> Model:
+        """A model out of its file.
+
+        Raises:
+            ModelFileError: It is none.
+        """
+
+    @abstractmethod
+    def save(self, model: Model) -> bytes:
+        """Its file."""
+
+    @abstractmethod
+    def labels(self, model: Model, votes: Any, options: Mapping[str, Any]) -> Tables:
+        """The labels of the votes of the fit."""
+
+    @abstractmethod
+    def predict(self, model: Model, records: Table, options: Mapping[str, Any]) -> Tables:
+        """The labels of new records."""
+
+    @abstractmethod
+    def sources(self, model: Model) -> dict[str, Any]:
+        """What was learned of each source: columns by name."""
+
+    @abstractmethod
+    def told(self, model: Model) -> Told:
+        """What the fit says of itself."""
+
+    @abstractmethod
+    def cells(self, votes: Any) -> int:
+        """Numbers that labeling these votes holds at once: what limits of memory go by."""
+
+
+def table_of(columns: Mapping[str, Any]) -> Table:
+    """A table of the columns of the library: whole numbers as int32, others as they are, objects as texts."""
+    return Table({name: _column(values) for name, values in columns.items()})
+
+
+def _column(values: Any) -> AnyColumn:
+    array = values if isinstance(values, Texts | np.ndarray) else np.asarray(values, object)
+    if isinstance(array, Texts) or array.dtype in (np.float32, np.float64, np.int32):
+        return array
+    if array.dtype.kind in "biu":
+        return array.astype(np.int32)
+    return Texts.of(array.tolist())
+
+
+def known_once(table: Table, value: str, what: str = "item") -> dict[str, Any]:
+    """The values of gold by item.
+
+    Raises:
+        InvalidArgumentError: An item is there twice.
+    """
+    items, values = table.texts(what), table.numbers(value)
+    known = dict(zip(items.tolist(), values.tolist(), strict=True))
+    if len(known) < len(items):
+        seen: set[str] = set()
+        for row, item in enumerate(items.tolist()):
+            if item in seen:
+                raise InvalidArgumentError(f"row {row}: {what} {item!r} is there twice", field="gold")
+            seen.add(item)
+    return known

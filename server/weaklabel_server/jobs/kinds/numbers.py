@@ -1,0 +1,51 @@
+"""Numbers."""
+
+# Methods have the names, arguments and documentation of Kind.
+# ruff: noqa: D102
+
+from collections.abc import Mapping
+from typing import Any
+
+from weaklabel import NumericModel
+from weaklabel_protocol.columns import Table
+from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, known_once, table_of
+
+
+class NumberKind(Kind[NumericModel]):
+    """A number an item: the table "labels" has a row an item, as NumericModel.predict_frame."""
+
+    def fit(self, votes: Table, gold: Table | None, arguments: FitArguments) -> NumericModel:
+        model = NumericModel(**arguments.of("common_error"))
+        return model.fit(*_columns(votes), gold=None if gold is None else known_once(gold, "value"))
+
+    def open(self, data: bytes) -> NumericModel:
+        return NumericModel.from_bytes(data)
+
+    def save(self, model: NumericModel) -> bytes:
+        return model.to_bytes()
+
+    def labels(self, model: NumericModel, votes: Table, options: Mapping[str, Any]) -> Tables:
+        return self.predict(model, votes, options)
+
+    def predict(self, model: NumericModel, records: Table, options: Mapping[str, Any]) -> Tables:
+        columns = model.predict_columns(*_columns(records), coverage=options.get("coverage", 0.9))
+        return {"labels": table_of(columns)}
+
+    def sources(self, model: NumericModel) -> dict[str, Any]:
+        return model.source_columns()
+
+    def told(self, model: NumericModel) -> Told:
+        return Told(
+            iterations=model.n_iter,
+            converged=model.converged,
+            objective=model.objective,
+            warnings=model.warnings,
+            text=model.summary(),
+        )
+
+    def cells(self, votes: Table) -> int:
+        return votes.n_rows
+
+
+def _columns(table: Table) -> tuple[Any, Any, Any]:
+    return table.texts("item"), table.texts("source"), table.numbers("value")

@@ -1,0 +1,59 @@
+"""Ordered classes."""
+
+# Methods have the names, arguments and documentation of Kind.
+# ruff: noqa: ARG002, D102
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from weaklabel import OrdinalModel, Votes
+from weaklabel.kinds.ordinal.decoding import decoded
+from weaklabel_protocol.columns import Table, Texts
+from weaklabel_server.jobs.kinds.class_votes import item_names, read_class_votes
+from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+
+
+class OrdinalKind(Kind[OrdinalModel]):
+    """One of ordered classes: the table "labels" has a row an item: label, mean, and a probability a class."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = tuple(classes)
+
+    def fit(self, votes: Votes, gold: Any, arguments: FitArguments) -> OrdinalModel:
+        return OrdinalModel(self._classes, **arguments.of("common_error")).fit(votes, gold=gold)
+
+    def open(self, data: bytes) -> OrdinalModel:
+        return OrdinalModel.from_bytes(data)
+
+    def save(self, model: OrdinalModel) -> bytes:
+        return model.to_bytes()
+
+    def labels(self, model: OrdinalModel, votes: Votes, options: Mapping[str, Any]) -> Tables:
+        soft = model.predict_proba(votes)
+        columns = {
+            "item": item_names(votes),
+            "label": Texts(self._classes, decoded(soft, "median").astype(np.int32)),
+            "mean": decoded(soft, "mean"),
+        }
+        probabilities = {f"probability_{name}": soft[:, at].copy() for at, name in enumerate(self._classes)}
+        return {"labels": table_of(columns | probabilities)}
+
+    def predict(self, model: OrdinalModel, records: Table, options: Mapping[str, Any]) -> Tables:
+        return self.labels(model, read_class_votes(records, self._classes, {}), options)
+
+    def sources(self, model: OrdinalModel) -> dict[str, Any]:
+        return model.source_columns()
+
+    def told(self, model: OrdinalModel) -> Told:
+        return Told(
+            iterations=model.n_iter,
+            converged=model.converged,
+            objective=model.objective,
+            warnings=model.warnings,
+            text=model.summary(),
+        )
+
+    def cells(self, votes: Any) -> int:
+        return (votes.n_rows if isinstance(votes, Table) else votes.n_items) * len(self._classes)

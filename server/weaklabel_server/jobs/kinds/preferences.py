@@ -1,0 +1,62 @@
+"""Preferences."""
+
+# Methods have the names, arguments and documentation of Kind.
+# ruff: noqa: ARG002, D102
+
+from collections.abc import Mapping
+from typing import Any
+
+from weaklabel import PreferenceModel
+from weaklabel_protocol.columns import Table
+from weaklabel_protocol.label_spaces import Preferences
+from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+
+
+class PreferenceKind(Kind[PreferenceModel]):
+    """The better of two items: the table "items" has a row an item, "pairs" one a pair that was compared."""
+
+    def __init__(self, space: Preferences) -> None:
+        self._ties = space.ties
+
+    def fit(self, votes: Table, gold: Table | None, arguments: FitArguments) -> PreferenceModel:
+        model = PreferenceModel(ties=self._ties, seed=arguments.seed, **arguments.of())
+        return model.fit(_lists(votes), gold=None if gold is None else _lists(gold))
+
+    def open(self, data: bytes) -> PreferenceModel:
+        return PreferenceModel.from_bytes(data)
+
+    def save(self, model: PreferenceModel) -> bytes:
+        return model.to_bytes()
+
+    def labels(self, model: PreferenceModel, votes: Table, options: Mapping[str, Any]) -> Tables:
+        left, right = model.pairs_.T
+        pairs = table_of({"left": left, "right": right} | _probabilities(model, None))
+        return {"items": table_of(model.item_columns()), "pairs": pairs}
+
+    def predict(self, model: PreferenceModel, records: Table, options: Mapping[str, Any]) -> Tables:
+        probabilities = _probabilities(model, _lists(records))
+        return {"pairs": Table({name: records.columns[name] for name in ("left", "right")} | probabilities)}
+
+    def sources(self, model: PreferenceModel) -> dict[str, Any]:
+        return model.source_columns()
+
+    def told(self, model: PreferenceModel) -> Told:
+        return Told(
+            iterations=model.n_iter,
+            converged=model.converged,
+            objective=model.objective,
+            warnings=tuple(finding.message for finding in model.diagnostics.findings),
+            text=model.summary(),
+        )
+
+    def cells(self, votes: Table) -> int:
+        return votes.n_rows
+
+
+def _lists(table: Table) -> dict[str, list[Any]]:
+    return {name: values.tolist() for name, values in table.values().items()}
+
+
+def _probabilities(model: PreferenceModel, pairs: Any) -> dict[str, Any]:
+    names = ("probability_left", "probability_right", "probability_tie")
+    return dict(zip(names, model.predict_proba(pairs).T, strict=False))

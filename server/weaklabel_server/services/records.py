@@ -1,0 +1,251 @@
+"""weaklabel.v1.RecordService."""
+
+# Methods have the names, arguments and documentation of the contract.
+# ruff: noqa: ARG002, D102, N802
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from weaklabel_protocol.column_tables import cuts, to_message
+from weaklabel_protocol.columns import Table
+from weaklabel_protocol.v1 import records_pb2, records_pb2_grpc
+from weaklabel_server import names, pages
+from weaklabel_server.errors import Reason, ServiceError, invalid
+from weaklabel_server.grpc_types import Context
+from weaklabel_server.jobs.kinds.predict import RecordPredictor, no_tables
+from weaklabel_server.jobs.predict import Predictor
+from weaklabel_server.messages.checks import check_digest, check_request_id, check_uuid
+from weaklabel_server.messages.models import model_name
+from weaklabel_server.messages.records import ROLES, read_chunk, record_set_message, stored_table
+from weaklabel_server.messages.rows import MAX_ROWS, row_range
+from weaklabel_server.messages.uploads import in_order
+from weaklabel_server.store import label_tables, models, projects, record_sets
+from weaklabel_server.store.access.quotas import Quotas
+from weaklabel_server.store.database import Database
+from weaklabel_server.store.label_tables import LabelTable
+from weaklabel_server.store.models import Model
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordChunk, RecordSet
+from weaklabel_server.store.requests import once
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The upload of one stream."""
+
+    project: Project
+    records: RecordSet
+
+    def response(self, committed_rows: int, *, finished: bool) -> records_pb2.UploadRecordsResponse:
+        return records_pb2.UploadRecordsResponse(
+            name=names.format_record_set(self.project.project_id, self.records.upload_id),
+            committed_rows=committed_rows,
+            finished=finished,
+        )
+
+
+class RecordService(records_pb2_grpc.RecordServiceServicer):
+    """Records, and labels as tables."""
+
+    def __init__(
+        self,
+        database: Database,
+        quotas: Quotas,
+        predictor: Predictor,
+        records: RecordPredictor,
+        *,
+        max_bytes: int,
+        max_message_bytes: int,
+    ) -> None:
+        self._database = database
+        self._quotas = quotas
+        self._predictor = predictor
+        self._records = records
+        self._max_bytes = max_bytes
+        self._max_message_bytes = max_message_bytes
+
+    # ------------------------------------------------------------- record sets
+
+    async def UploadRecords(
+        self, request_iterator: AsyncIterator[records_pb2.UploadRecordsRequest], context: Context
+    ) -> AsyncIterator[records_pb2.UploadRecordsResponse]:
+        opened: _Opened | None = None
+        async for request in in_order(request_iterator):
+            if opened is None:
+                opened = await self._open(request.open)
+                yield opened.response(opened.records.committed_rows, finished=opened.records.is_finished)
+            elif opened.records.is_finished:
+                # A client that did not wait for the answer to its opening need not learn that it was in vain.
+                yield opened.response(opened.records.committed_rows, finished=True)
+            elif request.HasField("chunk"):
+                space = opened.project.label_space
+                assert space is not None
+                chunk = await asyncio.to_thread(read_chunk, request.chunk, space=space, role=opened.records.role)
+                committed = await self._database.run_write(self._append, opened, chunk)
+                yield opened.response(committed, finished=False)
+            else:
+                total_rows = request.finish.total_rows
+                await self._database.run_write(record_sets.finish, opened.records, total_rows)
+                yield opened.response(total_rows, finished=True)
+                return
+
+    def _append(self, tx: Connection, opened: _Opened, chunk: RecordChunk) -> int:
+        committed = record_sets.append(tx, opened.records, chunk, max_bytes=self._max_bytes)
+        self._quotas.check(tx, opened.project.key)
+        return committed
+
+    async def _open(self, request: records_pb2.UploadRecordsOpen) -> _Opened:
+        project_id = names.parse_project(request.parent, field="open.parent")
+        check_uuid(request.record_set_id, field="open.record_set_id")
+        check_digest(request.content_digest, field="open.content_digest")
+        if request.role not in ROLES:
+            raise invalid("open.role", f"RECORD_ROLE_VOTES or RECORD_ROLE_GOLD, got {request.role}")
+        project, records = await self._database.run_write(
+            record_sets.open_upload,
+            project_id,
+            request.record_set_id.lower(),
+            ROLES[request.role],
+            request.content_digest,
+        )
+        return _Opened(project, records)
+
+    async def GetRecordSet(
+        self, request: records_pb2.GetRecordSetRequest, context: Context
+    ) -> records_pb2.GetRecordSetResponse:
+        project_id, record_set_id = names.parse_record_set(request.name, field="name")
+
+        def get(tx: Connection) -> records_pb2.RecordSet:
+            project = projects.get(tx, project_id)
+            return record_set_message(project, record_sets.get(tx, project, record_set_id))
+
+        return records_pb2.GetRecordSetResponse(record_set=await self._database.run_read(get))
+
+    async def ListRecordSets(
+        self, request: records_pb2.ListRecordSetsRequest, context: Context
+    ) -> records_pb2.ListRecordSetsResponse:
+        project_id = names.parse_project(request.parent, field="parent")
+        page = pages.parse(f"{request.parent}/recordSets", request.page_size, request.page_token, int)
+
+        def list_page(tx: Connection) -> records_pb2.ListRecordSetsResponse:
+            project = projects.get(tx, project_id)
+            listed, token = pages.fill(
+                page,
+                lambda part: record_sets.list_page(tx, project, part),
+                key=lambda records: records.key,
+                message=lambda records: record_set_message(project, records),
+                max_bytes=self._max_message_bytes,
+            )
+            return records_pb2.ListRecordSetsResponse(record_sets=listed, next_page_token=token)
+
+        return await self._database.run_read(list_page)
+
+    async def DeleteRecordSet(
+        self, request: records_pb2.DeleteRecordSetRequest, context: Context
+    ) -> records_pb2.DeleteRecordSetResponse:
+        check_request_id(request)
+        project_id, record_set_id = names.parse_record_set(request.name, field="name")
+
+        def delete(tx: Connection) -> records_pb2.DeleteRecordSetResponse:
+            record_sets.remove(tx, projects.get(tx, project_id), record_set_id)
+            return records_pb2.DeleteRecordSetResponse()
+
+        return await self._database.run_write(once, request, records_pb2.DeleteRecordSetResponse, delete)
+
+    async def ReadRecords(
+        self, request: records_pb2.ReadRecordsRequest, context: Context
+    ) -> AsyncIterator[records_pb2.ReadRecordsResponse]:
+        project_id, record_set_id = names.parse_record_set(request.name, field="name")
+
+        def find(tx: Connection) -> RecordSet:
+            return record_sets.get(tx, projects.get(tx, project_id), record_set_id)
+
+        def read(tx: Connection, row: int) -> tuple[int, Table]:
+            chunk = record_sets.chunk_of(tx, records, row)
+            return chunk.row_offset, stored_table(chunk.content)
+
+        records = await self._database.run_read(find)
+        row, stop = row_range(request.row_offset, request.row_limit, records.committed_rows)
+        while row < stop:
+            first, table = await self._database.run_read(read, row)
+            part = table.part(row - first, stop - first)
+            for low, high in cuts(part, self._max_message_bytes, MAX_ROWS):
+                message = await asyncio.to_thread(to_message, part.part(low, high))
+                yield records_pb2.ReadRecordsResponse(row_offset=row + low, table=message)
+            row += part.n_rows
+
+    # ------------------------------------------------------------------ labels
+
+    async def ReadLabelTable(
+        self, request: records_pb2.ReadLabelTableRequest, context: Context
+    ) -> AsyncIterator[records_pb2.ReadLabelTableResponse]:
+        project_id, model_id = names.parse_model(request.model, field="model")
+
+        def find(tx: Connection) -> tuple[Project, Model, LabelTable]:
+            project = projects.get(tx, project_id)
+            model = models.get(tx, project, model_id)
+            return project, model, _table(project, model, request.table)
+
+        def read(tx: Connection, row: int) -> tuple[int, Table]:
+            rows = label_tables.rows_from(tx, model.key, table, row)
+            return rows.row_offset, stored_table(rows.content)
+
+        project, model, table = await self._database.run_read(find)
+        start, stop = row_range(request.row_offset, request.row_limit, table.rows)
+        name, row = model_name(project, model), start
+        if start == stop:  # with the columns all the same
+            _, rows = await self._database.run_read(read, max(0, min(start, table.rows - 1)))
+            yield records_pb2.ReadLabelTableResponse(model=name, row_offset=start, table=to_message(rows.part(0, 0)))
+        while row < stop:
+            first, rows = await self._database.run_read(read, row)
+            part = rows.part(row - first, stop - first)
+            for low, high in cuts(part, self._max_message_bytes, MAX_ROWS):
+                yield records_pb2.ReadLabelTableResponse(
+                    model=name if row + low == start else "",
+                    row_offset=row + low,
+                    table=await asyncio.to_thread(to_message, part.part(low, high)),
+                )
+            row += part.n_rows
+
+    async def PredictRecords(
+        self, request: records_pb2.PredictRecordsRequest, context: Context
+    ) -> records_pb2.PredictRecordsResponse:
+        def predict() -> records_pb2.PredictRecordsResponse:
+            name, tables = self._records.predict(request.model, request.records)
+            size = sum(table.row_bytes() * table.n_rows for table in tables.values())
+            if size <= self._max_message_bytes:
+                made = [records_pb2.LabelTable(name=one, table=to_message(table)) for one, table in tables.items()]
+                response = records_pb2.PredictRecordsResponse(model=name, tables=made)
+                size = response.ByteSize()
+                if size <= self._max_message_bytes:
+                    return response
+            raise ServiceError(
+                Reason.RESULT_TOO_LARGE,
+                f"the labels take {size} bytes, and a message holds {self._max_message_bytes}: send fewer records",
+            )
+
+        return await self._predictor.run(predict)
+
+
+def _table(project: Project, model: Model, name: str) -> LabelTable:
+    """A table of a model; its first where no name is given.
+
+    Raises:
+        ServiceError: LABEL_SPACE_MISMATCH, LABEL_TABLE_NOT_FOUND.
+    """
+    kind = model.summary.kind
+    if kind is None or not kind.tables:
+        raise no_tables(project)
+    if not name:
+        return kind.tables[0]
+    for table in kind.tables:
+        if table.name == name:
+            return table
+    known = ", ".join(table.name for table in kind.tables)
+    raise ServiceError(
+        Reason.LABEL_TABLE_NOT_FOUND,
+        f'the model has no table "{name}"; it has {known}',
+        metadata={"model": model.model_id, "table": name},
+    )
