@@ -45,6 +45,10 @@ export interface FitOptions {
   maxIterations?: number;
   /** Name of gold, as `uploadGold` returns it. */
   gold?: string;
+  /** Whether each later version of the votes is fitted with these settings, too, until `stopFollowing`. */
+  follow?: boolean;
+  /** Whether the skill of a source may change from upload to upload; `skill_jumps` of the model tells when it did. */
+  overTime?: boolean;
 }
 
 const UNSEEN = { ignore: "UNSEEN_SOURCES_IGNORE", average: "UNSEEN_SOURCES_AVERAGE" } as const;
@@ -166,9 +170,16 @@ export class Client {
       options: { seed: options.seed ?? 0, max_iterations: options.maxIterations ?? 0 },
       request_id: randomUUID(),
       side: options.gold ? { gold: options.gold } : null,
+      follow: options.follow ?? false,
+      over_time: options.overTime ?? false,
     };
     const { operation } = await this.call<{ operation: { name: string } }>("models", "FitModel", request);
     return this.operation(operation.name);
+  }
+
+  /** Ends what `fit` with `follow` began; fits that wait or run go on. */
+  async stopFollowing(project: string): Promise<void> {
+    await this.call("models", "StopFollowing", { parent: parent(project), request_id: randomUUID() });
   }
 
   /** An operation by its name, "projects/ID/operations/ID". */
