@@ -1,5 +1,6 @@
 """Projects that are followed: each new version of the votes is fitted, and a jump of skill is told."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,18 @@ def test_each_upload_is_fitted_and_a_jump_of_skill_is_told(client: Client, harne
     uploads = sorted(one.create_time for one in client.list_models(project))
     assert uploads[1] < jump.time < uploads[3]  # between the third upload and the fourth
     assert any("source_0" in warning for warning in model.warnings)
+
+
+def test_a_fit_that_waits_reads_the_newest_votes(client: Client, harness: Any) -> None:
+    project = client.create_project("waiting", CLASSES).name
+    rng = np.random.default_rng(0)
+    client.upload_votes(project, rng.integers(0, 2, (60_000, 16)).astype(np.int8))
+    long = client.fit(project, follow=True)  # the fits of a project run one after the other
+    client.upload_votes(project, rng.integers(0, 2, (10, 16)).astype(np.int8))
+    time.sleep(1.5)  # the fit that follows has joined the queue
+    version = client.upload_votes(project, rng.integers(0, 2, (20, 16)).astype(np.int8)).votes_version
+    long.result()
+    harness.until(lambda: _newest(client, project).votes_version == version)
 
 
 def test_it_ends_when_it_is_told_to(client: Client) -> None:
