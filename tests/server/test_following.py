@@ -65,11 +65,11 @@ def test_each_upload_is_fitted_and_a_jump_of_skill_is_told(client: Client, harne
 def test_a_fit_that_waits_reads_the_newest_votes(client: Client, harness: Any) -> None:
     project = client.create_project("waiting", CLASSES).name
     rng = np.random.default_rng(0)
-    client.upload_votes(project, rng.integers(0, 2, (60_000, 16)).astype(np.int8))
+    client.upload_votes(project, rng.integers(0, 2, (20_000, 8)).astype(np.int8))
     long = client.fit(project, follow=True)  # the fits of a project run one after the other
-    client.upload_votes(project, rng.integers(0, 2, (10, 16)).astype(np.int8))
+    client.upload_votes(project, rng.integers(0, 2, (10, 8)).astype(np.int8))
     time.sleep(1.5)  # the fit that follows has joined the queue
-    version = client.upload_votes(project, rng.integers(0, 2, (20, 16)).astype(np.int8)).votes_version
+    version = client.upload_votes(project, rng.integers(0, 2, (20, 8)).astype(np.int8)).votes_version
     long.result()
     harness.until(lambda: _newest(client, project).votes_version == version)
 
