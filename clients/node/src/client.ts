@@ -51,6 +51,10 @@ export interface FitOptions {
   gold?: string;
   /** Of ordered classes and trees: see the contract. */
   kind?: KindOptions;
+  /** Whether each later version of the votes is fitted with these settings, too, until `stopFollowing`. */
+  follow?: boolean;
+  /** Whether the skill of a source may change from upload to upload; `skill_jumps` of the model tells when it did. */
+  overTime?: boolean;
 }
 
 const UNSEEN = { ignore: "UNSEEN_SOURCES_IGNORE", average: "UNSEEN_SOURCES_AVERAGE" } as const;
@@ -172,9 +176,16 @@ export class Client extends RecordCalls {
       request_id: randomUUID(),
       side: options.gold ? { gold: options.gold } : null,
       records: options.kind ? { options: options.kind } : null,
+      follow: options.follow ?? false,
+      over_time: options.overTime ?? false,
     };
     const { operation } = await this.call<{ operation: { name: string } }>("models", "FitModel", request);
     return this.operation(operation.name);
+  }
+
+  /** Ends what `fit` with `follow` began; fits that wait or run go on. */
+  async stopFollowing(project: string): Promise<void> {
+    await this.call("models", "StopFollowing", { parent: parent(project), request_id: randomUUID() });
   }
 
   /** A model; the newest where none is named. */

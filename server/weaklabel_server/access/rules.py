@@ -57,6 +57,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
     },
     "weaklabel.v1.ModelService": {
         "FitModel": Rule(_WRITE, "parent"),
+        "StopFollowing": Rule(_WRITE, "parent"),
         "GetModel": Rule(_READ, "name"),
         "ListModels": Rule(_READ, "parent"),
         "DeleteModel": Rule(_WRITE, "name"),

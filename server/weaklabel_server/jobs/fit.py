@@ -14,7 +14,7 @@ from weaklabel_server.jobs.workers.pool import WorkerPool
 from weaklabel_server.jobs.workers.reports import Report, ReportJob
 from weaklabel_server.jobs.workers.work import FitJob
 from weaklabel_server.messages.fit_options import check_fit_settings
-from weaklabel_server.store import operations, projects, record_sets, votes
+from weaklabel_server.store import following, operations, projects, record_sets, votes
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.models import FittedModel
 from weaklabel_server.store.operations import FitSettings, Operation, Progress
@@ -65,6 +65,8 @@ class Fitter:
             self._check_size(tx, view, settings.side)
             version = view.version
         self._check_queue(tx, project)
+        if settings.follow:
+            following.begin(tx, project, settings)
         return operations.create(tx, project, version, settings)
 
     def waiting(self, tx: Connection, operation: Operation) -> WaitingFit:

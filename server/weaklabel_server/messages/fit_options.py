@@ -82,6 +82,10 @@ def check_fit_settings(project: Project, votes_version: int, settings: FitSettin
             raise invalid(f"records.options.{name}", f"the options of the label space {kind} are {known}")
         if told := fault(value):
             raise invalid(f"records.options.{name}", told)
+    if settings.follow and project.takes_records:
+        raise invalid("follow", "projects are followed whose votes are those of VoteService")
+    if settings.over_time and kind != "classes":
+        raise invalid("over_time", f"skills change over time where labels are classes, not in the label space {kind}")
     if not project.takes_records:
         if records.votes or records.gold:
             raise invalid("records.votes", f"the votes of the label space {kind} are those of VoteService")

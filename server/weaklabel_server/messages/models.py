@@ -41,7 +41,18 @@ def read_fit_settings(request: models_pb2.FitModelRequest, project_id: str) -> F
         raise invalid("options.max_iterations", f"at most {MAX_ITERATIONS}, got {request.options.max_iterations}")
     side = _read_side(request.side, project_id)
     records = read_records(request.records, project_id)
-    return FitSettings(request.options.seed, request.options.max_iterations, side, records)
+    if request.follow and request.votes_version:
+        raise invalid("votes_version", "a fit that follows the project reads the newest version: 0")
+    if request.over_time and side != SideSettings():
+        raise invalid("side", "a fit over time takes no side information")
+    return FitSettings(
+        seed=request.options.seed,
+        max_iterations=request.options.max_iterations,
+        side=side,
+        records=records,
+        follow=request.follow,
+        over_time=request.over_time,
+    )
 
 
 def model_name(project: Project, model: Model) -> str:
@@ -75,6 +86,16 @@ def model_message(project: Project, model: Model) -> models_pb2.Model:
         source_table=None if kind is None or not kind.sources else to_message(_table(kind.sources)),
         summary="" if kind is None else kind.text,
         records=None if kind is None else records_message(project, kind.records),
+        over_time=summary.over_time,
+        skill_jumps=[
+            models_pb2.SkillJump(
+                source=one.source,
+                time=timestamp(one.time),
+                accuracy_before=one.before,
+                accuracy_after=one.after,
+            )
+            for one in summary.skill_jumps
+        ],
     )
 
 

@@ -26,6 +26,7 @@ def project_message(project: Project) -> projects_pb2.Project:
         votes_version=project.votes_version,
         create_time=timestamp(project.create_time),
         label_space=label_space_messages.to_message(project.label_space),
+        followed=project.followed,
     )
 
 

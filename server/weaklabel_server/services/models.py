@@ -20,7 +20,7 @@ from weaklabel_server.jobs.operations.runner import OperationRunner
 from weaklabel_server.messages.checks import check_request_id
 from weaklabel_server.messages.models import model_message, model_name, read_fit_settings
 from weaklabel_server.messages.operations import operation_message
-from weaklabel_server.store import models, projects
+from weaklabel_server.store import following, models, projects
 from weaklabel_server.store.access.quotas import Quotas
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.operations import Operation
@@ -69,6 +69,18 @@ class ModelService(models_pb2_grpc.ModelServiceServicer):
             create,
             lambda operation: models_pb2.FitModelResponse(operation=operation_message(operation)),
         )
+
+    async def StopFollowing(
+        self, request: models_pb2.StopFollowingRequest, context: Context
+    ) -> models_pb2.StopFollowingResponse:
+        check_request_id(request)
+        project_id = names.parse_project(request.parent, field="parent")
+
+        def stop(tx: Connection) -> models_pb2.StopFollowingResponse:
+            following.stop(tx, projects.get(tx, project_id))
+            return models_pb2.StopFollowingResponse()
+
+        return await self._database.run_write(once, request, models_pb2.StopFollowingResponse, stop)
 
     async def GetModel(self, request: models_pb2.GetModelRequest, context: Context) -> models_pb2.GetModelResponse:
         project_id, model_id = names.parse_model(request.name, field="name")

@@ -60,6 +60,16 @@ class SourceEstimate:
     accuracy_high: float
 
 
+@dataclass(frozen=True)
+class SkillJump:
+    """A change of the accuracy of a source at a time, in microseconds since 1970."""
+
+    source: str
+    time: int
+    before: float
+    after: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class KindSummary:
     """What is kept of a model of a project with a label space: beside what label models of classes have."""
@@ -93,6 +103,8 @@ class ModelSummary:
     doubt: float | None = None  # of models that an earlier version fitted
     uploaded: bool = False
     kind: KindSummary | None = None
+    over_time: bool = False
+    skill_jumps: list[SkillJump] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -103,6 +115,7 @@ class ModelSummary:
             "sources": sources,
             "side": SideSettings.from_json(values.get("side", {})),
             "kind": None if kind is None else KindSummary.from_json(kind),
+            "skill_jumps": [SkillJump(**one) for one in values.get("skill_jumps", ())],
         }
         return cls(**{**values, **read})
 

@@ -1,10 +1,10 @@
 """Operations: fits and runs of prompts, from the request for them until long after they are done."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Row, Select, func, insert, null, select, update
 
@@ -80,6 +80,24 @@ class FitSettings:
     max_iterations: int = 0
     side: SideSettings = field(default_factory=SideSettings)
     records: RecordSettings = field(default_factory=RecordSettings)
+    follow: bool = False
+    """Whether each later version of the votes is fitted, too."""
+    over_time: bool = False
+    """Whether the skill of a source may change from upload to upload."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Itself, for JSON."""
+        return asdict(self) | {"seed": str(self.seed)}  # as text: JSON numbers lose digits in some databases
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """What to_json gave; what is missing, in that of earlier versions, has its default."""
+        read = {
+            "seed": int(values["seed"]),
+            "side": SideSettings.from_json(values.get("side", {})),
+            "records": RecordSettings.from_json(values.get("records", {})),
+        }
+        return cls(**{**values, **read})
 
 
 @dataclass(frozen=True)
@@ -188,6 +206,21 @@ def release(tx: Connection, operation: Operation, owner: str) -> None:
         _change(tx, operation, owner="", starts=row.starts - 1)
 
 
+def newest_votes(tx: Connection, project: Project, version: int) -> bool:
+    """Lets a fit that follows the project, and that nobody has begun, read a version; whether there is one."""
+    query = select(_operations.key, _operations.options).where(
+        _operations.project_key == project.key,
+        _operations.done.is_(False),
+        _operations.owner == "",
+        _operations.prompts.is_(null()),
+    )
+    for row in tx.execute(for_update(tx, query, schema.operations)):
+        if row.options.get("follow"):
+            tx.execute(update(schema.operations).where(_operations.key == row.key).values(votes_version=version))
+            return True
+    return False
+
+
 def save_progress(tx: Connection, operation: Operation, progress: Progress | PromptProgress) -> None:
     """Notes how far an operation is."""
     statement = update(schema.operations).where(_operations.key == operation.key, _operations.done.is_(False))
@@ -293,23 +326,13 @@ def _select() -> Select[Any]:
 def _options(settings: FitSettings | PromptSettings) -> dict[str, Any]:
     if isinstance(settings, PromptSettings):
         return {"prompts": list(settings.prompts), "side_data_id": settings.side_data_id}
-    return {
-        "seed": str(settings.seed),  # as text: JSON numbers lose digits in some databases
-        "max_iterations": settings.max_iterations,
-        "side": asdict(settings.side),
-        "records": asdict(settings.records),
-    }
+    return settings.to_json()
 
 
 def _settings(options: dict[str, Any]) -> FitSettings | PromptSettings:
     if "prompts" in options:
         return PromptSettings(tuple(options["prompts"]), options["side_data_id"])
-    return FitSettings(
-        seed=int(options["seed"]),
-        max_iterations=options["max_iterations"],
-        side=SideSettings.from_json(options.get("side", {})),  # older operations have none
-        records=RecordSettings.from_json(options.get("records", {})),
-    )
+    return FitSettings.from_json(options)
 
 
 def _progress(row: Row[Any]) -> Progress | PromptProgress:

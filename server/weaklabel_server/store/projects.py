@@ -30,6 +30,8 @@ class Project:
     create_time: int
     label_space: LabelSpace | None = None
     """None: labels are classes."""
+    followed: bool = False
+    """Whether each new version of the votes is fitted."""
 
     @property
     def takes_records(self) -> bool:
@@ -195,4 +197,5 @@ def _project(row: Row[Any]) -> Project:
         votes_version=row.votes_version,
         create_time=row.create_time,
         label_space=None if row.label_space is None else LabelSpace.from_json(row.label_space),
+        followed=row.follow is not None,
     )

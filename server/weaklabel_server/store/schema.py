@@ -78,6 +78,8 @@ projects = Table(
     Column("placer", String(32), nullable=False, default="", server_default=""),
     # What LabelSpace.to_json gives; not set where labels are classes.
     Column("label_space", JSON(none_as_null=True)),
+    # Settings of the fit of each new version of the votes; not set where no fit follows: see following.py.
+    Column("follow", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.pages import Page
-from weaklabel_server.store import schema
+from weaklabel_server.store import following, schema
 from weaklabel_server.store.projects import Project
 
 T = TypeVar("T")
@@ -151,6 +151,7 @@ def add_version(tx: Connection, project: Project, item_count: int) -> int:
         .where(schema.projects.c.key == project.key)
         .values(votes_version=version, item_count=item_count)
     )
+    following.note_version(tx, project, version)
     return version
 
 

@@ -138,6 +138,18 @@ def view(tx: Connection, project_id: str, version: int) -> View:
     )
 
 
+def item_times(tx: Connection, seen: View) -> NDArray[np.datetime64]:
+    """[N] when the first votes of each item were uploaded, UTC, as far as versions are kept."""
+    versions = schema.versions.c
+    query = (
+        select(versions.item_count, versions.create_time)
+        .where(versions.project_key == seen.project.key, versions.version <= seen.version)
+        .order_by(versions.version)
+    )
+    counts, times = zip(*tx.execute(query).tuples(), strict=True)
+    return np.repeat(np.array(times, "datetime64[us]"), np.diff(counts, prepend=0))
+
+
 def check_not_empty(seen: View) -> None:
     """Refuses votes that cannot be fitted.
 

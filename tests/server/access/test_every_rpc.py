@@ -22,7 +22,7 @@ from weaklabel_server.admin import tokens
 ADMIN = {"CreateProject", "DeleteProject", "ImportProject"}
 WRITE = {
     *("UploadVotes", "UploadSideData", "DeleteSource", "DeleteSideData", "DeleteModel", "UploadModel"),
-    *("FitModel", "RunPrompts", "CancelOperation", "UploadRecords", "DeleteRecordSet"),
+    *("FitModel", "StopFollowing", "RunPrompts", "CancelOperation", "UploadRecords", "DeleteRecordSet"),
 }
 COLLECTIONS = {
     **dict.fromkeys(("GetSource", "DeleteSource"), "sources"),

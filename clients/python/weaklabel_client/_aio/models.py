@@ -37,6 +37,8 @@ class Models(Asking):
         families: Mapping[str, str] | None = None,
         items: Iterable[str] | None = None,
         options: Mapping[str, Any] | None = None,
+        follow: bool = False,
+        over_time: bool = False,
         timeout: float | None = None,
     ) -> FitOperation:
         """Starts to fit a model on the server, and returns at once."""
@@ -45,8 +47,13 @@ class Models(Asking):
         for kind, values, ids in side_data.uploads:
             side_data.names[kind] = (await self._connection.upload_side_data(project, kind, values, items=ids)).name
         side = calls.side_information(project, side_data.names, gold_error, gold_sampling, bounds, families)
-        call = calls.fit(project, votes_version, seed, max_iter, side, kind_options(options))
+        given = kind_options(options)
+        call = calls.fit(project, votes_version, seed, max_iter, side, given, follow=follow, over_time=over_time)
         return FitOperation(self._connection, await self._connection.perform(call, timeout))
+
+    async def stop_following(self, project: str, *, timeout: float | None = None) -> None:
+        """Ends what fit(follow=True) began; fits that wait or run go on."""
+        await self._connection.perform(calls.stop_following(project), timeout)
 
     async def operation(self, name: str, *, timeout: float | None = None) -> FitOperation:
         """Picks up a fit by its name, which FitOperation.name gave: in another process, or after a crash."""

@@ -216,6 +216,9 @@ def fit(
     max_iter: int | None,
     side: models_pb2.SideInformation,
     options: models_pb2.KindOptions | None = None,
+    *,
+    follow: bool = False,
+    over_time: bool = False,
 ) -> Call[operations_pb2.Operation]:
     """Starts a fit."""
     request = models_pb2.FitModelRequest(
@@ -225,8 +228,16 @@ def fit(
         request_id=new_request_id(),
         side=side if side.ByteSize() else None,
         records=None if options is None else models_pb2.RecordFit(options=options),
+        follow=follow,
+        over_time=over_time,
     )
     return Call(rpcs.FIT_MODEL, request, _operation)
+
+
+def stop_following(project: str) -> Call[None]:
+    """Ends the fits of each new version of the votes."""
+    request = models_pb2.StopFollowingRequest(parent=project_name(project), request_id=new_request_id())
+    return Call(rpcs.STOP_FOLLOWING, request, lambda _: None)
 
 
 def get_model(project: str, model: str | None) -> Call[Model]:

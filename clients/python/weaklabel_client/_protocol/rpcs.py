@@ -65,6 +65,7 @@ PREDICT_RECORDS = Rpc(_RECORD, "PredictRecords", records_pb2.PredictRecordsReque
 
 _MODEL = "weaklabel.v1.ModelService"
 FIT_MODEL = Rpc(_MODEL, "FitModel", models_pb2.FitModelRequest, models_pb2.FitModelResponse)
+STOP_FOLLOWING = Rpc(_MODEL, "StopFollowing", models_pb2.StopFollowingRequest, models_pb2.StopFollowingResponse)
 GET_MODEL = Rpc(_MODEL, "GetModel", models_pb2.GetModelRequest, models_pb2.GetModelResponse)
 LIST_MODELS = Rpc(_MODEL, "ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse)
 DELETE_MODEL = Rpc(_MODEL, "DeleteModel", models_pb2.DeleteModelRequest, models_pb2.DeleteModelResponse)
@@ -201,6 +202,7 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
     LIST_SOURCES,
     DELETE_SOURCE,
     FIT_MODEL,
+    STOP_FOLLOWING,
     GET_MODEL,
     LIST_MODELS,
     DELETE_MODEL,

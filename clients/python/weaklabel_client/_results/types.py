@@ -36,6 +36,7 @@ class Project(ShortRepr):
         votes_version: 0 before the first upload, one more with each change of the votes.
         create_time: When it was created, in UTC.
         label_space: What a label is; None where it is one of the classes.
+        followed: Whether each new version of the votes is fitted, see Client.fit.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Project(ShortRepr):
     votes_version: int
     create_time: datetime.datetime
     label_space: LabelSpace | None = None
+    followed: bool = False
 
     @classmethod
     def from_message(cls, message: projects_pb2.Project) -> "Project":
@@ -57,6 +59,7 @@ class Project(ShortRepr):
             votes_version=message.votes_version,
             create_time=_time(message.create_time),
             label_space=label_space_messages.from_message(message.label_space),
+            followed=message.followed,
         )
 
 
@@ -114,6 +117,28 @@ class SourceEstimate(ShortRepr):
         )
 
 
+@dataclass(frozen=True)
+class SkillJump:
+    """A change of the skill of a source.
+
+    Attributes:
+        source: Name of the source.
+        time: Half way between the items before and after it, in UTC.
+        before: Accuracy before it.
+        after: Accuracy after it.
+    """
+
+    source: str
+    time: datetime.datetime
+    before: float
+    after: float
+
+    @classmethod
+    def from_message(cls, message: models_pb2.SkillJump) -> "SkillJump":
+        """Reads the contract's message."""
+        return cls(message.source, _time(message.time), message.accuracy_before, message.accuracy_after)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Model(ShortRepr):
     """A fitted label model.
@@ -138,6 +163,8 @@ class Model(ShortRepr):
         tables: Names of the tables of its labels, which read_labels reads; none in a project of classes.
         source_table: What was learned of each source, a row a source; None in a project of classes or of a tree.
         summary: The fit in a few lines of plain words; empty likewise.
+        over_time: Whether the skills of sources were let change over time.
+        skill_jumps: When they jumped, in the order of time.
     """
 
     name: str
@@ -157,6 +184,8 @@ class Model(ShortRepr):
     tables: tuple[str, ...] = ()
     source_table: ColumnTable | None = None
     summary: str = ""
+    over_time: bool = False
+    skill_jumps: tuple[SkillJump, ...] = ()
 
     @classmethod
     def from_message(cls, message: models_pb2.Model) -> "Model":
@@ -183,6 +212,8 @@ class Model(ShortRepr):
                 else None
             ),
             summary=message.summary,
+            over_time=message.over_time,
+            skill_jumps=tuple(SkillJump.from_message(one) for one in message.skill_jumps),
         )
 
 

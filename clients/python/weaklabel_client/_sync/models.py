@@ -36,6 +36,8 @@ class Models(Asking):
         families: Mapping[str, str] | None = None,
         items: Iterable[str] | None = None,
         options: Mapping[str, Any] | None = None,
+        follow: bool = False,
+        over_time: bool = False,
         timeout: float | None = None,
     ) -> FitOperation:
         """Starts to fit a model on the server, and returns at once.
@@ -62,6 +64,10 @@ class Models(Asking):
             items: N ids of the items of arrays of side data, for a project that names its items.
             options: By the label space: "common_error" of ordered classes, "threshold" of trees, above which a node
                 must be to be a label; of the others see fit_records.
+            follow: Whether each later version of the votes is fitted with these settings, too, until stop_following:
+                the newest model is then one of the newest votes. Side data that is given here stays as it is.
+            over_time: Whether the skill of a source may change from upload to upload: the time of an item is when its
+                first votes were uploaded. Model.skill_jumps tells when skills jumped. Without side data.
             timeout: Seconds for the start, instead of the client's.
 
         Raises:
@@ -73,8 +79,13 @@ class Models(Asking):
         for kind, values, ids in side_data.uploads:
             side_data.names[kind] = (self._connection.upload_side_data(project, kind, values, items=ids)).name
         side = calls.side_information(project, side_data.names, gold_error, gold_sampling, bounds, families)
-        call = calls.fit(project, votes_version, seed, max_iter, side, kind_options(options))
+        given = kind_options(options)
+        call = calls.fit(project, votes_version, seed, max_iter, side, given, follow=follow, over_time=over_time)
         return FitOperation(self._connection, self._connection.perform(call, timeout))
+
+    def stop_following(self, project: str, *, timeout: float | None = None) -> None:
+        """Ends what fit(follow=True) began; fits that wait or run go on."""
+        self._connection.perform(calls.stop_following(project), timeout)
 
     def operation(self, name: str, *, timeout: float | None = None) -> FitOperation:
         """Picks up a fit by its name, which FitOperation.name gave: in another process, or after a crash."""

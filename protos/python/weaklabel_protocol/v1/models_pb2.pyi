@@ -40,8 +40,20 @@ class GroupBalance(_message.Message):
     class_balance: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, group: _Optional[str] = ..., class_balance: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class SkillJump(_message.Message):
+    __slots__ = ("source", "time", "accuracy_before", "accuracy_after")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    time: _timestamp_pb2.Timestamp
+    accuracy_before: float
+    accuracy_after: float
+    def __init__(self, source: _Optional[str] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., accuracy_before: _Optional[float] = ..., accuracy_after: _Optional[float] = ...) -> None: ...
+
 class Model(_message.Message):
-    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side", "doubt", "uploaded", "tables", "source_table", "summary", "records")
+    __slots__ = ("name", "votes_version", "item_count", "iteration_count", "converged", "objective", "class_balance", "sources", "warnings", "create_time", "risk", "groups", "side", "doubt", "uploaded", "tables", "source_table", "summary", "records", "over_time", "skill_jumps")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +73,8 @@ class Model(_message.Message):
     SOURCE_TABLE_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    OVER_TIME_FIELD_NUMBER: _ClassVar[int]
+    SKILL_JUMPS_FIELD_NUMBER: _ClassVar[int]
     name: str
     votes_version: int
     item_count: int
@@ -80,7 +94,9 @@ class Model(_message.Message):
     source_table: _tables_pb2.ColumnTable
     summary: str
     records: RecordFit
-    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., doubt: _Optional[float] = ..., uploaded: bool = ..., tables: _Optional[_Iterable[_Union[LabelTableInfo, _Mapping]]] = ..., source_table: _Optional[_Union[_tables_pb2.ColumnTable, _Mapping]] = ..., summary: _Optional[str] = ..., records: _Optional[_Union[RecordFit, _Mapping]] = ...) -> None: ...
+    over_time: bool
+    skill_jumps: _containers.RepeatedCompositeFieldContainer[SkillJump]
+    def __init__(self, name: _Optional[str] = ..., votes_version: _Optional[int] = ..., item_count: _Optional[int] = ..., iteration_count: _Optional[int] = ..., converged: bool = ..., objective: _Optional[_Iterable[float]] = ..., class_balance: _Optional[_Iterable[float]] = ..., sources: _Optional[_Iterable[_Union[SourceEstimate, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., risk: _Optional[float] = ..., groups: _Optional[_Iterable[_Union[GroupBalance, _Mapping]]] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., doubt: _Optional[float] = ..., uploaded: bool = ..., tables: _Optional[_Iterable[_Union[LabelTableInfo, _Mapping]]] = ..., source_table: _Optional[_Union[_tables_pb2.ColumnTable, _Mapping]] = ..., summary: _Optional[str] = ..., records: _Optional[_Union[RecordFit, _Mapping]] = ..., over_time: bool = ..., skill_jumps: _Optional[_Iterable[_Union[SkillJump, _Mapping]]] = ...) -> None: ...
 
 class LabelTableInfo(_message.Message):
     __slots__ = ("name", "row_count", "columns")
@@ -169,26 +185,42 @@ class SourceFamily(_message.Message):
     def __init__(self, source: _Optional[str] = ..., family: _Optional[str] = ...) -> None: ...
 
 class FitModelRequest(_message.Message):
-    __slots__ = ("parent", "votes_version", "options", "request_id", "side", "records")
+    __slots__ = ("parent", "votes_version", "options", "request_id", "side", "records", "follow", "over_time")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    OVER_TIME_FIELD_NUMBER: _ClassVar[int]
     parent: str
     votes_version: int
     options: FitOptions
     request_id: str
     side: SideInformation
     records: RecordFit
-    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., options: _Optional[_Union[FitOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., records: _Optional[_Union[RecordFit, _Mapping]] = ...) -> None: ...
+    follow: bool
+    over_time: bool
+    def __init__(self, parent: _Optional[str] = ..., votes_version: _Optional[int] = ..., options: _Optional[_Union[FitOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., side: _Optional[_Union[SideInformation, _Mapping]] = ..., records: _Optional[_Union[RecordFit, _Mapping]] = ..., follow: bool = ..., over_time: bool = ...) -> None: ...
 
 class FitModelResponse(_message.Message):
     __slots__ = ("operation",)
     OPERATION_FIELD_NUMBER: _ClassVar[int]
     operation: _operations_pb2.Operation
     def __init__(self, operation: _Optional[_Union[_operations_pb2.Operation, _Mapping]] = ...) -> None: ...
+
+class StopFollowingRequest(_message.Message):
+    __slots__ = ("parent", "request_id")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    request_id: str
+    def __init__(self, parent: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class StopFollowingResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("name",)

@@ -40,6 +40,11 @@ class ModelServiceStub(object):
                 request_serializer=weaklabel_dot_v1_dot_models__pb2.FitModelRequest.SerializeToString,
                 response_deserializer=weaklabel_dot_v1_dot_models__pb2.FitModelResponse.FromString,
                 _registered_method=True)
+        self.StopFollowing = channel.unary_unary(
+                '/weaklabel.v1.ModelService/StopFollowing',
+                request_serializer=weaklabel_dot_v1_dot_models__pb2.StopFollowingRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_models__pb2.StopFollowingResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/weaklabel.v1.ModelService/GetModel',
                 request_serializer=weaklabel_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
@@ -75,6 +80,13 @@ class ModelServiceServicer(object):
         """Fits a model on one version of the votes. Answers at once with an operation; the model is its result.
         FAILED_PRECONDITION when the project has no votes; RESOURCE_EXHAUSTED when items times classes are more than the
         server allows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopFollowing(self, request, context):
+        """Ends what FitModelRequest.follow began; fits that wait or run go on. Nothing happens in a project that is not followed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +136,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.FitModel,
                     request_deserializer=weaklabel_dot_v1_dot_models__pb2.FitModelRequest.FromString,
                     response_serializer=weaklabel_dot_v1_dot_models__pb2.FitModelResponse.SerializeToString,
+            ),
+            'StopFollowing': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopFollowing,
+                    request_deserializer=weaklabel_dot_v1_dot_models__pb2.StopFollowingRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_models__pb2.StopFollowingResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -179,6 +196,33 @@ class ModelService(object):
             '/weaklabel.v1.ModelService/FitModel',
             weaklabel_dot_v1_dot_models__pb2.FitModelRequest.SerializeToString,
             weaklabel_dot_v1_dot_models__pb2.FitModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopFollowing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.ModelService/StopFollowing',
+            weaklabel_dot_v1_dot_models__pb2.StopFollowingRequest.SerializeToString,
+            weaklabel_dot_v1_dot_models__pb2.StopFollowingResponse.FromString,
             options,
             channel_credentials,
             insecure,

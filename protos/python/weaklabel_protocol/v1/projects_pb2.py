@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from weaklabel_protocol.v1 import label_spaces_pb2 as weaklabel_dot_v1_dot_label__spaces__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bweaklabel/v1/projects.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fweaklabel/v1/label_spaces.proto\"\xc9\x01\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\x12\n\nitem_count\x18\x03 \x01(\x04\x12\x14\n\x0csource_count\x18\x04 \x01(\r\x12\x15\n\rvotes_version\x18\x05 \x01(\x04\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x0blabel_space\x18\x07 \x01(\x0b\x32\x18.weaklabel.v1.LabelSpace\"~\n\x14\x43reateProjectRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12-\n\x0blabel_space\x18\x04 \x01(\x0b\x32\x18.weaklabel.v1.LabelSpace\"?\n\x15\x43reateProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.weaklabel.v1.Project\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x12GetProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.weaklabel.v1.Project\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListProjectsResponse\x12\'\n\x08projects\x18\x01 \x03(\x0b\x32\x15.weaklabel.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x14\x44\x65leteProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x17\n\x15\x44\x65leteProjectResponse2\xec\x02\n\x0eProjectService\x12X\n\rCreateProject\x12\".weaklabel.v1.CreateProjectRequest\x1a#.weaklabel.v1.CreateProjectResponse\x12O\n\nGetProject\x12\x1f.weaklabel.v1.GetProjectRequest\x1a .weaklabel.v1.GetProjectResponse\x12U\n\x0cListProjects\x12!.weaklabel.v1.ListProjectsRequest\x1a\".weaklabel.v1.ListProjectsResponse\x12X\n\rDeleteProject\x12\".weaklabel.v1.DeleteProjectRequest\x1a#.weaklabel.v1.DeleteProjectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bweaklabel/v1/projects.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fweaklabel/v1/label_spaces.proto\"\xdb\x01\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\x12\n\nitem_count\x18\x03 \x01(\x04\x12\x14\n\x0csource_count\x18\x04 \x01(\r\x12\x15\n\rvotes_version\x18\x05 \x01(\x04\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x0blabel_space\x18\x07 \x01(\x0b\x32\x18.weaklabel.v1.LabelSpace\x12\x10\n\x08\x66ollowed\x18\x08 \x01(\x08\"~\n\x14\x43reateProjectRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12-\n\x0blabel_space\x18\x04 \x01(\x0b\x32\x18.weaklabel.v1.LabelSpace\"?\n\x15\x43reateProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.weaklabel.v1.Project\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x12GetProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.weaklabel.v1.Project\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListProjectsResponse\x12\'\n\x08projects\x18\x01 \x03(\x0b\x32\x15.weaklabel.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x14\x44\x65leteProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x17\n\x15\x44\x65leteProjectResponse2\xec\x02\n\x0eProjectService\x12X\n\rCreateProject\x12\".weaklabel.v1.CreateProjectRequest\x1a#.weaklabel.v1.CreateProjectResponse\x12O\n\nGetProject\x12\x1f.weaklabel.v1.GetProjectRequest\x1a .weaklabel.v1.GetProjectResponse\x12U\n\x0cListProjects\x12!.weaklabel.v1.ListProjectsRequest\x1a\".weaklabel.v1.ListProjectsResponse\x12X\n\rDeleteProject\x12\".weaklabel.v1.DeleteProjectRequest\x1a#.weaklabel.v1.DeleteProjectResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,23 +34,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weaklabel.v1.projects_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROJECT']._serialized_start=112
-  _globals['_PROJECT']._serialized_end=313
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=315
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=441
-  _globals['_CREATEPROJECTRESPONSE']._serialized_start=443
-  _globals['_CREATEPROJECTRESPONSE']._serialized_end=506
-  _globals['_GETPROJECTREQUEST']._serialized_start=508
-  _globals['_GETPROJECTREQUEST']._serialized_end=541
-  _globals['_GETPROJECTRESPONSE']._serialized_start=543
-  _globals['_GETPROJECTRESPONSE']._serialized_end=603
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=605
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=665
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=667
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=755
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=757
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=813
-  _globals['_DELETEPROJECTRESPONSE']._serialized_start=815
-  _globals['_DELETEPROJECTRESPONSE']._serialized_end=838
-  _globals['_PROJECTSERVICE']._serialized_start=841
-  _globals['_PROJECTSERVICE']._serialized_end=1205
+  _globals['_PROJECT']._serialized_end=331
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=333
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=459
+  _globals['_CREATEPROJECTRESPONSE']._serialized_start=461
+  _globals['_CREATEPROJECTRESPONSE']._serialized_end=524
+  _globals['_GETPROJECTREQUEST']._serialized_start=526
+  _globals['_GETPROJECTREQUEST']._serialized_end=559
+  _globals['_GETPROJECTRESPONSE']._serialized_start=561
+  _globals['_GETPROJECTRESPONSE']._serialized_end=621
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=623
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=683
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=685
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=773
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=775
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=831
+  _globals['_DELETEPROJECTRESPONSE']._serialized_start=833
+  _globals['_DELETEPROJECTRESPONSE']._serialized_end=856
+  _globals['_PROJECTSERVICE']._serialized_start=859
+  _globals['_PROJECTSERVICE']._serialized_end=1223
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Project(_message.Message):
-    __slots__ = ("name", "classes", "item_count", "source_count", "votes_version", "create_time", "label_space")
+    __slots__ = ("name", "classes", "item_count", "source_count", "votes_version", "create_time", "label_space", "followed")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class Project(_message.Message):
     VOTES_VERSION_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     LABEL_SPACE_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWED_FIELD_NUMBER: _ClassVar[int]
     name: str
     classes: _containers.RepeatedScalarFieldContainer[str]
     item_count: int
@@ -23,7 +24,8 @@ class Project(_message.Message):
     votes_version: int
     create_time: _timestamp_pb2.Timestamp
     label_space: _label_spaces_pb2.LabelSpace
-    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., item_count: _Optional[int] = ..., source_count: _Optional[int] = ..., votes_version: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., label_space: _Optional[_Union[_label_spaces_pb2.LabelSpace, _Mapping]] = ...) -> None: ...
+    followed: bool
+    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., item_count: _Optional[int] = ..., source_count: _Optional[int] = ..., votes_version: _Optional[int] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., label_space: _Optional[_Union[_label_spaces_pb2.LabelSpace, _Mapping]] = ..., followed: bool = ...) -> None: ...
 
 class CreateProjectRequest(_message.Message):
     __slots__ = ("project_id", "classes", "request_id", "label_space")

@@ -14,7 +14,14 @@ from weaklabel_server.jobs.operations.work import Work, cancelled
 from weaklabel_server.store import models, operations, trash
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.dialects.faults import PASSING
-from weaklabel_server.store.operations import NotOwnedError, Operation, Progress, PromptProgress, PromptSettings
+from weaklabel_server.store.operations import (
+    FitSettings,
+    NotOwnedError,
+    Operation,
+    Progress,
+    PromptProgress,
+    PromptSettings,
+)
 
 if TYPE_CHECKING:
     from weaklabel_server.jobs.prompts import Prompts
@@ -103,6 +110,9 @@ class Performer:
         try:
             if starts > MAX_STARTS:
                 raise _crashes(operation)
+            if isinstance(operation.settings, FitSettings) and operation.settings.follow:
+                with self._database.read() as tx:  # there may be newer votes since it began to wait
+                    operation = operations.get(tx, operation.project_id, operation.operation_id)
             store = self._perform(operation, report)
             if not store(lambda keep: self._leases.succeed(operation, keep, work.progress)):
                 self._database.transact(trash.throw_staged, self._leases.replica_id, operation.operation_id)

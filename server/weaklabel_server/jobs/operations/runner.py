@@ -234,7 +234,10 @@ class OperationRunner:
         return self._elsewhere.get(operation_id) if work is None else work.progress
 
     async def _tend(self) -> None:
-        """Notes ends that the store refused; where others share the database, says that this server lives."""
+        """Notes ends that the store refused, and takes on fits that follow a project.
+
+        Where others share the database, it says that this server lives as well.
+        """
         loop, wait = asyncio.get_running_loop(), _TEND_SECONDS
         while True:
             await asyncio.sleep(wait)
@@ -244,6 +247,10 @@ class OperationRunner:
                 if self._database.shared:
                     wait = _TEND_SECONDS
                     await self._share()
+                else:
+                    for operation in await self._database.run_read(operations.list_unfinished):
+                        if not operation.owner and self._leases.ended(operation.operation_id) is None:
+                            self.submit(operation)
             except ServiceError as error:
                 log.warning("operations of other replicas are not seen: %s", error)
             except Exception:

@@ -14,10 +14,9 @@ from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.label_model import label_model_class
 from weaklabel_server.store import items, projects, votes
-from weaklabel_server.store.models import FittedModel, ModelSummary, SourceEstimate
+from weaklabel_server.store.models import FittedModel, ModelSummary, SkillJump, SourceEstimate
 from weaklabel_server.store.operations import FitSettings, Operation, Progress, Stage
 from weaklabel_server.store.reader import StoreReader
-from weaklabel_server.store.record_sets import RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 
 if TYPE_CHECKING:
@@ -45,24 +44,12 @@ class FitJob:
 
     def to_json(self) -> dict[str, Any]:
         """Itself, for JSON."""
-        return asdict(self)
+        return asdict(self) | {"settings": self.settings.to_json()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """What to_json gave."""
-        settings = values["settings"]
-        return cls(
-            values["project_id"],
-            values["votes_version"],
-            FitSettings(
-                **settings
-                | {
-                    "side": SideSettings.from_json(settings["side"]),
-                    "records": RecordSettings.from_json(settings["records"]),
-                }
-            ),
-            values["max_cells"],
-        )
+        return cls(**values | {"settings": FitSettings.from_json(values["settings"])})
 
 
 def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> FittedModel:
@@ -87,6 +74,7 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
         matrix = votes.read(tx, view)
         ids = items.ids(tx, project, 0, view.item_count) if has_tree else []
         side = side_data.read(tx, view, settings.side)
+        times: dict[str, Any] = {"times": votes.item_times(tx, view)} if settings.over_time else {}
     progress = Progress(Stage.FITTING)
 
     def on_iteration(step: "FitProgress") -> None:
@@ -104,10 +92,10 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
     try:
         options: dict[str, Any] = {"max_iter": settings.max_iterations} if settings.max_iterations else {}
         model = label_model_class()(classes=view.project.classes, seed=settings.seed, **options)
-        model.fit(matrix, progress=on_iteration, **side)
+        model.fit(matrix, progress=on_iteration, **side, **times)
         report(progress.at(Stage.LABELING))
         known = {name: value for name, value in side.items() if name in _ARGUMENTS_OF_LABEL}
-        probabilities, labels = model.label(matrix, **known)
+        probabilities, labels = model.label(matrix, **known, **times)
     except InvalidArgumentError as error:
         if error.field in side:
             raise side_data.unsuitable(error.field, str(error)) from error
@@ -148,6 +136,7 @@ def out_of_memory() -> ServiceError:
 
 def summary_of(model: "LabelModel", side: SideSettings, *, uploaded: bool = False) -> ModelSummary:
     """What is kept of a model beside its file."""
+    jumps = _skill_jumps(model)
     columns = (model.coverage, model.source_accuracy, *model.source_accuracy_interval.T)
     balance = model.group_balance
     rows = zip(model.source_names, *(column.tolist() for column in columns), strict=True)
@@ -166,4 +155,16 @@ def summary_of(model: "LabelModel", side: SideSettings, *, uploaded: bool = Fals
         group_balance={} if balance is None else dict(zip(model.group_names, balance.tolist(), strict=True)),
         side=side,
         uploaded=uploaded,
+        over_time=jumps is not None,
+        skill_jumps=jumps or [],
     )
+
+
+def _skill_jumps(model: "LabelModel") -> list[SkillJump] | None:
+    """Those at dates; None of a model without times."""
+    try:
+        jumps = model.skill_jumps
+    except InvalidArgumentError:
+        return None
+    dated = [one for one in jumps if isinstance(one.time, np.datetime64)]
+    return [SkillJump(one.source, int(one.time.astype("datetime64[us]").astype(int)), *one[2:]) for one in dated]
