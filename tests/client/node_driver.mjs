@@ -26,14 +26,17 @@ const scenarios = {
     const again = await client.uploadVotes(project, votes, { sources, items });
     const gold = await client.uploadGold(project, new Map(given.gold));
     const stages = new Set();
-    const operation = await client.fit(project, { gold });
+    const operation = await client.fit(project, { gold, follow: true });
+    const followed = [(await client.getProject(project)).followed];
+    await client.stopFollowing(project);
+    followed.push((await client.getProject(project)).followed);
     const model = await operation.result((progress) => stages.add(progress.stage));
     const names = [];
     for await (const one of client.listModels(project)) names.push(one.name);
     const parts = [];
     for await (const part of client.predictStream(project, [votes.slice(0, 7), votes.slice(7, 20)])) parts.push(plain(part));
     return {
-      name: created.name, version, again, seen, model, names, stages: [...stages], parts,
+      name: created.name, version, again, seen, followed, model, names, stages: [...stages], parts,
       soft: plain(await client.softLabels(project)),
       predicted: plain(await client.predict(project, { votes: votes.slice(0, 5) })),
     };

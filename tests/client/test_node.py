@@ -96,6 +96,7 @@ def test_votes_go_in_and_labels_come_out(start: Start, shared_server: Any, proje
     assert found["names"] == [found["model"]] == [found["soft"]["model"]]
     assert "DONE" in found["stages"]
     assert found["soft"]["items"] == items
+    assert found["followed"] == [True, False]
     np.testing.assert_allclose(
         np.reshape(found["soft"]["probabilities"], (300, 3)), own.predict_proba(votes), atol=1e-5
     )

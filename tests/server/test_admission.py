@@ -75,7 +75,7 @@ def test_silent_calls_keep_nobody_out(guarded: Any) -> None:
             watches = [watching.Watch(health_pb2.HealthCheckRequest()) for _ in range(140)]
             health: Any = health_pb2_grpc.HealthStub(other)
             projects: Any = projects_pb2_grpc.ProjectServiceStub(other)
-            seconds = []
+            seconds: list[float] = []
             while (now := time.perf_counter()) < begin + SILENT_SECONDS + 1 or len(seconds) < 3:
                 await health.Check(health_pb2.HealthCheckRequest(), timeout=30)
                 await projects.ListProjects(projects_pb2.ListProjectsRequest(), timeout=30)
