@@ -160,8 +160,8 @@ class UploadTables(Generic[AnyUpload]):
         *,
         naming_matters: bool = True,
     ) -> list[int]:
-        """Adds chunks, all or none, and returns the number of rows committed with each. What was committed before is not
-        written again.
+        """Adds chunks, all or none, and returns the number of rows committed with each. What was committed before is
+        not written again.
 
         Args:
             tx: The transaction.
