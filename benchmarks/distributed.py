@@ -116,7 +116,7 @@ def on_ray(folder: Path, sample_rows: int) -> dict[str, Any]:
     require("ray.data", extra="ray", needed_for="this engine")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2_000_000_000)
     try:
-        texts = ray.data.read_parquet(str(folder / "texts"), columns=["text"])
+        texts = ray.data.read_parquet(str(folder / "texts")).select_columns(["text"])
         seconds, votes = timed(lambda: apply(RULES, texts, n_classes=2, engine="ray", progress=False))
         memory = peak()
         on_cluster = RayVotes(ray.data.read_parquet(str(folder / "votes")), n_classes=2, ids="id")
@@ -139,9 +139,7 @@ def on_spark(folder: Path, sample_rows: int) -> dict[str, Any]:
         texts = session.read.parquet(str(folder / "texts")).orderBy("id")  # files come in the order of their size
         seconds, votes = timed(lambda: apply(RULES, texts, n_classes=2, engine="spark", progress=False))
         memory = peak()
-        on_cluster = SparkVotes(
-            session.read.parquet(str(folder / "votes")).orderBy("id").cache(), n_classes=2, ids="id"
-        )
+        on_cluster = SparkVotes(session.read.parquet(str(folder / "votes")).orderBy("id"), n_classes=2, ids="id")
         fit, model = timed(lambda: LabelModel(2, sample_rows=sample_rows).fit(on_cluster))
         return told(votes, seconds, memory, fit, model)
     finally:

@@ -51,6 +51,24 @@ def test_every_kind_of_finding_is_in_the_guide() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", (DOCS / "diagnostics.md").read_text(), re.MULTILINE)) == kinds
 
 
+PACKAGES = {"sklearn": "scikit-learn", "weaklabel_client": "client", "weaklabel.prompts": "prompts"}
+"""What is installed for a module that is imported, where it goes by another name."""
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS / "quickstart.md", *sorted(DOCS.glob("tutorials/*.md"))], ids=lambda page: page.stem
+)
+def test_a_page_to_follow_says_what_to_install(page: Path) -> None:
+    text = page.read_text()
+    (installed,) = re.findall(r"^(?:\$ |.*`|)pip install (?!--)(.*?)(?:`|$)", text, re.MULTILINE)[:1]
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    imported = set(re.findall(r"^(?:import|from) (weaklabel\.prompts|\w+)", "".join(blocks), re.MULTILINE))
+    needed = {PACKAGES.get(name, name) for name in imported} - {"numpy", "jax"}  # which weaklabel brings
+    named = set(re.findall(r"[\w-]+", installed))
+    assert "weaklabel" in named
+    assert needed <= named | ({"client", "prompts"} if "all" in named else set())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_site_builds_and_its_reference_has_every_public_name(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from weaklabel.model.inputs import check_items_apart, named_in
 from weaklabel.model.preparation.prepare import FitInputs
 from weaklabel.model.protocols import LabelSpace
 from weaklabel.side_information.bounds import read_bounds
-from weaklabel.side_information.by_id import KnownById, read_known_by_id
+from weaklabel.side_information.by_id import KnownById, Lookup, ids_of, read_known_by_id, weight_of
 from weaklabel.side_information.families import read_families
 from weaklabel.side_information.gold import KnownLabels, read_gold
-from weaklabel.votes import Votes
+from weaklabel.votes import ABSTAIN, Votes
 from weaklabel.votes.chunks import VoteChunks
 from weaklabel.votes.partitions import OnePartition, PartitionedVotes
 
@@ -65,14 +65,15 @@ def read_partitioned(
         raise InvalidArgumentError("gold_error must be one number where votes are read in chunks", field="gold_error")
     known = read_known_by_id(given["gold"], given["prior"], given["groups"], n_classes, classes)
     lookup = None if known is None else known.gold
-    if lookup is None:
-        read_gold(None, _silent(n_classes), **gold)  # says what needs gold
 
     def read(of_gold: Votes) -> KnownLabels | None:
-        assert lookup is not None
-        labels = lookup.values[lookup.rows(np.asarray(of_gold.item_ids), all_items=True)]
-        return read_gold(labels, of_gold, **(gold | {"gold_weight": _of_items(gold["gold_weight"], of_gold)}))
+        labels = None if lookup is None else lookup.values[lookup.rows(ids_of(of_gold), all_items=True)]
+        weight = gold["gold_weight"]
+        return read_gold(
+            labels, of_gold, **(gold | {"gold_weight": None if weight is None else weight_of(weight, of_gold)})
+        )
 
+    read(_silent(n_classes, lookup))  # says what is wrong before a long fit
     partitions = OnePartition(votes) if isinstance(votes, VoteChunks) else votes
     inputs = FitInputs(
         bounds=read_bounds(given["bounds"], partitions.source_names),
@@ -81,15 +82,7 @@ def read_partitioned(
     return PartitionedData(partitions, known, inputs, read)
 
 
-def _silent(n_classes: int) -> Votes:
-    return Votes.from_codes(np.empty((0, 1), np.int8), n_classes)
-
-
-def _of_items(weight: Any, votes: Votes) -> dict[str, float] | None:
-    """The weights of these items, out of those of more."""
-    if weight is None:
-        return None
-    if not isinstance(weight, Mapping) and not hasattr(weight, "items"):
-        raise InvalidArgumentError("gold_weight goes by the ids of items, as gold does", field="gold_weight")
-    by_id = {str(key): value for key, value in weight.items()}
-    return {one: by_id.get(one, np.nan) for one in np.asarray(votes.item_ids).tolist()}
+def _silent(n_classes: int, lookup: Lookup | None) -> Votes:
+    """Votes of the items with gold, before they are known."""
+    ids = [] if lookup is None else list(lookup.row)
+    return Votes.from_codes(np.full((len(ids), 1), ABSTAIN, np.int8), n_classes, items=ids)

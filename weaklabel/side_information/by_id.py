@@ -149,6 +149,17 @@ def read_known_by_id(
     return known
 
 
+def weight_of(weight: Any, votes: Votes) -> dict[str, Any]:
+    """The weights of these items, by their ids, out of those of more; NaN where there is none.
+
+    Raises:
+        InvalidArgumentError: for what has no ids, and ids that repeat.
+    """
+    row = {one: at for at, one in enumerate(_own_ids(weight, "gold_weight"))}
+    values = list(weight.values()) if isinstance(weight, Mapping) else np.asarray(weight, object).ravel().tolist()
+    return {one: values[row[one]] if one in row else np.nan for one in ids_of(votes).tolist()}
+
+
 def _own_ids(values: Any, field: str) -> list[str]:
     ids: list[str] | None = None
     if isinstance(values, Mapping):

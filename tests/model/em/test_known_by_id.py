@@ -108,6 +108,15 @@ def test_what_is_wrong_is_named() -> None:
         LabelModel(K).fit(VoteChunks([CODES], K), gold={"item 0": 0})
     with pytest.raises(InvalidArgumentError, match="gold_error says how often gold is wrong: gold is needed"):
         LabelModel(K).fit(partitions(), gold_error=0.1)
+    for wrong, said in (
+        ({"gold_weight": [1.0]}, "gold_weight of votes that are read in chunks goes by the ids"),
+        ({"gold_weight": {"item 3": 0.0}}, "must be a number above 0"),
+        ({"gold_sampling": "some"}, "gold_sampling must be one of"),
+    ):
+        votes = partitions()
+        with pytest.raises(InvalidArgumentError, match=said):
+            LabelModel(K).fit(votes, gold={"item 3": 0}, **wrong)
+        assert votes.scanned_for == []
     twice = VoteChunks([WHOLE, WHOLE.select_items([7])], K)
     with pytest.raises(InvalidVotesError, match="item 'item 7' has several rows of votes"):
         LabelModel(K).fit(twice, gold={"item 7": 1})
