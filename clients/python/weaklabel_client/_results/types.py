@@ -138,6 +138,7 @@ class Model(ShortRepr):
         tables: Names of the tables of its labels, which read_labels reads; none in a project of classes.
         source_table: What was learned of each source, a row a source; None in a project of classes or of a tree.
         summary: The fit in a few lines of plain words; empty likewise.
+        record_sets: Names of the record sets that it was fitted to, those of votes before that of gold.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Model(ShortRepr):
     tables: tuple[str, ...] = ()
     source_table: ColumnTable | None = None
     summary: str = ""
+    record_sets: tuple[str, ...] = ()
 
     @classmethod
     def from_message(cls, message: models_pb2.Model) -> "Model":
@@ -183,6 +185,7 @@ class Model(ShortRepr):
                 else None
             ),
             summary=message.summary,
+            record_sets=(*message.records.votes, *([message.records.gold] if message.records.gold else [])),
         )
 
 
