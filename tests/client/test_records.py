@@ -68,6 +68,8 @@ async def test_numbers(client: Any, project: str) -> None:
     for name in expected.columns:
         np.testing.assert_array_equal(labels[name], expected[name], err_msg=name)
     assert model.tables == ("labels",)
+    assert model.record_sets[:2] == (first.name, rest.name)
+    assert len(model.record_sets) == 3  # gold
     assert model.n_items == 60
     assert model.warnings == own.warnings
     assert model.summary == own.summary()

@@ -1,7 +1,9 @@
 """Records on the wire and in the store: uploads that survive, what is refused and where, and the calls of a space."""
 
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from queue import SimpleQueue
 from typing import Any
 
@@ -24,11 +26,12 @@ from weaklabel_protocol.v1 import (
     tables_pb2,
     tensor_pb2,
 )
+from weaklabel_server.admin import checks
 from weaklabel_server.errors import ServiceError
 from weaklabel_server.pages import Page
 from weaklabel_server.store import projects, record_sets, trash
 from weaklabel_server.store.access import quotas
-from weaklabel_server.store.database import Database
+from weaklabel_server.store.database import Database, sqlite_url
 from weaklabel_server.store.record_sets import RecordChunk, RecordRole
 
 VOTES, GOLD = records_pb2.RECORD_ROLE_VOTES, records_pb2.RECORD_ROLE_GOLD
@@ -210,6 +213,25 @@ def test_what_was_acknowledged_outlives_kill_9(start: Callable[..., Any], harnes
     items = [f"i{n // 3}" for n in range(90)], [f"s{n % 3}" for n in range(90)], expected
     assert labels["value"] == own.predict(*items).tolist()
     assert labels["item"] == sorted({f"i{n}" for n in range(30)})
+
+    assert server.terminate() == 0
+    assert _faults(server) == []
+    with closing(sqlite3.connect(server.process.data_dir / "weaklabel.db")) as connection, connection:
+        connection.execute("UPDATE label_chunks SET content = x'00'")
+        connection.execute("DELETE FROM record_chunks WHERE row_offset = 30")
+    told = "; ".join(_faults(server))
+    assert "label_chunks: model_key 1, row 0: " in told
+    assert "record_uploads: 1 has chunks of 60 rows, and not 90" in told
+
+
+def _faults(server: Any) -> list[str]:
+    """What `weaklabel admin check` finds."""
+    database = Database(sqlite_url(server.process.data_dir))
+    try:
+        with database.read() as tx:
+            return checks.check(tx)
+    finally:
+        database.close()
 
 
 # --------------------------------------------------------------------- refusals

@@ -15,7 +15,7 @@ _MOST = 100
 def check(tx: Connection) -> list[str]:
     """The damages of a store as it is in a transaction, at most 100 of them; none where it is whole."""
     found: list[str] = []
-    for part in (_of_the_file, _of_chunks, _of_side_chunks, _of_models, _of_projects, _of_uploads):
+    for part in (_of_the_file, _of_chunks, _of_side_chunks, _of_tables, _of_models, _of_projects, _of_uploads):
         for damage in part(tx):
             found.append(damage)
             if len(found) == _MOST:
@@ -77,6 +77,35 @@ def _of_side_chunks(tx: Connection) -> Iterator[str]:
         yield from _damage(f"side_chunks: upload {row.side_upload_key}, row {row.row_offset}", unpack)
 
 
+def _of_tables(tx: Connection) -> Iterator[str]:
+    """Records, and labels as tables."""
+    for table in (schema.record_chunks, schema.label_chunks):
+        for row in tx.execute(select(table).execution_options(yield_per=4)):
+
+            def unpack(content: bytes = row.content) -> None:
+                zlib.decompress(content)
+
+            yield from _damage(f"{table.name}: {next(iter(table.c)).name} {row[0]}, row {row.row_offset}", unpack)
+    chunks = schema.label_chunks.c
+    counted = select(chunks.model_key, chunks.table_name, func.sum(chunks.rows)).group_by(
+        chunks.model_key, chunks.table_name
+    )
+    stored = {(key, name): rows for key, name, rows in tx.execute(counted)}
+    if not stored:
+        return
+    visible = select(schema.projects.c.key).where(
+        schema.projects.c.trash.is_(False), schema.projects.c.label_space.is_not(None)
+    )
+    models = schema.models.c
+    for key, model_id, summary in tx.execute(
+        select(models.key, models.model_id, models.summary).where(models.project_key.in_(visible))
+    ):
+        for one in (summary.get("kind") or {}).get("tables", ()):
+            rows = stored.get((key, one["name"]), 0)
+            if rows != one["rows"]:
+                yield f'models: "{model_id}" has {rows} rows of {one["name"]}, and not {one["rows"]}'
+
+
 def _of_models(tx: Connection) -> Iterator[str]:
     for row in tx.execute(select(schema.soft_labels).execution_options(yield_per=4)):
 
@@ -88,12 +117,14 @@ def _of_models(tx: Connection) -> Iterator[str]:
     labels = schema.soft_labels.c
     stored = select(func.coalesce(func.sum(labels.rows), 0)).where(labels.model_key == schema.models.c.key)
     # Of hidden projects parts may be deleted already.
-    visible = select(schema.projects.c.key).where(schema.projects.c.trash.is_(False))
-    query = select(schema.models.c.model_id, schema.models.c.item_count, stored.scalar_subquery()).where(
-        schema.models.c.project_key.in_(visible)
+    projects = schema.projects.c
+    query = (
+        select(schema.models.c.model_id, schema.models.c.item_count, stored.scalar_subquery(), projects.label_space)
+        .join(schema.projects, projects.key == schema.models.c.project_key)
+        .where(projects.trash.is_(False))
     )
-    for model_id, item_count, rows in tx.execute(query):
-        if item_count != rows:
+    for model_id, item_count, rows, space in tx.execute(query):
+        if item_count != rows and (space is None or space["kind"] == "tree"):  # of others, labels are tables
             yield f'models: "{model_id}" has soft labels of {rows} items, and not {item_count}'
 
 
@@ -116,6 +147,7 @@ def _of_uploads(tx: Connection) -> Iterator[str]:
     for uploads, chunks, owner in (
         (schema.uploads, schema.chunks, schema.chunks.c.upload_key),
         (schema.side_uploads, schema.side_chunks, schema.side_chunks.c.side_upload_key),
+        (schema.record_uploads, schema.record_chunks, schema.record_chunks.c.record_upload_key),
     ):
         stored = select(func.coalesce(func.sum(chunks.c.rows), 0)).where(owner == uploads.c.key).scalar_subquery()
         visible = select(schema.projects.c.key).where(schema.projects.c.trash.is_(False))

@@ -165,6 +165,7 @@ class Model(ShortRepr):
         summary: The fit in a few lines of plain words; empty likewise.
         over_time: Whether the skills of sources were let change over time.
         skill_jumps: When they jumped, in the order of time.
+        record_sets: Names of the record sets that it was fitted to, those of votes before that of gold.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Model(ShortRepr):
     summary: str = ""
     over_time: bool = False
     skill_jumps: tuple[SkillJump, ...] = ()
+    record_sets: tuple[str, ...] = ()
 
     @classmethod
     def from_message(cls, message: models_pb2.Model) -> "Model":
@@ -214,6 +216,7 @@ class Model(ShortRepr):
             summary=message.summary,
             over_time=message.over_time,
             skill_jumps=tuple(SkillJump.from_message(one) for one in message.skill_jumps),
+            record_sets=(*message.records.votes, *([message.records.gold] if message.records.gold else [])),
         )
 
 

@@ -45,6 +45,16 @@ def read_class_votes(table: Table, classes: Sequence[str], below: Mapping[str, S
     )
 
 
+def class_cells(votes: Votes | Table, per_item: int) -> int:
+    """Numbers that labeling votes holds: so many an item, and one for each source."""
+    if isinstance(votes, Votes):
+        return int(votes.n_items) * per_item
+    item, source = votes.columns["item"], votes.columns["source"]
+    assert isinstance(item, Texts)
+    assert isinstance(source, Texts)
+    return len(item.names) * (per_item + len(source.names))
+
+
 def item_names(votes: Votes) -> Texts:
     """The ids of items; their positions where they have none."""
     ids = votes.item_ids if votes.item_ids is not None else range(votes.n_items)

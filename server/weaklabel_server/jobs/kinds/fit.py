@@ -19,6 +19,7 @@ from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables
 from weaklabel_server.jobs.kinds.registry import kind_of
 from weaklabel_server.jobs.kinds.trees import TreeKind
 from weaklabel_server.jobs.label_model import check_label_cells
+from weaklabel_server.messages.checks import MAX_SOURCES
 from weaklabel_server.messages.records import stored_table
 from weaklabel_server.store import items, label_tables, projects, record_sets, votes
 from weaklabel_server.store.label_tables import LabelTable, PackedTable
@@ -53,6 +54,8 @@ def fit(
     project, given, gold = _read(store, project_id, votes_version, settings)
     kind = kind_of(project)
     check_label_cells(kind.cells(given), 1, max_cells)
+    if isinstance(given, Table):
+        _check_sources(given)
     report(Progress(Stage.FITTING))
     arguments = FitArguments(
         seed=settings.seed, max_iter=settings.max_iterations or None, options=settings.records.options
@@ -129,6 +132,20 @@ def _read(store: StoreReader, project_id: str, votes_version: int, settings: Fit
         if settings.records.gold:
             gold = _table(tx, project, settings.records.gold)
         return project, Table.joined([Table({name: part.columns[name] for name in names}) for part in parts]), gold
+
+
+def _check_sources(votes: Table) -> None:
+    """Refuses more sources than a model tells of in one message.
+
+    Raises:
+        ServiceError: RECORDS_UNSUITABLE.
+    """
+    sources = votes.columns["judge" if "judge" in votes else "source"]
+    assert isinstance(sources, Texts)
+    if len(sources.names) > MAX_SOURCES:
+        raise ServiceError(
+            Reason.RECORDS_UNSUITABLE, f"at most {MAX_SOURCES} sources are fitted, got {len(sources.names)}"
+        )
 
 
 def _table(tx: Connection, project: Project, record_set_id: str) -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 from weaklabel import OrdinalModel, Votes
 from weaklabel.kinds.ordinal.decoding import decoded
 from weaklabel_protocol.columns import Table, Texts
-from weaklabel_server.jobs.kinds.class_votes import item_names, read_class_votes
+from weaklabel_server.jobs.kinds.class_votes import class_cells, item_names, read_class_votes
 from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
 
 
@@ -56,4 +56,4 @@ class OrdinalKind(Kind[OrdinalModel]):
         )
 
     def cells(self, votes: Any) -> int:
-        return (votes.n_rows if isinstance(votes, Table) else votes.n_items) * len(self._classes)
+        return class_cells(votes, len(self._classes))

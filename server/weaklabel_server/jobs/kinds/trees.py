@@ -11,7 +11,7 @@ import numpy as np
 from weaklabel import LabelModel, Taxonomy, Votes
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Tree
-from weaklabel_server.jobs.kinds.class_votes import item_names, read_class_votes
+from weaklabel_server.jobs.kinds.class_votes import class_cells, item_names, read_class_votes
 from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
 
 
@@ -67,6 +67,4 @@ class TreeKind(Kind[LabelModel]):
         raise NotImplementedError("a tree is fitted as classes are")
 
     def cells(self, votes: Any) -> int:
-        return (votes.n_rows if isinstance(votes, Table) else votes.n_items) * (
-            len(self._classes) + 2 * len(self._parents)
-        )
+        return class_cells(votes, len(self._classes) + 2 * len(self._parents))

@@ -24,7 +24,7 @@ _SYMBOL = 16
 _SIDE = 6
 _SPARSE = 16
 # Of a record, and of a byte of records as they were uploaded.
-_RECORD = 400
+_RECORD = 800
 _RECORD_BYTE = 12
 
 SHORT_CELLS = 10_000_000

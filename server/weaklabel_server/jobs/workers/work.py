@@ -12,7 +12,7 @@ from weaklabel_protocol.columns import Texts
 from weaklabel_protocol.label_spaces import Tree
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.jobs import side_data
-from weaklabel_server.jobs.label_model import label_model_class
+from weaklabel_server.jobs.label_model import check_label_cells, label_model_class
 from weaklabel_server.store import items, projects, votes
 from weaklabel_server.store.models import FittedModel, ModelSummary, SkillJump, SourceEstimate
 from weaklabel_server.store.operations import FitSettings, Operation, Progress, Stage
@@ -71,6 +71,8 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
             return _fit_kind(store, job, report)
         view = votes.view(tx, job.project_id, job.votes_version)
         votes.check_not_empty(view)
+        if isinstance(project.label_space, Tree):  # a probability for each node
+            check_label_cells(view.item_count, view.n_classes + 2 * len(project.label_space.parents), job.max_cells)
         matrix = votes.read(tx, view)
         ids = items.ids(tx, project, 0, view.item_count) if has_tree else []
         side = side_data.read(tx, view, settings.side)
