@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -42,7 +43,7 @@ def on(request: pytest.FixtureRequest) -> Any:
 
     def of_spark(table: Any, **how: Any) -> Any:
         shuffled = table.take(np.random.default_rng(1).permutation(table.num_rows)).to_pandas()
-        frame = engine.createDataFrame(shuffled)  # ranges are drawn anew at each reading
+        frame = engine.createDataFrame(shuffled)
         return SparkVotes(frame.repartitionByRange(5, "id").sortWithinPartitions("id"), **how)
 
     return of_spark, lambda labels: labels.toPandas()
@@ -71,6 +72,25 @@ def test_parameters_and_soft_labels_are_those_of_the_fit_in_memory(on: Any, samp
         assert labels["id"].tolist() == list(range(N))
         np.testing.assert_allclose(labels[["p_0", "p_1", "p_2"]].to_numpy(np.float32), soft, atol=1e-5)
         np.testing.assert_array_equal(labels["label"].to_numpy(np.int32), called)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("default")
+def test_a_data_frame_runs_once(spark: Any) -> None:
+    from weaklabel.clusters.spark import SparkVotes
+
+    counted = spark.sparkContext.accumulator(0)
+
+    def read(batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            counted.add(batch.num_rows)
+            yield batch
+
+    frame = spark.createDataFrame(table_of(simulate()).to_pandas())
+    votes = SparkVotes(frame.mapInArrow(read, frame.schema), n_classes=3, ids="id")
+    assert LabelModel(3, sample_rows=1000).fit(votes).n_iter > 2
+    assert counted.value == N
 
 
 def test_gold_and_groups_go_by_the_ids_of_rows(on: Any) -> None:
