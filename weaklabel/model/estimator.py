@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel._parameters import Parameters
 from weaklabel.analysis.scores import METRICS, Predictions, ScoreTable, positive_class, score, score_slices
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.calibration.decision import TieBreakPolicy
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 USUAL = ("accuracy", "f1_macro", "nll", "brier", "ece")
 
 
-class Estimator:
+class Estimator(Parameters):
     """Methods of a model that come down to `label` and to the parameters of its making."""
 
+    _together = frozenset({"n_classes", "classes"})
     classes: tuple[str, ...]
     _given_classes: tuple[int | None, Sequence[str] | None]
     """`n_classes` and `classes` as they were given."""
@@ -36,32 +37,14 @@ class Estimator:
 
     # ---------------------------------------------------------------- parameters
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  # by the habit of scikit-learn
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments that make a model like this one, not fitted; as scikit-learn's `clone` wants them.
 
         Args:
             deep: nothing: no parameter is a model itself.
         """
         given = dict(zip(("n_classes", "classes"), getattr(self, "_given_classes", (None, self.classes)), strict=True))
-        parameters = inspect.signature(type(self)).parameters
-        names = [name for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD]
-        return {name: given[name] if name in given else getattr(self, name) for name in names}
-
-    def set_params(self, **params: Any) -> Self:
-        """Sets arguments of the making anew. What was fitted is forgotten: it belongs to the old ones.
-
-        Raises:
-            InvalidArgumentError: for a name that is none, and as the class itself.
-        """
-        known = self.get_params()
-        if unknown := [name for name in params if name not in known]:
-            raise InvalidArgumentError(f"{unknown[0]!r} is no parameter; they are {', '.join(known)}", field=unknown[0])
-        if not params:
-            return self
-        if {"n_classes", "classes"} & set(params):  # the other one may not fit any more
-            known |= {"n_classes": None, "classes": None}
-        self.__dict__ = type(self)(**(known | params)).__dict__  # whole, or not at all
-        return self
+        return {name: given.get(name, value) for name, value in super().get_params(deep).items()}
 
     # -------------------------------------------------------------------- frames
 

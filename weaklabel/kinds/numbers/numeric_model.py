@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel._archive import KeptInFiles
-from weaklabel.errors import InvalidArgumentError, NotFittedError
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.kinds.common.arguments import count_of, number_between
+from weaklabel.kinds.common.estimators import SourceEstimator
 from weaklabel.kinds.numbers import settings, storage
 from weaklabel.kinds.numbers.diagnostics import NumericDiagnostics, diagnose
 from weaklabel.kinds.numbers.distribution import NumericDistribution
-from weaklabel.kinds.numbers.parameters import Parameters, count_of, number_between
 from weaklabel.kinds.numbers.pipeline import Fitted, NumericParams, Predictions, fit_numbers, predict_numbers
 from weaklabel.kinds.numbers.scores import numeric_scores
 from weaklabel.kinds.numbers.sources import source_columns
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class NumericModel(Parameters, KeptInFiles):
+class NumericModel(SourceEstimator[Fitted]):
     """The value of each item from numbers that several sources gave, with intervals.
 
     Each source has a scale (the standard deviation of its error), a gain (how far its votes move when the value moves
@@ -39,6 +39,8 @@ class NumericModel(Parameters, KeptInFiles):
         >>> NumericModel().fit(votes).predict(votes).round(-1)
         array([10., 20., 30., 40.])
     """
+
+    _storage: ClassVar[Any] = storage
 
     def __init__(self, *, common_error: float = settings.COMMON_ERROR, max_iter: int = 200, tol: float = 1e-4) -> None:
         """Takes what votes cannot show, and when EM stops.
@@ -55,7 +57,6 @@ class NumericModel(Parameters, KeptInFiles):
         self.common_error = number_between(common_error, "common_error", 0, 10)
         self.max_iter = count_of(max_iter, "max_iter")
         self.tol = number_between(tol, "tol", 0, 1)
-        self._state: tuple[tuple[str, ...], Fitted] | None = None
 
     # ------------------------------------------------------------- fitting
 
@@ -90,15 +91,6 @@ class NumericModel(Parameters, KeptInFiles):
                 f"EM did not converge in {self.max_iter} iterations: raise max_iter", ConvergenceWarning, stacklevel=2
             )
         return self
-
-    @property
-    def _fitted(self) -> tuple[tuple[str, ...], Fitted]:
-        if self._state is None:
-            raise NotFittedError("the model is not fitted: call fit(votes) first")
-        return self._state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self._state is not None
 
     # ---------------------------------------------------------- predicting
 
@@ -265,21 +257,6 @@ class NumericModel(Parameters, KeptInFiles):
         return self._fitted[1].params
 
     @property
-    def source_names(self) -> tuple[str, ...]:
-        """M names."""
-        return self._fitted[0]
-
-    @property
-    def n_iter(self) -> int:
-        """Number of EM iterations."""
-        return self._fitted[1].n_iter
-
-    @property
-    def converged(self) -> bool:
-        """Whether EM converged before `max_iter`."""
-        return self._fitted[1].converged
-
-    @property
     def objective(self) -> NDArray[np.float64]:
         """[n_iter] evidence lower bound per item, in nats, before each iteration. It never falls."""
         return self._fitted[1].objective
@@ -337,28 +314,6 @@ class NumericModel(Parameters, KeptInFiles):
             str(self.diagnostics),
         ]
         return "\n".join(lines)
-
-    # ------------------------------------------------------------- keeping
-
-    def to_bytes(self) -> bytes:
-        """The fitted model as bytes, without pickle.
-
-        Raises:
-            NotFittedError: before `fit`.
-        """
-        return storage.pack(self.get_params(), *self._fitted)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """The model out of `to_bytes`; no code of the bytes is run.
-
-        Raises:
-            ModelFileError: if the bytes are not a model that this version can read.
-        """
-        parameters, names, fitted = storage.unpack(data)
-        model = storage.made(cls, parameters)
-        model._state = names, fitted
-        return model
 
     def __repr__(self) -> str:
         if self._state is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from weaklabel._archive import UNREADABLE, pack_arrays, unpack_arrays
-from weaklabel.errors import InvalidArgumentError, ModelFileError
+from weaklabel.errors import ModelFileError
 from weaklabel.kinds.numbers.gold import GoldCalibration
 from weaklabel.kinds.numbers.pipeline import Fitted, NumericParams
 
@@ -19,8 +19,6 @@ ARRAYS = ("scale", "gain", "gain_sd", "shift", "shift_sd", "correction", "genuin
 """Fields of NumericParams, [M] each."""
 NUMBERS = ("center", "spread", "base", "mean", "variance", "scatter_ratio")
 COUNTS = ("n_iter", "n_items")
-
-M = TypeVar("M")
 
 
 def pack(parameters: dict[str, Any], names: tuple[str, ...], fitted: Fitted) -> bytes:
@@ -68,16 +66,4 @@ def unpack(data: bytes) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
     except ModelFileError:
         raise
     except UNREADABLE as error:
-        raise ModelFileError(f"the model file is damaged: {error!r}") from None
-
-
-def made(model: type[M], parameters: dict[str, Any]) -> M:
-    """A model of these parameters.
-
-    Raises:
-        ModelFileError: if they are none of it.
-    """
-    try:
-        return model(**parameters)
-    except (TypeError, InvalidArgumentError) as error:
         raise ModelFileError(f"the model file is damaged: {error!r}") from None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel._archive import KeptInFiles
-from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError, NotFittedError
-from weaklabel.kinds.numbers.parameters import Parameters, count_of, number_between
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.kinds.common.arguments import count_of, number_between
+from weaklabel.kinds.common.estimators import SourceEstimator
 from weaklabel.kinds.ordinal import settings, storage
 from weaklabel.kinds.ordinal.decoding import Decode, decoded, doubts, leniency
 from weaklabel.kinds.ordinal.pipeline import Fitted, HostParams, fit_ordinal, predict_ordinal
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class OrdinalModel(Parameters, KeptInFiles):
+class OrdinalModel(SourceEstimator[Fitted]):
     """Soft labels for ordered classes, such as ratings, from votes for these classes.
 
     Each source has thresholds, shrunk to those that all share, and a sharpness: how fast its votes move with the class.
@@ -36,6 +36,9 @@ class OrdinalModel(Parameters, KeptInFiles):
         >>> OrdinalModel(["bad", "fair", "good"]).fit(votes).predict(votes)
         array([0, 1, 2, 0, 2, 0])
     """
+
+    _together = frozenset({"n_classes", "classes"})
+    _storage: ClassVar[Any] = storage
 
     def __init__(
         self,
@@ -66,7 +69,6 @@ class OrdinalModel(Parameters, KeptInFiles):
         self.common_error = number_between(common_error, "common_error", 0, 1)
         self.max_iter = count_of(max_iter, "max_iter")
         self.tol = number_between(tol, "tol", 0, 1)
-        self._state: tuple[tuple[str, ...], Fitted] | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments that make a model like this one, not fitted; as scikit-learn's `clone` wants them.
@@ -109,15 +111,6 @@ class OrdinalModel(Parameters, KeptInFiles):
         if not read.is_plain:
             raise InvalidVotesError("candidate sets and soft votes have no order: vote for one class", field="votes")
         return read
-
-    @property
-    def _fitted(self) -> tuple[tuple[str, ...], Fitted]:
-        if self._state is None:
-            raise NotFittedError("the model is not fitted: call fit(votes) first")
-        return self._state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self._state is not None
 
     # ---------------------------------------------------------- predicting
 
@@ -253,11 +246,6 @@ class OrdinalModel(Parameters, KeptInFiles):
         return self._fitted[1].params
 
     @property
-    def source_names(self) -> tuple[str, ...]:
-        """M names."""
-        return self._fitted[0]
-
-    @property
     def class_balance(self) -> NDArray[np.float64]:
         """[K] estimated share of each class."""
         return self._fitted[1].params.balance
@@ -266,16 +254,6 @@ class OrdinalModel(Parameters, KeptInFiles):
     def confusion_matrices(self) -> NDArray[np.float64]:
         """[M, K, K] P(vote | class) of each source: vote on the second axis, class on the last."""
         return self._fitted[1].confusion
-
-    @property
-    def n_iter(self) -> int:
-        """Number of EM iterations."""
-        return self._fitted[1].n_iter
-
-    @property
-    def converged(self) -> bool:
-        """Whether EM converged before `max_iter`."""
-        return self._fitted[1].converged
 
     @property
     def objective(self) -> NDArray[np.float64]:
@@ -332,31 +310,8 @@ class OrdinalModel(Parameters, KeptInFiles):
         ]
         return "\n".join(lines)
 
-    # ------------------------------------------------------------- keeping
-
-    def to_bytes(self) -> bytes:
-        """The fitted model as bytes, without pickle.
-
-        Raises:
-            NotFittedError: before `fit`.
-        """
-        names, fitted = self._fitted
-        return storage.pack(self.get_params() | {"classes": list(self._names), "n_classes": None}, names, fitted)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """The model out of `to_bytes`; no code of the bytes is run.
-
-        Raises:
-            ModelFileError: if the bytes are not a model that this version can read.
-        """
-        parameters, names, fitted = storage.unpack(data)
-        try:
-            model = cls(**parameters)
-        except (TypeError, InvalidArgumentError) as error:
-            raise ModelFileError(f"the model file is damaged: {error!r}") from None
-        model._state = names, fitted
-        return model
+    def _params_to_keep(self) -> dict[str, Any]:
+        return self.get_params() | {"classes": list(self._names), "n_classes": None}
 
     def __repr__(self) -> str:
         if self._state is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel._archive import KeptInFiles
 from weaklabel.analysis.scores import METRICS, Predictions, score
-from weaklabel.errors import InvalidArgumentError, ModelFileError, NotFittedError
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.kinds.common.estimators import Estimator, made
 from weaklabel.kinds.preferences import storage
 from weaklabel.kinds.preferences.outcomes import answer_probabilities
 from weaklabel.kinds.preferences.pipeline import Job, train, unseen_pairs
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class PreferenceModel(KeptInFiles):
+class PreferenceModel(Estimator[Fitted]):
     """Scores of items, and probabilities of the better one of two, from comparisons by judges of unlike skill.
 
     Each judge has a signed skill, a position bias and a width of ties; the equations are in docs/preferences.md. Items
@@ -47,6 +46,8 @@ class PreferenceModel(KeptInFiles):
         >>> model.predict([("c", "a")])
         array([1], dtype=int32)
     """
+
+    _first = "fit(comparisons)"
 
     def __init__(self, *, ties: bool = True, seed: int = 0, max_iter: int = 200, tol: float = 1e-3) -> None:
         """Makes a model that is not fitted yet.
@@ -66,7 +67,6 @@ class PreferenceModel(KeptInFiles):
             raise InvalidArgumentError(f"tol must be a number above 0, got {tol!r}", field="tol")
         self.ties, self.seed, self.tol = ties, check_count(seed, "seed", 0, InvalidArgumentError), float(tol)
         self.max_iter = check_count(max_iter, "max_iter", 1, InvalidArgumentError)
-        self._state: Fitted | None = None
         self._items: tuple[str, ...] = ()
         self._judges: tuple[str, ...] = ()
 
@@ -292,23 +292,6 @@ class PreferenceModel(KeptInFiles):
 
     # ----------------------------------------------------------------- parameters
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  # by the habit of scikit-learn
-        """The arguments that make a model like this one, not fitted."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Sets arguments of the making anew; what was fitted is forgotten.
-
-        Raises:
-            InvalidArgumentError: for a name that is none, and as the class itself.
-        """
-        known = self.get_params()
-        if unknown := [name for name in params if name not in known]:
-            raise InvalidArgumentError(f"{unknown[0]!r} is no parameter; they are {', '.join(known)}", field=unknown[0])
-        if params:
-            self.__dict__ = type(self)(**(known | params)).__dict__
-        return self
-
     # ---------------------------------------------------------------------- files
 
     def to_bytes(self) -> bytes:
@@ -328,22 +311,10 @@ class PreferenceModel(KeptInFiles):
             ModelFileError: if the bytes are no preference model, or damaged.
         """
         header, fitted = storage.unpack(data)
-        try:
-            model = cls(**header["params"])
-            model._items, model._judges = tuple(map(str, header["items"])), tuple(map(str, header["judges"]))
-        except (TypeError, InvalidArgumentError) as error:
-            raise ModelFileError(f"the model file is damaged: {error}") from None
+        model = made(cls, header["params"])
+        model._items, model._judges = tuple(map(str, header["items"])), tuple(map(str, header["judges"]))
         model._state = fitted
         return model
-
-    @property
-    def _fitted(self) -> Fitted:
-        if self._state is None:
-            raise NotFittedError("the model is not fitted: call fit(comparisons) first")
-        return self._state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self._state is not None
 
     def _as_read(self) -> Read:
         """The pairs of the fit, for gold that is given by them."""

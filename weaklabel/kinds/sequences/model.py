@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -10,8 +9,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from weaklabel._archive import KeptInFiles
-from weaklabel.errors import InvalidArgumentError, InvalidVotesError, NotFittedError
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.kinds.common.estimators import Estimator
 from weaklabel.kinds.sequences.fitted import Fitted, SequenceDiagnostics
 from weaklabel.kinds.sequences.fitting import Job, train
 from weaklabel.kinds.sequences.inputs import Documents, Silence, read_documents, read_gold
@@ -41,7 +40,7 @@ class SourceRow(NamedTuple):
     """Estimated share of the tokens in spans to which it gives their tag."""
 
 
-class SequenceModel(KeptInFiles):
+class SequenceModel(Estimator[Fitted]):
     """Calibrated probabilities of the tags of tokens, and spans, from votes alone, by EM over documents.
 
     The tags of a document are a Markov chain whose transitions the scheme restricts. Annotators, whose "O" is a vote,
@@ -59,6 +58,8 @@ class SequenceModel(KeptInFiles):
         tags: K names: "O", then those of each type.
         types, scheme, silence, decoding, seed, max_iter, tol, sample_tokens: as given.
     """
+
+    _first = "fit(votes, lengths=...)"
 
     def __init__(
         self,
@@ -106,7 +107,6 @@ class SequenceModel(KeptInFiles):
         self.sample_tokens = (
             None if sample_tokens is None else check_count(sample_tokens, "sample_tokens", 1, InvalidArgumentError)
         )
-        self._state: Fitted | None = None
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -211,12 +211,6 @@ class SequenceModel(KeptInFiles):
     # ------------------------------------------------------------------- reports
 
     @property
-    def _fitted(self) -> Fitted:
-        if self._state is None:
-            raise NotFittedError("the model is not fitted: call fit(votes, lengths=...) first")
-        return self._state
-
-    @property
     def diagnostics(self) -> SequenceDiagnostics:
         """What is doubtful about the fit, as data and, by `print`, in plain words."""
         return self._fitted.diagnostics
@@ -257,26 +251,6 @@ class SequenceModel(KeptInFiles):
         return self._fitted.next
 
     # ---------------------------------------------------------------- parameters
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  # by the habit of scikit-learn
-        """The arguments that make a model like this one, not fitted."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Sets arguments of the making anew. What was fitted is forgotten.
-
-        Raises:
-            InvalidArgumentError: for a name that is none, and as the class itself.
-        """
-        known = self.get_params()
-        if unknown := [name for name in params if name not in known]:
-            raise InvalidArgumentError(f"{unknown[0]!r} is no parameter; they are {', '.join(known)}", field=unknown[0])
-        if params:
-            self.__dict__ = type(self)(**(known | params)).__dict__
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self._state is not None
 
     def __repr__(self) -> str:
         state = "fitted" if self._state is not None else "not fitted"

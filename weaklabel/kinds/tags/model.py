@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from weaklabel._archive import KeptInFiles
-from weaklabel.errors import InvalidArgumentError, ModelFileError, NotFittedError
+from weaklabel.errors import InvalidArgumentError
+from weaklabel.kinds.common.arguments import count_of, number_between
+from weaklabel.kinds.common.estimators import SourceEstimator
 from weaklabel.kinds.tags import settings, storage
 from weaklabel.kinds.tags.cells import UNLISTED
 from weaklabel.kinds.tags.decoding import best_f1
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class TagModel(KeptInFiles):
+class TagModel(SourceEstimator[Fitted]):
     """The tags of each item, of sources that say yes or no to some tags, or list those they see.
 
     Each source has a weight on each tag, shrunk to what it is worth on others and what others are worth on the tag; the
@@ -49,6 +50,8 @@ class TagModel(KeptInFiles):
         >>> model.fit(item, source, tag).predict_tags(item, source, tag)
         [('red',), ('round',)]
     """
+
+    _storage: ClassVar[Any] = storage
 
     def __init__(
         self, tags: Sequence[str], *, unlisted: str = "learned", max_iter: int = 50, tol: float = 1e-3
@@ -76,14 +79,9 @@ class TagModel(KeptInFiles):
             raise InvalidArgumentError(
                 f"unlisted must be one of {', '.join(UNLISTED)}, got {unlisted!r}", field="unlisted"
             )
-        if isinstance(max_iter, bool) or not isinstance(max_iter, int) or max_iter < 1:
-            raise InvalidArgumentError(
-                f"max_iter must be a whole number of 1 or more, got {max_iter!r}", field="max_iter"
-            )
-        if isinstance(tol, bool) or not isinstance(tol, (int, float)) or not 0 <= tol < 1:
-            raise InvalidArgumentError(f"tol must be between 0 and 1, got {tol!r}", field="tol")
-        self.unlisted, self.max_iter, self.tol = unlisted, max_iter, float(tol)
-        self._state: tuple[tuple[str, ...], Fitted] | None = None
+        self.unlisted = unlisted
+        self.max_iter = count_of(max_iter, "max_iter")
+        self.tol = number_between(tol, "tol", 0, 1)
 
     # ------------------------------------------------------------- fitting
 
@@ -116,12 +114,6 @@ class TagModel(KeptInFiles):
             words = f"weights did not settle in {self.max_iter} rounds: raise max_iter"
             warnings.warn(words, ConvergenceWarning, stacklevel=2)
         return self
-
-    @property
-    def _fitted(self) -> tuple[tuple[str, ...], Fitted]:
-        if self._state is None:
-            raise NotFittedError("the model is not fitted: call fit(votes) first")
-        return self._state
 
     def _votes(self, votes: Any, source: Any, tag: Any, value: Any) -> TagVotes:
         names, _ = self._fitted
@@ -275,21 +267,6 @@ class TagModel(KeptInFiles):
         return self._fitted[1].params
 
     @property
-    def source_names(self) -> tuple[str, ...]:
-        """M names."""
-        return self._fitted[0]
-
-    @property
-    def n_iter(self) -> int:
-        """Number of rounds."""
-        return self._fitted[1].n_iter
-
-    @property
-    def converged(self) -> bool:
-        """Whether weights settled before `max_iter`."""
-        return self._fitted[1].converged
-
-    @property
     def diagnostics(self) -> tuple[Finding, ...]:
         """What is doubtful about the fit, as data."""
         return diagnose(*self._fitted, self.unlisted)
@@ -347,32 +324,6 @@ class TagModel(KeptInFiles):
             "\n".join(f"- {line}" for line in self.warnings) or "- nothing doubtful was found",
         ]
         return "\n".join(lines)
-
-    # ------------------------------------------------------------- keeping
-
-    def to_bytes(self) -> bytes:
-        """The fitted model as bytes, without pickle.
-
-        Raises:
-            NotFittedError: before `fit`.
-        """
-        parameters = {"tags": list(self.tags), "unlisted": self.unlisted, "max_iter": self.max_iter, "tol": self.tol}
-        return storage.pack(parameters, *self._fitted)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """The model out of `to_bytes`; no code of the bytes is run.
-
-        Raises:
-            ModelFileError: if the bytes are not a model that this version can read.
-        """
-        parameters, names, fitted = storage.unpack(data)
-        try:
-            model = cls(**parameters)
-        except (TypeError, InvalidArgumentError) as error:
-            raise ModelFileError(f"the model file is damaged: {error!r}") from None
-        model._state = names, fitted
-        return model
 
     def __repr__(self) -> str:
         if self._state is None:
