@@ -187,6 +187,7 @@ RETRY_SECONDS: Mapping[Reason, float] = MappingProxyType(
         Reason.TOO_MANY_CALLS: 0.2,
         Reason.TOO_MANY_ANALYSES: 1.0,
         Reason.QUEUE_FULL: 2.0,
+        Reason.STORE_UNAVAILABLE: 1.0,
     }
 )
 """After how long the same call may well succeed; callers get it as google.rpc.RetryInfo. Limits that waiting does not
