@@ -51,7 +51,7 @@ class Postgres:
         if self._as:
             shutil.chown(folder, "postgres")
         if primary is not None:
-            self._run("pg_basebackup", "-D", str(self._data), "-d", primary.connection, "-R", "-c", "fast")
+            self._run("pg_basebackup", "-D", str(self._data), "-d", primary.connection, "-R", "-N", "-c", "fast")
             return
         self._run("initdb", "-D", str(self._data), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 

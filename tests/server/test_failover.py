@@ -86,7 +86,9 @@ def failing_over(
 
 
 @pytest.mark.slow
-def test_a_primary_that_dies(failing_over: Any, simulated: Any, harness: Any) -> None:
+def test_a_primary_that_dies(
+    failing_over: Any, serving: Callable[..., Any], simulated: Any, harness: Any, tmp_path: Path
+) -> None:
     server, leads, primary, standby = failing_over
     parent = server.create_project()
     server.upload(parent, simulated()[0])
@@ -114,6 +116,11 @@ def test_a_primary_that_dies(failing_over: Any, simulated: Any, harness: Any) ->
     harness.until(lambda: "is a standby" in harness.failure_of(server.create_project).message)
     assert health_is(server, NOT_SERVING)()
     assert server.projects.GetProject(projects_pb2.GetProjectRequest(name=parent)).project.name == parent
+
+    url = f"postgresql://{standby.user}@127.0.0.1:{leads.port}/moved"
+    started = serving(tmp_path / "other", {"WEAKLABEL_DATABASE_URL": url})
+    with pytest.raises(AssertionError, match="is a standby"), started:
+        pass
 
     counts = [len(caller.acknowledged) for caller in callers]
     standby.promote()
@@ -144,13 +151,3 @@ def test_a_primary_that_dies(failing_over: Any, simulated: Any, harness: Any) ->
     leads.lead_to(standby.port)
     harness.until(health_is(server, SERVING))
     assert server.upload(callers[0].parent, codes)[-1].votes_version == len(callers[0].acknowledged) + 1
-
-
-def test_a_server_does_not_start_on_a_standby(failing_over: Any, serving: Callable[..., Any], tmp_path: Path) -> None:
-    _, _, _, standby = failing_over
-    url = f"postgresql://{standby.user}@127.0.0.1:{standby.port}/moved"
-    with (
-        pytest.raises(AssertionError, match="is a standby"),
-        serving(tmp_path / "other", {"WEAKLABEL_DATABASE_URL": url}),
-    ):
-        pass
