@@ -1,9 +1,12 @@
 """A database that fails over to its standby under a server: what callers see, and that nothing acknowledged is lost."""
 
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from weaklabel_client import Client
 from weaklabel_protocol.v1 import models_pb2, operations_pb2, projects_pb2, votes_pb2
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -122,8 +126,14 @@ def test_a_primary_that_dies(
     with pytest.raises(AssertionError, match="is a standby"), started:
         pass
 
-    counts = [len(caller.acknowledged) for caller in callers]
-    standby.promote()
+    # The client waits, as it is told to.
+    with Client(server.process.address) as client, ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(client.create_project, "patient", classes=["a", "b"], timeout=SECONDS)
+        wait([patient], 0.5)
+        assert not patient.done()
+        counts = [len(caller.acknowledged) for caller in callers]
+        standby.promote()
+        assert patient.result(SECONDS).name == "projects/patient"
     harness.until(health_is(server, SERVING))
     harness.until(lambda: all(len(one.acknowledged) > before for one, before in zip(callers, counts, strict=True)))
     for caller in callers:
@@ -151,3 +161,30 @@ def test_a_primary_that_dies(
     leads.lead_to(standby.port)
     harness.until(health_is(server, SERVING))
     assert server.upload(callers[0].parent, codes)[-1].votes_version == len(callers[0].acknowledged) + 1
+
+
+_GONE = """
+import socket, subprocess
+from weaklabel_server.store.dialects import postgresql
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+listener = socket.create_server(("127.0.0.1", 0))
+connection = postgresql._socket("127.0.0.1", listener.getsockname()[1], None)
+other = listener.accept()[0]
+subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
+try:
+    connection.recv(1)
+except TimeoutError:
+    print("noticed")
+"""
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_gone_without_a_word() -> None:
+    """In a network of its own, whose one link is taken down under a connection on which an answer is awaited."""
+    alone = ["unshare", "--net", "--"]
+    try:
+        subprocess.run([*alone, "ip", "link"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs the right to make a network, and ip")
+    done = subprocess.run([*alone, sys.executable, "-c", _GONE], capture_output=True, text=True, timeout=50, check=True)
+    assert done.stdout == "noticed\n"
