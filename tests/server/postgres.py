@@ -82,11 +82,13 @@ class Postgres:
 
     def kill(self) -> None:
         """kill -9 of all its processes."""
-        pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        pid_file = self._data / "postmaster.pid"
+        pid = int(pid_file.read_text().split()[0])
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for one in (pid, *map(int, children)):
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGKILL)
+        pid_file.unlink()  # nothing is left to stop
 
     def start(self, more: str = "") -> None:
         """Starts it, and returns when it answers."""
