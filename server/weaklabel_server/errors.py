@@ -95,6 +95,7 @@ class Reason(StrEnum):
     IMPORT_TOO_LARGE = auto()
     TOO_MANY_STREAMS = auto()
     TOO_MANY_CALLS = auto()
+    MESSAGE_TOO_LARGE = auto()
     RESPONSE_TOO_LARGE = auto()
     STREAM_IDLE = auto()
     DEADLINE_PASSED = auto()
@@ -168,6 +169,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.TOO_MANY_ANALYSES: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.TOO_MANY_STREAMS: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.TOO_MANY_CALLS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.MESSAGE_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.RESPONSE_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.STREAM_IDLE: grpc.StatusCode.DEADLINE_EXCEEDED,
         Reason.DEADLINE_PASSED: grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -187,6 +189,7 @@ RETRY_SECONDS: Mapping[Reason, float] = MappingProxyType(
         Reason.TOO_MANY_CALLS: 0.2,
         Reason.TOO_MANY_ANALYSES: 1.0,
         Reason.QUEUE_FULL: 2.0,
+        Reason.STORE_UNAVAILABLE: 1.0,
     }
 )
 """After how long the same call may well succeed; callers get it as google.rpc.RetryInfo. Limits that waiting does not

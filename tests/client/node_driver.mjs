@@ -90,6 +90,9 @@ const scenarios = {
       shape: () => client.uploadVotes(given.project, [[0], [0, 1]], { sources: ["s"] }),
       early: () => client.softLabels(given.project),
       stream: async () => { for await (const part of client.predictStream(given.project, [[[0]]])) void part; },
+      large: () => client.createProject("large", ["a", "b".repeat(5 << 20)]),
+      larger: () => client.createProject("large", ["a", "b".repeat(17 << 20)]),
+      largest: () => client.createProject("large", ["a", "b".repeat(65 << 20)]),
     };
     for (const [name, call] of Object.entries(calls)) {
       try {

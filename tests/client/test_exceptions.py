@@ -108,3 +108,13 @@ def test_an_error_with_its_place_survives_a_process_pool() -> None:
     error = weaklabel_client.UploadInterrupted("lost", upload_id="u", committed_rows=7)
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.upload_id, again.committed_rows) == (type(error), "u", 7)
+
+
+def test_a_message_that_grpc_itself_refuses_is_explained(shared_server: Any) -> None:
+    with weaklabel_client.Client(shared_server.address) as client:
+        for megabytes in (17, 65):  # over what the server takes in, and over what the client sends
+            with pytest.raises(weaklabel_client.ResourceExhausted) as caught:
+                client.create_project("large", classes=[f"{at:0250}" for at in range(megabytes * 4_200)])
+            assert "pass fewer rows or items at a time" in caught.value.message
+            assert "WEAKLABEL_MAX_MESSAGE_BYTES" in caught.value.message
+            assert "larger than max" in caught.value.message

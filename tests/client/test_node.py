@@ -140,6 +140,10 @@ def test_errors_say_what_was_wrong_and_where(start: Start, shared_server: Any, p
     assert found["shape"] == {"ours": False, "message": "votes: row 1 has 2 votes, row 0 has 1"}
     assert found["early"]["code"] == "NOT_FOUND"
     assert found["stream"]["code"] == "NOT_FOUND"
+    assert found["large"]["reason"] == "MESSAGE_TOO_LARGE"
+    for name in ("larger", "largest"):
+        assert (found[name]["code"], found[name]["reason"]) == ("RESOURCE_EXHAUSTED", ""), found[name]
+        assert "pass fewer rows or items at a time" in found[name]["message"]
 
 
 def test_a_fit_is_cancelled(start: Start, shared_server: Any, project: str) -> None:

@@ -4,7 +4,7 @@ import importlib.util
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +307,14 @@ def postgres() -> Iterator[Any]:
     """A running PostgreSQL that tests share; each makes its own database."""
     with _postgres_module().running() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def address() -> Iterator[Callable[[int], Any]]:
+    """Makes a port that leads to another one, and can be sent elsewhere."""
+    with ExitStack() as stack:
+        module = _postgres_module()
+        yield lambda port: stack.enter_context(module.address(port))
 
 
 @pytest.fixture

@@ -345,16 +345,28 @@ def drain(answer: Any, kind: str) -> Any:
     return answer if kind == "unary_unary" else list(answer)
 
 
-def test_an_unknown_method_and_a_message_too_large(server: Any) -> None:
+def test_an_unknown_method_and_a_message_too_large(server: Any, harness: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         server.channel.unary_unary("/weaklabel.v1.ProjectService/Nothing", None, None)(b"")
     call: Any = caught.value
     assert call.code() == grpc.StatusCode.UNIMPLEMENTED
-    request = labels_pb2.PredictRequest(votes=tensor_pb2.Tensor(data=bytes(5 * 1024 * 1024)))
+    limit = 4 * 1024 * 1024
+    request = labels_pb2.PredictRequest(votes=tensor_pb2.Tensor(data=bytes(limit)))
+    stream = labels_pb2.PredictStreamRequest(votes=request.votes)
+    for call in (lambda: server.labels.Predict(request), lambda: list(server.labels.PredictStream(iter([stream])))):
+        failure = harness.failure_of(call)
+        assert (failure.code, failure.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
+        assert failure.info.metadata["limit"] == str(limit)
+        assert int(failure.info.metadata["bytes"]) == request.ByteSize()
+        assert "WEAKLABEL_MAX_MESSAGE_BYTES" in failure.message
+        assert failure.retry_seconds is None
+    # Of what is four times as large gRPC itself reads no more than its length.
+    request.votes.data = bytes(4 * limit)
     with pytest.raises(grpc.RpcError) as caught:
         server.labels.Predict(request)
     call = caught.value
     assert call.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in call.details()
     assert server.create_project()
 
 

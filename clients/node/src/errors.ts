@@ -49,7 +49,8 @@ export function canGoOn(error: WeaklabelError): boolean {
 /** The error of a call, from what gRPC gives. */
 export function fromService(error: ServiceError): WeaklabelError {
   const trailer = (error.metadata ?? new Metadata()).get("grpc-status-details-bin")[0];
-  return fromDetails(error.details || error.message, error.code, trailer as Buffer | undefined, error);
+  const message = trailer === undefined ? inWords(error) : error.details || error.message;
+  return fromDetails(message, error.code, trailer as Buffer | undefined, error);
 }
 
 /** The error of an operation, from the status it ended with. */
@@ -58,6 +59,17 @@ export function fromStatus(
 ): WeaklabelError {
   const details = (found.details ?? []) as { type_url?: string; value?: Buffer }[];
   return build(found.message ?? "", found.code ?? status.UNKNOWN, details, undefined);
+}
+
+/** The message of an error that no server has given. */
+function inWords(error: ServiceError): string {
+  const said = error.details || error.message;
+  // gRPC's own words: "Received message larger than max", "Attempted to send message with a size larger than".
+  if (error.code !== status.RESOURCE_EXHAUSTED || !said.includes("larger than")) return said;
+  return (
+    "a message of this call is larger than gRPC takes: pass fewer rows or items at a time; whoever runs the server can " +
+    `raise its WEAKLABEL_MAX_MESSAGE_BYTES (${said})`
+  );
 }
 
 function fromDetails(message: string, code: number, trailer: Buffer | undefined, cause: unknown): WeaklabelError {

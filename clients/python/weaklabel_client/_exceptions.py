@@ -243,6 +243,11 @@ def from_rpc_error(error: grpc.RpcError, target: str = "", call: str = "", secon
 
 def _in_words(code: grpc.StatusCode, message: str, target: str, call: str, seconds: float | None) -> str:
     """The message of an error that no server has given: what happened, and where."""
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
+        return (
+            f"{call or 'the call'} has a message that is larger than gRPC takes: pass fewer rows or items at a time; "
+            f"whoever runs the server can raise its WEAKLABEL_MAX_MESSAGE_BYTES ({message})"
+        )
     if target and code is grpc.StatusCode.UNAVAILABLE and "handshake" in message.lower():
         return (
             f"the TLS handshake with {target} failed: does the server speak TLS, does tls trust its "

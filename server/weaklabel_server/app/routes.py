@@ -65,6 +65,8 @@ SERVICES = tuple(
 """The names of the services of weaklabel.v1."""
 
 _RAW_CALLS = 16_384
+_RAW_MESSAGE = 4
+"""Times the largest message, what gRPC takes in: up to there the interceptor refuses, and says why; gRPC cannot."""
 
 
 def grpc_server(
@@ -83,7 +85,7 @@ def grpc_server(
         # The interceptor's limits are far below. gRPC refuses without a reason, and counts calls of all kinds.
         maximum_concurrent_rpcs=_RAW_CALLS,
         options=[
-            ("grpc.max_receive_message_length", config.max_message_bytes),
+            ("grpc.max_receive_message_length", _RAW_MESSAGE * config.max_message_bytes),
             ("grpc.max_send_message_length", config.max_message_bytes),
             # Of one connection; the client keeps what is more until others have ended.
             ("grpc.max_concurrent_streams", _RAW_CALLS // 8),

@@ -107,6 +107,14 @@ class _Call:
                 yield self._parse(data, end)
 
     def _parse(self, data: bytes, end: CallEnd) -> Any:
+        limit = self._limits.max_message_bytes
+        if len(data) > limit:
+            raise ServiceError(
+                Reason.MESSAGE_TOO_LARGE,
+                f"the message has {len(data)} bytes, and this server takes {limit} at most: send fewer rows or "
+                "items at a time; whoever runs the server can raise WEAKLABEL_MAX_MESSAGE_BYTES",
+                metadata={"limit": str(limit), "bytes": str(len(data))},
+            )
         try:
             message = self._handler.request_deserializer(data)
         except DecodeError:

@@ -10,7 +10,6 @@ import random
 import struct
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +23,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, Table, func, insert, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, Table, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from weaklabel_server.errors import Reason, ServiceError
-from weaklabel_server.store import schema
 from weaklabel_server.store.dialects import postgresql, sqlite
-from weaklabel_server.store.dialects.faults import ConflictError, StoreUnusableError, fault_of, store_lost, unavailable
+from weaklabel_server.store.dialects.faults import (
+    ConflictError,
+    StoreUnusableError,
+    connection_broke,
+    fault_of,
+    store_lost,
+    unavailable,
+)
 from weaklabel_server.store.dialects.sqlite import ChangeCounter, StoreFile, sqlite_url
+from weaklabel_server.store.identity import Identity, refuse_standby
 from weaklabel_server.store.locking import WRITES
 
 __all__ = ["Database", "StoreUnusableError", "insert_rows", "sqlite_url"]
@@ -72,7 +78,8 @@ class Database:
         """Whether other servers may have the same database open."""
         self._file: StoreFile | None = None
         self._changes: ChangeCounter | None = None
-        self._store_id = ""
+        self._identity = Identity(shared=self.shared)
+        self._opened = False
         self._lost: ServiceError | None = None
         self._faults: Counter[str] = Counter()
         self._faults_lock = threading.Lock()
@@ -97,13 +104,14 @@ class Database:
                     _require_newest(tx)
                 else:
                     if self.shared:
+                        refuse_standby(tx)
                         postgresql.lock_for_migration(tx)
                     _migrate(tx)
-                store_id = self._identify(tx)
+                self._identify(tx)
             if self._file is not None:
-                self._file.settle(self._engine, store_id)
+                self._file.settle(self._engine, self._identity.store_id)
                 self._changes = ChangeCounter(self._file.path)
-            self._store_id = store_id
+            self._opened = True
         except BaseException:
             self._shut()
             raise
@@ -130,13 +138,13 @@ class Database:
         with self._write_lock, self._translated():
             self._refuse_if_lost()
             with self._write_engine.begin() as connection:
-                if self._store_id:
-                    self._check_id(connection)
+                if self._opened:
+                    self._identity.check(connection)
                 yield connection
             # Before anything is acknowledged: what was written to a file that is gone is lost.
             self._refuse_if_file_lost()
-            if self._file is not None and self._store_id:
-                self._file.after_write(self._engine, self._store_id)
+            if self._file is not None and self._opened:
+                self._file.after_write(self._engine, self._identity.store_id)
 
     def transact(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs query(transaction, ...), which may write; again where another transaction came into its way."""
@@ -209,7 +217,7 @@ class Database:
             pool.shutdown()
         if self._file is not None and self._lost is None and self._file.fault() is None:
             try:
-                self._file.close(self._engine, self._store_id)
+                self._file.close(self._engine, self._identity.store_id)
             except (DBAPIError, OSError) as error:
                 log.warning("the end of the server could not be noted in the store: %s", error)
         self._shut()
@@ -227,9 +235,11 @@ class Database:
             if self._file is not None and (what := self._file.fault()) is not None:
                 return store_lost(what)
             with self._translated(), self._check_engine.begin() as connection:
-                self._check_id(connection)
+                self._identity.check(connection)
         except ServiceError as fault:
             return fault
+        except DBAPIError as error:  # that it is none of the known states is no reason to stop looking
+            return unavailable(f"the database reports an error ({error.orig})")
         return None
 
     def _count(self, fault: ServiceError) -> None:
@@ -242,27 +252,17 @@ class Database:
         with self._translated(), self._check_engine.begin() as connection:
             return int(connection.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
 
-    def _identify(self, tx: Connection) -> str:
-        """The id of the database, which gets one if it has none."""
-        row = tx.execute(select(schema.store)).first()
-        if row is None:
-            tx.execute(insert(schema.store).values(key=1, store_id=uuid.uuid4().hex, generation=0, clean=True))
-            row = tx.execute(select(schema.store)).one()
+    def _identify(self, tx: Connection) -> None:
+        generation, clean = self._identity.learn(tx)
         if self._file is not None:
-            self._file.opened(tx, row.store_id, row.generation, clean=row.clean)
-        return str(row.store_id)
-
-    def _check_id(self, connection: Connection) -> None:
-        found = connection.execute(_STORE_ID).scalar()
-        if found != self._store_id:
-            raise store_lost("another database is in the place of the one that the server opened")
+            self._file.opened(tx, self._identity.store_id, generation, clean=clean)
 
     def _refuse_if_lost(self) -> None:
         if self._lost is not None:
             raise self._lost
 
     def _refuse_if_file_lost(self) -> None:
-        if self._file is not None and self._store_id and (what := self._file.fault()) is not None:
+        if self._file is not None and self._opened and (what := self._file.fault()) is not None:
             self._lost = store_lost(what)
             raise self._lost
 
@@ -280,13 +280,14 @@ class Database:
                 self._count(fault)
                 log.warning("store: %s: %s", fault.reason, error.orig)
             raise fault from error
-        except (ConnectionError, struct.error) as error:  # of the driver, where the other end closes amid an answer
+        except (
+            ConnectionError,
+            TimeoutError,
+            struct.error,
+        ) as error:  # of the driver, where the other end closes amid an answer
             if not self.shared:
                 raise
-            raise unavailable("the connection to the database broke") from error
-
-
-_STORE_ID = select(schema.store.c.store_id)
+            raise connection_broke() from error
 
 
 def insert_rows(tx: Connection, table: Table, rows: Iterable[tuple[object, ...]]) -> None:

@@ -1,5 +1,6 @@
 """A store that is not what it was: another, empty, without its log, full, read-only; and who may read its files."""
 
+import asyncio
 import shutil
 import stat
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from weaklabel_server.errors import ServiceError
@@ -159,6 +160,28 @@ def test_a_database_that_takes_no_changes(kind: str, database_urls: Callable[[st
     with pytest.raises(ServiceError) as caught:
         add(database, "refused")
     assert (caught.value.reason, caught.value.code.name) == ("STORE_READ_ONLY", "FAILED_PRECONDITION")
+    database.close()
+
+
+def test_a_database_that_refuses_the_login(database_urls: Callable[[str], str], postgres_sql: Any) -> None:
+    url = database_urls("postgresql")
+    name = make_url(url).database
+    database = Database(url)
+    postgres_sql(database, f"CREATE ROLE role_{name} LOGIN SUPERUSER")
+    database.close()
+    database = Database(url.replace("postgres@", f"role_{name}@"))
+    postgres_sql(database, f"ALTER ROLE role_{name} NOLOGIN")
+    for engine in (database._engine, database._check_engine):
+        engine.dispose()
+    with pytest.raises(ServiceError) as caught:
+        add(database, "refused")
+    assert (caught.value.reason, caught.value.code.name) == ("STORE_UNAVAILABLE", "UNAVAILABLE")
+    assert "not permitted to log in" in caught.value.message
+    fault = asyncio.run(database.check())
+    assert fault is not None
+    assert fault.reason == "STORE_UNAVAILABLE"
+    postgres_sql(database, f"ALTER ROLE role_{name} LOGIN")
+    add(database, "taken")
     database.close()
 
 

@@ -40,8 +40,8 @@ class Diagnostics:
     balance_shift: float
     """Total variation distance between the estimated class balance and that of the vote shares."""
     worse_than_chance: tuple[str, ...]
-    """Sources whose accuracy is below that of a guess, one over the number of classes that get votes, with 95 %
-    probability."""
+    """Sources whose accuracy is below chance with 95 % probability: below that of a guess among the classes that get
+    votes, or of the source's own votes dealt out at random where that is less, as for one that names a rare class."""
     constant: tuple[str, ...]
     """Sources that vote for one class on (nearly) every item."""
     silent: tuple[str, ...]

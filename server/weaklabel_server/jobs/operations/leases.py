@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import ServiceError
-from weaklabel_server.store import operations, replicas
+from weaklabel_server.store import identity, operations, replicas
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.operations import NotOwnedError, Operation, Progress, PromptProgress, Stage
 
@@ -115,6 +115,7 @@ class Leases:
             replicas.beat(tx, self.replica_id)
             for operation, progress in running:
                 operations.save_progress(tx, operation, progress)
+            identity.advance(tx)
 
         self._database.transact(beat)
         return self.unfinished()

@@ -56,13 +56,15 @@ _CONFLICTS = {"40001", "40P01", "23505", "23503"}
 _READ_ONLY = {"25006"}
 _BAD_TEXT = {"22021", "22P05"}
 _GONE = {"42P01", "3D000", "3F000"}
-_AWAY = {"57P01", "57P02", "57P03", "57P04", "57P05", "58030", "58000", "55P03"}
+# Ended by the database: a transaction whose end waited for a standby may be committed.
+_MAYBE_COMMITTED = {"57P01", "57P02"}
+_AWAY = {"57P03", "57P04", "57P05", "58030", "58000", "55P03", "42501"}
 
 
 def _of_postgresql(error: DBAPIError) -> ServiceError | None:
     fields = error.orig.args[0] if error.orig is not None and error.orig.args else None
     if not isinstance(fields, dict):  # the connection is broken, or could not be made
-        return unavailable("the database cannot be reached")
+        return connection_broke()
     state = str(fields.get("C", ""))
     if state in _CONFLICTS:
         return ConflictError(Reason.STORE_UNAVAILABLE, "another change of the same came first; call again")
@@ -74,9 +76,20 @@ def _of_postgresql(error: DBAPIError) -> ServiceError | None:
         return store_lost("its tables are gone")
     if state in _BAD_TEXT:
         return ServiceError(Reason.INVALID_FIELD, "a text holds NUL, which no database takes")
-    if state[:2] in {"08", "53"} or state in _AWAY:
+    if state in _MAYBE_COMMITTED:
+        return connection_broke()
+    if state[:2] in {"08", "28", "53"} or state in _AWAY:
         return unavailable(f"the database is not ready ({fields.get('M', state)})")
     return None
+
+
+def connection_broke() -> ServiceError:
+    """The database cannot be reached, or what became of the last transaction is not known."""
+    return ServiceError(
+        Reason.STORE_UNAVAILABLE,
+        "the database cannot be reached. A change that this call makes may have been made or not: call again with the "
+        "same request id or upload id, and it is made once",
+    )
 
 
 def unavailable(what: str) -> ServiceError:
