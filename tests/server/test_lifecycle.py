@@ -213,14 +213,14 @@ def test_cancel(start: Any, harness: Any, simulated: Any) -> None:
 def test_wait_ends_with_its_timeout(start: Any, simulated: Any) -> None:
     server = start()
     parent = server.create_project()
-    server.upload(parent, simulated()[0])
+    server.upload(parent, simulated(items=100_000, sources=40)[0])
     name = server.models.FitModel(models_pb2.FitModelRequest(parent=parent)).operation.name
     request = operations_pb2.WaitOperationRequest(name=name)
     request.timeout.FromMilliseconds(1)
     assert not server.operations.WaitOperation(request).operation.done
     # A deadline of the call ends the waiting in time for an answer.
     assert not server.operations.WaitOperation(
-        operations_pb2.WaitOperationRequest(name=name), timeout=0.3
+        operations_pb2.WaitOperationRequest(name=name), timeout=1.5
     ).operation.done
 
 
