@@ -228,10 +228,12 @@ def test_a_database_of_before_is_counted(tmp_path: Path) -> None:
         before = quotas.stored_bytes(tx, project.key)
     database.close()
     with closing(sqlite3.connect(tmp_path / "weaklabel.db")) as older, older:
-        for table in ("tokens", "audit", "quotas", "usages", "store", "replicas"):
+        records = ("label_chunks", "record_chunks", "record_uploads")
+        for table in ("tokens", "audit", "quotas", "usages", "store", "replicas", *records):
             older.execute(f"DROP TABLE {table}")
-        for column in ("operations DROP COLUMN owner", "projects DROP COLUMN trash", "projects DROP COLUMN placer"):
-            older.execute(f"ALTER TABLE {column}")
+        older.execute("ALTER TABLE operations DROP COLUMN owner")
+        for column in ("trash", "placer", "label_space", "follow"):
+            older.execute(f"ALTER TABLE projects DROP COLUMN {column}")
         older.execute("UPDATE alembic_version SET version_num = '0003'")
     (tmp_path / "weaklabel.store").unlink()
     again = Database(sqlite_url(tmp_path))

@@ -131,8 +131,9 @@ def _waiting_operation(secured: Any, project: str) -> str:
     with closing(sqlite3.connect(secured.process.data_dir / "weaklabel.db")) as database, database:
         database.execute(
             "INSERT INTO operations (project_key, operation_id, votes_version, options, stage, iteration,"
-            " max_iterations, objective, change, starts, cancel_requested, done, create_time)"
-            " SELECT key, 'stuck', 1, ?, 'queued', 0, 0, 0, 0, 0, 0, 0, 0 FROM projects WHERE project_id = ?",
+            " max_iterations, objective, change, starts, cancel_requested, done, create_time, owner)"
+            " SELECT key, 'stuck', 1, ?, 'queued', 0, 0, 0, 0, 0, 0, 0, 0, 'another'"
+            " FROM projects WHERE project_id = ?",
             ['{"seed": "0", "max_iterations": 0, "side": {}}', project],
         )
     return f"projects/{project}/operations/stuck"
