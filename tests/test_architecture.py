@@ -19,6 +19,7 @@ ALLOWED = {
     "weaklabel.errors": {"weaklabel_protocol.errors"},
     "weaklabel._archive": set(),
     "weaklabel._html": set(),
+    "weaklabel._parameters": {"weaklabel.errors"},
     "weaklabel._fork": {"weaklabel.errors"},
     "weaklabel._extras": {"weaklabel.errors"},
     "weaklabel.votes": {*BASE, *VOCABULARY},
@@ -26,6 +27,7 @@ ALLOWED = {
     "weaklabel.model": {
         *BASE,
         "weaklabel._extras",
+        "weaklabel._parameters",
         "weaklabel.side_information",
         "weaklabel.analysis",
         "weaklabel.compile_cache",
@@ -40,7 +42,13 @@ ALLOWED = {
         "weaklabel.model",
         "weaklabel.side_information",
     },
-    "weaklabel.kinds.sequences": {*BASE, "weaklabel.model", "weaklabel.kinds.sequences"},  # no kind knows another
+    "weaklabel.kinds.common": {*BASE, "weaklabel._parameters", "weaklabel.kinds.common"},
+    "weaklabel.kinds.sequences": {  # no kind knows another
+        *BASE,
+        "weaklabel.model",
+        "weaklabel.kinds.common",
+        "weaklabel.kinds.sequences",
+    },
     "weaklabel.kinds.trees": {*BASE, "weaklabel_protocol.names", "weaklabel.kinds.trees"},  # no kind knows another
     "weaklabel.compile_cache": {"weaklabel.errors"},
     "weaklabel.losses": set(),
