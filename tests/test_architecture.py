@@ -37,6 +37,7 @@ ALLOWED = {
         *BASE,
         *VOCABULARY,
         "weaklabel._extras",
+        "weaklabel._parameters",
         "weaklabel.analysis",
         "weaklabel.kinds",
         "weaklabel.model",
