@@ -54,6 +54,7 @@ METHODS = [
     for file in FILES
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
+    if not method.name.startswith("Delete")  # a name that is not broken would end what is measured
 ]
 NEVER = {"INTERNAL", "UNKNOWN"}
 P99, MEMORY = 5.0, 1.2

@@ -248,7 +248,7 @@ def under_load(address: str, predict: bytes, n_votes: int, seconds: float) -> It
     time.sleep(2.0)
     loaded = np.empty(0)
     until = time.perf_counter() + 120
-    while done.value < 2 and time.perf_counter() < until:
+    while not len(loaded) or (done.value < 2 and time.perf_counter() < until):
         (more,) = asyncio.run(_milliseconds(address, calls, 64, seconds))
         loaded = np.concatenate([loaded, more])
     stop.set()
