@@ -232,13 +232,14 @@ def rough_fit(
         right = np.einsum("kkm->m", confusion)
         overall = (right.sum() + expected * settings.accuracy_mean) / (n_votes.sum() + expected)
         before, accuracy = accuracy, np.clip((right + expected * overall) / (n_votes + expected), 1 / n_classes, 0.999)
-        errors = confusion @ np.ones(n_sources, np.float32) + pseudo.errors * (1 - overall) / max(n_classes - 1, 1)
+        # Not by "@": OpenBLAS reads memory beside so short rows, and numpy warns of what happens to lie there.
+        errors = np.einsum("jkm->jk", confusion) + pseudo.errors * (1 - overall) / max(n_classes - 1, 1)
         np.fill_diagonal(errors, 0)
         errors *= pseudo.votes / errors.sum(1, keepdims=True)
         confusion += errors[:, :, None] * (1 - accuracy)
         confusion += settings.floor / n_classes
         confusion[right_votes, right_votes] += pseudo.votes * accuracy
-        confusion /= (np.ones(n_classes, np.float32) @ confusion)[:, None]
+        confusion /= np.einsum("jkm->jm", confusion)[:, None]
         balance = of_items.sum(1) + 1
         posterior = shown.sums(np.log(confusion).reshape(n_classes, -1))
         posterior += np.log(balance / balance.sum())[:, None]
