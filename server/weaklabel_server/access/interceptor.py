@@ -109,8 +109,10 @@ class _Call:
                 async for response in behavior(self._admitted(request), context):
                     if self._principal is not None:
                         await self._principal.rates.pace(response.ByteSize())
+                    held = [response]
+                    del response
                     with watched.away():
-                        yield response
+                        yield held.pop()  # a reader may stand still for long, and nothing of it is held here
         except Exception as error:
             await self._note_failure(error)
             raise

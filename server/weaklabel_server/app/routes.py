@@ -115,7 +115,14 @@ def _add_data(server: grpc.aio.Server, config: ServerConfig, parts: Parts) -> No
     )
     sources_pb2_grpc.add_SourceServiceServicer_to_server(SourceService(database, max_message_bytes=limit), server)
     votes_pb2_grpc.add_VoteServiceServicer_to_server(
-        VoteService(database, quotas, max_cells=config.max_votes_cells, max_message_bytes=limit), server
+        VoteService(
+            database,
+            quotas,
+            open_streams=parts.calls.open_streams,
+            max_cells=config.max_votes_cells,
+            max_message_bytes=limit,
+        ),
+        server,
     )
     side_data_pb2_grpc.add_SideDataServiceServicer_to_server(
         SideDataService(database, quotas, max_bytes=config.max_side_data_bytes, max_message_bytes=limit), server
@@ -146,7 +153,15 @@ def _add_models(server: grpc.aio.Server, config: ServerConfig, parts: Parts) -> 
     )
     models_pb2_grpc.add_ModelServiceServicer_to_server(model_service, server)
     labels_pb2_grpc.add_LabelServiceServicer_to_server(
-        LabelService(database, parts.predictor, analyst, is_alone=parts.calls.is_alone, max_message_bytes=limit), server
+        LabelService(
+            database,
+            parts.predictor,
+            analyst,
+            is_alone=parts.calls.is_alone,
+            open_streams=parts.calls.open_streams,
+            max_message_bytes=limit,
+        ),
+        server,
     )
     analysis_pb2_grpc.add_AnalysisServiceServicer_to_server(
         AnalysisService(analyst, parts.predictor, max_message_bytes=limit), server

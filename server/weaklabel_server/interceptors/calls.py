@@ -29,6 +29,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._observers = observers
         self.is_alone = admission.is_alone
+        self.open_streams = admission.open_streams
 
     async def intercept_service(
         self,
@@ -73,10 +74,16 @@ class _Call:
             with self._place(context, host):
                 behavior = handler.stream_stream if handler.request_streaming else handler.unary_stream
                 if inspect.iscoroutinefunction(behavior):  # it writes to the context itself, as grpc_health does
-                    await behavior(request, _Writer(context, lambda message: self._write(message, context, end)))
+
+                    async def write(message: Any) -> None:
+                        await self._write(self._serialize(message, end), context)
+
+                    await behavior(request, _Writer(context, write))
                     return
                 async for response in behavior(request, context):
-                    await self._write(response, context, end)
+                    data = self._serialize(response, end)
+                    del response  # a reader may stand still for long
+                    await self._write(data, context)
 
     def _place(self, context: Context, host: str) -> Any:
         remaining = context.time_remaining()
@@ -124,8 +131,7 @@ class _Call:
         end.entry.received(message, len(data))
         return message
 
-    async def _write(self, response: Any, context: Context, end: CallEnd) -> None:
-        data = self._serialize(response, end)
+    async def _write(self, data: bytes, context: Context) -> None:
         try:
             async with asyncio.timeout(self._limits.idle_seconds):
                 await context.write(data)

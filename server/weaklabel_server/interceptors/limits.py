@@ -175,6 +175,10 @@ class Admission:
         """Whether the short call that computes now is the only one, and no other call has just come."""
         return self.waiting_room.count == 0 and self._places["computation"].count <= 1
 
+    def open_streams(self) -> int:
+        """Streams, of votes and labels and such, and waits."""
+        return self._places["stream"].count
+
     @contextmanager
     def place(self, method: str, host: str, *, is_stream: bool) -> Iterator[None]:
         """Holds a place for a call of a method for the length of the block.

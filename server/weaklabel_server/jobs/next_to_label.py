@@ -55,8 +55,4 @@ def next_to_label(
 
 def _largest(tx: Connection, model: Model) -> NDArray[np.float32]:
     """[N, 1] largest probability of each item, all that a draw reads of soft labels."""
-    parts = [
-        models.soft_labels(tx, model, start)[1].max(1, keepdims=True)
-        for start in range(0, model.item_count, models.CHUNK_ROWS)
-    ]
-    return np.concatenate(parts)
+    return np.concatenate([soft.max(1, keepdims=True) for soft, _ in models.all_soft_labels(tx, model)])

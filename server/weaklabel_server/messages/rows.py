@@ -8,12 +8,18 @@ MAX_ROWS = 65_536
 """Of any message."""
 
 STREAM_BYTES = 1024 * 1024
-"""The server fills messages of a stream up to here: for a reader that stands still, some of them are held."""
+"""The server fills messages of a stream up to here, or less where there are many streams, see `held_bytes`."""
+_HELD_TOGETHER, _LEAST_HELD = 8 * 1024 * 1024, 64 * 1024
 
 # For what a message holds beside its rows: names, numbers, tags.
 _OVERHEAD = 4096
 # For the tag and the length of an item id.
 _ID_OVERHEAD = 4
+
+
+def held_bytes(n_streams: int) -> int:
+    """What one of so many streams may hold of its answer: for a reader that stands still, it is held without end."""
+    return max(_LEAST_HELD, _HELD_TOGETHER // max(1, n_streams))
 
 
 def rows_per_message(row_bytes: int, max_bytes: int) -> int:

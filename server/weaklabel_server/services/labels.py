@@ -37,7 +37,7 @@ from weaklabel_server.messages.labels import (
     read_votes,
 )
 from weaklabel_server.messages.models import model_name
-from weaklabel_server.messages.rows import STREAM_BYTES, row_range, rows_per_message, spans
+from weaklabel_server.messages.rows import STREAM_BYTES, held_bytes, row_range, rows_per_message, spans
 from weaklabel_server.store import items, models, projects
 from weaklabel_server.store.chunks import Codes
 from weaklabel_server.store.database import Database
@@ -64,11 +64,13 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         analyst: Analyst,
         *,
         is_alone: Callable[[], bool],
+        open_streams: Callable[[], int],
         max_message_bytes: int,
     ) -> None:
         self._database = database
         self._predictor = predictor
         self._analyst = analyst
+        self._open_streams = open_streams
         self._max_message_bytes = max_message_bytes
         # Of many calls at a time, those that come while a thread computes are answered as one.
         self._batches = Batches(
@@ -94,7 +96,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
             if positions is not None:
                 if row == stop:
                     return np.empty((0, len(project.classes)), np.float32), np.empty(0, np.int32), []
-                chosen = positions[row : min(stop, row + rows_per_message(row_bytes, self._max_message_bytes))]
+                chosen = positions[row : min(stop, row + rows_per_message(row_bytes, self._held_bytes()))]
                 return *models.soft_labels_at(tx, model, chosen), items.ids_at(tx, project, chosen.tolist())
             # Behind the last row there is no chunk: none of the last one's rows is what is left.
             first, probabilities, labels = models.soft_labels(tx, model, min(row, model.item_count - 1))
@@ -106,7 +108,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         while True:
             # A request for no rows is answered too, with the name of the model.
             probabilities, labels, item_ids = await self._database.run_read(read, row)
-            pieces = list(spans(len(labels), row_bytes, item_ids, min(STREAM_BYTES, self._max_message_bytes)))
+            pieces = list(spans(len(labels), row_bytes, item_ids, min(STREAM_BYTES, self._held_bytes())))
             for low, high in pieces or [(0, 0)]:
                 yield labels_pb2.ReadSoftLabelsResponse(
                     model=model_name(project, model) if row + low == start else "",
@@ -232,6 +234,9 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
 
         async with self._analyst.place():
             return await self._analyst.run(predict)
+
+    def _held_bytes(self) -> int:
+        return min(held_bytes(self._open_streams()), self._max_message_bytes)
 
     def _predict_together(
         self, requests: Sequence[labels_pb2.PredictRequest]

@@ -4,7 +4,7 @@
 # ruff: noqa: ARG002, D102, N802
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -21,7 +21,7 @@ from weaklabel_server.grpc_types import Context
 from weaklabel_server.jobs.ahead import in_groups
 from weaklabel_server.messages.checks import MAX_SOURCES, check_digest, check_names, check_uuid
 from weaklabel_server.messages.codebooks import write_codebook
-from weaklabel_server.messages.rows import STREAM_BYTES, row_range, rows_per_message, spans
+from weaklabel_server.messages.rows import STREAM_BYTES, held_bytes, row_range, rows_per_message, spans
 from weaklabel_server.messages.uploads import in_order
 from weaklabel_server.messages.votes import read_chunk
 from weaklabel_server.store import items, vote_uploads, votes
@@ -54,8 +54,17 @@ class _Chunk(NamedTuple):
 class VoteService(votes_pb2_grpc.VoteServiceServicer):
     """Votes."""
 
-    def __init__(self, database: Database, quotas: Quotas, *, max_cells: int, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        quotas: Quotas,
+        *,
+        open_streams: Callable[[], int],
+        max_cells: int,
+        max_message_bytes: int,
+    ) -> None:
         self._database = database
+        self._open_streams = open_streams
         self._quotas = quotas
         self._max_cells = max_cells
         self._max_message_bytes = max_message_bytes
@@ -152,16 +161,18 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
         # Their names are in the first message only, but a simple rule for all messages is worth a few bytes.
         max_bytes = self._max_message_bytes - sum(len(name.encode()) + 4 for name in sources)
         row_bytes = len(sources) * cell_bytes
-        step = rows_per_message(row_bytes, max_bytes)
 
         def read(tx: Connection, first: int, end: int) -> tuple[Codes, Symbols, list[str]]:
             # Looked up again, so that a project that is deleted meanwhile gives an error and not abstains.
             current = votes.view(tx, project_id, view.version)
             return *votes.read_rows(tx, current, first, end), items.ids(tx, current.project, first, end)
 
-        for first in range(start, max(stop, start + 1), step):
-            codes, symbols, item_ids = await self._database.run_read(read, first, min(first + step, stop))
-            for low, high in list(spans(len(codes), row_bytes, item_ids, min(STREAM_BYTES, max_bytes))) or [(0, 0)]:
+        first = start
+        while True:
+            held = min(held_bytes(self._open_streams()), max_bytes)
+            end = min(first + rows_per_message(row_bytes, held), stop)
+            codes, symbols, item_ids = await self._database.run_read(read, first, end)
+            for low, high in list(spans(len(codes), row_bytes, item_ids, min(STREAM_BYTES, held))) or [(0, 0)]:
                 used, labels = symbols.only(codes[low:high])
                 yield votes_pb2.ReadVotesResponse(
                     votes_version=view.version,
@@ -171,6 +182,9 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
                     votes=to_tensor(labels, labels.dtype),
                     codebook=write_codebook(used),
                 )
+            first = end
+            if first >= stop:
+                return
 
 
 async def _read(opened: _Opened, request: votes_pb2.UploadVotesRequest) -> Any:

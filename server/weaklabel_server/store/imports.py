@@ -251,7 +251,7 @@ def add_labels(
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int32],
 ) -> None:
-    """Adds soft labels of a model: models.CHUNK_ROWS rows, or the last."""
+    """Adds soft labels of a model: as many as models.chunk_rows says, or the last."""
     values: Mapping[str, Any] = {
         "model_key": key,
         "row_offset": row_offset,

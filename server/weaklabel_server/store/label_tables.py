@@ -13,7 +13,6 @@ from weaklabel_server.store import schema
 CHUNK_ROWS = 65_536
 CHUNK_BYTES = 3 * 1024 * 1024
 """Of a chunk before it is compressed, unless it is one row."""
-_LEVEL = 1
 
 _chunks = schema.label_chunks.c
 
@@ -54,11 +53,6 @@ class Rows(NamedTuple):
 
     row_offset: int
     content: bytes
-
-
-def compressed(content: bytes) -> bytes:
-    """A chunk as it is stored."""
-    return zlib.compress(content, _LEVEL)
 
 
 def add_chunk(tx: Connection, values: dict[str, Any]) -> None:

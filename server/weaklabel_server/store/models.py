@@ -23,7 +23,9 @@ from weaklabel_server.store.projects import Project
 from weaklabel_server.store.record_sets import RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 
-CHUNK_ROWS = 65_536
+_CHUNK_ROWS = 65_536
+_CHUNK_BYTES = 1024 * 1024
+"""Of the probabilities of a chunk, unless it is one row: readers hold a chunk each."""
 
 _models = schema.models.c
 _labels = schema.soft_labels.c
@@ -199,14 +201,20 @@ def _insert_hidden(tx: Connection, fitted: FittedModel, replica_id: str, operati
     return _insert(tx, trash.stage(tx, replica_id, operation_id), fitted)
 
 
+def chunk_rows(n_classes: int) -> int:
+    """Rows of the chunks that soft labels are stored in; those of earlier versions have 65,536 of any classes."""
+    return max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // (4 * n_classes)))
+
+
 def _chunks_of(fitted: FittedModel, key: int) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(fitted.labels), CHUNK_ROWS):
-        labels = fitted.labels[start : start + CHUNK_ROWS]
+    step = chunk_rows(fitted.probabilities.shape[1])
+    for start in range(0, len(fitted.labels), step):
+        labels = fitted.labels[start : start + step]
         yield {
             "model_key": key,
             "row_offset": start,
             "rows": len(labels),
-            "probabilities": pack_array(fitted.probabilities[start : start + CHUNK_ROWS]),
+            "probabilities": pack_array(fitted.probabilities[start : start + step]),
             "labels": pack_array(labels),
         }
 
@@ -281,14 +289,25 @@ def soft_labels(tx: Connection, model: Model, start: int) -> tuple[int, NDArray[
     Raises:
         ServiceError: MODEL_NOT_FOUND when it was deleted since.
     """
-    query = select(schema.soft_labels).where(
-        _labels.model_key == model.key, _labels.row_offset == start - start % CHUNK_ROWS
-    )
-    row = tx.execute(query).first()
+    query = select(schema.soft_labels).where(_labels.model_key == model.key, _labels.row_offset <= start)
+    row = tx.execute(query.order_by(_labels.row_offset.desc()).limit(1)).first()
     if row is None:
         raise ServiceError(Reason.MODEL_NOT_FOUND, "the model was deleted", metadata={"model": model.model_id})
     probabilities = unpack_array(row.probabilities, "float32").reshape(row.rows, -1)
     return row.row_offset, probabilities, unpack_array(row.labels, "int32")
+
+
+def all_soft_labels(tx: Connection, model: Model) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+    """The stored chunks of a model, in order: probabilities [rows, K] and labels [rows].
+
+    Raises:
+        ServiceError: MODEL_NOT_FOUND when it was deleted since.
+    """
+    row = 0
+    while row < model.item_count:
+        _, probabilities, labels = soft_labels(tx, model, row)
+        yield probabilities, labels
+        row += len(labels)
 
 
 def check_labeled(model: Model) -> None:
@@ -321,14 +340,16 @@ def soft_labels_at(
     """
     probabilities: NDArray[np.float32] | None = None
     labels = np.empty(len(positions), np.int32)
-    chunks = positions // CHUNK_ROWS
-    for chunk in np.unique(chunks):
-        first, of_chunk, labels_of_chunk = soft_labels(tx, model, int(chunk) * CHUNK_ROWS)
+    order, done = np.argsort(positions, kind="stable"), 0
+    while done < len(order):
+        first, of_chunk, labels_of_chunk = soft_labels(tx, model, int(positions[order[done]]))
         if probabilities is None:
             probabilities = np.empty((len(positions), of_chunk.shape[1]), np.float32)
-        here = chunks == chunk
+        end = int(np.searchsorted(positions, first + len(of_chunk), sorter=order))
+        here = order[done:end]
         rows = positions[here] - first
         probabilities[here], labels[here] = of_chunk[rows], labels_of_chunk[rows]
+        done = end
     assert probabilities is not None, "there are no positions"
     return probabilities, labels
 

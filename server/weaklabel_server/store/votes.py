@@ -26,6 +26,8 @@ _TRIPLE_BYTES = 12
 _uploads = schema.uploads.c
 _chunks = schema.chunks.c
 
+_Rows = slice | NDArray[np.int64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class View:
@@ -48,29 +50,56 @@ class _Piece:
     """One chunk, seen from a view: its items and those of its columns that the view still has."""
 
     row: Row[Any]
-    positions: NDArray[np.int64]
+    positions: range | NDArray[np.int64]
     from_columns: NDArray[np.int64]  # columns of the chunk
     to_columns: NDArray[np.int64]  # the same as columns of the view
     width: int
     table: Codes | None  # from its codes to those of the view; None where they are the same
 
-    def codes(self, inside: NDArray[np.bool_]) -> Codes:
+    def within(self, start: int, stop: int) -> tuple[_Rows, _Rows]:
+        """Its rows of items start..stop-1, and what rows they are of a matrix of these items."""
+        if isinstance(self.positions, range):
+            low, high = max(start, self.positions.start), min(stop, self.positions.stop)
+            first = self.positions.start
+            return slice(low - first, high - first), slice(low - start, high - start)
+        inside = np.flatnonzero((self.positions >= start) & (self.positions < stop))
+        return inside, self.positions[inside] - start
+
+    def codes(self, rows: _Rows) -> Codes:
         """[chosen rows, len(to_columns)]; a sparse chunk is made dense in these rows only."""
         if not self.row.sparse:
-            dense = unpack_dense(self.row.votes, self.row.dtype, self.row.rows, self.width)
-            return self._translated(dense[inside][:, self.from_columns])
+            dense = unpack_dense(self.row.votes, self.row.dtype, self.row.rows, self.width)[rows]
+            return self._translated(dense if len(self.from_columns) == self.width else dense[:, self.from_columns])
         at, column, label = self._sparse(np.arange(len(self.from_columns)))
-        chosen = inside[at]
-        number = np.cumsum(inside) - 1
-        codes = np.full((np.count_nonzero(inside), len(self.from_columns)), ABSTAIN, label.dtype)
-        codes[number[at[chosen]], column[chosen]] = label[chosen]  # of a cell given twice the later stays
+        number = np.full(self.row.rows, -1)
+        chosen = np.arange(self.row.rows)[rows]
+        number[chosen] = np.arange(len(chosen))
+        inside = number[at] >= 0
+        codes = np.full((len(chosen), len(self.from_columns)), ABSTAIN, label.dtype)
+        codes[number[at[inside]], column[inside]] = label[inside]  # of a cell given twice the later stays
         return codes
+
+    def write(self, codes: Codes, rows: _Rows, given: Codes) -> None:
+        """Puts its codes of some rows into a matrix of the view's columns, in the rows named."""
+        if len(self.to_columns) == codes.shape[1] and (np.diff(self.to_columns) > 0).all():  # all, in their order
+            codes[rows] = given
+        elif isinstance(rows, slice):
+            codes[rows][:, self.to_columns] = given
+        else:
+            codes[np.ix_(rows, self.to_columns)] = given
+
+    def items(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """The items of some rows; of all where none are given."""
+        if isinstance(self.positions, range):
+            first = self.positions.start
+            return np.arange(first, self.positions.stop) if rows is None else first + rows
+        return self.positions if rows is None else self.positions[rows]
 
     def triples(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Codes]:
         """(rows of the chunk, columns of the view, codes) of all cells that do not abstain, in the order given."""
         if self.row.sparse:
             return self._sparse(self.to_columns)
-        codes = self.codes(np.ones(self.row.rows, bool))
+        codes = self.codes(slice(None))
         at, column = np.nonzero(codes != ABSTAIN)
         return at, self.to_columns[column], codes[at, column]
 
@@ -184,15 +213,15 @@ def read_rows(tx: Connection, seen: View, start: int, stop: int) -> tuple[Codes,
     symbols = Symbols.empty(seen.n_classes)
     codes: Codes = np.full((stop - start, len(seen.source_names)), ABSTAIN, label_dtype(seen.n_classes))
     for piece in _pieces(tx, seen, None, start, stop):
-        inside = (piece.positions >= start) & (piece.positions < stop)
-        given = piece.codes(inside)
+        rows, to_rows = piece.within(start, stop)
+        given = piece.codes(rows)
         book = unpack_symbols(piece.row.candidate_sets, piece.row.soft_votes, seen.n_classes)
         if len(book):
             book, given = book.only(given)
             symbols, (of_codes, of_given) = Symbols.merge([symbols, book])
             dtype = label_dtype(seen.n_classes + len(symbols))
             codes, given = of_codes[codes].astype(dtype), of_given[given].astype(dtype)
-        codes[np.ix_(piece.positions[inside] - start, piece.to_columns)] = given
+        piece.write(codes, to_rows, given)
         symbols, codes = symbols.only(codes)  # some may have been replaced
     return codes, symbols
 
@@ -200,8 +229,8 @@ def read_rows(tx: Connection, seen: View, start: int, stop: int) -> tuple[Codes,
 def _dense(tx: Connection, seen: View, codebook: _Codebook, start: int, stop: int) -> Codes:
     codes = np.full((stop - start, len(seen.source_names)), ABSTAIN, codebook.dtype)
     for piece in _pieces(tx, seen, codebook, start, stop):
-        inside = (piece.positions >= start) & (piece.positions < stop)
-        codes[np.ix_(piece.positions[inside] - start, piece.to_columns)] = piece.codes(inside)
+        rows, to_rows = piece.within(start, stop)
+        piece.write(codes, to_rows, piece.codes(rows))
     return codes
 
 
@@ -255,8 +284,8 @@ def read_sparse(tx: Connection, seen: View, item_ids: Sequence[str] | None = Non
         new = []
         for piece in upload:
             at, column, label = piece.triples()
-            new.append((piece.positions[at], column, label.astype(np.int32)))
-            covered[piece.positions] = True
+            new.append((piece.items(at), column, label.astype(np.int32)))
+            covered[piece.items()] = True
             replaced[piece.to_columns] = True
         # An upload replaces all its cells: an abstain in it takes back an earlier vote.
         stays = ~(covered[items] & replaced[columns])
@@ -307,7 +336,7 @@ def _pieces(tx: Connection, seen: View, codebook: _Codebook | None, start: int, 
         columns = np.array([column_of.get(key, -1) for key in row.source_keys], np.int64)
         from_columns = np.flatnonzero(columns >= 0)
         positions = (
-            np.arange(row.first_position, row.last_position + 1)
+            range(row.first_position, row.last_position + 1)
             if row.positions is None
             else unpack_positions(row.positions)
         )

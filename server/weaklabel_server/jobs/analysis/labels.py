@@ -39,13 +39,7 @@ def stored_labels(tx: Connection, model: Model) -> tuple[NDArray[np.float32], ND
     Raises:
         ServiceError: MODEL_NOT_FOUND when it was deleted since.
     """
-    soft, hard = [], []
-    row = 0
-    while row < model.item_count:
-        _, probabilities, labels = models.soft_labels(tx, model, row)
-        soft.append(probabilities)
-        hard.append(labels)
-        row += len(labels)
+    soft, hard = zip(*models.all_soft_labels(tx, model), strict=True)
     return np.concatenate(soft), np.concatenate(hard)
 
 

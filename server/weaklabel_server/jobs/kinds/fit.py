@@ -22,6 +22,7 @@ from weaklabel_server.jobs.label_model import check_label_cells
 from weaklabel_server.messages.checks import MAX_SOURCES
 from weaklabel_server.messages.records import stored_table
 from weaklabel_server.store import items, label_tables, projects, record_sets, votes
+from weaklabel_server.store.chunks import compressed
 from weaklabel_server.store.label_tables import LabelTable, PackedTable
 from weaklabel_server.store.models import FittedModel, KindSummary, ModelSummary
 from weaklabel_server.store.operations import FitSettings, Progress, Stage
@@ -157,7 +158,7 @@ def _table(tx: Connection, project: Project, record_set_id: str) -> Table:
 def pack(name: str, table: Table) -> PackedTable:
     """A table in chunks; one of no rows has a chunk, too, which says what its columns hold."""
     ranges = list(cuts(table, label_tables.CHUNK_BYTES, label_tables.CHUNK_ROWS)) or [(0, 0)]
-    parts = [label_tables.compressed(to_message(table.part(*one)).SerializeToString()) for one in ranges]
+    parts = [compressed(to_message(table.part(*one)).SerializeToString()) for one in ranges]
     described = LabelTable(name=name, rows=table.n_rows, columns=list(table.columns))
     return PackedTable(described, [stop - start for start, stop in ranges], parts)
 

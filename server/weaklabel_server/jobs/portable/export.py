@@ -320,8 +320,10 @@ class _Files:
             return ids, probabilities, labels
 
         def groups() -> Iterator[pa.Table]:
-            for start in range(0, model.item_count, models.CHUNK_ROWS):
+            start = 0
+            while start < model.item_count:
                 ids, probabilities, labels = self._read(read, start)
+                start += len(labels)
                 for at in range(0, len(labels), rows):
                     part = slice(at, at + rows)
                     of_part = None if ids is None else ids[part]

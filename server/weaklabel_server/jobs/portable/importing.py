@@ -36,7 +36,7 @@ from weaklabel_server.store.access.quotas import Quotas
 from weaklabel_server.store.chunks import PackedChunk, pack_dense, pack_sparse
 from weaklabel_server.store.database import Database
 from weaklabel_server.store.imports import Staged
-from weaklabel_server.store.models import CHUNK_ROWS
+from weaklabel_server.store.models import chunk_rows
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideKind, SideSettings
 
@@ -320,11 +320,12 @@ def _rechunked(folder: ProjectFolder, model: ModelEntry) -> Iterator[tuple[NDArr
         if total > model.items:
             raise ProjectFolderError(f"soft_labels/{model.id}.parquet has more than {model.items} rows")
         while len(labels):
-            room = CHUNK_ROWS - count
+            most = chunk_rows(probabilities.shape[1])
+            room = most - count
             held.append((probabilities[:room], labels[:room]))
             count += len(held[-1][1])
             probabilities, labels = probabilities[room:], labels[room:]
-            if count == CHUNK_ROWS:
+            if count == most:
                 yield _joined(held)
                 held, count = [], 0
     if held:

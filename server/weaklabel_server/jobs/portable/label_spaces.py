@@ -18,8 +18,9 @@ from weaklabel_server.jobs.transfers import ImportLimits
 from weaklabel_server.messages.checks import MAX_DIGEST_BYTES, check_uuid
 from weaklabel_server.messages.records import read_chunk
 from weaklabel_server.store import imports
+from weaklabel_server.store.chunks import compressed
 from weaklabel_server.store.imports import Staged
-from weaklabel_server.store.label_tables import LabelTable, compressed
+from weaklabel_server.store.label_tables import LabelTable
 from weaklabel_server.store.models import KindSummary, ModelSummary
 from weaklabel_server.store.operations import FitSettings
 from weaklabel_server.store.record_sets import RecordRole, RecordSettings
