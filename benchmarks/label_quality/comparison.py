@@ -56,8 +56,9 @@ def print_comparison(printer: Printer, rows: list[Row], published: Mapping[str, 
             _print_families(printer, chosen)
         else:
             _print_sets(printer, group, chosen)
-        _print_means(printer, group, chosen, published)
+        _print_means(printer, group, chosen)
         _print_differences(printer, group, chosen)
+        _print_published(printer, group, chosen[OURS], published)
     real = by_model(row for row in rows if row.group != "simulated")
     if len({row.group for row in rows if row.group != "simulated"}) > 1:
         _print_differences(printer, "all groups with real gold", real)
@@ -85,20 +86,30 @@ def _print_families(printer: Printer, models: dict[str, dict[str, Row]]) -> None
     printer.table("simulated: score / NLL / ECE, means of each family", ("family (sets)", *names), body)
 
 
-def _print_means(
-    printer: Printer,
-    group: str,
-    models: dict[str, dict[str, Row]],
-    published: Mapping[str, Mapping[str, Scores]],
-) -> None:
-    """Means over the sets, best score first; published peers where they are known on all sets."""
+def _print_means(printer: Printer, group: str, models: dict[str, dict[str, Row]]) -> None:
+    """Means over the sets, best score first."""
     keys = list(models[OURS])
     means = {name: mean([sets[key].scores for key in keys]) for name, sets in models.items()}
-    for name, known in published.items():
-        if name not in means and all(key in known for key in keys):
-            means[f"{name}, published"] = mean([known[key] for key in keys])
     body = [[name, *cells(value)] for name, value in sorted(means.items(), key=lambda entry: -entry[1].score)]
     printer.table(f"{group}: means over {len(keys)} sets", ("model", "score", "NLL", "Brier", "ECE"), body)
+
+
+def _print_published(
+    printer: Printer, group: str, ours: Mapping[str, Row], published: Mapping[str, Mapping[str, Scores]]
+) -> None:
+    """Paired differences to peers' published figures, each on the sets that it has; the smallest in score first."""
+    found = {}
+    for name, known in published.items():
+        keys = [key for key in ours if key in known]
+        if keys:
+            paired = [difference(ours[key].scores, known[key]) for key in keys]
+            found[name] = mean(paired), family_interval(paired, [ours[key].family for key in keys]), len(keys)
+    body = [
+        [f"{OURS} - {name} ({n_sets})", *interval_cells(differences, *interval)]
+        for name, (differences, interval, n_sets) in sorted(found.items(), key=lambda entry: entry[1][0].score)
+    ]
+    if body:
+        printer.table(f"{group}: published peers (sets)", ("", "score", "NLL", "Brier", "ECE"), body)
 
 
 def _print_differences(printer: Printer, group: str, models: dict[str, dict[str, Row]]) -> None:
