@@ -16,7 +16,8 @@ from weaklabel.model.argument_hints import refuse
 from weaklabel.model.calibration import conformal
 from weaklabel.model.chunked_inputs import read_partitioned
 from weaklabel.model.class_names import class_names
-from weaklabel.model.em.estimate import FitProgress, Options
+from weaklabel.model.em.estimate import Options
+from weaklabel.model.em.segments import FitProgress
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.inputs import check_times_alone, plain_votes, read_training_data, watcher
 from weaklabel.model.over_time import OverTime

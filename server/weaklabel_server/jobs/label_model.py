@@ -1,11 +1,13 @@
-"""The label model's class, loaded late; how much it may label at once."""
+"""The label model's class, loaded late; how far its fit is; how much it may label at once."""
 
+import math
 from typing import TYPE_CHECKING
 
 from weaklabel_server.errors import Reason, ServiceError
+from weaklabel_server.store.operations import Progress, Stage
 
 if TYPE_CHECKING:
-    from weaklabel.model import LabelModel
+    from weaklabel.model import FitProgress, LabelModel
 
 
 def label_model_class() -> "type[LabelModel]":
@@ -18,6 +20,17 @@ def label_model_class() -> "type[LabelModel]":
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 
     return LabelModel
+
+
+def fitting(step: "FitProgress") -> Progress:
+    """The progress of a fit in its iterations."""
+    return Progress(
+        Stage.FITTING,
+        iteration=step.iteration,
+        max_iterations=step.max_iter,
+        objective=0.0 if math.isnan(step.objective) else step.objective,
+        change=step.change,
+    )
 
 
 def check_label_cells(rows: int, n_classes: int, max_cells: int) -> None:

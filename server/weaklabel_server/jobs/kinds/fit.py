@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from weaklabel.errors import WeaklabelError
+from weaklabel.model import FitProgress
 from weaklabel_protocol.column_tables import cuts, to_message
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_server.errors import Reason, ServiceError
@@ -18,7 +19,7 @@ from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables
 from weaklabel_server.jobs.kinds.registry import kind_of
 from weaklabel_server.jobs.kinds.trees import TreeKind
-from weaklabel_server.jobs.label_model import check_label_cells
+from weaklabel_server.jobs.label_model import check_label_cells, fitting
 from weaklabel_server.messages.checks import MAX_SOURCES
 from weaklabel_server.messages.records import stored_table
 from weaklabel_server.store import items, label_tables, projects, record_sets, votes
@@ -56,14 +57,24 @@ def fit(
     check_label_cells(kind.cells(given), 1, max_cells)
     if isinstance(given, Table):
         _check_sources(given)
-    report(Progress(Stage.FITTING))
+    progress = Progress(Stage.FITTING)
+
+    def on_iteration(step: FitProgress) -> None:
+        nonlocal progress
+        progress = fitting(step)
+        report(progress)
+
+    report(progress)
     arguments = FitArguments(
-        seed=settings.seed, max_iter=settings.max_iterations or None, options=settings.records.options
+        seed=settings.seed,
+        max_iter=settings.max_iterations or None,
+        options=settings.records.options,
+        progress=on_iteration,
     )
     try:
         with warnings.catch_warnings(action="ignore"):  # they are among what the model tells
             model = kind.fit(given, gold, arguments)
-        report(Progress(Stage.LABELING))
+        report(progress.at(Stage.LABELING))
         labels = kind.labels(model, given, settings.records.options)
     except WeaklabelError as error:
         raise ServiceError(Reason.RECORDS_UNSUITABLE, str(error)) from error

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError
+from weaklabel.model.em.segments import OnProgress
 from weaklabel_protocol.columns import AnyColumn, Table, Texts
 
 Model = TypeVar("Model")
@@ -26,6 +27,8 @@ class FitArguments:
     """None: the library's default."""
     options: Mapping[str, Any]
     """By their names in weaklabel.v1.KindOptions."""
+    progress: OnProgress | None = None
+    """Told of iterations."""
 
     def of(self, *names: str) -> dict[str, Any]:
         """Those of some options that are set, and the limit of iterations."""

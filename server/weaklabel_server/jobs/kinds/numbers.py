@@ -16,7 +16,9 @@ class NumberKind(Kind[NumericModel]):
 
     def fit(self, votes: Table, gold: Table | None, arguments: FitArguments) -> NumericModel:
         model = NumericModel(**arguments.of("common_error"))
-        return model.fit(*_columns(votes), gold=None if gold is None else known_once(gold, "value"))
+        return model.fit(
+            *_columns(votes), gold=None if gold is None else known_once(gold, "value"), progress=arguments.progress
+        )
 
     def open(self, data: bytes) -> NumericModel:
         return NumericModel.from_bytes(data)

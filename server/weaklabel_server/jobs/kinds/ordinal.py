@@ -22,7 +22,9 @@ class OrdinalKind(Kind[OrdinalModel]):
         self._classes = tuple(classes)
 
     def fit(self, votes: Votes, gold: Any, arguments: FitArguments) -> OrdinalModel:
-        return OrdinalModel(self._classes, **arguments.of("common_error")).fit(votes, gold=gold)
+        return OrdinalModel(self._classes, **arguments.of("common_error")).fit(
+            votes, gold=gold, progress=arguments.progress
+        )
 
     def open(self, data: bytes) -> OrdinalModel:
         return OrdinalModel.from_bytes(data)

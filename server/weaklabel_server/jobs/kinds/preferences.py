@@ -20,7 +20,7 @@ class PreferenceKind(Kind[PreferenceModel]):
 
     def fit(self, votes: Table, gold: Table | None, arguments: FitArguments) -> PreferenceModel:
         model = PreferenceModel(ties=self._ties, seed=arguments.seed, **arguments.of())
-        return model.fit(_lists(votes), gold=None if gold is None else _lists(gold))
+        return model.fit(_lists(votes), gold=None if gold is None else _lists(gold), progress=arguments.progress)
 
     def open(self, data: bytes) -> PreferenceModel:
         return PreferenceModel.from_bytes(data)

@@ -49,7 +49,12 @@ class SequenceKind(Kind[SequenceModel]):
             seed=arguments.seed,
             **arguments.of("silence", "decoding"),
         )
-        return model.fit(read.votes, lengths=read.lengths, gold=None if gold is None else self._known(gold, read))
+        return model.fit(
+            read.votes,
+            lengths=read.lengths,
+            gold=None if gold is None else self._known(gold, read),
+            progress=arguments.progress,
+        )
 
     def open(self, data: bytes) -> SequenceModel:
         return SequenceModel.from_bytes(data)

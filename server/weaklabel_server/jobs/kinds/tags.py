@@ -27,7 +27,9 @@ class TagKind(Kind[TagModel]):
             for item, tag in zip(gold.texts("item").tolist(), gold.texts("tag").tolist(), strict=True):
                 if tag is not None:
                     known[item].append(tag)
-        return TagModel(self._tags, **arguments.of("unlisted")).fit(*_columns(votes), gold=known)
+        return TagModel(self._tags, **arguments.of("unlisted")).fit(
+            *_columns(votes), gold=known, progress=arguments.progress
+        )
 
     def open(self, data: bytes) -> TagModel:
         return TagModel.from_bytes(data)
