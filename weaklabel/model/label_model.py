@@ -9,6 +9,7 @@ from typing import Any, Never, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model import registry, storage
@@ -262,7 +263,7 @@ class LabelModel(Predictor, Population, OverTime):
         return storage.pack(parameters, self._fitted, self._settings)
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, most_bytes: int = storage.MOST_BYTES) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """The model out of `to_bytes`; no code of the bytes is run.
 
         Args:

@@ -236,9 +236,9 @@ def _table(project: Project, model: Model, name: str) -> LabelTable:
         ServiceError: LABEL_SPACE_MISMATCH, LABEL_TABLE_NOT_FOUND.
     """
     kind = model.summary.kind
-    if kind is None or not kind.tables:
+    if kind is None:
         raise no_tables(project)
-    if not name:
+    if kind.tables and not name:
         return kind.tables[0]
     for table in kind.tables:
         if table.name == name:
@@ -246,6 +246,8 @@ def _table(project: Project, model: Model, name: str) -> LabelTable:
     known = ", ".join(table.name for table in kind.tables)
     raise ServiceError(
         Reason.LABEL_TABLE_NOT_FOUND,
-        f'the model has no table "{name}"; it has {known}',
+        f'the model has no table "{name}"; it has {known}'
+        if known
+        else "the model was fitted elsewhere and has labeled nothing: PredictRecords labels records",
         metadata={"model": model.model_id, "table": name},
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel.analysis.scores import METRICS, Predictions, score
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.kinds.common.estimators import Estimator, made
@@ -316,13 +317,17 @@ class PreferenceModel(Estimator[Fitted]):
         return storage.pack({"items": self._items, "judges": self._judges, "params": self.get_params()}, fitted)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """A model out of `to_bytes`.
+
+        Args:
+            data: the bytes.
+            most_bytes: what they may unpack to; more is refused before it takes the memory.
 
         Raises:
             ModelFileError: if the bytes are no preference model, or damaged.
         """
-        header, fitted = storage.unpack(data)
+        header, fitted = storage.unpack(data, most_bytes)
         model = made(cls, header["params"])
         model._items, model._judges = tuple(map(str, header["items"])), tuple(map(str, header["judges"]))
         model._state = fitted

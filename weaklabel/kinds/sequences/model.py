@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
-from weaklabel.kinds.common.estimators import Estimator
+from weaklabel.kinds.common.estimators import Estimator, made
 from weaklabel.kinds.sequences.fitted import Fitted, SequenceDiagnostics
 from weaklabel.kinds.sequences.fitting import FIRST_ITERATIONS, Job, train
 from weaklabel.kinds.sequences.inputs import Documents, Silence, read_documents, read_gold
@@ -278,14 +279,18 @@ class SequenceModel(Estimator[Fitted]):
         return to_bytes(Saved(params, self._fitted))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """The model out of `to_bytes`.
+
+        Args:
+            data: the bytes.
+            most_bytes: what they may unpack to; more is refused before it takes the memory.
 
         Raises:
             ModelFileError: for bytes that are none, or of a later version.
         """
-        saved = from_bytes(data)
-        model = cls(**saved.params)
+        saved = from_bytes(data, most_bytes)
+        model = made(cls, saved.params)
         model._state = saved.fitted
         return model
 

@@ -78,20 +78,34 @@ def fit(
         labels = kind.labels(model, given, settings.records.options)
     except WeaklabelError as error:
         raise ServiceError(Reason.RECORDS_UNSUITABLE, str(error)) from error
-    summary = summary_of(kind, model, labels, settings)
+    return fitted_model(kind, model, labels, settings, votes_version=votes_version)
+
+
+def fitted_model(
+    kind: Kind[Any],
+    model: Any,
+    labels: Tables | None,
+    settings: FitSettings,
+    *,
+    votes_version: int,
+    content: bytes | None = None,
+) -> FittedModel:
+    """A model as it is stored, with its labels where it has any; `content` is its file where it came as one."""
     return FittedModel(
         model_id=secrets.token_hex(8),
         votes_version=votes_version,
-        summary=summary,
-        content=kind.save(model),
+        summary=summary_of(kind, model, labels, settings, uploaded=content is not None),
+        content=kind.save(model) if content is None else content,
         probabilities=np.empty((0, 1), np.float32),
         labels=np.empty(0, np.int32),
-        tables=tuple(pack(name, table) for name, table in labels.items()),
-        n_items=_items(labels),
+        tables=() if labels is None else tuple(pack(name, table) for name, table in labels.items()),
+        n_items=0 if labels is None else _items(labels),
     )
 
 
-def summary_of(kind: Kind[Any], model: Any, labels: Tables | None, settings: FitSettings) -> ModelSummary:
+def summary_of(
+    kind: Kind[Any], model: Any, labels: Tables | None, settings: FitSettings, *, uploaded: bool = False
+) -> ModelSummary:
     """What is kept of a model beside its file and its labels; None where tables are added later."""
     told = kind.told(model)
     return ModelSummary(
@@ -103,6 +117,7 @@ def summary_of(kind: Kind[Any], model: Any, labels: Tables | None, settings: Fit
         warnings=list(told.warnings),
         risk=0.0,
         side=settings.side,
+        uploaded=uploaded,
         kind=KindSummary(
             tables=[] if labels is None else _described(labels),
             sources={name: _plain(values) for name, values in kind.sources(model).items()},

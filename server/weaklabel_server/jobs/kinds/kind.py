@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.model.em.segments import OnProgress
 from weaklabel_protocol.columns import AnyColumn, Table, Texts
@@ -58,12 +59,20 @@ class Kind(ABC, Generic[Model]):
         """
 
     @abstractmethod
-    def open(self, data: bytes) -> Model:
-        """A model out of its file.
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> Model:
+        """A model out of its file, which unpacks to so many bytes at most.
 
         Raises:
             ModelFileError: It is none.
         """
+
+    @abstractmethod
+    def fault(self, model: Model) -> str:
+        """What of a model is not as the label space has it; empty where it is one of it."""
+
+    @abstractmethod
+    def probe(self, model: Model) -> Table:
+        """A few records that a model can label, with votes of all its sources where it has sources."""
 
     @abstractmethod
     def save(self, model: Model) -> bytes:
@@ -102,6 +111,18 @@ def _column(values: Any) -> AnyColumn:
     if array.dtype.kind in "biu":
         return array.astype(np.int32)
     return Texts.of(array.tolist())
+
+
+def all_vote(model: Any, value: str, first: Any, second: Any) -> Table:
+    """Records in which all sources of a model say one thing of an item, and each another of an item of its own."""
+    names = tuple(model.source_names)
+    each = np.arange(len(names), dtype=np.int32)
+    items = Texts(tuple(f"i{at}" for at in range(len(names) + 1)), np.concatenate([0 * each, 1 + each]))
+    sources = Texts(names, np.concatenate([each, each]))
+    said = [first] * len(names) + [second] * len(names)
+    return Table(
+        {"item": items, "source": sources, value: Texts.of(said) if isinstance(first, str) else np.array(said)}
+    )
 
 
 def known_once(table: Table, value: str, what: str = "item") -> dict[str, Any]:

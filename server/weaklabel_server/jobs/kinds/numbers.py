@@ -1,14 +1,15 @@
 """Numbers."""
 
 # Methods have the names, arguments and documentation of Kind.
-# ruff: noqa: D102
+# ruff: noqa: ARG002, D102
 
 from collections.abc import Mapping
 from typing import Any
 
 from weaklabel import NumericModel
+from weaklabel._archive import MOST_BYTES
 from weaklabel_protocol.columns import Table
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, known_once, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, all_vote, known_once, table_of
 
 
 class NumberKind(Kind[NumericModel]):
@@ -20,8 +21,14 @@ class NumberKind(Kind[NumericModel]):
             *_columns(votes), gold=None if gold is None else known_once(gold, "value"), progress=arguments.progress
         )
 
-    def open(self, data: bytes) -> NumericModel:
-        return NumericModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> NumericModel:
+        return NumericModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: NumericModel) -> str:
+        return ""
+
+    def probe(self, model: NumericModel) -> Table:
+        return all_vote(model, "value", 0.0, 1.0)
 
     def save(self, model: NumericModel) -> bytes:
         return model.to_bytes()

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from weaklabel import OrdinalModel, Votes
+from weaklabel._archive import MOST_BYTES
 from weaklabel.kinds.ordinal.decoding import decoded
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_server.jobs.kinds.class_votes import class_cells, item_names, read_class_votes
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, all_vote, table_of
 
 
 class OrdinalKind(Kind[OrdinalModel]):
@@ -26,8 +27,17 @@ class OrdinalKind(Kind[OrdinalModel]):
             votes, gold=gold, progress=arguments.progress
         )
 
-    def open(self, data: bytes) -> OrdinalModel:
-        return OrdinalModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> OrdinalModel:
+        return OrdinalModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: OrdinalModel) -> str:
+        names = model.classes if model.classes is not None else map(str, range(model.n_classes))
+        if tuple(names) == self._classes:
+            return ""
+        return f"its {model.n_classes} classes are not the {len(self._classes)} of the project, in order"
+
+    def probe(self, model: OrdinalModel) -> Table:
+        return all_vote(model, "label", self._classes[0], self._classes[-1])
 
     def save(self, model: OrdinalModel) -> bytes:
         return model.to_bytes()

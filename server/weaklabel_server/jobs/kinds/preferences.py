@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from weaklabel import PreferenceModel
-from weaklabel_protocol.columns import Table
+from weaklabel._archive import MOST_BYTES
+from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Preferences
 from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
 
@@ -22,8 +23,18 @@ class PreferenceKind(Kind[PreferenceModel]):
         model = PreferenceModel(ties=self._ties, seed=arguments.seed, **arguments.of())
         return model.fit(_lists(votes), gold=None if gold is None else _lists(gold), progress=arguments.progress)
 
-    def open(self, data: bytes) -> PreferenceModel:
-        return PreferenceModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> PreferenceModel:
+        return PreferenceModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: PreferenceModel) -> str:
+        told = {True: "knows ties", False: "knows no ties"}
+        return "" if model.ties is self._ties else f"it {told[model.ties]}, and the project {told[self._ties]}"
+
+    def probe(self, model: PreferenceModel) -> Table:
+        items = model.items_
+        pairs = [(items[0], items[1]), (items[1], items[0]), (items[0], items[-1])]
+        left, right = zip(*pairs, strict=True)
+        return Table({"left": Texts.of(left), "right": Texts.of(right)})
 
     def save(self, model: PreferenceModel) -> bytes:
         return model.to_bytes()

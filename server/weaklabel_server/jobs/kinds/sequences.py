@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel import SequenceModel
+from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidVotesError
 from weaklabel.kinds.sequences.schemes import Scheme, read_scheme
 from weaklabel.kinds.sequences.spans import find_spans, spans_to_tags
@@ -56,8 +57,27 @@ class SequenceKind(Kind[SequenceModel]):
             progress=arguments.progress,
         )
 
-    def open(self, data: bytes) -> SequenceModel:
-        return SequenceModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> SequenceModel:
+        return SequenceModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: SequenceModel) -> str:
+        same = tuple(model.types) == self._types and model.scheme == self._scheme_name
+        told = f"{', '.join(model.types)} as {model.scheme}", f"{', '.join(self._types)} as {self._scheme_name}"
+        return "" if same else f"its types are {told[0]:.100}, those of the project {told[1]:.100}"
+
+    def probe(self, model: SequenceModel) -> Table:
+        names = tuple(model.source_names)
+        at = np.zeros(len(names), np.int32)
+        return Table(
+            {
+                "document": Texts(("d",), at),
+                "tokens": at + np.int32(3),
+                "source": Texts(names, np.arange(len(names), dtype=np.int32)),
+                "start": at,
+                "end": at + np.int32(2),
+                "type": Texts(self._types, at),
+            }
+        )
 
     def save(self, model: SequenceModel) -> bytes:
         return model.to_bytes()

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from weaklabel import TagModel
+from weaklabel._archive import MOST_BYTES
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Tags
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, all_vote, table_of
 
 
 class TagKind(Kind[TagModel]):
@@ -31,8 +32,16 @@ class TagKind(Kind[TagModel]):
             *_columns(votes), gold=known, progress=arguments.progress
         )
 
-    def open(self, data: bytes) -> TagModel:
-        return TagModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> TagModel:
+        return TagModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: TagModel) -> str:
+        if model.tags == self._tags:
+            return ""
+        return f"its {len(model.tags)} tags are not the {len(self._tags)} of the project, in order"
+
+    def probe(self, model: TagModel) -> Table:
+        return all_vote(model, "tag", self._tags[0], self._tags[-1])
 
     def save(self, model: TagModel) -> bytes:
         return model.to_bytes()
