@@ -19,7 +19,7 @@ from weaklabel.kinds.ordinal.scores import ordinal_scores
 from weaklabel.model.class_names import class_names
 from weaklabel.model.em.segments import OnProgress
 from weaklabel.model.inputs import watcher
-from weaklabel.model.report.diagnostics import ConvergenceWarning
+from weaklabel.model.report.diagnostics import ConvergenceWarning, Finding
 from weaklabel.votes import Votes, as_gold, as_votes
 from weaklabel.votes.frames import pandas
 
@@ -272,9 +272,14 @@ class OrdinalModel(SourceEstimator[Fitted]):
         return self._fitted[1].objective
 
     @property
+    def diagnostics(self) -> tuple[Finding, ...]:
+        """What is doubtful about the fit."""
+        return doubts(*self._fitted, self._names)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the fit, in plain words."""
-        return doubts(*self._fitted, self._names)
+        return tuple(finding.message for finding in self.diagnostics)
 
     def sources(self) -> pd.DataFrame:
         """A line a source: "votes"; "accuracy", the share of right votes at the class balance; "sharpness", 1 for the

@@ -20,7 +20,8 @@ FINITE = ("weight", "log_ratio", "prevalence", "tag_shift", "correlated_mean", "
 """Arrays by which labels are computed."""
 HEAVIEST = 1e6
 """Weight of a source on a tag: far above those of fits, and far below what overflows."""
-NUMBERS = ("omission", "n_iter", "converged", "n_items", "slope", "shift", "n_gold")
+NUMBERS = ("omission", "slope", "shift")
+"""Of the header, likewise."""
 
 
 def pack(parameters: dict[str, Any], names: tuple[str, ...], fitted: Fitted) -> bytes:
@@ -59,6 +60,11 @@ def unpack(data: bytes, most_bytes: int) -> tuple[dict[str, Any], tuple[str, ...
             )
         names, parameters = tuple(map(str, header["source_names"])), dict(header["parameters"])
         _check(arrays, len(names), len(parameters["tags"]))
+        for name in NUMBERS:
+            if not abs(float(header[name])) <= HEAVIEST:
+                raise ModelFileError(f"{name} is no number between -{HEAVIEST:g} and {HEAVIEST:g}")
+        if float(header["omission"]) < 0:
+            raise ModelFileError("omission is below 0")
         gold = GoldCalibration(
             float(header["slope"]),
             float(header["shift"]),

@@ -5,13 +5,12 @@ import secrets
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection
 
 from weaklabel.errors import WeaklabelError
-from weaklabel.model import FitProgress
 from weaklabel_protocol.column_tables import cuts, to_message
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_server.errors import Reason, ServiceError
@@ -29,6 +28,9 @@ from weaklabel_server.store.operations import FitSettings, Progress, Stage
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.reader import StoreReader
 from weaklabel_server.store.record_sets import RecordSettings
+
+if TYPE_CHECKING:
+    from weaklabel.model import FitProgress
 
 
 def fit(
@@ -59,7 +61,7 @@ def fit(
         _check_sources(given)
     progress = Progress(Stage.FITTING)
 
-    def on_iteration(step: FitProgress) -> None:
+    def on_iteration(step: "FitProgress") -> None:
         nonlocal progress
         progress = fitting(step)
         report(progress)

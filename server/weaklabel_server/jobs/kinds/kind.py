@@ -1,22 +1,26 @@
 """What fits and predictions ask of a label space."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.model.em.segments import OnProgress
 from weaklabel_protocol.columns import AnyColumn, Table, Texts
+
+if TYPE_CHECKING:
+    from weaklabel.model.em.segments import OnProgress
 
 Model = TypeVar("Model")
 
 Tables = dict[str, Table]
 """Tables of labels by name, the main one first."""
+MOST_ROWS = 65_536
+"""Of a table that a model tells of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class FitArguments:
     """None: the library's default."""
     options: Mapping[str, Any]
     """By their names in weaklabel.v1.KindOptions."""
-    progress: OnProgress | None = None
+    progress: "OnProgress | None" = None
     """Told of iterations."""
 
     def of(self, *names: str) -> dict[str, Any]:
@@ -46,6 +50,32 @@ class Told:
     objective: NDArray[np.float64]
     warnings: tuple[str, ...]
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What the library tells of a model."""
+
+    findings: Sequence[tuple[str, str]]
+    """What is doubtful: for programs, and in words."""
+    figures: Mapping[str, float]
+    tables: Tables
+    left_out: Sequence[str]
+    """Tables of more rows than are told."""
+
+
+def inspection(
+    findings: Iterable[tuple[str, str]],
+    figures: Mapping[str, float],
+    **tables: tuple[int, Callable[[], Mapping[str, Any]]],
+) -> Inspection:
+    """An inspection of tables by the number of their rows and what makes their columns."""
+    return Inspection(
+        findings=[(kind, message) for kind, message in findings],
+        figures={name: float(value) for name, value in figures.items()},
+        tables={name: table_of(make()) for name, (rows, make) in tables.items() if rows <= MOST_ROWS},
+        left_out=[name for name, (rows, _) in tables.items() if rows > MOST_ROWS],
+    )
 
 
 class Kind(ABC, Generic[Model]):
@@ -93,6 +123,10 @@ class Kind(ABC, Generic[Model]):
     @abstractmethod
     def told(self, model: Model) -> Told:
         """What the fit says of itself."""
+
+    @abstractmethod
+    def inspect(self, model: Model) -> Inspection:
+        """What the library tells of a model."""
 
     @abstractmethod
     def cells(self, votes: Any) -> int:

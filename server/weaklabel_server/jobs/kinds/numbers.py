@@ -9,7 +9,17 @@ from typing import Any
 from weaklabel import NumericModel
 from weaklabel._archive import MOST_BYTES
 from weaklabel_protocol.columns import Table
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, all_vote, known_once, table_of
+from weaklabel_server.jobs.kinds.kind import (
+    FitArguments,
+    Inspection,
+    Kind,
+    Tables,
+    Told,
+    all_vote,
+    inspection,
+    known_once,
+    table_of,
+)
 
 
 class NumberKind(Kind[NumericModel]):
@@ -51,6 +61,12 @@ class NumberKind(Kind[NumericModel]):
             warnings=model.warnings,
             text=model.summary(),
         )
+
+    def inspect(self, model: NumericModel) -> Inspection:
+        told = model.diagnostics
+        figures = {"effective_votes": told.effective_votes, "shared_shift": told.shared_shift, "width": told.width}
+        sources = len(model.source_names), model.source_columns
+        return inspection(told.findings, figures, sources=sources)
 
     def cells(self, votes: Table) -> int:
         return votes.n_rows

@@ -13,7 +13,16 @@ from weaklabel._archive import MOST_BYTES
 from weaklabel.kinds.ordinal.decoding import decoded
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_server.jobs.kinds.class_votes import class_cells, item_names, read_class_votes
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, all_vote, table_of
+from weaklabel_server.jobs.kinds.kind import (
+    FitArguments,
+    Inspection,
+    Kind,
+    Tables,
+    Told,
+    all_vote,
+    inspection,
+    table_of,
+)
 
 
 class OrdinalKind(Kind[OrdinalModel]):
@@ -66,6 +75,21 @@ class OrdinalKind(Kind[OrdinalModel]):
             warnings=model.warnings,
             text=model.summary(),
         )
+
+    def inspect(self, model: OrdinalModel) -> Inspection:
+        n_sources, n_classes = len(model.source_names), len(self._classes)
+
+        def confusion() -> dict[str, Any]:
+            source, vote, label = np.indices((n_sources, n_classes, n_classes), np.int32).reshape(3, -1)
+            return {
+                "source": Texts(tuple(model.source_names), source),
+                "label": Texts(self._classes, label),
+                "vote": Texts(self._classes, vote),
+                "probability": model.confusion_matrices[source, vote, label],
+            }
+
+        sources = n_sources, model.source_columns
+        return inspection(model.diagnostics, {}, sources=sources, confusion=(n_sources * n_classes**2, confusion))
 
     def cells(self, votes: Any) -> int:
         return class_cells(votes, len(self._classes))

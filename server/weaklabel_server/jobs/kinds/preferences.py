@@ -10,7 +10,7 @@ from weaklabel import PreferenceModel
 from weaklabel._archive import MOST_BYTES
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Preferences
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Inspection, Kind, Tables, Told, inspection, table_of
 
 
 class PreferenceKind(Kind[PreferenceModel]):
@@ -58,6 +58,15 @@ class PreferenceKind(Kind[PreferenceModel]):
             objective=model.objective,
             warnings=tuple(finding.message for finding in model.diagnostics.findings),
             text=model.summary(),
+        )
+
+    def inspect(self, model: PreferenceModel) -> Inspection:
+        told = model.diagnostics
+        return inspection(
+            told.findings,
+            {"doubt": told.doubt, "residual_correlation": told.residual_correlation},
+            sources=(len(model.judges_), model.source_columns),
+            items=(len(model.items_), model.item_columns),
         )
 
     def cells(self, votes: Table) -> int:

@@ -16,7 +16,7 @@ from weaklabel.kinds.sequences.schemes import Scheme, read_scheme
 from weaklabel.kinds.sequences.spans import find_spans, spans_to_tags
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Sequences
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Inspection, Kind, Tables, Told, inspection, table_of
 
 Spans = list[list[tuple[int, int, str]] | None]
 
@@ -120,6 +120,26 @@ class SequenceKind(Kind[SequenceModel]):
             objective=model.objective,
             warnings=tuple(finding.message for finding in model.diagnostics.findings),
             text=f"{size}\n{model.diagnostics}",
+        )
+
+    def inspect(self, model: SequenceModel) -> Inspection:
+        told, tags = model.diagnostics, tuple(model.tags)
+
+        def transitions() -> dict[str, Any]:
+            before, tag = np.indices((len(tags), len(tags)), np.int32).reshape(2, -1)
+            probability = model.transitions[before, tag].astype(np.float64)
+            return {"before": Texts(tags, before), "tag": Texts(tags, tag), "probability": probability}
+
+        return inspection(
+            told.findings,
+            {
+                "contradicted": told.contradicted,
+                "invented": told.invented,
+                "fallback": told.fallback,
+                "tokens": told.tokens,
+            },
+            sources=(len(model.source_names), lambda: self.sources(model)),
+            transitions=(len(tags) ** 2, transitions),
         )
 
     def cells(self, votes: Table) -> int:

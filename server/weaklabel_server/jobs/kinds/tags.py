@@ -12,7 +12,16 @@ from weaklabel import TagModel
 from weaklabel._archive import MOST_BYTES
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Tags
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, all_vote, table_of
+from weaklabel_server.jobs.kinds.kind import (
+    FitArguments,
+    Inspection,
+    Kind,
+    Tables,
+    Told,
+    all_vote,
+    inspection,
+    table_of,
+)
 
 
 class TagKind(Kind[TagModel]):
@@ -62,6 +71,14 @@ class TagKind(Kind[TagModel]):
             objective=np.empty(0),
             warnings=model.warnings,
             text=model.summary(),
+        )
+
+    def inspect(self, model: TagModel) -> Inspection:
+        return inspection(
+            model.diagnostics,
+            {},
+            sources=(len(model.source_names), model.source_columns),
+            tags=(len(self._tags), lambda: {"tag": Texts.of(self._tags), "prevalence": model.params.prevalence}),
         )
 
     def cells(self, votes: Table) -> int:
