@@ -65,9 +65,26 @@ const scenarios = {
     for (const one of model.tables) tables[one.name] = plainTable(await client.readLabels(project, one.name));
     const predicted = {};
     for (const [key, table] of Object.entries(await client.predictRecords(project, fresh))) predicted[key] = plainTable(table);
+    const streamed = [];
+    for await (const part of client.predictRecordsStream(project, [fresh, fresh])) {
+      streamed.push(Object.fromEntries(Object.entries(part).map(([key, table]) => [key, plainTable(table)])));
+    }
+    let inspected;
+    if (!space.tree) {
+      const told = await client.inspectModel(project);
+      const told_tables = Object.entries(told.tables).map(([key, table]) => [key, plainTable(table)]);
+      inspected = { ...told, tables: Object.fromEntries(told_tables) };
+    }
+    const file = await client.downloadModel(project);
+    const uploaded = await client.uploadModel(project, file);
+    const of_uploaded = plainTable(Object.values(await client.predictRecords(project, fresh, uploaded.name))[0]);
+    const same = (await client.downloadModel(project, uploaded.name)).equals(file);
     const sets = [];
     for await (const one of client.listRecordSets(project)) sets.push(one.row_count);
-    return { name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets };
+    return {
+      name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets, streamed, inspected,
+      uploaded: { uploaded: uploaded.uploaded, same, labels: of_uploaded },
+    };
   },
 
   // Prints each acknowledged row count while it goes, so that the server can be killed in between.

@@ -180,6 +180,15 @@ def test_numbers_and_tags(start: Start, shared_server: Any, project: str) -> Non
     assert found["rows"] == votes
     assert found["warnings"] == list(own.warnings)
     assert found["sets"] == [1, 80]
+    assert found["streamed"] == [found["predicted"]] * 2
+    assert found["uploaded"] == {
+        "uploaded": True,
+        "same": True,
+        "labels": _columns(own.predict_frame(*fresh.values()).reset_index()),
+    }
+    assert [one["message"] for one in found["inspected"]["findings"]] == list(own.warnings)
+    assert found["inspected"]["figures"]["width"] == own.diagnostics.width
+    assert found["inspected"]["tables"]["sources"]["source"] == list(own.source_names)
 
     tags = ["red", "round"]
     listed: dict[str, Any] = {
@@ -210,6 +219,7 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
         own = PreferenceModel(ties=False).fit(votes)
     assert found["tables"]["items"] == _columns(own.item_scores())
     assert found["predicted"]["pairs"]["probability_left"] == own.predict_proba([("m4", "m0")])[:, 0].tolist()
+    assert found["inspected"]["tables"]["items"]["score"] == own.scores_.tolist()
 
     spans: dict[str, Any] = {
         "a": [[(0, 2, "PER")], []],
@@ -225,6 +235,7 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
     for at, tag in enumerate(model.tags):
         assert found["tables"]["tokens"][f"probability_{tag}"] == soft[:, at].tolist()
     assert found["predicted"] == found["tables"]
+    assert found["streamed"] == [found["tables"]] * 2
 
 
 def test_ordered_classes_and_trees(start: Start, shared_server: Any, project: str) -> None:
