@@ -170,7 +170,8 @@ def test_numbers_and_tags(start: Start, shared_server: Any, project: str) -> Non
         "source": [f"s{n % 4}" for n in range(80)],
         "value": generator.normal(10, 3, 80).tolist(),
     }
-    gold, fresh = {"item": ["i03"], "value": [9.5]}, {"item": ["x"], "source": ["s1"], "value": [4.25]}
+    gold: dict[str, Any] = {"item": ["i03"], "value": [9.5]}
+    fresh: dict[str, Any] = {"item": ["x"], "source": ["s1"], "value": [4.25]}
     given = {"space": {"numbers": {}}, "votes": votes, "gold": gold, "fresh": fresh, "options": {"coverage": 0.5}}
     found = answer(start("labelSpace", shared_server.address, project=project, **given))
     own = NumericModel().fit(*votes.values(), gold={"i03": 9.5})

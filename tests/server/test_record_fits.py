@@ -50,7 +50,7 @@ def test_a_fit_of_records_tells_its_iterations_and_is_cancelled_between_them(sta
             now = server.operations.GetOperation(operations_pb2.GetOperationRequest(name=operation)).operation
             assert not now.done, "it was over before it told of an iteration"
             seen[now.progress.iteration] = now.progress
-            return now.progress.iteration > 0
+            return bool(now.progress.iteration > 0)
 
         harness.until(at_work)
         progress = seen[max(seen)]
