@@ -273,13 +273,27 @@ async def test_models_that_never_end_or_tell_too_much_are_refused(client: Any, p
     for change, told in (
         ({"max_iter": 10**9}, "its max_iter is not between 1 and 100000"),
         ({"tol": -1.0}, "tol"),
+        ({"tol": 0.0, "max_iter": 50_000}, "its max_iter is above 1000 while its tol is below 1e-06"),
     ):
         changed = header | {"parameters": header["parameters"] | change}
         with pytest.raises(InvalidArgument, match=told):
             await client.upload_model(project, packed(changed, arrays))
+    exact = header | {"parameters": header["parameters"] | {"tol": 0.0, "max_iter": 1000}}
+    assert (await client.upload_model(project, packed(exact, arrays))).uploaded
     named = header | {"source_names": ["", *header["source_names"][1:]]}
     with pytest.raises(InvalidArgument, match="data"):
         await client.upload_model(project, packed(named, arrays))
+
+
+async def test_a_scheme_that_the_file_does_not_hold_takes_no_memory(client: Any, project: str) -> None:
+    await client.create_project(project, label_space=Sequences(["PER"]))
+    header, arrays = parts_of(sequences().to_bytes())
+    types = [f"type {at}" for at in range(100_000)]  # whose transitions would take 40 GB
+    many = header | {"params": header["params"] | {"types": types}}
+    wide = arrays | {"first": np.zeros(400_000, np.float32)}
+    for changed in (arrays, wide):
+        with pytest.raises(InvalidArgument, match="types have more than"):
+            await client.upload_model(project, packed(many, changed))
 
 
 async def test_what_unpacks_to_too_much_is_refused(

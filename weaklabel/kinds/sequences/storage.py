@@ -63,6 +63,10 @@ def from_bytes(data: bytes, most_bytes: int) -> Saved:
             raise ModelFileError(f"the model is of format {header['version']}; this version reads up to {VERSION}")
         names = tuple(map(str, header["source_names"]))
         params = dict(header["params"])
+        n_tags = len(arrays["first"])
+        # What a scheme takes grows with the square of its tags: first, that the file itself holds as much.
+        if arrays["next"].shape != (n_tags, n_tags) or len(params["types"]) >= n_tags:
+            raise ModelFileError(f"{len(params['types'])} types have more than {n_tags} tags")
         scheme = read_scheme(params["types"], params["scheme"])
         sizes = {"M": len(names), "K": len(scheme.tags), "2": 2, "T": len(arrays["objective"])}
         sizes["S"] = sizes["K"] * (sizes["K"] + 1) + 1

@@ -19,6 +19,8 @@ from weaklabel_server.store.projects import Project
 
 _MOST_TOLD = 4 * 1024 * 1024
 """Bytes of what a model tells of itself."""
+_LEAST_TOL, _MOST_EXACT_ITERATIONS = 1e-6, 1_000
+"""Below such a tolerance iterations end by their number alone, of which there are no more then."""
 _SUM_ERROR = 1e-3
 
 
@@ -55,6 +57,8 @@ def _check_work(model: Any) -> None:
     most, tol = getattr(model, "max_iter", 1), getattr(model, "tol", 0.0)
     if not 1 <= most <= MAX_ITERATIONS or not tol >= 0:
         raise unsuitable(f"its max_iter is not between 1 and {MAX_ITERATIONS}, or its tol is below 0")
+    if tol < _LEAST_TOL and most > _MOST_EXACT_ITERATIONS:
+        raise unsuitable(f"its max_iter is above {_MOST_EXACT_ITERATIONS} while its tol is below {_LEAST_TOL:g}")
 
 
 def _check_told(summary: ModelSummary, project: Project) -> None:
