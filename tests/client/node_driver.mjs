@@ -46,7 +46,7 @@ const scenarios = {
   async labelSpace(client) {
     const { project, space, classes, votes, gold, options, fresh, matrix, sources, items } = given;
     const created = await client.createProject(project, classes ?? [], space);
-    let operation, rows;
+    let operation, rows, known, setName;
     if (matrix) {
       await client.uploadVotes(project, matrix, { sources, items });
       operation = await client.fit(project, { kind: options });
@@ -55,7 +55,8 @@ const scenarios = {
       const name = await client.uploadRecords(project, votes, { onProgress: (p) => seen.push(p.committedRows) });
       const again = await client.uploadRecords(project, votes);
       if (again !== name) throw new Error(`${again} is not ${name}`);
-      const known = gold && (await client.uploadRecords(project, gold, { role: "gold" }));
+      setName = name;
+      known = gold && (await client.uploadRecords(project, gold, { role: "gold" }));
       operation = await client.fitRecords(project, [name], { gold: known, kind: options });
       rows = plainTable(await client.readRecords(name));
     }
@@ -79,10 +80,11 @@ const scenarios = {
     const uploaded = await client.uploadModel(project, file);
     const of_uploaded = plainTable(Object.values(await client.predictRecords(project, fresh, uploaded.name))[0]);
     const same = (await client.downloadModel(project, uploaded.name)).equals(file);
+    const scores = known && (await client.scoreRecords(project, [setName], known, { metrics: ["mae"] }));
     const sets = [];
     for await (const one of client.listRecordSets(project)) sets.push(one.row_count);
     return {
-      name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets, streamed, inspected,
+      name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets, streamed, inspected, scores,
       uploaded: { uploaded: uploaded.uploaded, same, labels: of_uploaded },
     };
   },

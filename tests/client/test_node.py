@@ -182,6 +182,7 @@ def test_numbers_and_tags(start: Start, shared_server: Any, project: str) -> Non
     assert found["warnings"] == list(own.warnings)
     assert found["sets"] == [1, 80]
     assert found["streamed"] == [found["predicted"]] * 2
+    assert found["scores"] == {"mae": abs(own.predict(*votes.values())[3] - 9.5)}
     assert found["uploaded"] == {
         "uploaded": True,
         "same": True,

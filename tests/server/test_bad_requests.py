@@ -330,6 +330,7 @@ METHODS = [
     ("LabelService/NextToLabel", "unary_unary"),
     ("RecordService/PredictRecordsStream", "stream_stream"),
     ("RecordService/InspectModel", "unary_unary"),
+    ("RecordService/ScoreRecords", "unary_unary"),
 ]
 
 

@@ -500,6 +500,11 @@ def test_random_and_mutated_messages(fuzzed: Any, harness: Any, simulated: Any) 
             "UploadRecords": space.upload(),
             "PredictRecords": [space.fresh()],
             "PredictRecordsStream": list(space.stream()),
+            "ScoreRecords": [
+                records_pb2.ScoreRecordsRequest(
+                    model=space.model, records=models_pb2.RecordFit(votes=[space.records], gold=space.records)
+                )
+            ],
             "InspectModel": [records_pb2.InspectModelRequest(model=space.fresh().model)],
             "ReadRecords": [records_pb2.ReadRecordsRequest(name=space.records)],
         }

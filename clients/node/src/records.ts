@@ -11,6 +11,7 @@ import type { PredictRecordsStreamResponse__Output } from "./generated/weaklabel
 import type { ReadLabelTableResponse__Output } from "./generated/weaklabel/v1/ReadLabelTableResponse.js";
 import type { ReadRecordsResponse__Output } from "./generated/weaklabel/v1/ReadRecordsResponse.js";
 import type { RecordSet__Output } from "./generated/weaklabel/v1/RecordSet.js";
+import type { ScoreRecordsResponse__Output } from "./generated/weaklabel/v1/ScoreRecordsResponse.js";
 import type { UploadRecordsResponse__Output } from "./generated/weaklabel/v1/UploadRecordsResponse.js";
 import { ModelCalls } from "./models.js";
 import type { FitOperation } from "./operations.js";
@@ -160,6 +161,21 @@ export class RecordCalls extends ModelCalls {
       tables: Object.fromEntries(answer.tables.map((one) => [one.name, fromColumnTable(one.table)])),
       leftOut: answer.left_out,
     };
+  }
+
+  /**
+   * How good the labels of a model are, by the metrics of the library's score: on votes and gold by the names of their
+   * record sets, of preferences on gold alone. All usual metrics where none are named.
+   */
+  async scoreRecords(
+    project: string,
+    votes: string[],
+    gold: string,
+    { metrics = [], model = "latest" }: { metrics?: string[]; model?: string } = {},
+  ): Promise<Record<string, number>> {
+    const request = { model: modelName(project, model), records: { votes, gold }, metrics };
+    const answer = await this.call<ScoreRecordsResponse__Output>("records", "ScoreRecords", request);
+    return Object.fromEntries(answer.scores.map((one) => [one.name, one.value]));
   }
 
   /** All rows of a stream of tables. A lost connection is taken up at the row where it broke off. */

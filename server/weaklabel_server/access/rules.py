@@ -56,6 +56,7 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "PredictRecords": Rule(_READ, "model"),
         "PredictRecordsStream": Rule(_READ, "model"),
         "InspectModel": Rule(_READ, "model"),
+        "ScoreRecords": Rule(_READ, "model"),
     },
     "weaklabel.v1.ModelService": {
         "FitModel": Rule(_WRITE, "parent"),

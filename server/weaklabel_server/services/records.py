@@ -16,10 +16,13 @@ from weaklabel_server import names, pages
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.grpc_types import Context
 from weaklabel_server.jobs.ahead import in_groups
+from weaklabel_server.jobs.analysis.analyst import Analyst
+from weaklabel_server.jobs.analysis.lasting import Gone
 from weaklabel_server.jobs.kinds.kind import Tables
 from weaklabel_server.jobs.kinds.predict import RecordPredictor, no_tables
 from weaklabel_server.jobs.predict import Predictor
-from weaklabel_server.messages.checks import check_digest, check_request_id, check_uuid
+from weaklabel_server.messages.checks import check_digest, check_names, check_request_id, check_uuid
+from weaklabel_server.messages.fit_options import read_records
 from weaklabel_server.messages.models import model_name
 from weaklabel_server.messages.records import ROLES, read_chunk, record_set_message, stored_table
 from weaklabel_server.messages.rows import MAX_ROWS, STREAM_BYTES, row_range
@@ -33,6 +36,7 @@ from weaklabel_server.store.projects import Project
 from weaklabel_server.store.record_sets import RecordChunk, RecordSet
 from weaklabel_server.store.requests import once
 
+_MOST_METRICS = 20
 _AHEAD = 2
 """Requests of one stream of predictions that are held at a time."""
 
@@ -61,6 +65,7 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
         quotas: Quotas,
         predictor: Predictor,
         records: RecordPredictor,
+        analyst: Analyst,
         *,
         max_bytes: int,
         max_message_bytes: int,
@@ -69,6 +74,7 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
         self._quotas = quotas
         self._predictor = predictor
         self._records = records
+        self._analyst = analyst
         self._max_bytes = max_bytes
         self._max_message_bytes = max_message_bytes
 
@@ -291,6 +297,22 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
             return response
 
         return await self._predictor.run(inspect)
+
+    async def ScoreRecords(
+        self, request: records_pb2.ScoreRecordsRequest, context: Context
+    ) -> records_pb2.ScoreRecordsResponse:
+        project_id, _ = names.parse_model(request.model, field="model")
+        records = read_records(request.records, project_id)
+        check_names(request.metrics, field="metrics", what="metrics", limit=_MOST_METRICS)
+
+        def score(gone: Gone) -> records_pb2.ScoreRecordsResponse:
+            lasting = self._analyst.lasting
+            name, scores = lasting.record_scores(request.model, gone, records=records, metrics=request.metrics)
+            figures = [records_pb2.ModelFigure(name=metric, value=value) for metric, value in scores.items()]
+            return records_pb2.ScoreRecordsResponse(model=name, scores=figures)
+
+        async with self._analyst.lasting_place(project_id) as project:
+            return await self._analyst.run_lasting(project, score)
 
 
 def _too_large(size: int, most: int) -> ServiceError:

@@ -1,7 +1,7 @@
 """Records of projects with a label space, and the tables of labels that models make of them."""
 # ruff: noqa: ASYNC109  # a timeout here is more than a local one: it reaches the server as the deadline of the call
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from weaklabel_client._aio.asking import Asking
@@ -100,3 +100,19 @@ class Records(Asking):
     ) -> ModelInspection:
         """What the library tells of a model of numbers, tags, preferences, sequences or ordered classes."""
         return await self._connection.perform(record_calls.inspect_model(project, model), timeout)
+
+    async def score_records(
+        self,
+        project: str,
+        votes: Any,
+        gold: Any,
+        *,
+        metrics: Sequence[str] | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, float]:
+        """How good the labels of a model are on what is known, by the metrics of the library's score."""
+        names = [] if votes is None else await self._named(project, votes, "votes")
+        of_gold = (await self._named(project, gold, "gold"))[0]
+        call = record_calls.score_records(project, names, of_gold, metrics, model)
+        return await self._connection.perform(call, timeout)

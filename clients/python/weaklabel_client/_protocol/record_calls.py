@@ -52,6 +52,20 @@ def inspect_model(project: str, model: str | None) -> Call[ModelInspection]:
     return Call(rpcs.INSPECT_MODEL, request, ModelInspection.from_message)
 
 
+def score_records(
+    project: str, votes: Sequence[str], gold: str, metrics: Sequence[str] | None, model: str | None
+) -> Call[dict[str, float]]:
+    """Scores of the labels of record sets, named."""
+    request = records_pb2.ScoreRecordsRequest(
+        model=model_name(project, model),
+        records=models_pb2.RecordFit(
+            votes=[record_set_name(project, one) for one in votes], gold=record_set_name(project, gold)
+        ),
+        metrics=metrics or (),
+    )
+    return Call(rpcs.SCORE_RECORDS, request, lambda response: {one.name: one.value for one in response.scores})
+
+
 def fit_records(
     project: str,
     votes: Sequence[str],

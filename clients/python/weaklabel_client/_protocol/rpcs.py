@@ -68,6 +68,7 @@ PREDICT_RECORDS_STREAM = Rpc(
     records_pb2.PredictRecordsStreamRequest,
     records_pb2.PredictRecordsStreamResponse,
 )
+SCORE_RECORDS = Rpc(_RECORD, "ScoreRecords", records_pb2.ScoreRecordsRequest, records_pb2.ScoreRecordsResponse)
 INSPECT_MODEL = Rpc(_RECORD, "InspectModel", records_pb2.InspectModelRequest, records_pb2.InspectModelResponse)
 
 _MODEL = "weaklabel.v1.ModelService"
@@ -226,6 +227,7 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
     DELETE_RECORD_SET,
     PREDICT_RECORDS,
     INSPECT_MODEL,
+    SCORE_RECORDS,
     GET_OPERATION,
     LIST_OPERATIONS,
     CANCEL_OPERATION,

@@ -1,6 +1,6 @@
 """Records of projects with a label space, and the tables of labels that models make of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from weaklabel_client._protocol import calls, record_calls
@@ -169,3 +169,33 @@ class Records(Asking):
             FailedPrecondition: The models of the project are of classes, or of a tree; see diagnostics.
         """
         return self._connection.perform(record_calls.inspect_model(project, model), timeout)
+
+    def score_records(
+        self,
+        project: str,
+        votes: Any,
+        gold: Any,
+        *,
+        metrics: Sequence[str] | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, float]:
+        """How good the labels of a model are on what is known, by the metrics of the library's score.
+
+        Args:
+            project: The project.
+            votes: A record set or several, by name or as they were uploaded, or records, which are uploaded first; None
+                of preferences, whose pairs are scored by what the model knows of its items.
+            gold: Known labels, likewise.
+            metrics: Their names; the usual ones of the label space by default.
+            model: The model; the newest by default.
+            timeout: Seconds, instead of the client's.
+
+        Raises:
+            ValueError: Records cannot be read.
+            InvalidArgument: There is no such metric.
+            FailedPrecondition: Gold does not fit the votes.
+        """
+        names = [] if votes is None else self._named(project, votes, "votes")
+        of_gold = (self._named(project, gold, "gold"))[0]
+        return self._connection.perform(record_calls.score_records(project, names, of_gold, metrics, model), timeout)

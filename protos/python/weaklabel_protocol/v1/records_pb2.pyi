@@ -1,5 +1,6 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from weaklabel_protocol.v1 import analysis_pb2 as _analysis_pb2
+from weaklabel_protocol.v1 import models_pb2 as _models_pb2
 from weaklabel_protocol.v1 import tables_pb2 as _tables_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -229,3 +230,21 @@ class InspectModelResponse(_message.Message):
     tables: _containers.RepeatedCompositeFieldContainer[LabelTable]
     left_out: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, model: _Optional[str] = ..., findings: _Optional[_Iterable[_Union[_analysis_pb2.Finding, _Mapping]]] = ..., figures: _Optional[_Iterable[_Union[ModelFigure, _Mapping]]] = ..., tables: _Optional[_Iterable[_Union[LabelTable, _Mapping]]] = ..., left_out: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ScoreRecordsRequest(_message.Message):
+    __slots__ = ("model", "records", "metrics")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    records: _models_pb2.RecordFit
+    metrics: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., records: _Optional[_Union[_models_pb2.RecordFit, _Mapping]] = ..., metrics: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ScoreRecordsResponse(_message.Message):
+    __slots__ = ("model", "scores")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    scores: _containers.RepeatedCompositeFieldContainer[ModelFigure]
+    def __init__(self, model: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[ModelFigure, _Mapping]]] = ...) -> None: ...

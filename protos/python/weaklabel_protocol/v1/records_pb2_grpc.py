@@ -102,6 +102,11 @@ class RecordServiceStub(object):
                 request_serializer=weaklabel_dot_v1_dot_records__pb2.InspectModelRequest.SerializeToString,
                 response_deserializer=weaklabel_dot_v1_dot_records__pb2.InspectModelResponse.FromString,
                 _registered_method=True)
+        self.ScoreRecords = channel.unary_unary(
+                '/weaklabel.v1.RecordService/ScoreRecords',
+                request_serializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class RecordServiceServicer(object):
@@ -202,6 +207,15 @@ class RecordServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScoreRecords(self, request, context):
+        """How good the labels of a model are on what is known: scores by the library's metrics, of labels that it makes anew of
+        records. In projects of records. A process of its own computes them, as it does fits. INVALID_ARGUMENT for a metric
+        that is none of the label space; FAILED_PRECONDITION where gold does not fit the records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecordServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -249,6 +263,11 @@ def add_RecordServiceServicer_to_server(servicer, server):
                     servicer.InspectModel,
                     request_deserializer=weaklabel_dot_v1_dot_records__pb2.InspectModelRequest.FromString,
                     response_serializer=weaklabel_dot_v1_dot_records__pb2.InspectModelResponse.SerializeToString,
+            ),
+            'ScoreRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScoreRecords,
+                    request_deserializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -517,6 +536,33 @@ class RecordService(object):
             '/weaklabel.v1.RecordService/InspectModel',
             weaklabel_dot_v1_dot_records__pb2.InspectModelRequest.SerializeToString,
             weaklabel_dot_v1_dot_records__pb2.InspectModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.RecordService/ScoreRecords',
+            weaklabel_dot_v1_dot_records__pb2.ScoreRecordsRequest.SerializeToString,
+            weaklabel_dot_v1_dot_records__pb2.ScoreRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

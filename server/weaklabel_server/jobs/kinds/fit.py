@@ -3,7 +3,7 @@
 import math
 import secrets
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -148,18 +148,27 @@ def _read(store: StoreReader, project_id: str, votes_version: int, settings: Fit
             votes.check_not_empty(view)
             ids = items.ids(tx, project, 0, view.item_count) or None
             return project, votes.read(tx, view, ids), side_data.read(tx, view, settings.side).get("gold")
-        parts = [_table(tx, project, one) for one in settings.records.votes]
-        names = list(dict.fromkeys(name for part in parts for name in part.columns))
-        different = next((name for name in names for part in parts if name not in part), None)
-        if different is not None:
-            raise ServiceError(
-                Reason.RECORDS_UNSUITABLE,
-                f'record sets that are fitted together have the same columns; "{different}" is not in all of them',
-            )
         gold = None
         if settings.records.gold:
-            gold = _table(tx, project, settings.records.gold)
-        return project, Table.joined([Table({name: part.columns[name] for name in names}) for part in parts]), gold
+            gold = read_set(tx, project, settings.records.gold)
+        return project, read_sets(tx, project, settings.records.votes), gold
+
+
+def read_sets(tx: Connection, project: Project, record_set_ids: Sequence[str]) -> Table:
+    """All rows of record sets.
+
+    Raises:
+        ServiceError: RECORD_SET_NOT_FOUND, RECORDS_UNSUITABLE.
+    """
+    parts = [read_set(tx, project, one) for one in record_set_ids]
+    names = list(dict.fromkeys(name for part in parts for name in part.columns))
+    different = next((name for name in names for part in parts if name not in part), None)
+    if different is not None:
+        raise ServiceError(
+            Reason.RECORDS_UNSUITABLE,
+            f'record sets that are fitted together have the same columns; "{different}" is not in all of them',
+        )
+    return Table.joined([Table({name: part.columns[name] for name in names}) for part in parts])
 
 
 def _check_sources(votes: Table) -> None:
@@ -176,7 +185,7 @@ def _check_sources(votes: Table) -> None:
         )
 
 
-def _table(tx: Connection, project: Project, record_set_id: str) -> Table:
+def read_set(tx: Connection, project: Project, record_set_id: str) -> Table:
     """All rows of a record set."""
     found = record_sets.get(tx, project, record_set_id)
     return Table.joined([stored_table(chunk.content) for chunk in record_sets.chunks(tx, found)])

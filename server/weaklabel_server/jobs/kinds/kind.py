@@ -124,6 +124,10 @@ class Kind(ABC, Generic[Model]):
     def told(self, model: Model) -> Told:
         """What the fit says of itself."""
 
+    def score(self, model: Model, votes: Table | None, gold: Table, metrics: Sequence[str]) -> dict[str, float]:
+        """Scores by name on records with gold; the usual ones where no metrics are named."""
+        raise NotImplementedError("the votes of this label space are no records")
+
     @abstractmethod
     def inspect(self, model: Model) -> Inspection:
         """What the library tells of a model."""

@@ -3,11 +3,12 @@
 # Methods have the names, arguments and documentation of Kind.
 # ruff: noqa: ARG002, D102
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weaklabel import NumericModel
 from weaklabel._archive import MOST_BYTES
+from weaklabel.kinds.numbers.scores import METRICS
 from weaklabel_protocol.columns import Table
 from weaklabel_server.jobs.kinds.kind import (
     FitArguments,
@@ -61,6 +62,14 @@ class NumberKind(Kind[NumericModel]):
             warnings=model.warnings,
             text=model.summary(),
         )
+
+    def score(self, model: NumericModel, votes: Table | None, gold: Table, metrics: Sequence[str]) -> dict[str, float]:
+        assert votes is not None
+        items, source, value = _columns(votes)
+        known = known_once(gold, "value")
+        found = model.score(items, known, metrics=metrics or METRICS, source=source, value=value)
+        assert isinstance(found, dict)
+        return found
 
     def inspect(self, model: NumericModel) -> Inspection:
         told = model.diagnostics

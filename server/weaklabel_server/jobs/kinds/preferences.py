@@ -3,7 +3,7 @@
 # Methods have the names, arguments and documentation of Kind.
 # ruff: noqa: ARG002, D102
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weaklabel import PreferenceModel
@@ -11,6 +11,8 @@ from weaklabel._archive import MOST_BYTES
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Preferences
 from weaklabel_server.jobs.kinds.kind import FitArguments, Inspection, Kind, Tables, Told, inspection, table_of
+
+_METRICS = ("accuracy", "nll", "brier")
 
 
 class PreferenceKind(Kind[PreferenceModel]):
@@ -59,6 +61,11 @@ class PreferenceKind(Kind[PreferenceModel]):
             warnings=tuple(finding.message for finding in model.diagnostics.findings),
             text=model.summary(),
         )
+
+    def score(
+        self, model: PreferenceModel, votes: Table | None, gold: Table, metrics: Sequence[str]
+    ) -> dict[str, float]:
+        return model.score(_lists(gold), metrics=metrics or _METRICS)
 
     def inspect(self, model: PreferenceModel) -> Inspection:
         told = model.diagnostics

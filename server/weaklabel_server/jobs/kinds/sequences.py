@@ -3,7 +3,7 @@
 # Methods have the names, arguments and documentation of Kind.
 # ruff: noqa: ARG002, D102
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from weaklabel import SequenceModel
 from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidVotesError
 from weaklabel.kinds.sequences.schemes import Scheme, read_scheme
+from weaklabel.kinds.sequences.scores import METRICS
 from weaklabel.kinds.sequences.spans import find_spans, spans_to_tags
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Sequences
@@ -121,6 +122,12 @@ class SequenceKind(Kind[SequenceModel]):
             warnings=tuple(finding.message for finding in model.diagnostics.findings),
             text=f"{size}\n{model.diagnostics}",
         )
+
+    def score(self, model: SequenceModel, votes: Table | None, gold: Table, metrics: Sequence[str]) -> dict[str, float]:
+        assert votes is not None
+        read = self._documents(votes, "votes")
+        known = self._known(gold, read)
+        return {name: model.score(read.votes, known, name, lengths=read.lengths) for name in metrics or METRICS}
 
     def inspect(self, model: SequenceModel) -> Inspection:
         told, tags = model.diagnostics, tuple(model.tags)
