@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 HEADER = "header"
 """Key of the header among the arrays."""
+MOST_BYTES = 2**32
+"""A file that takes more memory than this is refused, where nobody says less."""
 # What zipfile, zlib, json and numpy raise for bytes that are damaged, encrypted or packed in unknown ways.
 UNREADABLE = (
     AttributeError,
@@ -103,8 +105,8 @@ class KeptInFiles:
         raise NotImplementedError
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """The model out of `to_bytes`; no code of the bytes is run."""
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
+        """The model out of `to_bytes`; no code of the bytes is run. More than `most_bytes` are not unpacked."""
         raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -46,7 +46,7 @@ const scenarios = {
   async labelSpace(client) {
     const { project, space, classes, votes, gold, options, fresh, matrix, sources, items } = given;
     const created = await client.createProject(project, classes ?? [], space);
-    let operation, rows;
+    let operation, rows, known, setName;
     if (matrix) {
       await client.uploadVotes(project, matrix, { sources, items });
       operation = await client.fit(project, { kind: options });
@@ -55,7 +55,8 @@ const scenarios = {
       const name = await client.uploadRecords(project, votes, { onProgress: (p) => seen.push(p.committedRows) });
       const again = await client.uploadRecords(project, votes);
       if (again !== name) throw new Error(`${again} is not ${name}`);
-      const known = gold && (await client.uploadRecords(project, gold, { role: "gold" }));
+      setName = name;
+      known = gold && (await client.uploadRecords(project, gold, { role: "gold" }));
       operation = await client.fitRecords(project, [name], { gold: known, kind: options });
       rows = plainTable(await client.readRecords(name));
     }
@@ -65,9 +66,27 @@ const scenarios = {
     for (const one of model.tables) tables[one.name] = plainTable(await client.readLabels(project, one.name));
     const predicted = {};
     for (const [key, table] of Object.entries(await client.predictRecords(project, fresh))) predicted[key] = plainTable(table);
+    const streamed = [];
+    for await (const part of client.predictRecordsStream(project, [fresh, fresh])) {
+      streamed.push(Object.fromEntries(Object.entries(part).map(([key, table]) => [key, plainTable(table)])));
+    }
+    let inspected;
+    if (!space.tree) {
+      const told = await client.inspectModel(project);
+      const told_tables = Object.entries(told.tables).map(([key, table]) => [key, plainTable(table)]);
+      inspected = { ...told, tables: Object.fromEntries(told_tables) };
+    }
+    const file = await client.downloadModel(project);
+    const uploaded = await client.uploadModel(project, file);
+    const of_uploaded = plainTable(Object.values(await client.predictRecords(project, fresh, uploaded.name))[0]);
+    const same = (await client.downloadModel(project, uploaded.name)).equals(file);
+    const scores = known && (await client.scoreRecords(project, [setName], known, { metrics: ["mae"] }));
     const sets = [];
     for await (const one of client.listRecordSets(project)) sets.push(one.row_count);
-    return { name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets };
+    return {
+      name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets, streamed, inspected, scores,
+      uploaded: { uploaded: uploaded.uploaded, same, labels: of_uploaded },
+    };
   },
 
   // Prints each acknowledged row count while it goes, so that the server can be killed in between.

@@ -170,7 +170,8 @@ def test_numbers_and_tags(start: Start, shared_server: Any, project: str) -> Non
         "source": [f"s{n % 4}" for n in range(80)],
         "value": generator.normal(10, 3, 80).tolist(),
     }
-    gold, fresh = {"item": ["i03"], "value": [9.5]}, {"item": ["x"], "source": ["s1"], "value": [4.25]}
+    gold: dict[str, Any] = {"item": ["i03"], "value": [9.5]}
+    fresh: dict[str, Any] = {"item": ["x"], "source": ["s1"], "value": [4.25]}
     given = {"space": {"numbers": {}}, "votes": votes, "gold": gold, "fresh": fresh, "options": {"coverage": 0.5}}
     found = answer(start("labelSpace", shared_server.address, project=project, **given))
     own = NumericModel().fit(*votes.values(), gold={"i03": 9.5})
@@ -180,6 +181,16 @@ def test_numbers_and_tags(start: Start, shared_server: Any, project: str) -> Non
     assert found["rows"] == votes
     assert found["warnings"] == list(own.warnings)
     assert found["sets"] == [1, 80]
+    assert found["streamed"] == [found["predicted"]] * 2
+    assert found["scores"] == {"mae": abs(own.predict(*votes.values())[3] - 9.5)}
+    assert found["uploaded"] == {
+        "uploaded": True,
+        "same": True,
+        "labels": _columns(own.predict_frame(*fresh.values()).reset_index()),
+    }
+    assert [one["message"] for one in found["inspected"]["findings"]] == list(own.warnings)
+    assert found["inspected"]["figures"]["width"] == own.diagnostics.width
+    assert found["inspected"]["tables"]["sources"]["source"] == list(own.source_names)
 
     tags = ["red", "round"]
     listed: dict[str, Any] = {
@@ -210,6 +221,7 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
         own = PreferenceModel(ties=False).fit(votes)
     assert found["tables"]["items"] == _columns(own.item_scores())
     assert found["predicted"]["pairs"]["probability_left"] == own.predict_proba([("m4", "m0")])[:, 0].tolist()
+    assert found["inspected"]["tables"]["items"]["score"] == own.scores_.tolist()
 
     spans: dict[str, Any] = {
         "a": [[(0, 2, "PER")], []],
@@ -225,6 +237,7 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
     for at, tag in enumerate(model.tags):
         assert found["tables"]["tokens"][f"probability_{tag}"] == soft[:, at].tolist()
     assert found["predicted"] == found["tables"]
+    assert found["streamed"] == [found["tables"]] * 2
 
 
 def test_ordered_classes_and_trees(start: Start, shared_server: Any, project: str) -> None:

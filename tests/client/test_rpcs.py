@@ -56,6 +56,17 @@ def test_the_table_is_the_contract() -> None:
 
 def test_only_calls_that_may_be_repeated_are_retried() -> None:
     """They read, or an id makes their repetition known; that of a cancellation changes nothing."""
-    reading = ("Get", "List", "Plan", "Predict", "NextToLabel", "Explain", "Evaluate", "CancelOperation")
+    reading = (
+        "Get",
+        "List",
+        "Plan",
+        "Predict",
+        "NextToLabel",
+        "Explain",
+        "Evaluate",
+        "Inspect",
+        "Score",
+        "CancelOperation",
+    )
     guarded = {rpc.method for rpc in rpcs.UNARY if "request_id" in rpc.request.DESCRIPTOR.fields_by_name}
     assert {rpc.method for rpc in rpcs.UNARY if not rpc.method.startswith(reading)} == guarded

@@ -13,7 +13,7 @@ from weaklabel import LabelModel, Votes, soft
 from weaklabel.analysis import effective_votes, source_summary
 from weaklabel.analysis.summary import conflict, coverage, overlap
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, MissingExtraError
-from weaklabel.model.em.estimate import FitProgress
+from weaklabel.model import FitProgress
 
 NAMES = ("ann", "bob", "eve")
 K = 3

@@ -328,6 +328,9 @@ METHODS = [
     ("LabelService/Predict", "unary_unary"),
     ("LabelService/PredictStream", "stream_stream"),
     ("LabelService/NextToLabel", "unary_unary"),
+    ("RecordService/PredictRecordsStream", "stream_stream"),
+    ("RecordService/InspectModel", "unary_unary"),
+    ("RecordService/ScoreRecords", "unary_unary"),
 ]
 
 

@@ -170,6 +170,12 @@ class _Space:
             del made.records.columns[2:]
         return made
 
+    def stream(self) -> list[records_pb2.PredictRecordsStreamRequest]:
+        """Valid messages of a stream of predictions."""
+        fresh = self.fresh()
+        first = records_pb2.PredictRecordsStreamRequest(model=fresh.model, records=fresh.records)
+        return [first, records_pb2.PredictRecordsStreamRequest(records=fresh.records)]
+
 
 class World:
     """What exists on the server: names for requests to be about."""
@@ -493,6 +499,13 @@ def test_random_and_mutated_messages(fuzzed: Any, harness: Any, simulated: Any) 
         own: dict[str, list[Message]] = {
             "UploadRecords": space.upload(),
             "PredictRecords": [space.fresh()],
+            "PredictRecordsStream": list(space.stream()),
+            "ScoreRecords": [
+                records_pb2.ScoreRecordsRequest(
+                    model=space.model, records=models_pb2.RecordFit(votes=[space.records], gold=space.records)
+                )
+            ],
+            "InspectModel": [records_pb2.InspectModelRequest(model=space.fresh().model)],
             "ReadRecords": [records_pb2.ReadRecordsRequest(name=space.records)],
         }
         requests = fuzzer.requests(method, (seeds | own).get(method.name, ()))

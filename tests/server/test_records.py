@@ -397,8 +397,35 @@ def test_predictions_are_bounded(server: Any, harness: Any) -> None:
         lambda: stub(server).PredictRecords(records_pb2.PredictRecordsRequest(model=model, records=records))
     )
     assert (failure.code, failure.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LABELS_TOO_LARGE")
+    request = records_pb2.PredictRecordsStreamRequest
+    failure = harness.failure_of(
+        lambda: list(stub(server).PredictRecordsStream(iter([request(model=model, records=records)])))
+    )
+    assert (failure.code, failure.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LABELS_TOO_LARGE")
     ended = fit(server, parent, upload(server, parent, records)[-1].name)
     assert "LABELS_TOO_LARGE" in str(ended.error.details)
+
+
+def test_a_stream_of_predictions_has_one_model(server: Any, harness: Any) -> None:
+    parent = create(server, NUMBERS)
+    model = fit(server, parent, upload(server, parent, number_table(np.arange(30.0).tolist()))[-1].name).model
+    request = records_pb2.PredictRecordsStreamRequest
+    first = request(model=model, records=number_table([3.0, 4.0, 5.0]))
+    same = [first, request(records=first.records), first]
+    answers = list(stub(server).PredictRecordsStream(iter(same), timeout=60))
+    assert [(one.model, one.ends_answer, len(one.tables)) for one in answers] == [
+        (model, True, 1),
+        ("", True, 1),
+        ("", True, 1),
+    ]
+    assert answers[0].tables == answers[1].tables == answers[2].tables
+    other = request(model=f"{parent}/models/other", records=first.records)
+    failure = harness.failure_of(lambda: list(stub(server).PredictRecordsStream(iter([first, other]))))
+    assert (failure.code, list(failure.violations)) == (grpc.StatusCode.INVALID_ARGUMENT, ["model"])
+    assert list(stub(server).PredictRecordsStream(iter([]))) == []
+    missing = request(model=f"{parent}/models/none", records=first.records)
+    failure = harness.failure_of(lambda: list(stub(server).PredictRecordsStream(iter([missing]))))
+    assert failure.info.reason == "MODEL_NOT_FOUND"
 
 
 # -------------------------------------------------------------------- the store

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from weaklabel.model.em.estimate import FitProgress
+    from weaklabel.model import FitProgress
 
 FAILED = 1
 """Exit code where data, a server or the machine is at fault, and for findings on which a command was told to fail."""

@@ -1,6 +1,6 @@
 """The label model: pure functions in JAX, and the objects that people hold. No I/O but save and load."""
 
-from weaklabel.model.em.estimate import FitProgress
+from weaklabel.model.em.segments import FitProgress
 from weaklabel.model.label_model import LabelModel
 from weaklabel.model.majority_vote import MajorityVote
 from weaklabel.model.report.diagnostics import ConvergenceWarning, Diagnostics, Finding

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.model.drift.history import Drift
-from weaklabel.model.em.estimate import FitProgress
+from weaklabel.model.em.segments import FitProgress
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import Correction
 from weaklabel.model.preparation.prepare import FitInputs

@@ -9,6 +9,7 @@ from typing import Any, Never, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model import registry, storage
@@ -16,7 +17,8 @@ from weaklabel.model.argument_hints import refuse
 from weaklabel.model.calibration import conformal
 from weaklabel.model.chunked_inputs import read_partitioned
 from weaklabel.model.class_names import class_names
-from weaklabel.model.em.estimate import FitProgress, Options
+from weaklabel.model.em.estimate import Options
+from weaklabel.model.em.segments import FitProgress
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.inputs import check_times_alone, plain_votes, read_training_data, watcher
 from weaklabel.model.over_time import OverTime
@@ -261,7 +263,7 @@ class LabelModel(Predictor, Population, OverTime):
         return storage.pack(parameters, self._fitted, self._settings)
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, most_bytes: int = storage.MOST_BYTES) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """The model out of `to_bytes`; no code of the bytes is run.
 
         Args:

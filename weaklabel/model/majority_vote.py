@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from weaklabel._archive import pack_arrays
+from weaklabel._archive import MOST_BYTES, pack_arrays
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError, ModelFileError
 from weaklabel.model import storage
 from weaklabel.model.calibration.decision import TieBreakPolicy, decide
@@ -209,7 +209,7 @@ class MajorityVote(AttributesOfVotes[VoteTotals], CommonMethods):
         return pack_arrays(header, {"class_balance": totals.class_balance, "coverage": totals.coverage})
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, most_bytes: int = storage.MOST_BYTES) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """The model out of `to_bytes`; no code of the bytes is run.
 
         Args:

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from weaklabel._archive import UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
+from weaklabel._archive import MOST_BYTES, UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model.drift.history import Drift
 from weaklabel.model.features.classifier import Classifier, Layer, Scaling
@@ -35,8 +35,6 @@ VERSION = 4
 `_upgrade` learns to read the version before, and tests/golden/models gets a folder. Renaming a field is no reason."""
 MAJORITY_FORMAT = "weaklabel majority vote"
 MAJORITY_VERSION = 1
-MOST_BYTES = 2**32
-"""A model that takes more memory than this is refused: what a small file unpacks to is not for it to say."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -316,16 +314,17 @@ def opened(data: bytes, most_bytes: int, kind: str = FORMAT) -> tuple[dict[str, 
         ModelFileError: if the bytes are of another kind, unreadable or too large.
     """
     name = kind.removeprefix("weaklabel ")
+    name = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     try:
         header, arrays = unpack_arrays(data, most_bytes)
     except TooLargeError as error:
         raise ModelFileError(f"this model is too large: {error}") from error
     except UNREADABLE as error:
-        raise ModelFileError(f"this is not a {name}: {error}") from None
+        raise ModelFileError(f"this is not {name}: {error}") from None
     other = header.get("format")
     if other != kind:
         known = isinstance(other, str) and other.startswith("weaklabel ")
-        raise ModelFileError(f"this is not a {name}" + (f" but a {str(other).split(' ', 1)[1][:40]}" if known else ""))
+        raise ModelFileError(f"this is not {name}" + (f" but a {str(other).split(' ', 1)[1][:40]}" if known else ""))
     return header, arrays
 
 

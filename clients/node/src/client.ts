@@ -15,6 +15,7 @@ import type { UploadSideDataResponse__Output } from "./generated/weaklabel/v1/Up
 import type { UploadVotesResponse__Output } from "./generated/weaklabel/v1/UploadVotesResponse.js";
 import type { FitOperation } from "./operations.js";
 import { RecordCalls } from "./records.js";
+import { conversation } from "./streams.js";
 import { asMatrix, concatenate, fromTensor, rowsOf, toTensor, type Matrix, type Votes } from "./tensors.js";
 import { bytesOf, digest, upload, type Upload, type UploadProgress } from "./uploads.js";
 
@@ -255,43 +256,17 @@ export class Client extends RecordCalls {
   ): AsyncGenerator<SoftLabels> {
     const stream = this.services.labels.PredictStream(this.connection.metadata());
     let model = "";
-    const fed = feed(stream, project, votes, options);
-    fed.catch(() => stream.cancel()); // the error is thrown below
-    try {
-      for await (const message of messages<PredictResponse__Output>(stream)) {
-        model = message.model || model;
-        yield { ...labelsOf(message), model, items: [] };
+    for await (const message of conversation<object, PredictResponse__Output>(stream, requests())) {
+      model = message.model || model;
+      yield { ...labelsOf(message), model, items: [] };
+    }
+
+    async function* requests() {
+      for await (const part of votes) {
+        yield predictionOf(project, { ...options, votes: part });
       }
-      await fed;
-    } catch (error) {
-      await fed; // where the caller's votes ended by an error, that is it
-      throw error;
-    } finally {
-      stream.cancel();
     }
   }
-}
-
-type PredictStream = ReturnType<Services["labels"]["PredictStream"]>;
-
-async function feed(
-  stream: PredictStream,
-  project: string,
-  votes: Iterable<Votes> | AsyncIterable<Votes>,
-  options: Omit<Prediction, "votes">,
-): Promise<void> {
-  for await (const part of votes) {
-    if (!stream.write(predictionOf(project, { ...options, votes: part }))) {
-      await new Promise<void>((resolve) => {
-        stream.once("drain", resolve);
-        stream.once("close", resolve);
-      });
-    }
-    if (stream.destroyed) {
-      return;
-    }
-  }
-  stream.end();
 }
 
 function predictionOf(project: string, { votes, sources, model, unseen }: Prediction) {

@@ -1,16 +1,21 @@
 // Records of projects with a label space, and the tables of labels that models make of them.
 
 import { randomUUID } from "node:crypto";
-import { Calls, modelName, parent } from "./calls.js";
+import { modelName, parent } from "./calls.js";
 import { Backoff, messages } from "./connection.js";
 import { canGoOn, WeaklabelError } from "./errors.js";
 import type { KindOptions } from "./generated/weaklabel/v1/KindOptions.js";
+import type { InspectModelResponse__Output } from "./generated/weaklabel/v1/InspectModelResponse.js";
 import type { PredictRecordsResponse__Output } from "./generated/weaklabel/v1/PredictRecordsResponse.js";
+import type { PredictRecordsStreamResponse__Output } from "./generated/weaklabel/v1/PredictRecordsStreamResponse.js";
 import type { ReadLabelTableResponse__Output } from "./generated/weaklabel/v1/ReadLabelTableResponse.js";
 import type { ReadRecordsResponse__Output } from "./generated/weaklabel/v1/ReadRecordsResponse.js";
 import type { RecordSet__Output } from "./generated/weaklabel/v1/RecordSet.js";
+import type { ScoreRecordsResponse__Output } from "./generated/weaklabel/v1/ScoreRecordsResponse.js";
 import type { UploadRecordsResponse__Output } from "./generated/weaklabel/v1/UploadRecordsResponse.js";
+import { ModelCalls } from "./models.js";
 import type { FitOperation } from "./operations.js";
+import { conversation } from "./streams.js";
 import { concatenateTables, fromColumnTable, rowsOfTable, toColumnTable, type Table } from "./tables.js";
 import { digest, upload, type Upload, type UploadProgress } from "./uploads.js";
 
@@ -24,10 +29,24 @@ export interface RecordFitOptions {
   kind?: KindOptions;
 }
 
+/** What the library tells of a model. */
+export interface ModelInspection {
+  /** "projects/ID/models/ID". */
+  model: string;
+  /** What is doubtful; empty where nothing is. */
+  findings: { kind: string; message: string }[];
+  /** By their names in the library's diagnostics. */
+  figures: Record<string, number>;
+  /** What was learned, by name: "sources" of all; more by label space, see the contract. */
+  tables: Record<string, Table>;
+  /** Names of tables that are too large to be told. */
+  leftOut: string[];
+}
+
 const ROW_BYTES = 64;
 
 /** The methods of the client about records. */
-export class RecordCalls extends Calls {
+export class RecordCalls extends ModelCalls {
   /**
    * Uploads votes or gold of a project whose labels are numbers, tags, preferences or sequences, a row a vote; returns
    * the name of the record set. What is acknowledged is on the server's disk; a lost connection is taken up, and the
@@ -101,6 +120,62 @@ export class RecordCalls extends Calls {
     const request = { model: modelName(project, model), records: toColumnTable(records, 0, rowsOfTable(records)) };
     const answer = await this.call<PredictRecordsResponse__Output>("records", "PredictRecords", request);
     return Object.fromEntries(answer.tables.map((one) => [one.name, fromColumnTable(one.table)]));
+  }
+
+  /**
+   * Labels of records without end: for each piece what `predictRecords` gives of it, in order. The records of an item
+   * belong into one piece.
+   */
+  async *predictRecordsStream(
+    project: string,
+    pieces: Iterable<Table> | AsyncIterable<Table>,
+    model = "latest",
+  ): AsyncGenerator<Record<string, Table>> {
+    const stream = this.connection.services.records.PredictRecordsStream(this.connection.metadata());
+    let parts: Record<string, Table[]> = {};
+    for await (const message of conversation<object, PredictRecordsStreamResponse__Output>(stream, requests())) {
+      for (const one of message.tables) {
+        (parts[one.name] ??= []).push(fromColumnTable(one.table));
+      }
+      if (message.ends_answer) {
+        yield Object.fromEntries(Object.entries(parts).map(([name, tables]) => [name, concatenateTables(tables)]));
+        parts = {};
+      }
+    }
+
+    async function* requests() {
+      for await (const piece of pieces) {
+        yield { model: modelName(project, model), records: toColumnTable(piece, 0, rowsOfTable(piece)) };
+      }
+    }
+  }
+
+  /** What the library tells of a model whose labels are not classes; the newest where none is named. */
+  async inspectModel(project: string, model = "latest"): Promise<ModelInspection> {
+    const request = { model: modelName(project, model) };
+    const answer = await this.call<InspectModelResponse__Output>("records", "InspectModel", request);
+    return {
+      model: answer.model,
+      findings: answer.findings,
+      figures: Object.fromEntries(answer.figures.map((one) => [one.name, one.value])),
+      tables: Object.fromEntries(answer.tables.map((one) => [one.name, fromColumnTable(one.table)])),
+      leftOut: answer.left_out,
+    };
+  }
+
+  /**
+   * How good the labels of a model are, by the metrics of the library's score: on votes and gold by the names of their
+   * record sets, of preferences on gold alone. All usual metrics where none are named.
+   */
+  async scoreRecords(
+    project: string,
+    votes: string[],
+    gold: string,
+    { metrics = [], model = "latest" }: { metrics?: string[]; model?: string } = {},
+  ): Promise<Record<string, number>> {
+    const request = { model: modelName(project, model), records: { votes, gold }, metrics };
+    const answer = await this.call<ScoreRecordsResponse__Output>("records", "ScoreRecords", request);
+    return Object.fromEntries(answer.scores.map((one) => [one.name, one.value]));
   }
 
   /** All rows of a stream of tables. A lost connection is taken up at the row where it broke off. */

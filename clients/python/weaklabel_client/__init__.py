@@ -43,7 +43,7 @@ from weaklabel_client._results.analysis import (
 )
 from weaklabel_client._results.cards import Card
 from weaklabel_client._results.codebook import Codebook
-from weaklabel_client._results.column_table import ColumnTable, RecordSet
+from weaklabel_client._results.column_table import ColumnTable, ModelInspection, RecordSet
 from weaklabel_client._results.estimates import ClassRates, Estimate
 from weaklabel_client._results.inspection import (
     ContestedItems,
@@ -130,6 +130,7 @@ __all__ = [
     "LeaveOneOut",
     "Mistakes",
     "Model",
+    "ModelInspection",
     "NextToLabel",
     "NotFound",
     "Numbers",

@@ -54,6 +54,9 @@ _SERVICES: dict[str, dict[str, Rule]] = {
         "ReadRecords": Rule(_READ, "name"),
         "ReadLabelTable": Rule(_READ, "model"),
         "PredictRecords": Rule(_READ, "model"),
+        "PredictRecordsStream": Rule(_READ, "model"),
+        "InspectModel": Rule(_READ, "model"),
+        "ScoreRecords": Rule(_READ, "model"),
     },
     "weaklabel.v1.ModelService": {
         "FitModel": Rule(_WRITE, "parent"),

@@ -132,6 +132,7 @@ def _add_data(server: grpc.aio.Server, config: ServerConfig, parts: Parts) -> No
         quotas,
         parts.predictor,
         parts.record_predictor,
+        parts.analyst,
         max_bytes=config.max_side_data_bytes,
         max_message_bytes=limit,
     )

@@ -137,6 +137,15 @@ class Fitter:
         """
         self._check_size(tx, view, side, copies=2)
 
+    def check_record_report(self, tx: Connection, project: Project, records: RecordSettings) -> int:
+        """Refuses a report on records that are not there, or that takes too much; the numbers that labels may take.
+
+        Raises:
+            ServiceError: RECORD_SET_NOT_FOUND, INVALID_FIELD, FIT_TOO_LARGE.
+        """
+        self._check_records(tx, project, records)
+        return self._limits.label_cells
+
     def _check_size(self, tx: Connection, view: View, side: SideSettings, copies: int = 1) -> None:
         check_label_cells(view.item_count, view.n_classes, self._limits.label_cells)
         estimate.check(estimate.size(tx, view, side), self._limits.memory_bytes, copies)

@@ -4,23 +4,28 @@
 # ruff: noqa: ARG002, D102, N802
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from weaklabel_protocol.column_tables import cuts, to_message
 from weaklabel_protocol.columns import Table
-from weaklabel_protocol.v1 import records_pb2, records_pb2_grpc
+from weaklabel_protocol.v1 import analysis_pb2, records_pb2, records_pb2_grpc
 from weaklabel_server import names, pages
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.grpc_types import Context
+from weaklabel_server.jobs.ahead import in_groups
+from weaklabel_server.jobs.analysis.analyst import Analyst
+from weaklabel_server.jobs.analysis.lasting import Gone
+from weaklabel_server.jobs.kinds.kind import Tables
 from weaklabel_server.jobs.kinds.predict import RecordPredictor, no_tables
 from weaklabel_server.jobs.predict import Predictor
-from weaklabel_server.messages.checks import check_digest, check_request_id, check_uuid
+from weaklabel_server.messages.checks import check_digest, check_names, check_request_id, check_uuid
+from weaklabel_server.messages.fit_options import read_records
 from weaklabel_server.messages.models import model_name
 from weaklabel_server.messages.records import ROLES, read_chunk, record_set_message, stored_table
-from weaklabel_server.messages.rows import MAX_ROWS, row_range
+from weaklabel_server.messages.rows import MAX_ROWS, STREAM_BYTES, row_range
 from weaklabel_server.messages.uploads import in_order
 from weaklabel_server.store import label_tables, models, projects, record_sets
 from weaklabel_server.store.access.quotas import Quotas
@@ -30,6 +35,10 @@ from weaklabel_server.store.models import Model
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.record_sets import RecordChunk, RecordSet
 from weaklabel_server.store.requests import once
+
+_MOST_METRICS = 20
+_AHEAD = 2
+"""Requests of one stream of predictions that are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
         quotas: Quotas,
         predictor: Predictor,
         records: RecordPredictor,
+        analyst: Analyst,
         *,
         max_bytes: int,
         max_message_bytes: int,
@@ -64,6 +74,7 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
         self._quotas = quotas
         self._predictor = predictor
         self._records = records
+        self._analyst = analyst
         self._max_bytes = max_bytes
         self._max_message_bytes = max_message_bytes
 
@@ -213,20 +224,116 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
         self, request: records_pb2.PredictRecordsRequest, context: Context
     ) -> records_pb2.PredictRecordsResponse:
         def predict() -> records_pb2.PredictRecordsResponse:
-            name, tables = self._records.predict(request.model, request.records)
+            opened = self._records.open(request.model)
+            tables = self._records.label(opened, request.records)
             size = sum(table.row_bytes() * table.n_rows for table in tables.values())
             if size <= self._max_message_bytes:
                 made = [records_pb2.LabelTable(name=one, table=to_message(table)) for one, table in tables.items()]
-                response = records_pb2.PredictRecordsResponse(model=name, tables=made)
+                response = records_pb2.PredictRecordsResponse(model=opened.name, tables=made)
                 size = response.ByteSize()
                 if size <= self._max_message_bytes:
                     return response
-            raise ServiceError(
-                Reason.RESULT_TOO_LARGE,
-                f"the labels take {size} bytes, and a message holds {self._max_message_bytes}: send fewer records",
-            )
+            raise _too_large(size, self._max_message_bytes)
 
         return await self._predictor.run(predict)
+
+    async def PredictRecordsStream(
+        self, request_iterator: AsyncIterator[records_pb2.PredictRecordsStreamRequest], context: Context
+    ) -> AsyncIterator[records_pb2.PredictRecordsStreamResponse]:
+        messages = aiter(request_iterator)
+        opening = await anext(messages, None)
+        if opening is None:
+            return
+        opened = await self._predictor.run(self._records.open, opening.model)
+        given, begun = opening.model, [opening]
+        del opening  # not held for the length of the stream
+
+        async def requests() -> AsyncIterator[records_pb2.PredictRecordsStreamRequest]:
+            yield begun.pop()
+            async for request in messages:
+                if request.model not in ("", given):
+                    raise invalid("model", f'that of the first message, "{given}", or none')
+                yield request
+
+        async def predict(request: records_pb2.PredictRecordsStreamRequest) -> Tables:
+            return await self._predictor.run(self._records.label, opened, request.records)
+
+        name, limit = opened.name, min(STREAM_BYTES, self._max_message_bytes)
+        async for group in in_groups(requests(), predict, _AHEAD):
+            for tables in group:
+                parts = iter(_parts(tables, limit))
+                part = await asyncio.to_thread(next, parts, None)
+                while part is not None:
+                    following = await asyncio.to_thread(next, parts, None)
+                    response = records_pb2.PredictRecordsStreamResponse(
+                        model=name, tables=part, ends_answer=following is None
+                    )
+                    if response.ByteSize() > self._max_message_bytes:
+                        raise _too_large(response.ByteSize(), self._max_message_bytes)
+                    yield response
+                    name, part = "", following
+
+    async def InspectModel(
+        self, request: records_pb2.InspectModelRequest, context: Context
+    ) -> records_pb2.InspectModelResponse:
+        def inspect() -> records_pb2.InspectModelResponse:
+            opened = self._records.open(request.model)
+            told = self._records.inspect(opened)
+            response = records_pb2.InspectModelResponse(
+                model=opened.name,
+                findings=[analysis_pb2.Finding(kind=kind, message=message) for kind, message in told.findings],
+                figures=[records_pb2.ModelFigure(name=one, value=value) for one, value in told.figures.items()],
+                tables=[
+                    records_pb2.LabelTable(name=one, table=to_message(table)) for one, table in told.tables.items()
+                ],
+                left_out=told.left_out,
+            )
+            if response.ByteSize() > self._max_message_bytes:
+                raise ServiceError(
+                    Reason.RESULT_TOO_LARGE,
+                    f"what there is to tell takes {response.ByteSize()} bytes, and a message holds "
+                    f"{self._max_message_bytes}: ask for the file of the model",
+                )
+            return response
+
+        return await self._predictor.run(inspect)
+
+    async def ScoreRecords(
+        self, request: records_pb2.ScoreRecordsRequest, context: Context
+    ) -> records_pb2.ScoreRecordsResponse:
+        project_id, _ = names.parse_model(request.model, field="model")
+        records = read_records(request.records, project_id)
+        check_names(request.metrics, field="metrics", what="metrics", limit=_MOST_METRICS)
+
+        def score(gone: Gone) -> records_pb2.ScoreRecordsResponse:
+            lasting = self._analyst.lasting
+            name, scores = lasting.record_scores(request.model, gone, records=records, metrics=request.metrics)
+            figures = [records_pb2.ModelFigure(name=metric, value=value) for metric, value in scores.items()]
+            return records_pb2.ScoreRecordsResponse(model=name, scores=figures)
+
+        async with self._analyst.lasting_place(project_id) as project:
+            return await self._analyst.run_lasting(project, score)
+
+
+def _too_large(size: int, most: int) -> ServiceError:
+    return ServiceError(
+        Reason.RESULT_TOO_LARGE, f"the labels take {size} bytes, and a message holds {most}: send fewer records"
+    )
+
+
+def _parts(tables: Tables, limit: int) -> Iterator[list[records_pb2.LabelTable]]:
+    """Tables in parts that fit into messages; a table of no rows is there, too."""
+    held: list[records_pb2.LabelTable] = []
+    size = 0
+    for name, table in tables.items():
+        for low, high in list(cuts(table, limit, MAX_ROWS)) or [(0, 0)]:
+            made = records_pb2.LabelTable(name=name, table=to_message(table.part(low, high)))
+            if held and size + made.ByteSize() > limit:
+                yield held
+                held, size = [], 0
+            held.append(made)
+            size += made.ByteSize()
+    yield held
 
 
 def _table(project: Project, model: Model, name: str) -> LabelTable:
@@ -236,9 +343,9 @@ def _table(project: Project, model: Model, name: str) -> LabelTable:
         ServiceError: LABEL_SPACE_MISMATCH, LABEL_TABLE_NOT_FOUND.
     """
     kind = model.summary.kind
-    if kind is None or not kind.tables:
+    if kind is None:
         raise no_tables(project)
-    if not name:
+    if kind.tables and not name:
         return kind.tables[0]
     for table in kind.tables:
         if table.name == name:
@@ -246,6 +353,8 @@ def _table(project: Project, model: Model, name: str) -> LabelTable:
     known = ", ".join(table.name for table in kind.tables)
     raise ServiceError(
         Reason.LABEL_TABLE_NOT_FOUND,
-        f'the model has no table "{name}"; it has {known}',
+        f'the model has no table "{name}"; it has {known}'
+        if known
+        else "the model was fitted elsewhere and has labeled nothing: PredictRecords labels records",
         metadata={"model": model.model_id, "table": name},
     )

@@ -17,10 +17,11 @@ from sqlalchemy import Connection, insert, select, update
 from weaklabel_protocol.label_spaces import LabelSpace
 from weaklabel_server.clock import now_micros
 from weaklabel_server.errors import Reason, ServiceError, invalid
-from weaklabel_server.store import label_tables, projects, record_sets, schema, sources, trash
+from weaklabel_server.store import label_tables, projects, schema, sources, trash
 from weaklabel_server.store.access import quotas
 from weaklabel_server.store.chunks import PackedChunk, pack_array
 from weaklabel_server.store.database import insert_rows
+from weaklabel_server.store.kept_uploads import packed
 from weaklabel_server.store.models import ModelSummary
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.record_sets import RecordChunk, RecordRole
@@ -206,7 +207,7 @@ def begin_records(
 def add_records(tx: Connection, staged: Staged, key: int, chunk: RecordChunk) -> None:
     """Adds rows of records."""
     uploads, chunks = schema.record_uploads, schema.record_chunks
-    tx.execute(insert(chunks).values(record_upload_key=key, **record_sets.pack_chunk(chunk)))
+    tx.execute(insert(chunks).values(record_upload_key=key, **packed(chunk)))
     grown = {"byte_count": uploads.c.byte_count + len(chunk.content)}
     tx.execute(update(uploads).where(uploads.c.key == key).values(grown))
     of_chunk = chunks.c.record_upload_key == key, chunks.c.row_offset == chunk.row_offset

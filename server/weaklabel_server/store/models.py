@@ -178,6 +178,9 @@ def add(tx: Connection, project_key: int, fitted: FittedModel) -> None:
     key = _insert(tx, project_key, fitted)
     for chunk in _chunks_of(fitted, key):
         _insert_chunk(tx, chunk)
+    for table in fitted.tables:
+        for values in table.values(key):
+            label_tables.add_chunk(tx, values)
     _count(tx, project_key, key)
 
 

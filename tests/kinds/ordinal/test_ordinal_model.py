@@ -183,7 +183,7 @@ def test_a_model_is_kept_whole(tmp_path: Any) -> None:
     assert not model.set_params(tol=0.01).__sklearn_is_fitted__()
     with pytest.raises(ModelFileError):
         OrdinalModel.from_bytes(b"nonsense")
-    with pytest.raises(ModelFileError, match="damaged"):
+    with pytest.raises(ModelFileError, match="this is not an ordinal model"):
         OrdinalModel.from_bytes(loaded.to_bytes()[:-50])
 
 

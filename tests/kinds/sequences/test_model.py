@@ -209,9 +209,9 @@ def test_files_and_parameters(tmp_path: Path) -> None:
     assert again.get_params() == model.get_params()
     assert again.summary == model.summary
     assert str(again.diagnostics) == str(model.diagnostics)
-    with pytest.raises(ModelFileError, match="cannot be read"):
+    with pytest.raises(ModelFileError, match="this is not a sequence model"):
         SequenceModel.from_bytes(b"nothing")
-    with pytest.raises(ModelFileError, match="no sequence model"):
+    with pytest.raises(ModelFileError, match="this is not a sequence model but a label model"):
         SequenceModel.from_bytes(weaklabel.LabelModel(5).fit(votes).to_bytes())
     with pytest.raises(NotFittedError):
         model.set_params(scheme="IO").predict(votes)

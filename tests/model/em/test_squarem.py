@@ -7,9 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from weaklabel.model import LabelModel
-from weaklabel.model.em import estimate
-from weaklabel.model.em.estimate import FitProgress
+from weaklabel.model import FitProgress, LabelModel
+from weaklabel.model.em import segments
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.squarem import LONGEST, extrapolated
 from weaklabel.model.em.statistics import MANY_ROWS, statistics
@@ -115,7 +114,7 @@ def test_parameters_and_responsibilities_belong_together(n_iter: int) -> None:
 
 
 def test_watching_longer_steps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "REPORTED_ITERATIONS", 3)
+    monkeypatch.setattr(segments, "REPORTED_ITERATIONS", 3)
     votes = matrix_of(MANY_ROWS, 16, 6)
     seen: list[FitProgress] = []
     plain, watched = LabelModel(6, sample_rows=None), LabelModel(6, sample_rows=None)

@@ -36,6 +36,7 @@ COLLECTIONS = {
     **dict.fromkeys(("GetAccuracyEstimate", "GetDifferenceEstimate", "ReadBalanceEstimates"), "models"),
     **dict.fromkeys(("ReadRateEstimates", "ReadSourcePairs", "ReadSourceConfusions", "ReadMistakes"), "models"),
     **dict.fromkeys(("ReadLeaveOneOut", "ReadScores", "ReadLabelTable", "PredictRecords"), "models"),
+    **dict.fromkeys(("PredictRecordsStream", "InspectModel", "ScoreRecords"), "models"),
 }
 
 

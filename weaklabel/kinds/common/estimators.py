@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from weaklabel._archive import KeptInFiles
+from weaklabel._archive import MOST_BYTES, KeptInFiles
 from weaklabel._parameters import Parameters
 from weaklabel.errors import InvalidArgumentError, ModelFileError, NotFittedError
 
@@ -80,13 +80,17 @@ class SourceEstimator(Estimator[tuple[tuple[str, ...], Fit]]):
         return self.get_params()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """The model out of `to_bytes`; no code of the bytes is run.
+
+        Args:
+            data: the bytes.
+            most_bytes: what they may unpack to; more is refused before it takes the memory.
 
         Raises:
             ModelFileError: if the bytes are not a model that this version can read.
         """
-        parameters, names, fitted = cls._storage.unpack(data)
+        parameters, names, fitted = cls._storage.unpack(data, most_bytes)
         model = made(cls, parameters)
         model._state = names, fitted
         return model

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from weaklabel.kinds.numbers import settings
@@ -174,21 +175,28 @@ def start_items(votes: VoteArrays, median: Float[Array, " N"], base: Array, scal
     )
 
 
-@partial(compiled, static_argnames=("learn_sources", "max_iter"))
-def run(first: State, votes: VoteArrays, known: Known, tol: Array, *, learn_sources: bool, max_iter: int) -> Progress:
-    """EM until no value moves by more than `tol`.
+def before_first(state: State, max_iter: int) -> Progress:
+    """The loop, about to begin with a state; at most `max_iter` iterations."""
+    return Progress(state, *jax.device_put((np.zeros(max_iter, np.float32), np.float32(np.inf), np.int32(0))))
+
+
+@partial(compiled, static_argnames=("learn_sources",))
+def run(
+    begin: Progress, votes: VoteArrays, known: Known, stop_at: Array, tol: Array, *, learn_sources: bool
+) -> Progress:
+    """EM until no value moves by more than `tol`, or until iteration `stop_at`.
 
     Args:
-        first: where to begin; without `learn_sources` its `base` and `scale` stay.
+        begin: where to begin; without `learn_sources` its `base` and `scale` stay.
         votes: the votes.
         known: values that are known.
+        stop_at: called again with a later one, it goes on where it was.
         tol: largest change of a value, in spreads of all values.
         learn_sources: whether sources are estimated, or only items.
-        max_iter: iterations at most.
     """
 
     def goes_on(progress: Progress) -> Array:
-        return (progress.iteration < max_iter) & (progress.change > tol)
+        return (progress.iteration < stop_at) & (progress.change > tol)
 
     def step(progress: Progress) -> Progress:
         state = progress.state
@@ -198,5 +206,4 @@ def run(first: State, votes: VoteArrays, known: Known, tol: Array, *, learn_sour
         settled = jnp.where(progress.iteration < 2, jnp.inf, change)  # medians may be where means are
         return Progress(new, progress.objective.at[progress.iteration].set(bound), settled, progress.iteration + 1)
 
-    begin = Progress(first, jnp.zeros(max_iter), jnp.asarray(jnp.inf), jnp.asarray(0))
     return jax.lax.while_loop(goes_on, step, begin)

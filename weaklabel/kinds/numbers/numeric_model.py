@@ -19,6 +19,8 @@ from weaklabel.kinds.numbers.pipeline import Fitted, NumericParams, Predictions,
 from weaklabel.kinds.numbers.scores import numeric_scores
 from weaklabel.kinds.numbers.sources import source_columns
 from weaklabel.kinds.numbers.votes import NumericVotes, read_numeric_gold, read_numeric_votes
+from weaklabel.model.em.segments import OnProgress
+from weaklabel.model.inputs import watcher
 from weaklabel.model.report.diagnostics import ConvergenceWarning
 from weaklabel.votes.frames import pandas
 
@@ -61,7 +63,13 @@ class NumericModel(SourceEstimator[Fitted]):
     # ------------------------------------------------------------- fitting
 
     def fit(
-        self, votes: Any, source: ArrayLike | None = None, value: ArrayLike | None = None, *, gold: Any = None
+        self,
+        votes: Any,
+        source: ArrayLike | None = None,
+        value: ArrayLike | None = None,
+        *,
+        gold: Any = None,
+        progress: OnProgress | bool | None = None,
     ) -> Self:
         """Learns the sources.
 
@@ -74,6 +82,8 @@ class NumericModel(SourceEstimator[Fitted]):
             gold: known values of a few items: a mapping or pandas column from item id to value, or [N] in the order of
                 the ids with NaN where unknown. They set the shift of the sources and the width of intervals, both
                 shrunk; predictions of the items themselves stay those of the votes.
+            progress: True for a bar on stderr; or a function, called with `FitProgress` every few iterations: what it
+                raises ends the fit, and the model stays as it was.
 
         Returns:
             The model. Look at `diagnostics` for what is doubtful; a fit that did not converge warns as well.
@@ -84,7 +94,8 @@ class NumericModel(SourceEstimator[Fitted]):
         """
         read = read_numeric_votes(votes, source, value)
         known = read_numeric_gold(gold, read)
-        fitted = fit_numbers(read, known, self.common_error, self.max_iter, self.tol)
+        with watcher(progress, self.max_iter) as tell:
+            fitted = fit_numbers(read, known, self.common_error, self.max_iter, self.tol, tell)
         self._state = read.source_names, fitted
         if not fitted.converged:
             warnings.warn(

@@ -11,9 +11,10 @@ from scipy.special import ndtri, stdtrit
 from weaklabel.kinds.numbers import settings
 from weaklabel.kinds.numbers.combining import combine, regress
 from weaklabel.kinds.numbers.distribution import NumericDistribution
-from weaklabel.kinds.numbers.fitting import Known, State, VoteArrays, run, start, start_items
+from weaklabel.kinds.numbers.fitting import Known, State, VoteArrays, before_first, run, start, start_items
 from weaklabel.kinds.numbers.gold import GoldCalibration, calibrate, source_shifts
 from weaklabel.kinds.numbers.votes import NumericVotes
+from weaklabel.model.em.segments import OnProgress, in_segments
 from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.numerics.padding import bucket, rounded_up, single, to_device
 
@@ -95,16 +96,28 @@ class _Items(NamedTuple):
 
 @under_own_settings
 def fit_numbers(
-    votes: NumericVotes, gold: NDArray[np.float64] | None, common_error: float, max_iter: int, tol: float
+    votes: NumericVotes,
+    gold: NDArray[np.float64] | None,
+    common_error: float,
+    max_iter: int,
+    tol: float,
+    progress: OnProgress | None = None,
 ) -> Fitted:
-    """Sources from votes, and from gold where there is some."""
+    """Sources from votes, and from gold where there is some; `progress` is told of the iterations that learn these."""
     center, spread = _units(votes.value)
     arrays = _on_device(votes, center, spread)
     n_items, n_sources = _room(votes.n_items), votes.n_sources
     known = None if gold is None else (gold - center) / spread
-    first = start(arrays, _known(known, n_items), single(_medians(votes, center, spread, n_items)), n_sources)
-    progress = run(first, arrays, _known(known, n_items), single(tol), learn_sources=True, max_iter=max_iter)
-    state = progress.state
+    given = _known(known, n_items)
+    first = start(arrays, given, single(_medians(votes, center, spread, n_items)), n_sources)
+    done = in_segments(
+        lambda begin, stop_at: run(begin, arrays, given, stop_at, single(tol), learn_sources=True),
+        before_first(first, max_iter),
+        max_iter,
+        progress,
+        lambda now, iteration: float(np.asarray(now.objective)[iteration - 1]) / votes.n_items,
+    )
+    state = done.state
     middle = float(np.mean(np.asarray(state.value)[: votes.n_items]))
     found = regress(state, arrays, single(middle))
     params = NumericParams(
@@ -138,12 +151,12 @@ def fit_numbers(
         told = np.flatnonzero(~np.isnan(known))
         value, variance = _predictive(items, params, common_error)
         params = params._replace(gold=calibrate(known[told], value[told], variance[told]))
-    n_iter = int(progress.iteration)
+    n_iter = int(done.iteration)
     return Fitted(
         params=params,
-        objective=_host(progress.objective)[:n_iter] / votes.n_items,
+        objective=_host(done.objective)[:n_iter] / votes.n_items,
         n_iter=n_iter,
-        converged=bool(progress.change <= tol),
+        converged=bool(done.change <= tol),
         n_items=votes.n_items,
         effective=float(np.median(items.effective[seen])),
     )
@@ -193,7 +206,8 @@ def _items(votes: NumericVotes, arrays: VoteArrays, params: NumericParams, max_i
     known = _known(None, n_items)
     medians = single(_medians(votes, params.center, params.spread, n_items))
     begin = start_items(arrays, medians, single(params.base), single(params.scale))
-    state = run(begin, arrays, known, single(tol), learn_sources=False, max_iter=max_iter).state
+    first = before_first(begin, max_iter)
+    state = run(first, arrays, known, np.int32(max_iter), single(tol), learn_sources=False).state
     combined = combine(state, arrays, single(params.gain), single(params.correction), n_items=n_items)
     cut = [_host(one)[: votes.n_items] for one in (*combined, state.difficulty)]
     return _Items(*cut)

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from weaklabel._archive import UNREADABLE, pack_arrays, unpack_arrays
+from weaklabel._archive import UNREADABLE, pack_arrays
 from weaklabel.errors import ModelFileError
 from weaklabel.kinds.numbers.gold import GoldCalibration
 from weaklabel.kinds.numbers.pipeline import Fitted, NumericParams
+from weaklabel.model.storage import opened
 
 FORMAT = "weaklabel numeric model"
 VERSION = 1
-MOST_BYTES = 2**32
-"""A model that takes more memory than this is refused."""
 ARRAYS = ("scale", "gain", "gain_sd", "shift", "shift_sd", "correction", "genuine", "free", "n_votes")
 """Fields of NumericParams, [M] each."""
 NUMBERS = ("center", "spread", "base", "mean", "variance", "scatter_ratio")
@@ -31,16 +30,14 @@ def pack(parameters: dict[str, Any], names: tuple[str, ...], fitted: Fitted) -> 
     return pack_arrays(header, arrays)
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
+def unpack(data: bytes, most_bytes: int) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
     """Parameters of the making, names of the sources, and the fit.
 
     Raises:
         ModelFileError: if the bytes are no numeric model that this version can read.
     """
+    header, arrays = opened(data, most_bytes, FORMAT)
     try:
-        header, arrays = unpack_arrays(data, MOST_BYTES)
-        if header.get("format") != FORMAT:
-            raise ModelFileError(f"this is not a {FORMAT} but {header.get('format')!r}")
         if header.get("version") != VERSION:
             raise ModelFileError(
                 f"the model has version {header.get('version')!r} of the format; this library reads {VERSION}"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.kinds.ordinal.pipeline import Fitted
+from weaklabel.model.report.diagnostics import Finding
 
 Decode = Literal["median", "mode", "mean"]
 TINY = 1e-9
@@ -39,18 +40,21 @@ def leniency(fitted: Fitted) -> NDArray[np.float64]:
     return np.asarray(mean - np.average(mean, weights=fitted.n_votes))
 
 
-def doubts(names: tuple[str, ...], fitted: Fitted, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """What is doubtful about a fit, in plain words."""
+def doubts(names: tuple[str, ...], fitted: Fitted, classes: tuple[str, ...]) -> tuple[Finding, ...]:
+    """What is doubtful about a fit."""
     found = []
     if not fitted.converged:
-        found.append(f"EM did not converge in {fitted.n_iter} iterations: raise max_iter")
+        words = f"EM did not converge in {fitted.n_iter} iterations: raise max_iter"
+        found.append(Finding("converged", words))
     position = fitted.params.position
     turned = [at for at in range(len(position) - 1) if position[at + 1] <= position[at]]
     if turned:
         low, high = classes[turned[0]], classes[turned[0] + 1]
-        found.append(f"votes do not tell {high!r} from {low!r}, which comes before it: are the classes in order?")
+        words = f"votes do not tell {high!r} from {low!r}, which comes before it: are the classes in order?"
+        found.append(Finding("order", words))
     flat = [name for name, one in zip(names, fitted.params.sharpness, strict=True) if np.exp(one) < 0.3]
     if flat:
         more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
-        found.append(f"votes of {', '.join(map(repr, flat[:5]))}{more} hardly move with the class")
+        words = f"votes of {', '.join(map(repr, flat[:5]))}{more} hardly move with the class"
+        found.append(Finding("flat", words))
     return tuple(found)

@@ -163,34 +163,42 @@ def start(n_sources: int, n_classes: int) -> Params:
 
 
 @partial(compiled, static_argnames=("n_sources", "max_iter"))
+def before_first(shares: Float[Array, "N K"], gold: Int[Array, " N"], *, n_sources: int, max_iter: int) -> Progress:
+    """The loop, about to begin with the vote shares; at most `max_iter` iterations."""
+    return Progress(
+        start(n_sources, shares.shape[1]),
+        _clamped(shares, gold),
+        jnp.zeros(max_iter),
+        jnp.asarray(jnp.inf),
+        jnp.asarray(0, jnp.int32),
+    )
+
+
+def _clamped(posterior: Array, gold: Array) -> Array:
+    return jnp.where(gold[:, None] >= 0, jax.nn.one_hot(gold, posterior.shape[1]), posterior)
+
+
+@compiled
 def run(
-    shares: Float[Array, "N K"],
-    votes: VoteArrays,
-    gold: Int[Array, " N"],
-    tol: Array,
-    *,
-    n_sources: int,
-    max_iter: int,
+    begin: Progress, shares: Float[Array, "N K"], votes: VoteArrays, gold: Int[Array, " N"], stop_at: Array, tol: Array
 ) -> Progress:
-    """EM until the mean total-variation change of the posterior is at most `tol`.
+    """EM until the mean total-variation change of the posterior is at most `tol`, or until iteration `stop_at`.
 
     Args:
-        shares: vote shares, from which it begins; rows of zeros for items without votes.
+        begin: where to begin.
+        shares: vote shares; rows of zeros for items without votes.
         votes: the votes.
         gold: known classes, -1 where unknown.
+        stop_at: called again with a later one, it goes on where it was.
         tol: see above.
-        n_sources: M.
-        max_iter: iterations at most.
     """
     n_items, n_classes = shares.shape
+    n_sources = len(begin.params.sharpness)
     voted = (shares.sum(1) > 0).astype(jnp.float32)
     known = jax.nn.one_hot(gold, n_classes)
 
-    def clamped(posterior: Array) -> Array:
-        return jnp.where(gold[:, None] >= 0, known, posterior)
-
     def goes_on(progress: Progress) -> Array:
-        return (progress.iteration < max_iter) & (progress.change > tol)
+        return (progress.iteration < stop_at) & (progress.change > tol)
 
     def step(progress: Progress) -> Progress:
         before = progress.posterior * voted[:, None]
@@ -199,12 +207,9 @@ def run(
         evidence = jnp.where(gold >= 0, (joint * known).sum(1), jax.nn.logsumexp(joint, axis=1))
         of_sources, shared = penalty(params)
         objective = (voted * evidence).sum() + of_sources.sum() + shared
-        posterior = clamped(jax.nn.softmax(joint, axis=1))
+        posterior = _clamped(jax.nn.softmax(joint, axis=1), gold)
         change = (0.5 * jnp.abs(posterior - before).sum(1) * voted).sum() / jnp.maximum(voted.sum(), 1.0)
         trace = progress.objective.at[progress.iteration].set(objective)
         return Progress(params, posterior, trace, change, progress.iteration + 1)
 
-    begin = Progress(
-        start(n_sources, n_classes), clamped(shares), jnp.zeros(max_iter), jnp.asarray(jnp.inf), jnp.asarray(0)
-    )
     return jax.lax.while_loop(goes_on, step, begin)

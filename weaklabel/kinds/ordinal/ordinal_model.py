@@ -17,7 +17,9 @@ from weaklabel.kinds.ordinal.decoding import Decode, decoded, doubts, leniency
 from weaklabel.kinds.ordinal.pipeline import Fitted, HostParams, fit_ordinal, predict_ordinal
 from weaklabel.kinds.ordinal.scores import ordinal_scores
 from weaklabel.model.class_names import class_names
-from weaklabel.model.report.diagnostics import ConvergenceWarning
+from weaklabel.model.em.segments import OnProgress
+from weaklabel.model.inputs import watcher
+from weaklabel.model.report.diagnostics import ConvergenceWarning, Finding
 from weaklabel.votes import Votes, as_gold, as_votes
 from weaklabel.votes.frames import pandas
 
@@ -80,12 +82,20 @@ class OrdinalModel(SourceEstimator[Fitted]):
 
     # ------------------------------------------------------------- fitting
 
-    def fit(self, votes: Votes | ArrayLike, *, gold: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        votes: Votes | ArrayLike,
+        *,
+        gold: ArrayLike | None = None,
+        progress: OnProgress | bool | None = None,
+    ) -> Self:
         """Learns the sources.
 
         Args:
             votes: Votes, or whole numbers [N, M] with -1 for an abstain.
             gold: [N] known classes, indices or names, -1 or missing where unknown: EM keeps these items at them.
+            progress: True for a bar on stderr; or a function, called with `FitProgress` every few iterations: what it
+                raises ends the fit, and the model stays as it was.
 
         Returns:
             The model. A fit that did not converge warns.
@@ -98,7 +108,8 @@ class OrdinalModel(SourceEstimator[Fitted]):
         if not read.n_votes:
             raise InvalidVotesError("there is no vote", field="votes")
         known = None if gold is None else as_gold(gold, read, self._names)
-        fitted = fit_ordinal(read, known, self.max_iter, self.tol)
+        with watcher(progress, self.max_iter) as tell:
+            fitted = fit_ordinal(read, known, self.max_iter, self.tol, tell)
         self._state = tuple(read.source_names), fitted
         if not fitted.converged:
             warnings.warn(
@@ -261,9 +272,14 @@ class OrdinalModel(SourceEstimator[Fitted]):
         return self._fitted[1].objective
 
     @property
+    def diagnostics(self) -> tuple[Finding, ...]:
+        """What is doubtful about the fit."""
+        return doubts(*self._fitted, self._names)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the fit, in plain words."""
-        return doubts(*self._fitted, self._names)
+        return tuple(finding.message for finding in self.diagnostics)
 
     def sources(self) -> pd.DataFrame:
         """A line a source: "votes"; "accuracy", the share of right votes at the class balance; "sharpness", 1 for the

@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from weaklabel.kinds.ordinal import settings
-from weaklabel.kinds.ordinal.fitting import Params, VoteArrays, log_likelihood, log_votes, run
+from weaklabel.kinds.ordinal.fitting import Params, VoteArrays, before_first, log_likelihood, log_votes, run
+from weaklabel.model.em.segments import OnProgress, in_segments
 from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.numerics.padding import bucket, rounded_up, single, to_device
@@ -49,20 +50,30 @@ class Fitted(NamedTuple):
 
 
 @under_own_settings
-def fit_ordinal(votes: Votes, gold: NDArray[np.int32] | None, max_iter: int, tol: float) -> Fitted:
+def fit_ordinal(
+    votes: Votes, gold: NDArray[np.int32] | None, max_iter: int, tol: float, progress: OnProgress | None = None
+) -> Fitted:
     """Sources from votes, and gold where there is some."""
     arrays, shares = _on_device(votes)
     known = np.full(len(shares), -1, np.int32)
     if gold is not None:
         known[: len(gold)] = gold
-    done = run(single(shares), arrays, to_device(known), single(tol), n_sources=votes.n_sources, max_iter=max_iter)
+    begin, told = single(shares), to_device(known)
+    n_items = max(votes.n_items, 1)
+    done = in_segments(
+        lambda state, stop_at: run(state, begin, arrays, told, stop_at, single(tol)),
+        before_first(begin, told, n_sources=votes.n_sources, max_iter=max_iter),
+        max_iter,
+        progress,
+        lambda state, iteration: float(np.asarray(state.objective)[iteration - 1]) / n_items,
+    )
     params = HostParams(*(np.asarray(one, np.float64) for one in done.params))
     confusion = np.exp(np.asarray(log_votes(done.params), np.float64))
     n_iter = int(done.iteration)
     return Fitted(
         params=params,
         confusion=confusion,
-        objective=np.asarray(done.objective, np.float64)[:n_iter] / max(votes.n_items, 1),
+        objective=np.asarray(done.objective, np.float64)[:n_iter] / n_items,
         n_iter=n_iter,
         converged=bool(done.change <= tol),
         n_items=votes.n_items,

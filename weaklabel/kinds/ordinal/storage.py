@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from weaklabel._archive import UNREADABLE, pack_arrays, unpack_arrays
+from weaklabel._archive import UNREADABLE, pack_arrays
 from weaklabel.errors import ModelFileError
 from weaklabel.kinds.ordinal.pipeline import Fitted, HostParams
+from weaklabel.model.storage import opened
 
 FORMAT = "weaklabel ordinal model"
 VERSION = 1
-MOST_BYTES = 2**32
-"""A model that takes more memory than this is refused."""
 SHAPES = {"balance": "K", "position": "K", "common": "K", "own": "MK", "sharpness": "M"}
 OTHERS = {"confusion": "MKK", "n_votes": "M", "accuracy": "M"}
 
@@ -27,17 +26,18 @@ def pack(parameters: dict[str, Any], names: tuple[str, ...], fitted: Fitted) -> 
     return pack_arrays(header, arrays)
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
+def unpack(data: bytes, most_bytes: int) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
     """Parameters of the making, names of the sources, and the fit.
 
     Raises:
         ModelFileError: if the bytes are no ordinal model that this version can read.
     """
+    header, arrays = opened(data, most_bytes, FORMAT)
     try:
-        header, arrays = unpack_arrays(data, MOST_BYTES)
-        if header.get("format") != FORMAT or header.get("version") != VERSION:
-            told = f"{header.get('format')!r}, version {header.get('version')!r}"
-            raise ModelFileError(f"this is not a {FORMAT} of version {VERSION} but {told}")
+        if header.get("version") != VERSION:
+            raise ModelFileError(
+                f"the model has version {header.get('version')!r} of the format; this library reads {VERSION}"
+            )
         names, parameters = tuple(map(str, header["source_names"])), dict(header["parameters"])
         sizes = {"K": len(parameters["classes"]), "M": len(names)}
         for name, letters in (SHAPES | OTHERS).items():

@@ -109,19 +109,22 @@ class Moments(NamedTuple):
     """Of the parabola, times the weight."""
 
 
-@partial(compiled, static_argnames=("ties", "room"))
+@partial(compiled, static_argnames=("ties",))
 def estimate(
-    data: Data, settings: PreferenceSettings, tol: Float[Array, ""] | float, max_iter: Any, *, ties: bool, room: int
+    data: Data, begin: State, settings: PreferenceSettings, tol: Float[Array, ""] | float, stop_at: Any, *, ties: bool
 ) -> State:
-    """The loop: until no score changes by more than `tol` prior deviations; at most `max_iter` times, up to `room`."""
+    """The loop: until no score changes by more than `tol` prior deviations, or until iteration `stop_at`.
+
+    Called again with a later `stop_at` it goes on where it was.
+    """
 
     def going_on(state: State) -> Array:
-        return jnp.logical_and(state.iteration < max_iter, state.change > tol)
+        return jnp.logical_and(state.iteration < stop_at, state.change > tol)
 
     def iterate(state: State) -> State:
         return _iterate(data, state, settings, ties=ties)
 
-    return jax.lax.while_loop(going_on, iterate, _start(data, settings, room, ties=ties))
+    return jax.lax.while_loop(going_on, iterate, begin)
 
 
 @compiled
@@ -165,8 +168,12 @@ def moments_of(data: Data, scores: Array, variance: Array, answers: Answers) -> 
     return Moments(difference=difference, square=square, eta=eta, xi=xi, curvature=curvature)
 
 
-def _start(data: Data, settings: PreferenceSettings, room: int, *, ties: bool) -> State:
-    """Judges as they are expected, and every item equal; the loop's first step is to the scores."""
+@partial(compiled, static_argnames=("ties", "room"))
+def before_first(data: Data, settings: PreferenceSettings, *, ties: bool, room: int) -> State:
+    """Judges as they are expected, and every item equal; the loop's first step is to the scores.
+
+    There is room for so many iterations.
+    """
     n_items, n_judges = data.used_items.shape[0], data.used_judges.shape[0]
     share = jnp.sum(data.weight * _tied(data)) / jnp.maximum(jnp.sum(data.weight), 1e-9)
     tie_mean = jnp.log(2 * (share + 1e-3) / (1 - share + 1e-3)) if ties else jnp.float32(-jnp.inf)

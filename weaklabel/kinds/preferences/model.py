@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel.analysis.scores import METRICS, Predictions, score
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.kinds.common.estimators import Estimator, made
@@ -20,6 +21,8 @@ from weaklabel.kinds.preferences.reading import Read, read_comparisons, read_gol
 from weaklabel.kinds.preferences.records import Fitted, empty_comparisons
 from weaklabel.kinds.preferences.report import PreferenceDiagnostics, diagnose, item_columns, judge_columns
 from weaklabel.kinds.preferences.settings import PreferenceSettings
+from weaklabel.model.em.segments import OnProgress
+from weaklabel.model.inputs import watcher
 from weaklabel.model.report.diagnostics import ConvergenceWarning
 from weaklabel.votes.frames import pandas
 from weaklabel.votes.validation import check_count
@@ -70,7 +73,14 @@ class PreferenceModel(Estimator[Fitted]):
         self._items: tuple[str, ...] = ()
         self._judges: tuple[str, ...] = ()
 
-    def fit(self, comparisons: Any, *, gold: Any = None, judges: Sequence[str] | None = None) -> Self:
+    def fit(
+        self,
+        comparisons: Any,
+        *,
+        gold: Any = None,
+        judges: Sequence[str] | None = None,
+        progress: OnProgress | bool | None = None,
+    ) -> Self:
         """Estimates scores of items and how judges answer.
 
         Args:
@@ -82,6 +92,8 @@ class PreferenceModel(Estimator[Fitted]):
             gold: known pairs: a frame with left, right and winner; or outcomes of the rows of a frame or of the P pairs
                 of votes, missing or -1 where unknown. See docs/gold.md for what is learned from them.
             judges: J names, for votes.
+            progress: True for a bar on stderr; or a function, called with `FitProgress` every few iterations: what it
+                raises ends the fit, and the model stays as it was.
 
         Returns:
             The model. Look at `diagnostics`; it warns where judges agree more than they can be right, without gold.
@@ -91,8 +103,9 @@ class PreferenceModel(Estimator[Fitted]):
         """
         read = read_comparisons(comparisons, judges, ties=self.ties)
         known = None if gold is None else read_gold(gold, read, ties=self.ties)
-        job = Job(PreferenceSettings(), self.ties, self.max_iter, self.tol, self.seed)
-        fitted = train(read.comparisons, read.pairs, known, job)
+        with watcher(progress, self.max_iter) as tell:
+            job = Job(PreferenceSettings(), self.ties, self.max_iter, self.tol, self.seed, tell)
+            fitted = train(read.comparisons, read.pairs, known, job)
         self._state, self._items, self._judges = fitted, read.comparisons.item_names, read.comparisons.judge_names
         for finding in self.diagnostics.findings:
             if finding.kind in ("doubt", "converged"):
@@ -304,13 +317,17 @@ class PreferenceModel(Estimator[Fitted]):
         return storage.pack({"items": self._items, "judges": self._judges, "params": self.get_params()}, fitted)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """A model out of `to_bytes`.
+
+        Args:
+            data: the bytes.
+            most_bytes: what they may unpack to; more is refused before it takes the memory.
 
         Raises:
             ModelFileError: if the bytes are no preference model, or damaged.
         """
-        header, fitted = storage.unpack(data)
+        header, fitted = storage.unpack(data, most_bytes)
         model = made(cls, header["params"])
         model._items, model._judges = tuple(map(str, header["items"])), tuple(map(str, header["judges"]))
         model._state = fitted

@@ -15,6 +15,7 @@ from weaklabel.kinds.preferences.outcomes import outcome_probabilities
 from weaklabel.kinds.preferences.posterior import Estimated, difference_of, estimate_scores, merged
 from weaklabel.kinds.preferences.records import LEFT, TIE, Comparisons, Fitted
 from weaklabel.kinds.preferences.settings import PreferenceSettings
+from weaklabel.model.em.segments import OnProgress
 from weaklabel.model.gold.correction import Gold
 from weaklabel.model.numerics.jax_settings import under_own_settings
 
@@ -27,6 +28,7 @@ class Job(NamedTuple):
     max_iter: int
     tol: float
     seed: int
+    progress: OnProgress | None = None
 
 
 @under_own_settings
@@ -47,7 +49,9 @@ def train(
     some = merged(comparisons)
     check = check_independence(some, job.settings, ties=job.ties, seed=job.seed)
     held = _held(job.settings, check)
-    fit = estimate_scores(some, held, ties=job.ties, max_iter=job.max_iter, tol=job.tol, seed=job.seed)
+    fit = estimate_scores(
+        some, held, ties=job.ties, max_iter=job.max_iter, tol=job.tol, seed=job.seed, progress=job.progress
+    )
     answers = fit.state.answers
     if check.refuted > 0:  # the scores are those of judges who are alike; what each answers is told all the same
         answers = judge_answers(fit.data, fit.state, job.settings)

@@ -19,6 +19,7 @@ from weaklabel.kinds.preferences.fitting import (
     Answers,
     Data,
     State,
+    before_first,
     diagonal_of,
     estimate,
     moments_of,
@@ -27,6 +28,7 @@ from weaklabel.kinds.preferences.fitting import (
 )
 from weaklabel.kinds.preferences.records import LEFT, TIE, Comparisons
 from weaklabel.kinds.preferences.settings import PreferenceSettings
+from weaklabel.model.em.segments import OnProgress, in_segments
 from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.numerics.padding import bucket, rounded_up, to_device
 
@@ -128,7 +130,14 @@ def data_of(comparisons: Comparisons, graph: Graph) -> Data:
 
 
 def estimate_scores(
-    comparisons: Comparisons, settings: PreferenceSettings, *, ties: bool, max_iter: int, tol: float, seed: int
+    comparisons: Comparisons,
+    settings: PreferenceSettings,
+    *,
+    ties: bool,
+    max_iter: int,
+    tol: float,
+    seed: int,
+    progress: OnProgress | None = None,
 ) -> Estimated:
     """The loop, and the posterior of the scores given how judges answer.
 
@@ -139,10 +148,17 @@ def estimate_scores(
         max_iter: limit of iterations.
         tol: change of scores, in prior deviations, at which the loop ends.
         seed: of the draws, for more than `MOST_EXACT` items.
+        progress: who is told of the iterations.
     """
     graph = graph_of(comparisons)
     data = data_of(comparisons, graph)
-    state = estimate(data, settings, np.float32(tol), np.int32(max_iter), ties=ties, room=bucket(max_iter))
+    state = in_segments(
+        lambda state, stop_at: estimate(data, state, settings, np.float32(tol), stop_at, ties=ties),
+        before_first(data, settings, ties=ties, room=bucket(max_iter)),
+        max_iter,
+        progress,
+        lambda state, done: float(np.asarray(state.objective)[done - 1]),
+    )
     return posterior_of(comparisons, data, state, graph, seed)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from weaklabel._archive import UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
+from weaklabel._archive import pack_arrays
 from weaklabel.errors import ModelFileError
 from weaklabel.kinds.preferences.records import Fitted
-from weaklabel.model.storage import MOST_BYTES, read_gold, written_gold
+from weaklabel.model.storage import opened, read_gold, written_gold
 
 FORMAT, VERSION = "weaklabel preference model", 1
 ARRAYS = {
@@ -44,20 +44,13 @@ def pack(header: dict[str, Any], fitted: Fitted) -> bytes:
     return pack_arrays({"format": FORMAT, "version": VERSION, "converged": fitted.converged, **header}, arrays)
 
 
-def unpack(data: bytes, most_bytes: int = MOST_BYTES) -> tuple[dict[str, Any], Fitted]:
+def unpack(data: bytes, most_bytes: int) -> tuple[dict[str, Any], Fitted]:
     """The header and the fit.
 
     Raises:
         ModelFileError: if the bytes are no preference model, one of another version, or damaged.
     """
-    try:
-        header, arrays = unpack_arrays(data, most_bytes)
-    except TooLargeError as error:
-        raise ModelFileError(f"this model is too large: {error}") from error
-    except UNREADABLE as error:
-        raise ModelFileError(f"this is not a preference model: {error}") from None
-    if header.get("format") != FORMAT:
-        raise ModelFileError("this is not a preference model")
+    header, arrays = opened(data, most_bytes, FORMAT)
     if header.get("version") != VERSION:
         raise ModelFileError(f"the model has format version {header.get('version')}; this library reads {VERSION}")
     try:

@@ -7,6 +7,7 @@ by one.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -116,17 +117,15 @@ def _counts(p: Float[Array, "L B K"], grid: Grid, tokens: Tokens, n_symbols: int
 
 
 @compiled
-def run_em(
+def before_first(
     grid: Grid,
     tokens: Tokens,
     held: Shares,
     annotator: Bool[Array, " M"],
     shape: Shape,
     objective: Float[Array, " max_iter"],
-    limit: Int[Array, ""],
-    tol: Float[Array, ""],
 ) -> Progress:
-    """EM from the vote shares until the posterior settles.
+    """The loop, about to begin with the vote shares.
 
     Args:
         grid: of the documents.
@@ -135,8 +134,6 @@ def run_em(
         annotator: [M] sources whose "O" is a vote.
         shape: of the scheme.
         objective: [max_iter] NaN.
-        limit: of the iterations.
-        tol: mean total-variation change of a token's posterior at which EM ends.
     """
     shares = jnp.concatenate([held.shares, jnp.zeros_like(held.shares[:1])])
     known = jax.nn.one_hot(grid.gold, shares.shape[1], dtype=jnp.float32)
@@ -147,11 +144,36 @@ def run_em(
     n_symbols = shares.shape[1] * (shares.shape[1] + 1) + 1
     weight = jnp.where(grid.gold >= 0, GOLD_START, 1.0)[:, :, None]
     tables = fit_tables(_counts(weight * p, grid, tokens, n_symbols), annotator)
-    start = Progress(
-        Parameters(tables, fit_chain(firsts, pairs, shape)), p, jnp.int32(0), jnp.float32(jnp.inf), objective
-    )
+    parameters = Parameters(tables, fit_chain(firsts, pairs, shape))
+    # A copy: the loop takes the state's memory.
+    return Progress(parameters, p, jnp.int32(0), jnp.float32(jnp.inf), jnp.array(objective, copy=True))
+
+
+@partial(compiled, donate_argnames="state")
+def run_em(
+    grid: Grid,
+    tokens: Tokens,
+    held: Shares,
+    annotator: Bool[Array, " M"],
+    shape: Shape,
+    state: Progress,
+    stop_at: Int[Array, ""],
+    tol: Float[Array, ""],
+) -> Progress:
+    """EM until the posterior settles, or until iteration `stop_at`.
+
+    Args:
+        grid: as in `before_first`.
+        tokens: as in `before_first`.
+        held: as in `before_first`.
+        annotator: as in `before_first`.
+        shape: as in `before_first`.
+        state: where to begin.
+        stop_at: called again with a later one, it goes on where it was.
+        tol: mean total-variation change of a token's posterior at which EM ends.
+    """
     return jax.lax.while_loop(
-        lambda state: (state.iteration < limit) & (state.change >= tol),
+        lambda state: (state.iteration < stop_at) & (state.change >= tol),
         lambda state: _advance(grid, tokens, held, annotator, shape, state),
-        start,
+        state,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.kinds.sequences.copies import find_copies
-from weaklabel.kinds.sequences.em import Progress, Shape, run_em
+from weaklabel.kinds.sequences.em import Progress, Shape, before_first, run_em
 from weaklabel.kinds.sequences.fitted import Fitted, diagnose
 from weaklabel.kinds.sequences.inputs import Documents, Silence, are_annotators
 from weaklabel.kinds.sequences.lanes import place_of_tokens
@@ -23,6 +23,7 @@ from weaklabel.kinds.sequences.preparation import (
     tokens_of,
 )
 from weaklabel.kinds.sequences.schemes import Scheme
+from weaklabel.model.em.segments import FitProgress, OnProgress, in_segments
 from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.numerics.padding import single, to_device
 
@@ -45,6 +46,7 @@ class Job(NamedTuple):
     tol: float
     seed: int
     sample_tokens: int | None
+    progress: OnProgress | None = None
 
 
 def shape_of(scheme: Scheme) -> Shape:
@@ -63,9 +65,9 @@ def train(documents: Documents, gold: NDArray[np.int16], job: Job) -> Fitted:
     codes, gold = documents.codes[tokens], gold[tokens]
     rows = read_rows(codes, cut(lengths[chosen], LONGEST_FITTED), annotator, n_tags)
     copies = np.zeros((len(annotator), len(annotator)))
-    state = _em(rows, annotator, copies, gold, job, FIRST_ITERATIONS)
+    state = _em(rows, annotator, copies, gold, job, FIRST_ITERATIONS, 0)
     copies = find_copies(rows.votes, _by_row(state, rows), annotator)
-    state = _em(rows, annotator, copies, gold, job, job.max_iter)
+    state = _em(rows, annotator, copies, gold, job, job.max_iter, int(state.iteration))
     return _conclude(state, rows, documents, annotator, copies, gold, job)
 
 
@@ -76,11 +78,24 @@ def _em(
     gold: NDArray[np.int16],
     job: Job,
     limit: int,
+    before: int,
 ) -> Progress:
     grid, tokens, held = on_device(rows, annotator, copies, gold, len(job.scheme.tags), saturate=False)
     objective = single(np.full(max(job.max_iter, FIRST_ITERATIONS), np.nan))
     shape = shape_of(job.scheme)
-    return run_em(grid, tokens, held, to_device(annotator), shape, objective, np.int32(limit), np.float32(job.tol))
+
+    def tell(of_loop: FitProgress) -> None:
+        assert job.progress is not None
+        job.progress(of_loop._replace(iteration=before + of_loop.iteration, max_iter=FIRST_ITERATIONS + job.max_iter))
+
+    of_data = grid, tokens, held, to_device(annotator), shape
+    return in_segments(
+        lambda state, stop_at: run_em(*of_data, state, stop_at, np.float32(job.tol)),
+        before_first(*of_data, objective),
+        limit,
+        None if job.progress is None else tell,
+        lambda state, done: float(np.asarray(state.objective)[done - 1]),
+    )
 
 
 def _by_row(state: Progress, rows: Rows) -> NDArray[np.float64]:

@@ -9,16 +9,19 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
-from weaklabel.kinds.common.estimators import Estimator
+from weaklabel.kinds.common.estimators import Estimator, made
 from weaklabel.kinds.sequences.fitted import Fitted, SequenceDiagnostics
-from weaklabel.kinds.sequences.fitting import Job, train
+from weaklabel.kinds.sequences.fitting import FIRST_ITERATIONS, Job, train
 from weaklabel.kinds.sequences.inputs import Documents, Silence, read_documents, read_gold
 from weaklabel.kinds.sequences.prediction import Decoding, Labels, label
 from weaklabel.kinds.sequences.schemes import SchemeName, read_scheme
 from weaklabel.kinds.sequences.scores import METRICS, score
 from weaklabel.kinds.sequences.spans import Span, tags_to_spans
 from weaklabel.kinds.sequences.storage import Saved, from_bytes, to_bytes
+from weaklabel.model.em.segments import OnProgress
+from weaklabel.model.inputs import watcher
 from weaklabel.model.report.diagnostics import ConvergenceWarning
 from weaklabel.votes.validation import check_count
 
@@ -113,7 +116,9 @@ class SequenceModel(Estimator[Fitted]):
         """K names."""
         return self._scheme.tags
 
-    def fit(self, votes: Any, *, lengths: Any = None, gold: Any = None) -> Self:
+    def fit(
+        self, votes: Any, *, lengths: Any = None, gold: Any = None, progress: OnProgress | bool | None = None
+    ) -> Self:
         """Estimates sources and transitions from votes.
 
         Args:
@@ -124,6 +129,9 @@ class SequenceModel(Estimator[Fitted]):
             lengths: [D] tokens of each document; None for one document.
             gold: [T] known tags, -1 or missing where unknown; or [D] the spans of documents, None where unknown. They
                 are clamped: sources are learned from them, and so is how much functions miss.
+            progress: True for a bar on stderr; or a function, called with `FitProgress` every few iterations: what it
+                raises ends the fit, and the model stays as it was. The ten
+                iterations before copies are looked for count, too.
 
         Returns:
             The model. Look at `diagnostics` for what is doubtful; a fit that did not converge warns as well.
@@ -136,15 +144,17 @@ class SequenceModel(Estimator[Fitted]):
         if not len(documents.lengths):
             raise InvalidVotesError("there are no tokens to fit to", field="votes")
         known = read_gold(gold, documents, self._scheme)
-        job = Job(
-            scheme=self._scheme,
-            silence=self.silence,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            seed=self.seed,
-            sample_tokens=self.sample_tokens,
-        )
-        self._state = train(documents, known, job)
+        with watcher(progress, FIRST_ITERATIONS + self.max_iter) as tell:
+            job = Job(
+                scheme=self._scheme,
+                silence=self.silence,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                seed=self.seed,
+                sample_tokens=self.sample_tokens,
+                progress=tell,
+            )
+            self._state = train(documents, known, job)
         for finding in self._state.diagnostics.findings:
             if finding.kind == "converged":
                 warnings.warn(finding.message, ConvergenceWarning, stacklevel=2)
@@ -269,14 +279,18 @@ class SequenceModel(Estimator[Fitted]):
         return to_bytes(Saved(params, self._fitted))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes, *, most_bytes: int = MOST_BYTES) -> Self:
         """The model out of `to_bytes`.
+
+        Args:
+            data: the bytes.
+            most_bytes: what they may unpack to; more is refused before it takes the memory.
 
         Raises:
             ModelFileError: for bytes that are none, or of a later version.
         """
-        saved = from_bytes(data)
-        model = cls(**saved.params)
+        saved = from_bytes(data, most_bytes)
+        model = made(cls, saved.params)
         model._state = saved.fitted
         return model
 

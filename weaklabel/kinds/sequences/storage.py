@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weaklabel._archive import UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
+from weaklabel._archive import UNREADABLE, pack_arrays
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.kinds.sequences.fitted import Fitted, SequenceDiagnostics
 from weaklabel.kinds.sequences.schemes import read_scheme
+from weaklabel.model.storage import opened
 
 FORMAT = "weaklabel sequence model"
 VERSION = 1
-MOST_BYTES = 2**31
 SHAPES = {
     "annotator": "M",
     "votes": "MSK",
@@ -51,20 +51,22 @@ def to_bytes(saved: Saved) -> bytes:
     return pack_arrays(header, {name: getattr(fitted, name) for name in SHAPES})
 
 
-def from_bytes(data: bytes) -> Saved:
+def from_bytes(data: bytes, most_bytes: int) -> Saved:
     """The model out of `to_bytes`.
 
     Raises:
         ModelFileError: for bytes that are none, damaged, or of a later version.
     """
+    header, arrays = opened(data, most_bytes, FORMAT)
     try:
-        header, arrays = unpack_arrays(data, MOST_BYTES)
-        if header.get("format") != FORMAT:
-            raise ModelFileError("this is no sequence model of weaklabel")
         if header["version"] > VERSION:
             raise ModelFileError(f"the model is of format {header['version']}; this version reads up to {VERSION}")
         names = tuple(map(str, header["source_names"]))
         params = dict(header["params"])
+        n_tags = len(arrays["first"])
+        # What a scheme takes grows with the square of its tags: first, that the file itself holds as much.
+        if arrays["next"].shape != (n_tags, n_tags) or len(params["types"]) >= n_tags:
+            raise ModelFileError(f"{len(params['types'])} types have more than {n_tags} tags")
         scheme = read_scheme(params["types"], params["scheme"])
         sizes = {"M": len(names), "K": len(scheme.tags), "2": 2, "T": len(arrays["objective"])}
         sizes["S"] = sizes["K"] * (sizes["K"] + 1) + 1
@@ -78,7 +80,7 @@ def from_bytes(data: bytes) -> Saved:
             diagnostics=SequenceDiagnostics.from_json(header["diagnostics"]),
             **{name: arrays[name] for name in SHAPES},
         )
-    except (InvalidArgumentError, TooLargeError, *UNREADABLE) as error:
+    except (InvalidArgumentError, *UNREADABLE) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"the file cannot be read as a sequence model: {error}") from None

@@ -77,31 +77,47 @@ def log_rates(counts: Array, sources: Sources, n_sources: int, n_tags: int) -> A
     return jnp.log((counts + settings.PAIR_VOTES * both) / total)
 
 
-@partial(compiled, static_argnames=("n_cells", "n_sources", "n_tags", "max_iter"))
+@partial(compiled, static_argnames=("n_cells",))
+def before_first(answers: Answers, sources: Sources, *, n_cells: int) -> State:
+    """The loop, about to begin with votes that all weigh the same."""
+    n_pairs = len(sources.source)
+    ones = jnp.ones(n_pairs, jnp.float32)
+    one = jnp.asarray(1.0, jnp.float32)
+    return State(
+        weight=ones,
+        omission=one,
+        share=shares(answers, ones, one, n_cells),
+        change=one,
+        iteration=jnp.asarray(0, jnp.int32),
+        log_ratio=jnp.zeros((n_pairs, ANSWERS), jnp.float32),
+    )
+
+
+@partial(compiled, static_argnames=("n_sources", "n_tags"))
 def run(
+    begin: State,
     answers: Answers,
     sources: Sources,
     known: Float[Array, " C"],
+    stop_at: Array,
     tol: Array,
     *,
-    n_cells: int,
     n_sources: int,
     n_tags: int,
-    max_iter: int,
 ) -> State:
-    """The loop.
+    """The loop, until no share moves by more than `tol`, or until round `stop_at`.
 
     Args:
+        begin: where to begin.
         answers: the answers.
         sources: the pairs.
         known: truth of cells with gold, -1 elsewhere.
-        tol: the loop ends when no share moves by more.
-        n_cells: C, padded.
+        stop_at: called again with a later one, it goes on where it was.
+        tol: see above.
         n_sources: M.
         n_tags: K.
-        max_iter: rounds at most.
     """
-    n_pairs = len(sources.source)
+    n_pairs, n_cells = len(sources.source), len(begin.share)
     slot = answers.pair * ANSWERS + answers.answer
     total = jax.ops.segment_sum(answers.present, slot, n_pairs * ANSWERS).reshape(n_pairs, ANSWERS)
     votes = total + sources.elsewhere
@@ -131,17 +147,7 @@ def run(
             log_ratio=ratio,
         )
 
-    ones = jnp.ones(n_pairs, jnp.float32)
-    one = jnp.asarray(1.0, jnp.float32)
-    begin = State(
-        weight=ones,
-        omission=one,
-        share=shares(answers, ones, one, n_cells),
-        change=one,
-        iteration=jnp.asarray(0, jnp.int32),
-        log_ratio=jnp.zeros((n_pairs, ANSWERS), jnp.float32),
-    )
-    return jax.lax.while_loop(lambda s: (s.change > tol) & (s.iteration < max_iter), step, begin)
+    return jax.lax.while_loop(lambda s: (s.change > tol) & (s.iteration < stop_at), step, begin)
 
 
 @partial(compiled, static_argnames=("n_cells",))

@@ -30,6 +30,8 @@ from weaklabel.kinds.tags.pipeline import (
 )
 from weaklabel.kinds.tags.scores import tag_scores
 from weaklabel.kinds.tags.votes import TagVotes, read_tag_gold, read_tag_votes
+from weaklabel.model.em.segments import OnProgress
+from weaklabel.model.inputs import watcher
 from weaklabel.model.report.diagnostics import ConvergenceWarning, Finding
 from weaklabel.votes.frames import pandas
 
@@ -85,7 +87,16 @@ class TagModel(SourceEstimator[Fitted]):
 
     # ------------------------------------------------------------- fitting
 
-    def fit(self, votes: Any, source: Any = None, tag: Any = None, value: Any = None, *, gold: Any = None) -> Self:
+    def fit(
+        self,
+        votes: Any,
+        source: Any = None,
+        tag: Any = None,
+        value: Any = None,
+        *,
+        gold: Any = None,
+        progress: OnProgress | bool | None = None,
+    ) -> Self:
         """Learns the sources.
 
         Args:
@@ -98,6 +109,8 @@ class TagModel(SourceEstimator[Fitted]):
             gold: true tags of a few items: a mapping from item id to all its tags; or [N, K] of 1, 0 and, where
                 unknown, -1, in the order of the ids. They calibrate each tag, shrunk to what is shared, and
                 `predict_sets`.
+            progress: True for a bar on stderr; or a function, called with `FitProgress` every few iterations: what it
+                raises ends the fit, and the model stays as it was.
 
         Returns:
             The model. Look at `warnings` for what is doubtful; a fit that did not converge warns as well.
@@ -108,7 +121,8 @@ class TagModel(SourceEstimator[Fitted]):
         """
         read = read_tag_votes(votes, self.tags, source, tag, value)
         known = None if gold is None else read_tag_gold(gold, read, self.tags)
-        fitted = fit_tags(read, known, len(self.tags), self.unlisted, self.max_iter, self.tol)
+        with watcher(progress, self.max_iter) as tell:
+            fitted = fit_tags(read, known, len(self.tags), self.unlisted, self.max_iter, self.tol, tell)
         self._state = read.source_names, fitted
         if not fitted.converged:
             words = f"weights did not settle in {self.max_iter} rounds: raise max_iter"

@@ -11,9 +11,10 @@ from scipy.special import expit, logit
 from weaklabel.kinds.tags import settings
 from weaklabel.kinds.tags.cells import ANSWERS, NO, OMITTED, Cells, Pairs, cells_of, pairs_of
 from weaklabel.kinds.tags.correlation import Correlation, correlate
-from weaklabel.kinds.tags.fitting import Answers, Sources, run, share_of
+from weaklabel.kinds.tags.fitting import Answers, Sources, before_first, run, share_of
 from weaklabel.kinds.tags.gold import GoldCalibration, calibrate, uncalibrated
 from weaklabel.kinds.tags.votes import TagVotes
+from weaklabel.model.em.segments import OnProgress, in_segments
 from weaklabel.model.numerics.jax_settings import under_own_settings
 from weaklabel.model.numerics.padding import bucket, rounded_up, single, to_device
 
@@ -64,7 +65,15 @@ class Read(NamedTuple):
 
 
 @under_own_settings
-def fit_tags(votes: TagVotes, gold: Gold | None, n_tags: int, unlisted: str, max_iter: int, tol: float) -> Fitted:
+def fit_tags(
+    votes: TagVotes,
+    gold: Gold | None,
+    n_tags: int,
+    unlisted: str,
+    max_iter: int,
+    tol: float,
+    progress: OnProgress | None = None,
+) -> Fitted:
     """Sources on tags from votes, and from gold where there is some."""
     voted = pairs_of(votes, n_tags)
     pairs = voted if unlisted != "no" else _with_omissions(voted, votes)
@@ -74,15 +83,13 @@ def fit_tags(votes: TagVotes, gold: Gold | None, n_tags: int, unlisted: str, max
     known = np.full(n_cells, -1.0, np.float32)
     if gold is not None:
         known[: len(cells.item)] = _known(cells, gold, n_tags)
-    state = run(
-        _on_device(cells),
-        sources,
-        to_device(known),
-        single(tol),
-        n_cells=n_cells,
-        n_sources=votes.n_sources,
-        n_tags=n_tags,
-        max_iter=max_iter,
+    answers, known_cells, limit = _on_device(cells), to_device(known), single(tol)
+    size = {"n_sources": votes.n_sources, "n_tags": n_tags}
+    state = in_segments(
+        lambda begin, stop_at: run(begin, answers, sources, known_cells, stop_at, limit, **size),
+        before_first(answers, sources, n_cells=n_cells),
+        max_iter,
+        progress,
     )
     cut = len(pairs.code)
     params = TagParams(

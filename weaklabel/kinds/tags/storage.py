@@ -6,18 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from weaklabel._archive import UNREADABLE, pack_arrays, unpack_arrays
+from weaklabel._archive import UNREADABLE, pack_arrays
 from weaklabel.errors import ModelFileError
 from weaklabel.kinds.tags.cells import ANSWERS, Pairs
 from weaklabel.kinds.tags.correlation import Correlation
 from weaklabel.kinds.tags.gold import GRID, GoldCalibration
 from weaklabel.kinds.tags.pipeline import Fitted, TagParams
+from weaklabel.model.storage import opened
 
 FORMAT = "weaklabel tag model"
 VERSION = 1
-MOST_BYTES = 2**32
-"""A model that takes more memory than this is refused."""
-NUMBERS = ("omission", "n_iter", "converged", "n_items", "slope", "shift", "n_gold")
+FINITE = ("weight", "log_ratio", "prevalence", "tag_shift", "correlated_mean", "correlated_slope")
+"""Arrays by which labels are computed."""
+HEAVIEST = 1e6
+"""Weight of a source on a tag: far above those of fits, and far below what overflows."""
+NUMBERS = ("omission", "slope", "shift")
+"""Of the header, likewise."""
 
 
 def pack(parameters: dict[str, Any], names: tuple[str, ...], fitted: Fitted) -> bytes:
@@ -42,19 +46,25 @@ def pack(parameters: dict[str, Any], names: tuple[str, ...], fitted: Fitted) -> 
     return pack_arrays(header, arrays)
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
+def unpack(data: bytes, most_bytes: int) -> tuple[dict[str, Any], tuple[str, ...], Fitted]:
     """Parameters of the making, names of the sources, and the fit.
 
     Raises:
         ModelFileError: if the bytes are no tag model that this version can read.
     """
+    header, arrays = opened(data, most_bytes, FORMAT)
     try:
-        header, arrays = unpack_arrays(data, MOST_BYTES)
-        if header.get("format") != FORMAT or header.get("version") != VERSION:
-            told = f"{header.get('format')!r}, version {header.get('version')!r}"
-            raise ModelFileError(f"this is not a {FORMAT} of version {VERSION} but {told}")
+        if header.get("version") != VERSION:
+            raise ModelFileError(
+                f"the model has version {header.get('version')!r} of the format; this library reads {VERSION}"
+            )
         names, parameters = tuple(map(str, header["source_names"])), dict(header["parameters"])
         _check(arrays, len(names), len(parameters["tags"]))
+        for name in NUMBERS:
+            if not abs(float(header[name])) <= HEAVIEST:
+                raise ModelFileError(f"{name} is no number between -{HEAVIEST:g} and {HEAVIEST:g}")
+        if float(header["omission"]) < 0:
+            raise ModelFileError("omission is below 0")
         gold = GoldCalibration(
             float(header["slope"]),
             float(header["shift"]),
@@ -91,6 +101,11 @@ def _check(arrays: dict[str, Any], n_sources: int, n_tags: int) -> None:
     for name, shape in shapes.items():
         if arrays[name].shape != shape or arrays[name].dtype.kind not in "fib":
             raise ModelFileError(f"{name} is no array of numbers of shape {shape}")
+    for name in FINITE:
+        if not np.isfinite(arrays[name]).all():
+            raise ModelFileError(f"{name} holds a number that is not finite")
+    if not ((arrays["weight"] >= 0) & (arrays["weight"] <= HEAVIEST)).all():
+        raise ModelFileError(f"weights lie between 0 and {HEAVIEST:g}")
     code, correlated = arrays["code"], arrays["correlated"]
     ascending = (np.diff(code) > 0).all() and (np.diff(correlated) > 0).all()
     inside = pairs and code[0] >= 0 and code[-1] < n_sources * n_tags

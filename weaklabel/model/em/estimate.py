@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from weaklabel.model.em.full_pass import PassParams, PassStatistics
 from weaklabel.model.em.loop import run, start
 from weaklabel.model.em.m_step import m_step
+from weaklabel.model.em.segments import OnProgress, in_segments
 from weaklabel.model.em.statistics import e_step_with_statistics, watched
 from weaklabel.model.em.subsample import refreshed
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics import class_axis, processes
 from weaklabel.model.numerics.compiled import compiled
-from weaklabel.model.numerics.jax_settings import users_settings
 from weaklabel.model.numerics.padding import single
 from weaklabel.model.params import State
 from weaklabel.model.preparation.prepare import FitInputs, Prepared, prepare
@@ -28,8 +28,6 @@ from weaklabel.model.protocols import LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, Statistics
 from weaklabel.model.settings import Settings
 
-REPORTED_ITERATIONS = 10
-"""Between two reports of progress."""
 MOST_PASSES = 100
 """Over all rows, after a fit on a subsample."""
 SETTLED = 2.5e-4
@@ -43,26 +41,12 @@ OnePass = Callable[[sp.csr_array[np.float64], int, PassParams], PassStatistics]
 """Goes over all rows, by copies, the number of sources and parameters; see `pass_over`."""
 
 
-class FitProgress(NamedTuple):
-    """How far a fit has come."""
-
-    iteration: int
-    """EM iterations done."""
-    max_iter: int
-    """At most so many."""
-    objective: float
-    """Log marginal likelihood of the votes per item after the last iteration, in nats."""
-    change: float
-    """Largest change of a responsibility in the last iteration; of many rows, the mean total variation. EM stops when
-    it is under the tolerance."""
-
-
 class Options(NamedTuple):
     """How long EM goes on, and who watches."""
 
     max_iter: int
     tol: float
-    progress: Callable[[FitProgress], None] | None
+    progress: OnProgress | None
 
 
 class Estimate(NamedTuple):
@@ -111,25 +95,22 @@ def estimate_rows(
 
 def _iterate(prepared: Prepared, settings: Settings, options: Options) -> State:
     """The compiled loop: in one go, or in segments where somebody watches; the same bits either way."""
-    max_iter, progress = options.max_iter, options.progress
     state: State = start(
         prepared.rows,
         prepared.profile,
         settings,
         source_model=prepared.source_model,
         label_space=prepared.label_space,
-        max_iter=max_iter,
+        max_iter=options.max_iter,
     )
-    limit, done = np.float32(options.tol), 0
-    while done < max_iter and (done == 0 or float(state.change) >= options.tol):
-        stop_at = min(done + REPORTED_ITERATIONS, max_iter) if progress else max_iter
-        state = run(prepared.rows, prepared.profile, state, settings, np.int32(stop_at), limit)
-        done = int(state.iteration)
-        if progress:
-            objective = float(np.asarray(state.objective)[done - 1])
-            with users_settings():
-                progress(FitProgress(done, max_iter, objective, float(state.change)))
-    return state
+    limit = np.float32(options.tol)
+    return in_segments(
+        lambda state, stop_at: run(prepared.rows, prepared.profile, state, settings, stop_at, limit),
+        state,
+        options.max_iter,
+        options.progress,
+        lambda state, done: float(np.asarray(state.objective)[done - 1]),
+    )
 
 
 def refine(estimate: Estimate, one_pass: OnePass, settings: Settings, *, everywhere: bool = False) -> Estimate:

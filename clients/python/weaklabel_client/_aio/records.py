@@ -1,14 +1,15 @@
 """Records of projects with a label space, and the tables of labels that models make of them."""
 # ruff: noqa: ASYNC109  # a timeout here is more than a local one: it reaches the server as the deadline of the call
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from weaklabel_client._aio.asking import Asking
 from weaklabel_client._aio.operations import FitOperation
 from weaklabel_client._protocol import calls, record_calls
 from weaklabel_client._protocol.record_jobs import ReadLabelTableJob, ReadRecordsJob, joined, upload_records
-from weaklabel_client._results.column_table import ColumnTable, RecordSet
+from weaklabel_client._protocol.record_stream import PredictRecordsJob
+from weaklabel_client._results.column_table import ColumnTable, ModelInspection, RecordSet
 from weaklabel_client._results.types import UploadProgress
 
 
@@ -79,4 +80,39 @@ class Records(Asking):
         """Labels of new records by a model, tables by name as read_labels gives them; nothing is stored."""
         space = (await self._connection.perform(calls.get_project(project))).label_space
         call = record_calls.predict_records(project, records, space, model)
+        return await self._connection.perform(call, timeout)
+
+    async def predict_records_stream(
+        self,
+        project: str,
+        pieces: Iterable[Any] | AsyncIterable[Any],
+        *,
+        model: str | None = None,
+        timeout: float | None = None,  # as of the other methods
+    ) -> AsyncIterator[dict[str, ColumnTable]]:
+        """Labels of new records without end: for each piece what predict_records gives of it, in order."""
+        space = (await self._connection.perform(calls.get_project(project))).label_space
+        async for tables in self._connection.converse(PredictRecordsJob(project, space, model), pieces, timeout):
+            yield tables
+
+    async def inspect_model(
+        self, project: str, model: str | None = None, *, timeout: float | None = None
+    ) -> ModelInspection:
+        """What the library tells of a model of numbers, tags, preferences, sequences or ordered classes."""
+        return await self._connection.perform(record_calls.inspect_model(project, model), timeout)
+
+    async def score_records(
+        self,
+        project: str,
+        votes: Any,
+        gold: Any,
+        *,
+        metrics: Sequence[str] | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, float]:
+        """How good the labels of a model are on what is known, by the metrics of the library's score."""
+        names = [] if votes is None else await self._named(project, votes, "votes")
+        of_gold = (await self._named(project, gold, "gold"))[0]
+        call = record_calls.score_records(project, names, of_gold, metrics, model)
         return await self._connection.perform(call, timeout)

@@ -8,7 +8,7 @@ from weaklabel_client._protocol import rpcs
 from weaklabel_client._protocol.calls import Call, Listing, listing, new_request_id
 from weaklabel_client._protocol.kind_options import kind_options
 from weaklabel_client._protocol.resource_names import model_name, project_name, record_set_name
-from weaklabel_client._results.column_table import ColumnTable, RecordSet
+from weaklabel_client._results.column_table import ColumnTable, ModelInspection, RecordSet
 from weaklabel_protocol import column_tables
 from weaklabel_protocol.label_spaces import LabelSpace
 from weaklabel_protocol.v1 import models_pb2, operations_pb2, records_pb2
@@ -44,6 +44,26 @@ def predict_records(
         return {one.name: ColumnTable.of(column_tables.from_message(one.table)) for one in response.tables}
 
     return Call(rpcs.PREDICT_RECORDS, request, read)
+
+
+def inspect_model(project: str, model: str | None) -> Call[ModelInspection]:
+    """What the library tells of a model."""
+    request = records_pb2.InspectModelRequest(model=model_name(project, model))
+    return Call(rpcs.INSPECT_MODEL, request, ModelInspection.from_message)
+
+
+def score_records(
+    project: str, votes: Sequence[str], gold: str, metrics: Sequence[str] | None, model: str | None
+) -> Call[dict[str, float]]:
+    """Scores of the labels of record sets, named."""
+    request = records_pb2.ScoreRecordsRequest(
+        model=model_name(project, model),
+        records=models_pb2.RecordFit(
+            votes=[record_set_name(project, one) for one in votes], gold=record_set_name(project, gold)
+        ),
+        metrics=metrics or (),
+    )
+    return Call(rpcs.SCORE_RECORDS, request, lambda response: {one.name: one.value for one in response.scores})
 
 
 def fit_records(

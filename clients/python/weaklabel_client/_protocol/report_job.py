@@ -73,12 +73,14 @@ class UploadModelJob(Job[models_pb2.UploadModelRequest, models_pb2.UploadModelRe
 
 
 def model_bytes(model: object) -> bytes:
-    """The file of a model: bytes, or what has to_bytes, such as weaklabel.LabelModel.
+    """The file of a model: bytes, or what has to_bytes, such as the models of weaklabel.
 
     Raises:
         TypeError: It is neither.
     """
     data = model.to_bytes() if hasattr(model, "to_bytes") and not isinstance(model, int) else model
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"model: a weaklabel.LabelModel, or its bytes, are expected, got {type(model).__name__}")
+        raise TypeError(
+            f"model: a model of weaklabel, such as LabelModel, or its bytes, are expected, got {type(model).__name__}"
+        )
     return bytes(data)

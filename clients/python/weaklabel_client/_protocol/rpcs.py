@@ -62,6 +62,14 @@ DELETE_RECORD_SET = Rpc(
 READ_RECORDS = Rpc(_RECORD, "ReadRecords", records_pb2.ReadRecordsRequest, records_pb2.ReadRecordsResponse)
 READ_LABEL_TABLE = Rpc(_RECORD, "ReadLabelTable", records_pb2.ReadLabelTableRequest, records_pb2.ReadLabelTableResponse)
 PREDICT_RECORDS = Rpc(_RECORD, "PredictRecords", records_pb2.PredictRecordsRequest, records_pb2.PredictRecordsResponse)
+PREDICT_RECORDS_STREAM = Rpc(
+    _RECORD,
+    "PredictRecordsStream",
+    records_pb2.PredictRecordsStreamRequest,
+    records_pb2.PredictRecordsStreamResponse,
+)
+SCORE_RECORDS = Rpc(_RECORD, "ScoreRecords", records_pb2.ScoreRecordsRequest, records_pb2.ScoreRecordsResponse)
+INSPECT_MODEL = Rpc(_RECORD, "InspectModel", records_pb2.InspectModelRequest, records_pb2.InspectModelResponse)
 
 _MODEL = "weaklabel.v1.ModelService"
 FIT_MODEL = Rpc(_MODEL, "FitModel", models_pb2.FitModelRequest, models_pb2.FitModelResponse)
@@ -218,6 +226,8 @@ UNARY: tuple[Rpc[Any, Any], ...] = (
     LIST_RECORD_SETS,
     DELETE_RECORD_SET,
     PREDICT_RECORDS,
+    INSPECT_MODEL,
+    SCORE_RECORDS,
     GET_OPERATION,
     LIST_OPERATIONS,
     CANCEL_OPERATION,
@@ -242,6 +252,7 @@ STREAMS: tuple[Rpc[Any, Any], ...] = (
     UPLOAD_RECORDS,
     READ_RECORDS,
     READ_LABEL_TABLE,
+    PREDICT_RECORDS_STREAM,
     READ_VOTES,
     READ_SOFT_LABELS,
     PREDICT_STREAM,

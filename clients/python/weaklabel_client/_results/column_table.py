@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from weaklabel_client._results.analysis import Finding
 from weaklabel_client._results.short import ShortRepr
 from weaklabel_client._results.tables import Columns, Framed
+from weaklabel_protocol.column_tables import from_message
 from weaklabel_protocol.columns import Table
 from weaklabel_protocol.v1 import records_pb2
 
@@ -70,3 +72,38 @@ class RecordSet(ShortRepr):
             columns=tuple(message.columns),
             create_time=message.create_time.ToDatetime(tzinfo=datetime.UTC),
         )
+
+
+@dataclass(frozen=True, repr=False)
+class ModelInspection(ShortRepr):
+    """What the library tells of a model whose labels are not classes. `print` it for the findings.
+
+    Attributes:
+        model: "projects/ID/models/ID".
+        findings: What is doubtful; empty where nothing is.
+        figures: By their names in the library's diagnostics.
+        tables: What was learned, by name: "sources" of all; "tags" of tags, "items" of preferences, "transitions" of
+            sequences, "confusion" of ordered classes.
+        left_out: Tables that are too large to be told; the file of the model has them.
+    """
+
+    model: str
+    findings: tuple[Finding, ...]
+    figures: Mapping[str, float]
+    tables: Mapping[str, ColumnTable]
+    left_out: tuple[str, ...]
+
+    @classmethod
+    def from_message(cls, message: records_pb2.InspectModelResponse) -> "ModelInspection":
+        """Reads the contract's message."""
+        return cls(
+            model=message.model,
+            findings=tuple(Finding(one.kind, one.message) for one in message.findings),
+            figures={one.name: one.value for one in message.figures},
+            tables={one.name: ColumnTable.of(from_message(one.table)) for one in message.tables},
+            left_out=tuple(message.left_out),
+        )
+
+    def __str__(self) -> str:
+        lines = [finding.message for finding in self.findings] or ["nothing doubtful was found"]
+        return "\n".join(f"- {line}" for line in lines)

@@ -110,7 +110,7 @@ class Models(Asking):
         self._connection.perform(calls.delete_model(project, model), timeout)
 
     def download_model(self, project: str, model: str | None = None, *, timeout: float | None = None) -> bytes:
-        """The file of a model, which weaklabel.LabelModel.from_bytes reads; the newest unless one is named."""
+        """The file of a model, which its from_bytes in weaklabel reads; the newest unless one is named."""
         return self._connection.collect(model_calls.download_model(project, model), timeout)
 
     def upload_model(
@@ -119,10 +119,12 @@ class Models(Asking):
         """Takes a model that was fitted elsewhere into a project, as a model like others.
 
         Args:
-            project: The project. Its classes are those of the model, in order; where it has sources, those of the model
-                are among them.
-            model: A weaklabel.LabelModel, or its bytes.
-            votes_version: The version of the votes to label, 0 for the newest; None for predictions only.
+            project: The project. Its label space is that of the model: classes, or tags, are the same, in order. Where
+                it is of classes and has votes, the sources of the model are among theirs.
+            model: A weaklabel.LabelModel, or in a project of another label space its model, such as
+                weaklabel.NumericModel; or the bytes of one.
+            votes_version: The version of the votes to label, 0 for the newest; None for predictions only. Records have
+                no versions.
             timeout: Seconds for the whole upload; None for any time.
 
         Raises:

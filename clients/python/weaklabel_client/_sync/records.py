@@ -1,11 +1,12 @@
 """Records of projects with a label space, and the tables of labels that models make of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from weaklabel_client._protocol import calls, record_calls
 from weaklabel_client._protocol.record_jobs import ReadLabelTableJob, ReadRecordsJob, joined, upload_records
-from weaklabel_client._results.column_table import ColumnTable, RecordSet
+from weaklabel_client._protocol.record_stream import PredictRecordsJob
+from weaklabel_client._results.column_table import ColumnTable, ModelInspection, RecordSet
 from weaklabel_client._results.types import UploadProgress
 from weaklabel_client._sync.asking import Asking
 from weaklabel_client._sync.operations import FitOperation
@@ -134,3 +135,67 @@ class Records(Asking):
         space = (self._connection.perform(calls.get_project(project))).label_space
         call = record_calls.predict_records(project, records, space, model)
         return self._connection.perform(call, timeout)
+
+    def predict_records_stream(
+        self, project: str, pieces: Iterable[Any], *, model: str | None = None, timeout: float | None = None
+    ) -> Iterator[dict[str, ColumnTable]]:
+        """Labels of new records without end: for each piece what predict_records gives of it, in order.
+
+        Each piece is labeled by itself: the records of an item belong into one. A few are taken from the iterable ahead
+        of the answers. All answers come from the same model, also when a newer one is fitted in the meantime.
+
+        Args:
+            project: The project.
+            pieces: Records as in predict_records, at most 65,536 rows each.
+            model: The model; the newest by default.
+            timeout: Seconds for the whole stream; None for any time.
+
+        Raises:
+            ValueError: Records cannot be read.
+            InvalidArgument: The model cannot label them; the message names the row.
+        """
+        space = (self._connection.perform(calls.get_project(project))).label_space
+        yield from self._connection.converse(PredictRecordsJob(project, space, model), pieces, timeout)
+
+    def inspect_model(self, project: str, model: str | None = None, *, timeout: float | None = None) -> ModelInspection:
+        """What the library tells of a model of numbers, tags, preferences, sequences or ordered classes.
+
+        Args:
+            project: The project.
+            model: The model; the newest by default.
+            timeout: Seconds, instead of the client's.
+
+        Raises:
+            FailedPrecondition: The models of the project are of classes, or of a tree; see diagnostics.
+        """
+        return self._connection.perform(record_calls.inspect_model(project, model), timeout)
+
+    def score_records(
+        self,
+        project: str,
+        votes: Any,
+        gold: Any,
+        *,
+        metrics: Sequence[str] | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, float]:
+        """How good the labels of a model are on what is known, by the metrics of the library's score.
+
+        Args:
+            project: The project.
+            votes: A record set or several, by name or as they were uploaded, or records, which are uploaded first; None
+                of preferences, whose pairs are scored by what the model knows of its items.
+            gold: Known labels, likewise.
+            metrics: Their names; the usual ones of the label space by default.
+            model: The model; the newest by default.
+            timeout: Seconds, instead of the client's.
+
+        Raises:
+            ValueError: Records cannot be read.
+            InvalidArgument: There is no such metric.
+            FailedPrecondition: Gold does not fit the votes.
+        """
+        names = [] if votes is None else self._named(project, votes, "votes")
+        of_gold = (self._named(project, gold, "gold"))[0]
+        return self._connection.perform(record_calls.score_records(project, names, of_gold, metrics, model), timeout)

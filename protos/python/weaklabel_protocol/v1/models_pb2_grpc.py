@@ -122,8 +122,8 @@ class ModelServiceServicer(object):
 
     def UploadModel(self, request_iterator, context):
         """Takes a model that was fitted elsewhere, as the library's file; it becomes a model like others. INVALID_ARGUMENT when
-        it cannot be read, or its classes or sources are not those of the project; RESOURCE_EXHAUSTED when it is larger than
-        the server allows.
+        it cannot be read, or its classes or sources, or what else makes the label space, are not those of the project;
+        RESOURCE_EXHAUSTED when it is larger than the server allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -23,56 +23,72 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from weaklabel_protocol.v1 import analysis_pb2 as weaklabel_dot_v1_dot_analysis__pb2
+from weaklabel_protocol.v1 import models_pb2 as weaklabel_dot_v1_dot_models__pb2
 from weaklabel_protocol.v1 import tables_pb2 as weaklabel_dot_v1_dot_tables__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aweaklabel/v1/records.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19weaklabel/v1/tables.proto\"\x96\x01\n\tRecordSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04role\x18\x02 \x01(\x0e\x32\x18.weaklabel.v1.RecordRole\x12\x11\n\trow_count\x18\x03 \x01(\x04\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\x11UploadRecordsOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rrecord_set_id\x18\x02 \x01(\t\x12&\n\x04role\x18\x03 \x01(\x0e\x32\x18.weaklabel.v1.RecordRole\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\"R\n\x12UploadRecordsChunk\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12(\n\x05table\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\")\n\x13UploadRecordsFinish\x12\x12\n\ntotal_rows\x18\x01 \x01(\x04\"\xba\x01\n\x14UploadRecordsRequest\x12/\n\x04open\x18\x01 \x01(\x0b\x32\x1f.weaklabel.v1.UploadRecordsOpenH\x00\x12\x31\n\x05\x63hunk\x18\x02 \x01(\x0b\x32 .weaklabel.v1.UploadRecordsChunkH\x00\x12\x33\n\x06\x66inish\x18\x03 \x01(\x0b\x32!.weaklabel.v1.UploadRecordsFinishH\x00\x42\t\n\x07message\"O\n\x15UploadRecordsResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x63ommitted_rows\x18\x02 \x01(\x04\x12\x10\n\x08\x66inished\x18\x03 \x01(\x08\"#\n\x13GetRecordSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x14GetRecordSetResponse\x12+\n\nrecord_set\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.RecordSet\"N\n\x15ListRecordSetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x16ListRecordSetsResponse\x12,\n\x0brecord_sets\x18\x01 \x03(\x0b\x32\x17.weaklabel.v1.RecordSet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x16\x44\x65leteRecordSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecordSetResponse\"I\n\x12ReadRecordsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x11\n\trow_limit\x18\x03 \x01(\x04\"S\n\x13ReadRecordsResponse\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12(\n\x05table\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"\\\n\x15ReadLabelTableRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05table\x18\x02 \x01(\t\x12\x12\n\nrow_offset\x18\x03 \x01(\x04\x12\x11\n\trow_limit\x18\x04 \x01(\x04\"e\n\x16ReadLabelTableResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12(\n\x05table\x18\x03 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"R\n\x15PredictRecordsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07records\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"D\n\nLabelTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05table\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"Q\n\x16PredictRecordsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06tables\x18\x02 \x03(\x0b\x32\x18.weaklabel.v1.LabelTable*V\n\nRecordRole\x12\x1b\n\x17RECORD_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11RECORD_ROLE_VOTES\x10\x01\x12\x14\n\x10RECORD_ROLE_GOLD\x10\x02\x32\x93\x05\n\rRecordService\x12\\\n\rUploadRecords\x12\".weaklabel.v1.UploadRecordsRequest\x1a#.weaklabel.v1.UploadRecordsResponse(\x01\x30\x01\x12U\n\x0cGetRecordSet\x12!.weaklabel.v1.GetRecordSetRequest\x1a\".weaklabel.v1.GetRecordSetResponse\x12[\n\x0eListRecordSets\x12#.weaklabel.v1.ListRecordSetsRequest\x1a$.weaklabel.v1.ListRecordSetsResponse\x12^\n\x0f\x44\x65leteRecordSet\x12$.weaklabel.v1.DeleteRecordSetRequest\x1a%.weaklabel.v1.DeleteRecordSetResponse\x12T\n\x0bReadRecords\x12 .weaklabel.v1.ReadRecordsRequest\x1a!.weaklabel.v1.ReadRecordsResponse0\x01\x12]\n\x0eReadLabelTable\x12#.weaklabel.v1.ReadLabelTableRequest\x1a$.weaklabel.v1.ReadLabelTableResponse0\x01\x12[\n\x0ePredictRecords\x12#.weaklabel.v1.PredictRecordsRequest\x1a$.weaklabel.v1.PredictRecordsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aweaklabel/v1/records.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweaklabel/v1/analysis.proto\x1a\x19weaklabel/v1/models.proto\x1a\x19weaklabel/v1/tables.proto\"\x96\x01\n\tRecordSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04role\x18\x02 \x01(\x0e\x32\x18.weaklabel.v1.RecordRole\x12\x11\n\trow_count\x18\x03 \x01(\x04\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\x11UploadRecordsOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rrecord_set_id\x18\x02 \x01(\t\x12&\n\x04role\x18\x03 \x01(\x0e\x32\x18.weaklabel.v1.RecordRole\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\"R\n\x12UploadRecordsChunk\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12(\n\x05table\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\")\n\x13UploadRecordsFinish\x12\x12\n\ntotal_rows\x18\x01 \x01(\x04\"\xba\x01\n\x14UploadRecordsRequest\x12/\n\x04open\x18\x01 \x01(\x0b\x32\x1f.weaklabel.v1.UploadRecordsOpenH\x00\x12\x31\n\x05\x63hunk\x18\x02 \x01(\x0b\x32 .weaklabel.v1.UploadRecordsChunkH\x00\x12\x33\n\x06\x66inish\x18\x03 \x01(\x0b\x32!.weaklabel.v1.UploadRecordsFinishH\x00\x42\t\n\x07message\"O\n\x15UploadRecordsResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x63ommitted_rows\x18\x02 \x01(\x04\x12\x10\n\x08\x66inished\x18\x03 \x01(\x08\"#\n\x13GetRecordSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x14GetRecordSetResponse\x12+\n\nrecord_set\x18\x01 \x01(\x0b\x32\x17.weaklabel.v1.RecordSet\"N\n\x15ListRecordSetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x16ListRecordSetsResponse\x12,\n\x0brecord_sets\x18\x01 \x03(\x0b\x32\x17.weaklabel.v1.RecordSet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x16\x44\x65leteRecordSetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteRecordSetResponse\"I\n\x12ReadRecordsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12\x11\n\trow_limit\x18\x03 \x01(\x04\"S\n\x13ReadRecordsResponse\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12(\n\x05table\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"\\\n\x15ReadLabelTableRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05table\x18\x02 \x01(\t\x12\x12\n\nrow_offset\x18\x03 \x01(\x04\x12\x11\n\trow_limit\x18\x04 \x01(\x04\"e\n\x16ReadLabelTableResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrow_offset\x18\x02 \x01(\x04\x12(\n\x05table\x18\x03 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"R\n\x15PredictRecordsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07records\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"D\n\nLabelTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05table\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"Q\n\x16PredictRecordsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06tables\x18\x02 \x03(\x0b\x32\x18.weaklabel.v1.LabelTable\"X\n\x1bPredictRecordsStreamRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07records\x18\x02 \x01(\x0b\x32\x19.weaklabel.v1.ColumnTable\"l\n\x1cPredictRecordsStreamResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06tables\x18\x02 \x03(\x0b\x32\x18.weaklabel.v1.LabelTable\x12\x13\n\x0b\x65nds_answer\x18\x03 \x01(\x08\"$\n\x13InspectModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"*\n\x0bModelFigure\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\xb6\x01\n\x14InspectModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x15.weaklabel.v1.Finding\x12*\n\x07\x66igures\x18\x03 \x03(\x0b\x32\x19.weaklabel.v1.ModelFigure\x12(\n\x06tables\x18\x04 \x03(\x0b\x32\x18.weaklabel.v1.LabelTable\x12\x10\n\x08left_out\x18\x05 \x03(\t\"_\n\x13ScoreRecordsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x07records\x18\x02 \x01(\x0b\x32\x17.weaklabel.v1.RecordFit\x12\x0f\n\x07metrics\x18\x03 \x03(\t\"P\n\x14ScoreRecordsResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x06scores\x18\x02 \x03(\x0b\x32\x19.weaklabel.v1.ModelFigure*V\n\nRecordRole\x12\x1b\n\x17RECORD_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11RECORD_ROLE_VOTES\x10\x01\x12\x14\n\x10RECORD_ROLE_GOLD\x10\x02\x32\xb4\x07\n\rRecordService\x12\\\n\rUploadRecords\x12\".weaklabel.v1.UploadRecordsRequest\x1a#.weaklabel.v1.UploadRecordsResponse(\x01\x30\x01\x12U\n\x0cGetRecordSet\x12!.weaklabel.v1.GetRecordSetRequest\x1a\".weaklabel.v1.GetRecordSetResponse\x12[\n\x0eListRecordSets\x12#.weaklabel.v1.ListRecordSetsRequest\x1a$.weaklabel.v1.ListRecordSetsResponse\x12^\n\x0f\x44\x65leteRecordSet\x12$.weaklabel.v1.DeleteRecordSetRequest\x1a%.weaklabel.v1.DeleteRecordSetResponse\x12T\n\x0bReadRecords\x12 .weaklabel.v1.ReadRecordsRequest\x1a!.weaklabel.v1.ReadRecordsResponse0\x01\x12]\n\x0eReadLabelTable\x12#.weaklabel.v1.ReadLabelTableRequest\x1a$.weaklabel.v1.ReadLabelTableResponse0\x01\x12[\n\x0ePredictRecords\x12#.weaklabel.v1.PredictRecordsRequest\x1a$.weaklabel.v1.PredictRecordsResponse\x12q\n\x14PredictRecordsStream\x12).weaklabel.v1.PredictRecordsStreamRequest\x1a*.weaklabel.v1.PredictRecordsStreamResponse(\x01\x30\x01\x12U\n\x0cInspectModel\x12!.weaklabel.v1.InspectModelRequest\x1a\".weaklabel.v1.InspectModelResponse\x12U\n\x0cScoreRecords\x12!.weaklabel.v1.ScoreRecordsRequest\x1a\".weaklabel.v1.ScoreRecordsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weaklabel.v1.records_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECORDROLE']._serialized_start=1742
-  _globals['_RECORDROLE']._serialized_end=1828
-  _globals['_RECORDSET']._serialized_start=105
-  _globals['_RECORDSET']._serialized_end=255
-  _globals['_UPLOADRECORDSOPEN']._serialized_start=257
-  _globals['_UPLOADRECORDSOPEN']._serialized_end=379
-  _globals['_UPLOADRECORDSCHUNK']._serialized_start=381
-  _globals['_UPLOADRECORDSCHUNK']._serialized_end=463
-  _globals['_UPLOADRECORDSFINISH']._serialized_start=465
-  _globals['_UPLOADRECORDSFINISH']._serialized_end=506
-  _globals['_UPLOADRECORDSREQUEST']._serialized_start=509
-  _globals['_UPLOADRECORDSREQUEST']._serialized_end=695
-  _globals['_UPLOADRECORDSRESPONSE']._serialized_start=697
-  _globals['_UPLOADRECORDSRESPONSE']._serialized_end=776
-  _globals['_GETRECORDSETREQUEST']._serialized_start=778
-  _globals['_GETRECORDSETREQUEST']._serialized_end=813
-  _globals['_GETRECORDSETRESPONSE']._serialized_start=815
-  _globals['_GETRECORDSETRESPONSE']._serialized_end=882
-  _globals['_LISTRECORDSETSREQUEST']._serialized_start=884
-  _globals['_LISTRECORDSETSREQUEST']._serialized_end=962
-  _globals['_LISTRECORDSETSRESPONSE']._serialized_start=964
-  _globals['_LISTRECORDSETSRESPONSE']._serialized_end=1059
-  _globals['_DELETERECORDSETREQUEST']._serialized_start=1061
-  _globals['_DELETERECORDSETREQUEST']._serialized_end=1119
-  _globals['_DELETERECORDSETRESPONSE']._serialized_start=1121
-  _globals['_DELETERECORDSETRESPONSE']._serialized_end=1146
-  _globals['_READRECORDSREQUEST']._serialized_start=1148
-  _globals['_READRECORDSREQUEST']._serialized_end=1221
-  _globals['_READRECORDSRESPONSE']._serialized_start=1223
-  _globals['_READRECORDSRESPONSE']._serialized_end=1306
-  _globals['_READLABELTABLEREQUEST']._serialized_start=1308
-  _globals['_READLABELTABLEREQUEST']._serialized_end=1400
-  _globals['_READLABELTABLERESPONSE']._serialized_start=1402
-  _globals['_READLABELTABLERESPONSE']._serialized_end=1503
-  _globals['_PREDICTRECORDSREQUEST']._serialized_start=1505
-  _globals['_PREDICTRECORDSREQUEST']._serialized_end=1587
-  _globals['_LABELTABLE']._serialized_start=1589
-  _globals['_LABELTABLE']._serialized_end=1657
-  _globals['_PREDICTRECORDSRESPONSE']._serialized_start=1659
-  _globals['_PREDICTRECORDSRESPONSE']._serialized_end=1740
-  _globals['_RECORDSERVICE']._serialized_start=1831
-  _globals['_RECORDSERVICE']._serialized_end=2490
+  _globals['_RECORDROLE']._serialized_start=2444
+  _globals['_RECORDROLE']._serialized_end=2530
+  _globals['_RECORDSET']._serialized_start=161
+  _globals['_RECORDSET']._serialized_end=311
+  _globals['_UPLOADRECORDSOPEN']._serialized_start=313
+  _globals['_UPLOADRECORDSOPEN']._serialized_end=435
+  _globals['_UPLOADRECORDSCHUNK']._serialized_start=437
+  _globals['_UPLOADRECORDSCHUNK']._serialized_end=519
+  _globals['_UPLOADRECORDSFINISH']._serialized_start=521
+  _globals['_UPLOADRECORDSFINISH']._serialized_end=562
+  _globals['_UPLOADRECORDSREQUEST']._serialized_start=565
+  _globals['_UPLOADRECORDSREQUEST']._serialized_end=751
+  _globals['_UPLOADRECORDSRESPONSE']._serialized_start=753
+  _globals['_UPLOADRECORDSRESPONSE']._serialized_end=832
+  _globals['_GETRECORDSETREQUEST']._serialized_start=834
+  _globals['_GETRECORDSETREQUEST']._serialized_end=869
+  _globals['_GETRECORDSETRESPONSE']._serialized_start=871
+  _globals['_GETRECORDSETRESPONSE']._serialized_end=938
+  _globals['_LISTRECORDSETSREQUEST']._serialized_start=940
+  _globals['_LISTRECORDSETSREQUEST']._serialized_end=1018
+  _globals['_LISTRECORDSETSRESPONSE']._serialized_start=1020
+  _globals['_LISTRECORDSETSRESPONSE']._serialized_end=1115
+  _globals['_DELETERECORDSETREQUEST']._serialized_start=1117
+  _globals['_DELETERECORDSETREQUEST']._serialized_end=1175
+  _globals['_DELETERECORDSETRESPONSE']._serialized_start=1177
+  _globals['_DELETERECORDSETRESPONSE']._serialized_end=1202
+  _globals['_READRECORDSREQUEST']._serialized_start=1204
+  _globals['_READRECORDSREQUEST']._serialized_end=1277
+  _globals['_READRECORDSRESPONSE']._serialized_start=1279
+  _globals['_READRECORDSRESPONSE']._serialized_end=1362
+  _globals['_READLABELTABLEREQUEST']._serialized_start=1364
+  _globals['_READLABELTABLEREQUEST']._serialized_end=1456
+  _globals['_READLABELTABLERESPONSE']._serialized_start=1458
+  _globals['_READLABELTABLERESPONSE']._serialized_end=1559
+  _globals['_PREDICTRECORDSREQUEST']._serialized_start=1561
+  _globals['_PREDICTRECORDSREQUEST']._serialized_end=1643
+  _globals['_LABELTABLE']._serialized_start=1645
+  _globals['_LABELTABLE']._serialized_end=1713
+  _globals['_PREDICTRECORDSRESPONSE']._serialized_start=1715
+  _globals['_PREDICTRECORDSRESPONSE']._serialized_end=1796
+  _globals['_PREDICTRECORDSSTREAMREQUEST']._serialized_start=1798
+  _globals['_PREDICTRECORDSSTREAMREQUEST']._serialized_end=1886
+  _globals['_PREDICTRECORDSSTREAMRESPONSE']._serialized_start=1888
+  _globals['_PREDICTRECORDSSTREAMRESPONSE']._serialized_end=1996
+  _globals['_INSPECTMODELREQUEST']._serialized_start=1998
+  _globals['_INSPECTMODELREQUEST']._serialized_end=2034
+  _globals['_MODELFIGURE']._serialized_start=2036
+  _globals['_MODELFIGURE']._serialized_end=2078
+  _globals['_INSPECTMODELRESPONSE']._serialized_start=2081
+  _globals['_INSPECTMODELRESPONSE']._serialized_end=2263
+  _globals['_SCORERECORDSREQUEST']._serialized_start=2265
+  _globals['_SCORERECORDSREQUEST']._serialized_end=2360
+  _globals['_SCORERECORDSRESPONSE']._serialized_start=2362
+  _globals['_SCORERECORDSRESPONSE']._serialized_end=2442
+  _globals['_RECORDSERVICE']._serialized_start=2533
+  _globals['_RECORDSERVICE']._serialized_end=3481
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,6 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from weaklabel_protocol.v1 import analysis_pb2 as _analysis_pb2
+from weaklabel_protocol.v1 import models_pb2 as _models_pb2
 from weaklabel_protocol.v1 import tables_pb2 as _tables_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -182,3 +184,67 @@ class PredictRecordsResponse(_message.Message):
     model: str
     tables: _containers.RepeatedCompositeFieldContainer[LabelTable]
     def __init__(self, model: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[LabelTable, _Mapping]]] = ...) -> None: ...
+
+class PredictRecordsStreamRequest(_message.Message):
+    __slots__ = ("model", "records")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    records: _tables_pb2.ColumnTable
+    def __init__(self, model: _Optional[str] = ..., records: _Optional[_Union[_tables_pb2.ColumnTable, _Mapping]] = ...) -> None: ...
+
+class PredictRecordsStreamResponse(_message.Message):
+    __slots__ = ("model", "tables", "ends_answer")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    ENDS_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    tables: _containers.RepeatedCompositeFieldContainer[LabelTable]
+    ends_answer: bool
+    def __init__(self, model: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[LabelTable, _Mapping]]] = ..., ends_answer: bool = ...) -> None: ...
+
+class InspectModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class ModelFigure(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: float
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+
+class InspectModelResponse(_message.Message):
+    __slots__ = ("model", "findings", "figures", "tables", "left_out")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    findings: _containers.RepeatedCompositeFieldContainer[_analysis_pb2.Finding]
+    figures: _containers.RepeatedCompositeFieldContainer[ModelFigure]
+    tables: _containers.RepeatedCompositeFieldContainer[LabelTable]
+    left_out: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., findings: _Optional[_Iterable[_Union[_analysis_pb2.Finding, _Mapping]]] = ..., figures: _Optional[_Iterable[_Union[ModelFigure, _Mapping]]] = ..., tables: _Optional[_Iterable[_Union[LabelTable, _Mapping]]] = ..., left_out: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ScoreRecordsRequest(_message.Message):
+    __slots__ = ("model", "records", "metrics")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    records: _models_pb2.RecordFit
+    metrics: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., records: _Optional[_Union[_models_pb2.RecordFit, _Mapping]] = ..., metrics: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ScoreRecordsResponse(_message.Message):
+    __slots__ = ("model", "scores")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    scores: _containers.RepeatedCompositeFieldContainer[ModelFigure]
+    def __init__(self, model: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[ModelFigure, _Mapping]]] = ...) -> None: ...

@@ -92,6 +92,21 @@ class RecordServiceStub(object):
                 request_serializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsRequest.SerializeToString,
                 response_deserializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsResponse.FromString,
                 _registered_method=True)
+        self.PredictRecordsStream = channel.stream_stream(
+                '/weaklabel.v1.RecordService/PredictRecordsStream',
+                request_serializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsStreamRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsStreamResponse.FromString,
+                _registered_method=True)
+        self.InspectModel = channel.unary_unary(
+                '/weaklabel.v1.RecordService/InspectModel',
+                request_serializer=weaklabel_dot_v1_dot_records__pb2.InspectModelRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_records__pb2.InspectModelResponse.FromString,
+                _registered_method=True)
+        self.ScoreRecords = channel.unary_unary(
+                '/weaklabel.v1.RecordService/ScoreRecords',
+                request_serializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsRequest.SerializeToString,
+                response_deserializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class RecordServiceServicer(object):
@@ -174,6 +189,33 @@ class RecordServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PredictRecordsStream(self, request_iterator, context):
+        """Labels of records without end: those of each request by themselves, as PredictRecords gives them, in one or more
+        messages, in order. The model is that of the first request. A client that sends nothing for a minute (a setting) gets
+        DEADLINE_EXCEEDED with the reason STREAM_IDLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectModel(self, request, context):
+        """What the library tells of a model: what is doubtful, in words; its figures; tables of what it has learned. Of models
+        whose labels are tables alone; those of a tree are models of classes, see AnalysisService. RESOURCE_EXHAUSTED when it
+        does not fit into a message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreRecords(self, request, context):
+        """How good the labels of a model are on what is known: scores by the library's metrics, of labels that it makes anew of
+        records. In projects of records. A process of its own computes them, as it does fits. INVALID_ARGUMENT for a metric
+        that is none of the label space; FAILED_PRECONDITION where gold does not fit the records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecordServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -211,6 +253,21 @@ def add_RecordServiceServicer_to_server(servicer, server):
                     servicer.PredictRecords,
                     request_deserializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsRequest.FromString,
                     response_serializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsResponse.SerializeToString,
+            ),
+            'PredictRecordsStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.PredictRecordsStream,
+                    request_deserializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsStreamRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_records__pb2.PredictRecordsStreamResponse.SerializeToString,
+            ),
+            'InspectModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectModel,
+                    request_deserializer=weaklabel_dot_v1_dot_records__pb2.InspectModelRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_records__pb2.InspectModelResponse.SerializeToString,
+            ),
+            'ScoreRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScoreRecords,
+                    request_deserializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsRequest.FromString,
+                    response_serializer=weaklabel_dot_v1_dot_records__pb2.ScoreRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -425,6 +482,87 @@ class RecordService(object):
             '/weaklabel.v1.RecordService/PredictRecords',
             weaklabel_dot_v1_dot_records__pb2.PredictRecordsRequest.SerializeToString,
             weaklabel_dot_v1_dot_records__pb2.PredictRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PredictRecordsStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/weaklabel.v1.RecordService/PredictRecordsStream',
+            weaklabel_dot_v1_dot_records__pb2.PredictRecordsStreamRequest.SerializeToString,
+            weaklabel_dot_v1_dot_records__pb2.PredictRecordsStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.RecordService/InspectModel',
+            weaklabel_dot_v1_dot_records__pb2.InspectModelRequest.SerializeToString,
+            weaklabel_dot_v1_dot_records__pb2.InspectModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weaklabel.v1.RecordService/ScoreRecords',
+            weaklabel_dot_v1_dot_records__pb2.ScoreRecordsRequest.SerializeToString,
+            weaklabel_dot_v1_dot_records__pb2.ScoreRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import Connection
 
+from weaklabel_protocol.label_spaces import Preferences
 from weaklabel_server import names
 from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.analysis.labels import check_source, read_labels
 from weaklabel_server.jobs.analysis.reading import Reader
 from weaklabel_server.jobs.fit import Fitter
-from weaklabel_server.jobs.workers.reports import LabelErrorsJob, LeaveOneOutJob
+from weaklabel_server.jobs.workers.reports import LabelErrorsJob, LeaveOneOutJob, RecordScoresJob
 from weaklabel_server.messages.analysis.label_errors import LabelErrors
 from weaklabel_server.store import items, models, projects, votes
 from weaklabel_server.store.models import Model
 from weaklabel_server.store.operations import Progress
+from weaklabel_server.store.projects import Project
+from weaklabel_server.store.record_sets import RecordSettings
 from weaklabel_server.store.side_data import SideSettings
 from weaklabel_server.store.votes import View
 
@@ -101,6 +104,28 @@ class Lasting:
             item_ids=item_ids,
         )
 
+    def record_scores(
+        self, name: str, gone: Gone, *, records: RecordSettings, metrics: Sequence[str]
+    ) -> tuple[str, dict[str, float]]:
+        """The name of a model of records, and its scores by name."""
+        project_id, model_id = names.parse_model(name, field="model")
+        with self._reader.begin() as tx:
+            project = projects.get(tx, project_id)
+            projects.check_records(project)
+            stored = models.get(tx, project, model_id)
+            _check_scored(project, records)
+            cells = self._fitter.check_record_report(tx, project, records)
+        job = RecordScoresJob(
+            project_id=project_id,
+            model_id=stored.model_id,
+            votes=records.votes,
+            gold=records.gold,
+            metrics=tuple(metrics),
+            max_cells=cells,
+        )
+        described, _ = self._fitter.report(job, _until(gone))
+        return names.format_model(project_id, stored.model_id), described["scores"]
+
     def _check(self, tx: Connection, view: View, side: SideSettings) -> None:
         """Refuses what takes too much: the fits anew are no larger than this one."""
         self._reader.check_size(tx, view)
@@ -136,6 +161,19 @@ def _left_out(stored: Model, view: View, sources: Sequence[str], *, refit: bool)
 def _check_gold(tx: Connection, view: View, gold: str) -> None:
     if not (side_data.read_gold(tx, view, gold, field="gold") >= 0).any():
         raise invalid("gold", "gold holds no label")
+
+
+def _check_scored(project: Project, records: RecordSettings) -> None:
+    """Refuses what cannot be scored for want of votes or gold."""
+    if not records.gold:
+        raise invalid("records.gold", "a record set of gold: there is nothing to score against")
+    if records.options:
+        raise invalid("records.options", "none: the model has its own")
+    compared = isinstance(project.label_space, Preferences)
+    if compared and records.votes:
+        raise invalid("records.votes", "none of preferences: pairs are scored by what the model knows of its items")
+    if not compared and not records.votes:
+        raise invalid("records.votes", "one record set at least, whose labels are scored")
 
 
 def _until(gone: Gone) -> Callable[[Progress], None]:

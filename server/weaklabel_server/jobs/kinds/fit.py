@@ -3,9 +3,9 @@
 import math
 import secrets
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Connection
@@ -18,7 +18,7 @@ from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables
 from weaklabel_server.jobs.kinds.registry import kind_of
 from weaklabel_server.jobs.kinds.trees import TreeKind
-from weaklabel_server.jobs.label_model import check_label_cells
+from weaklabel_server.jobs.label_model import check_label_cells, fitting
 from weaklabel_server.messages.checks import MAX_SOURCES
 from weaklabel_server.messages.records import stored_table
 from weaklabel_server.store import items, label_tables, projects, record_sets, votes
@@ -29,6 +29,9 @@ from weaklabel_server.store.operations import FitSettings, Progress, Stage
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.reader import StoreReader
 from weaklabel_server.store.record_sets import RecordSettings
+
+if TYPE_CHECKING:
+    from weaklabel.model import FitProgress
 
 
 def fit(
@@ -57,31 +60,55 @@ def fit(
     check_label_cells(kind.cells(given), 1, max_cells)
     if isinstance(given, Table):
         _check_sources(given)
-    report(Progress(Stage.FITTING))
+    progress = Progress(Stage.FITTING)
+
+    def on_iteration(step: "FitProgress") -> None:
+        nonlocal progress
+        progress = fitting(step)
+        report(progress)
+
+    report(progress)
     arguments = FitArguments(
-        seed=settings.seed, max_iter=settings.max_iterations or None, options=settings.records.options
+        seed=settings.seed,
+        max_iter=settings.max_iterations or None,
+        options=settings.records.options,
+        progress=on_iteration,
     )
     try:
         with warnings.catch_warnings(action="ignore"):  # they are among what the model tells
             model = kind.fit(given, gold, arguments)
-        report(Progress(Stage.LABELING))
+        report(progress.at(Stage.LABELING))
         labels = kind.labels(model, given, settings.records.options)
     except WeaklabelError as error:
         raise ServiceError(Reason.RECORDS_UNSUITABLE, str(error)) from error
-    summary = summary_of(kind, model, labels, settings)
+    return fitted_model(kind, model, labels, settings, votes_version=votes_version)
+
+
+def fitted_model(
+    kind: Kind[Any],
+    model: Any,
+    labels: Tables | None,
+    settings: FitSettings,
+    *,
+    votes_version: int,
+    content: bytes | None = None,
+) -> FittedModel:
+    """A model as it is stored, with its labels where it has any; `content` is its file where it came as one."""
     return FittedModel(
         model_id=secrets.token_hex(8),
         votes_version=votes_version,
-        summary=summary,
-        content=kind.save(model),
+        summary=summary_of(kind, model, labels, settings, uploaded=content is not None),
+        content=kind.save(model) if content is None else content,
         probabilities=np.empty((0, 1), np.float32),
         labels=np.empty(0, np.int32),
-        tables=tuple(pack(name, table) for name, table in labels.items()),
-        n_items=_items(labels),
+        tables=() if labels is None else tuple(pack(name, table) for name, table in labels.items()),
+        n_items=0 if labels is None else _items(labels),
     )
 
 
-def summary_of(kind: Kind[Any], model: Any, labels: Tables | None, settings: FitSettings) -> ModelSummary:
+def summary_of(
+    kind: Kind[Any], model: Any, labels: Tables | None, settings: FitSettings, *, uploaded: bool = False
+) -> ModelSummary:
     """What is kept of a model beside its file and its labels; None where tables are added later."""
     told = kind.told(model)
     return ModelSummary(
@@ -93,6 +120,7 @@ def summary_of(kind: Kind[Any], model: Any, labels: Tables | None, settings: Fit
         warnings=list(told.warnings),
         risk=0.0,
         side=settings.side,
+        uploaded=uploaded,
         kind=KindSummary(
             tables=[] if labels is None else _described(labels),
             sources={name: _plain(values) for name, values in kind.sources(model).items()},
@@ -121,18 +149,27 @@ def _read(store: StoreReader, project_id: str, votes_version: int, settings: Fit
             votes.check_not_empty(view)
             ids = items.ids(tx, project, 0, view.item_count) or None
             return project, votes.read(tx, view, ids), side_data.read(tx, view, settings.side).get("gold")
-        parts = [_table(tx, project, one) for one in settings.records.votes]
-        names = list(dict.fromkeys(name for part in parts for name in part.columns))
-        different = next((name for name in names for part in parts if name not in part), None)
-        if different is not None:
-            raise ServiceError(
-                Reason.RECORDS_UNSUITABLE,
-                f'record sets that are fitted together have the same columns; "{different}" is not in all of them',
-            )
         gold = None
         if settings.records.gold:
-            gold = _table(tx, project, settings.records.gold)
-        return project, Table.joined([Table({name: part.columns[name] for name in names}) for part in parts]), gold
+            gold = read_set(tx, project, settings.records.gold)
+        return project, read_sets(tx, project, settings.records.votes), gold
+
+
+def read_sets(tx: Connection, project: Project, record_set_ids: Sequence[str]) -> Table:
+    """All rows of record sets.
+
+    Raises:
+        ServiceError: RECORD_SET_NOT_FOUND, RECORDS_UNSUITABLE.
+    """
+    parts = [read_set(tx, project, one) for one in record_set_ids]
+    names = list(dict.fromkeys(name for part in parts for name in part.columns))
+    different = next((name for name in names for part in parts if name not in part), None)
+    if different is not None:
+        raise ServiceError(
+            Reason.RECORDS_UNSUITABLE,
+            f'record sets that are fitted together have the same columns; "{different}" is not in all of them',
+        )
+    return Table.joined([Table({name: part.columns[name] for name in names}) for part in parts])
 
 
 def _check_sources(votes: Table) -> None:
@@ -149,7 +186,7 @@ def _check_sources(votes: Table) -> None:
         )
 
 
-def _table(tx: Connection, project: Project, record_set_id: str) -> Table:
+def read_set(tx: Connection, project: Project, record_set_id: str) -> Table:
     """All rows of a record set."""
     found = record_sets.get(tx, project, record_set_id)
     return Table.joined([stored_table(chunk.content) for chunk in record_sets.chunks(tx, found)])

@@ -1,20 +1,26 @@
 """What fits and predictions ask of a label space."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidArgumentError
 from weaklabel_protocol.columns import AnyColumn, Table, Texts
+
+if TYPE_CHECKING:
+    from weaklabel.model.em.segments import OnProgress
 
 Model = TypeVar("Model")
 
 Tables = dict[str, Table]
 """Tables of labels by name, the main one first."""
+MOST_ROWS = 65_536
+"""Of a table that a model tells of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,8 @@ class FitArguments:
     """None: the library's default."""
     options: Mapping[str, Any]
     """By their names in weaklabel.v1.KindOptions."""
+    progress: "OnProgress | None" = None
+    """Told of iterations."""
 
     def of(self, *names: str) -> dict[str, Any]:
         """Those of some options that are set, and the limit of iterations."""
@@ -44,6 +52,32 @@ class Told:
     text: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What the library tells of a model."""
+
+    findings: Sequence[tuple[str, str]]
+    """What is doubtful: for programs, and in words."""
+    figures: Mapping[str, float]
+    tables: Tables
+    left_out: Sequence[str]
+    """Tables of more rows than are told."""
+
+
+def inspection(
+    findings: Iterable[tuple[str, str]],
+    figures: Mapping[str, float],
+    **tables: tuple[int, Callable[[], Mapping[str, Any]]],
+) -> Inspection:
+    """An inspection of tables by the number of their rows and what makes their columns."""
+    return Inspection(
+        findings=[(kind, message) for kind, message in findings],
+        figures={name: float(value) for name, value in figures.items()},
+        tables={name: table_of(make()) for name, (rows, make) in tables.items() if rows <= MOST_ROWS},
+        left_out=[name for name, (rows, _) in tables.items() if rows > MOST_ROWS],
+    )
+
+
 class Kind(ABC, Generic[Model]):
     """One label space, of one project. Errors are those of the library: WeaklabelError."""
 
@@ -55,12 +89,20 @@ class Kind(ABC, Generic[Model]):
         """
 
     @abstractmethod
-    def open(self, data: bytes) -> Model:
-        """A model out of its file.
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> Model:
+        """A model out of its file, which unpacks to so many bytes at most.
 
         Raises:
             ModelFileError: It is none.
         """
+
+    @abstractmethod
+    def fault(self, model: Model) -> str:
+        """What of a model is not as the label space has it; empty where it is one of it."""
+
+    @abstractmethod
+    def probe(self, model: Model) -> Table:
+        """A few records that a model can label, with votes of all its sources where it has sources."""
 
     @abstractmethod
     def save(self, model: Model) -> bytes:
@@ -82,6 +124,14 @@ class Kind(ABC, Generic[Model]):
     def told(self, model: Model) -> Told:
         """What the fit says of itself."""
 
+    def score(self, model: Model, votes: Table | None, gold: Table, metrics: Sequence[str]) -> dict[str, float]:
+        """Scores by name on records with gold; the usual ones where no metrics are named."""
+        raise NotImplementedError("the votes of this label space are no records")
+
+    @abstractmethod
+    def inspect(self, model: Model) -> Inspection:
+        """What the library tells of a model."""
+
     @abstractmethod
     def cells(self, votes: Any) -> int:
         """Numbers that labeling these votes holds at once: what limits of memory go by."""
@@ -99,6 +149,18 @@ def _column(values: Any) -> AnyColumn:
     if array.dtype.kind in "biu":
         return array.astype(np.int32)
     return Texts.of(array.tolist())
+
+
+def all_vote(model: Any, value: str, first: Any, second: Any) -> Table:
+    """Records in which all sources of a model say one thing of an item, and each another of an item of its own."""
+    names = tuple(model.source_names)
+    each = np.arange(len(names), dtype=np.int32)
+    items = Texts(tuple(f"i{at}" for at in range(len(names) + 1)), np.concatenate([0 * each, 1 + each]))
+    sources = Texts(names, np.concatenate([each, each]))
+    said = [first] * len(names) + [second] * len(names)
+    return Table(
+        {"item": items, "source": sources, value: Texts.of(said) if isinstance(first, str) else np.array(said)}
+    )
 
 
 def known_once(table: Table, value: str, what: str = "item") -> dict[str, Any]:

@@ -3,16 +3,18 @@
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
 from weaklabel.errors import WeaklabelError
+from weaklabel_protocol.label_spaces import LabelSpace
 from weaklabel_protocol.v1 import tables_pb2
 from weaklabel_server import names
 from weaklabel_server.errors import Reason, ServiceError, invalid
-from weaklabel_server.jobs.kinds.kind import Kind, Tables
+from weaklabel_server.jobs.kinds.kind import Inspection, Kind, Tables
 from weaklabel_server.jobs.label_model import check_label_cells, label_model_class
 from weaklabel_server.messages.records import read_table
 from weaklabel_server.store import models, projects
@@ -25,6 +27,19 @@ from weaklabel_server.store.projects import Project
 class _Loaded:
     kind: Kind[Any]
     model: Any
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model of a label space, in memory."""
+
+    name: str
+    """Its resource name."""
+    space: LabelSpace
+    kind: Kind[Any]
+    model: Any
+    options: Mapping[str, Any]
+    """Of its fit."""
 
 
 class RecordPredictor:
@@ -44,28 +59,55 @@ class RecordPredictor:
         self._lock = threading.Lock()
         self._models: OrderedDict[int, _Loaded] = OrderedDict()  # by key
 
-    def predict(self, name: str, message: tables_pb2.ColumnTable) -> tuple[str, Tables]:
-        """The resource name of a model, and its labels of records.
+    def open(self, name: str) -> OpenedModel:
+        """A model by its resource name.
 
         Raises:
-            ServiceError: INVALID_FIELD, PROJECT_NOT_FOUND, MODEL_NOT_FOUND, LABEL_SPACE_MISMATCH, LABELS_TOO_LARGE.
+            ServiceError: INVALID_FIELD, PROJECT_NOT_FOUND, MODEL_NOT_FOUND, LABEL_SPACE_MISMATCH.
         """
         project_id, model_id = names.parse_model(name, field="model")
         with self._database.read() as tx:
             project = projects.get(tx, project_id)
             model = models.get(tx, project, model_id)
-            kind_summary = model.summary.kind
-            if project.label_space is None or kind_summary is None:
+            summary = model.summary.kind
+            if project.label_space is None or summary is None:
                 raise no_tables(project)
             loaded = self._load(tx, project, model)
-        records = read_table(message, project.label_space, "new", field="records")
-        check_label_cells(loaded.kind.cells(records), 1, self._max_cells)
+        return OpenedModel(
+            name=names.format_model(project_id, model.model_id),
+            space=project.label_space,
+            kind=loaded.kind,
+            model=loaded.model,
+            options=summary.records.options,
+        )
+
+    def label(self, opened: OpenedModel, message: tables_pb2.ColumnTable) -> Tables:
+        """The labels of records.
+
+        Raises:
+            ServiceError: INVALID_FIELD, LABELS_TOO_LARGE.
+        """
+        records = read_table(message, opened.space, "new", field="records")
+        check_label_cells(opened.kind.cells(records), 1, self._max_cells)
         try:
             with warnings.catch_warnings(action="ignore"):
-                tables = loaded.kind.predict(loaded.model, records, kind_summary.records.options)
+                return opened.kind.predict(opened.model, records, opened.options)
         except WeaklabelError as error:
             raise invalid("records", str(error)) from error
-        return names.format_model(project_id, model.model_id), tables
+
+    def inspect(self, opened: OpenedModel) -> Inspection:
+        """What the library tells of a model.
+
+        Raises:
+            ServiceError: LABEL_SPACE_MISMATCH, MODEL_FILE_UNSUITABLE.
+        """
+        if opened.space.kind == "tree":
+            raise ServiceError(
+                Reason.LABEL_SPACE_MISMATCH,
+                "models of a tree are models of its leaves as classes: see AnalysisService",
+                metadata={"label_space": "tree"},
+            )
+        return opened.kind.inspect(opened.model)
 
     def _load(self, tx: Connection, project: Project, model: Model) -> _Loaded:
         with self._lock:

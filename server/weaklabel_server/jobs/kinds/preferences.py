@@ -3,13 +3,16 @@
 # Methods have the names, arguments and documentation of Kind.
 # ruff: noqa: ARG002, D102
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weaklabel import PreferenceModel
-from weaklabel_protocol.columns import Table
+from weaklabel._archive import MOST_BYTES
+from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Preferences
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Inspection, Kind, Tables, Told, inspection, table_of
+
+_METRICS = ("accuracy", "nll", "brier")
 
 
 class PreferenceKind(Kind[PreferenceModel]):
@@ -20,10 +23,20 @@ class PreferenceKind(Kind[PreferenceModel]):
 
     def fit(self, votes: Table, gold: Table | None, arguments: FitArguments) -> PreferenceModel:
         model = PreferenceModel(ties=self._ties, seed=arguments.seed, **arguments.of())
-        return model.fit(_lists(votes), gold=None if gold is None else _lists(gold))
+        return model.fit(_lists(votes), gold=None if gold is None else _lists(gold), progress=arguments.progress)
 
-    def open(self, data: bytes) -> PreferenceModel:
-        return PreferenceModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> PreferenceModel:
+        return PreferenceModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: PreferenceModel) -> str:
+        told = {True: "knows ties", False: "knows no ties"}
+        return "" if model.ties is self._ties else f"it {told[model.ties]}, and the project {told[self._ties]}"
+
+    def probe(self, model: PreferenceModel) -> Table:
+        items = model.items_
+        pairs = [(items[0], items[1]), (items[1], items[0]), (items[0], items[-1])]
+        left, right = zip(*pairs, strict=True)
+        return Table({"left": Texts.of(left), "right": Texts.of(right)})
 
     def save(self, model: PreferenceModel) -> bytes:
         return model.to_bytes()
@@ -47,6 +60,20 @@ class PreferenceKind(Kind[PreferenceModel]):
             objective=model.objective,
             warnings=tuple(finding.message for finding in model.diagnostics.findings),
             text=model.summary(),
+        )
+
+    def score(
+        self, model: PreferenceModel, votes: Table | None, gold: Table, metrics: Sequence[str]
+    ) -> dict[str, float]:
+        return model.score(_lists(gold), metrics=metrics or _METRICS)
+
+    def inspect(self, model: PreferenceModel) -> Inspection:
+        told = model.diagnostics
+        return inspection(
+            told.findings,
+            {"doubt": told.doubt, "residual_correlation": told.residual_correlation},
+            sources=(len(model.judges_), model.source_columns),
+            items=(len(model.items_), model.item_columns),
         )
 
     def cells(self, votes: Table) -> int:

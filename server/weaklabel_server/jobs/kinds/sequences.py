@@ -3,19 +3,21 @@
 # Methods have the names, arguments and documentation of Kind.
 # ruff: noqa: ARG002, D102
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel import SequenceModel
+from weaklabel._archive import MOST_BYTES
 from weaklabel.errors import InvalidVotesError
 from weaklabel.kinds.sequences.schemes import Scheme, read_scheme
+from weaklabel.kinds.sequences.scores import METRICS
 from weaklabel.kinds.sequences.spans import find_spans, spans_to_tags
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Sequences
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Inspection, Kind, Tables, Told, inspection, table_of
 
 Spans = list[list[tuple[int, int, str]] | None]
 
@@ -49,10 +51,34 @@ class SequenceKind(Kind[SequenceModel]):
             seed=arguments.seed,
             **arguments.of("silence", "decoding"),
         )
-        return model.fit(read.votes, lengths=read.lengths, gold=None if gold is None else self._known(gold, read))
+        return model.fit(
+            read.votes,
+            lengths=read.lengths,
+            gold=None if gold is None else self._known(gold, read),
+            progress=arguments.progress,
+        )
 
-    def open(self, data: bytes) -> SequenceModel:
-        return SequenceModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> SequenceModel:
+        return SequenceModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: SequenceModel) -> str:
+        same = tuple(model.types) == self._types and model.scheme == self._scheme_name
+        told = f"{', '.join(model.types)} as {model.scheme}", f"{', '.join(self._types)} as {self._scheme_name}"
+        return "" if same else f"its types are {told[0]:.100}, those of the project {told[1]:.100}"
+
+    def probe(self, model: SequenceModel) -> Table:
+        names = tuple(model.source_names)
+        at = np.zeros(len(names), np.int32)
+        return Table(
+            {
+                "document": Texts(("d",), at),
+                "tokens": at + np.int32(3),
+                "source": Texts(names, np.arange(len(names), dtype=np.int32)),
+                "start": at,
+                "end": at + np.int32(2),
+                "type": Texts(self._types, at),
+            }
+        )
 
     def save(self, model: SequenceModel) -> bytes:
         return model.to_bytes()
@@ -95,6 +121,32 @@ class SequenceKind(Kind[SequenceModel]):
             objective=model.objective,
             warnings=tuple(finding.message for finding in model.diagnostics.findings),
             text=f"{size}\n{model.diagnostics}",
+        )
+
+    def score(self, model: SequenceModel, votes: Table | None, gold: Table, metrics: Sequence[str]) -> dict[str, float]:
+        assert votes is not None
+        read = self._documents(votes, "votes")
+        known = self._known(gold, read)
+        return {name: model.score(read.votes, known, name, lengths=read.lengths) for name in metrics or METRICS}
+
+    def inspect(self, model: SequenceModel) -> Inspection:
+        told, tags = model.diagnostics, tuple(model.tags)
+
+        def transitions() -> dict[str, Any]:
+            before, tag = np.indices((len(tags), len(tags)), np.int32).reshape(2, -1)
+            probability = model.transitions[before, tag].astype(np.float64)
+            return {"before": Texts(tags, before), "tag": Texts(tags, tag), "probability": probability}
+
+        return inspection(
+            told.findings,
+            {
+                "contradicted": told.contradicted,
+                "invented": told.invented,
+                "fallback": told.fallback,
+                "tokens": told.tokens,
+            },
+            sources=(len(model.source_names), lambda: self.sources(model)),
+            transitions=(len(tags) ** 2, transitions),
         )
 
     def cells(self, votes: Table) -> int:

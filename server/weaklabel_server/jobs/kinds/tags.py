@@ -3,15 +3,26 @@
 # Methods have the names, arguments and documentation of Kind.
 # ruff: noqa: ARG002, D102
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from weaklabel import TagModel
+from weaklabel._archive import MOST_BYTES
+from weaklabel.kinds.tags.scores import METRICS
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Tags
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import (
+    FitArguments,
+    Inspection,
+    Kind,
+    Tables,
+    Told,
+    all_vote,
+    inspection,
+    table_of,
+)
 
 
 class TagKind(Kind[TagModel]):
@@ -21,16 +32,21 @@ class TagKind(Kind[TagModel]):
         self._tags = tuple(space.names)
 
     def fit(self, votes: Table, gold: Table | None, arguments: FitArguments) -> TagModel:
-        known: dict[str, list[str]] | None = None
-        if gold is not None:
-            known = {item: [] for item in gold.texts("item").tolist()}
-            for item, tag in zip(gold.texts("item").tolist(), gold.texts("tag").tolist(), strict=True):
-                if tag is not None:
-                    known[item].append(tag)
-        return TagModel(self._tags, **arguments.of("unlisted")).fit(*_columns(votes), gold=known)
+        known = None if gold is None else _known(gold)
+        return TagModel(self._tags, **arguments.of("unlisted")).fit(
+            *_columns(votes), gold=known, progress=arguments.progress
+        )
 
-    def open(self, data: bytes) -> TagModel:
-        return TagModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> TagModel:
+        return TagModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: TagModel) -> str:
+        if model.tags == self._tags:
+            return ""
+        return f"its {len(model.tags)} tags are not the {len(self._tags)} of the project, in order"
+
+    def probe(self, model: TagModel) -> Table:
+        return all_vote(model, "tag", self._tags[0], self._tags[-1])
 
     def save(self, model: TagModel) -> bytes:
         return model.to_bytes()
@@ -53,6 +69,19 @@ class TagKind(Kind[TagModel]):
             text=model.summary(),
         )
 
+    def score(self, model: TagModel, votes: Table | None, gold: Table, metrics: Sequence[str]) -> dict[str, float]:
+        assert votes is not None
+        item, source, tag, yes = _columns(votes)
+        return model.score(item, _known(gold), metrics or METRICS, source=source, tag=tag, value=yes)
+
+    def inspect(self, model: TagModel) -> Inspection:
+        return inspection(
+            model.diagnostics,
+            {},
+            sources=(len(model.source_names), model.source_columns),
+            tags=(len(self._tags), lambda: {"tag": Texts.of(self._tags), "prevalence": model.params.prevalence}),
+        )
+
     def cells(self, votes: Table) -> int:
         """Tags that somebody listed times sources that looked, summed over the items."""
         item, source, tag = (_texts(votes, name) for name in ("item", "source", "tag"))
@@ -73,3 +102,12 @@ def _texts(table: Table, name: str) -> Texts:
 def _columns(table: Table) -> tuple[Any, Any, Any, Any]:
     yes = table.numbers("yes") if "yes" in table else None
     return table.texts("item"), table.texts("source"), table.texts("tag"), yes
+
+
+def _known(gold: Table) -> dict[str, list[str]]:
+    """All true tags of each item with gold."""
+    known: dict[str, list[str]] = {item: [] for item in gold.texts("item").tolist()}
+    for item, tag in zip(gold.texts("item").tolist(), gold.texts("tag").tolist(), strict=True):
+        if tag is not None:
+            known[item].append(tag)
+    return known

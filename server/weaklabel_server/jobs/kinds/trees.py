@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from weaklabel import LabelModel, Taxonomy, Votes
+from weaklabel._archive import MOST_BYTES
 from weaklabel_protocol.columns import Table, Texts
 from weaklabel_protocol.label_spaces import Tree
 from weaklabel_server.jobs.kinds.class_votes import class_cells, item_names, read_class_votes
-from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables, Told, table_of
+from weaklabel_server.jobs.kinds.kind import FitArguments, Inspection, Kind, Tables, Told, table_of
 
 
 class TreeKind(Kind[LabelModel]):
@@ -32,8 +33,14 @@ class TreeKind(Kind[LabelModel]):
     def fit(self, votes: Votes, gold: Any, arguments: FitArguments) -> LabelModel:
         raise NotImplementedError("a tree is fitted as classes are")
 
-    def open(self, data: bytes) -> LabelModel:
-        return LabelModel.from_bytes(data)
+    def open(self, data: bytes, most_bytes: int = MOST_BYTES) -> LabelModel:
+        return LabelModel.from_bytes(data, most_bytes=most_bytes)
+
+    def fault(self, model: LabelModel) -> str:
+        raise NotImplementedError("models of trees are those of classes")
+
+    def probe(self, model: LabelModel) -> Table:
+        raise NotImplementedError("models of trees are those of classes")
 
     def save(self, model: LabelModel) -> bytes:
         return model.to_bytes()
@@ -65,6 +72,9 @@ class TreeKind(Kind[LabelModel]):
 
     def told(self, model: LabelModel) -> Told:
         raise NotImplementedError("a tree is fitted as classes are")
+
+    def inspect(self, model: LabelModel) -> Inspection:
+        raise NotImplementedError("models of trees are those of classes")
 
     def cells(self, votes: Any) -> int:
         return class_cells(votes, len(self._classes) + 2 * len(self._parents))

@@ -250,7 +250,7 @@ class _Files:
         schema = side_tables.schema_of(side.kind, named=bool(side.named_items))
 
         def read(tx: Connection, view: View, row: int) -> Any:
-            return side_data.chunk_at(tx, side_data.get(tx, view.project, side.upload_id), row)
+            return side_data.chunk_of(tx, side_data.get(tx, view.project, side.upload_id), row)
 
         def groups() -> Iterator[pa.Table]:
             row = 0

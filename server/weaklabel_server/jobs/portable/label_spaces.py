@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from weaklabel.errors import WeaklabelError
 from weaklabel.formats.projects import ModelEntry, ProjectFolder, RecordSetEntry
 from weaklabel.formats.projects.reading import LabelTableEntry
 from weaklabel_protocol.column_tables import to_message
 from weaklabel_protocol.project_folders import ProjectFolderError
 from weaklabel_protocol.v1 import records_pb2
-from weaklabel_server.errors import Reason, ServiceError, invalid
+from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.jobs.label_model import label_model_class
 from weaklabel_server.jobs.portable import column_files
 from weaklabel_server.jobs.transfers import ImportLimits
@@ -94,22 +93,17 @@ class SpaceImporter:
         """What is kept of a model of the kind of the project, out of its file.
 
         Raises:
-            ServiceError: MODEL_FILE_UNSUITABLE.
+            ServiceError: MODEL_FILE_UNSUITABLE, MODEL_TOO_LARGE.
         """
         label_model_class()  # which sets JAX up
+        from weaklabel_server.jobs.kinds.files import read_kind_model
         from weaklabel_server.jobs.kinds.fit import summary_of
         from weaklabel_server.jobs.kinds.registry import kind_of
 
-        kind = kind_of(self._staged.project)
-        settings = FitSettings(side=side, records=self._settings(model))
-        try:
-            return summary_of(kind, kind.open(content), None, settings)
-        except WeaklabelError as error:
-            raise _unsuitable(str(error)[:500]) from error
-        except MemoryError:
-            raise
-        except Exception as error:  # what damaged numbers bring about is not known
-            raise _unsuitable(f"it is damaged: {type(error).__name__}: {str(error)[:200]}") from error
+        project = self._staged.project
+        kind = kind_of(project)
+        opened = read_kind_model(kind, content, project, max_bytes=self._limits.max_model_bytes)
+        return summary_of(kind, opened, None, FitSettings(side=side, records=self._settings(model)))
 
     def with_tables(self, summary: ModelSummary, model: ModelEntry) -> ModelSummary:
         """A summary that names the tables of a model."""
@@ -174,7 +168,3 @@ class SpaceImporter:
 
 def _file_of(entry: LabelTableEntry) -> str:
     return f"label_tables/{entry.model:.100}.{entry.name:.50}.parquet"
-
-
-def _unsuitable(why: str) -> ServiceError:
-    return invalid("data", why, reason=Reason.MODEL_FILE_UNSUITABLE)

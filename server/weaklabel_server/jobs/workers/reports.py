@@ -1,8 +1,9 @@
-"""Reports that fit models, on what the store holds. They are computed in a worker.
+"""Reports that fit models or take as much, on what the store holds. They are computed in a worker.
 
 A report is JSON, which `described` says is the small part of it, and arrays.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -10,10 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from weaklabel.errors import InvalidArgumentError, WeaklabelError
+from weaklabel_server.errors import Reason, ServiceError, invalid
 from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.analysis.labels import read_labels
 from weaklabel_server.jobs.analysis.reading import refusals
-from weaklabel_server.jobs.label_model import label_model_class
+from weaklabel_server.jobs.label_model import check_label_cells, label_model_class
 from weaklabel_server.messages.analysis.estimates import LabelsOf
 from weaklabel_server.store import models, projects, votes
 from weaklabel_server.store.reader import StoreReader
@@ -107,9 +110,52 @@ class LabelErrorsJob:
         }
 
 
-ReportJob = LeaveOneOutJob | LabelErrorsJob
-_KINDS: dict[str, type[LeaveOneOutJob] | type[LabelErrorsJob]] = {
-    one.kind: one for one in (LeaveOneOutJob, LabelErrorsJob)
+@dataclass(frozen=True, kw_only=True)
+class RecordScoresJob:
+    """How good the labels of a model of records are."""
+
+    kind: ClassVar[str] = "record_scores"
+    project_id: str
+    model_id: str
+    votes: tuple[str, ...]
+    """Ids of record sets; none of preferences."""
+    gold: str
+    metrics: tuple[str, ...]
+    max_cells: int
+    """What labels may take."""
+
+    def make(self, store: StoreReader) -> Report:
+        """The scores of the library.
+
+        Raises:
+            ServiceError: MODEL_NOT_FOUND, RECORD_SET_NOT_FOUND, RECORDS_UNSUITABLE, LABELS_TOO_LARGE, INVALID_FIELD.
+        """
+        from weaklabel_server.jobs.kinds.fit import read_set, read_sets
+        from weaklabel_server.jobs.kinds.registry import kind_of
+
+        with store.read() as tx:
+            project = projects.get(tx, self.project_id)
+            kind = kind_of(project)
+            model = kind.open(models.content(tx, models.get(tx, project, self.model_id)))
+            given = read_sets(tx, project, self.votes) if self.votes else None
+            gold = read_set(tx, project, self.gold)
+        if given is not None:
+            check_label_cells(kind.cells(given), 1, self.max_cells)
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                found = kind.score(model, given, gold, self.metrics)
+        except InvalidArgumentError as error:
+            if error.field in ("metric", "metrics"):
+                raise invalid("metrics", str(error)) from error
+            raise ServiceError(Reason.RECORDS_UNSUITABLE, str(error)) from error
+        except WeaklabelError as error:
+            raise ServiceError(Reason.RECORDS_UNSUITABLE, str(error)) from error
+        return {"scores": {name: float(value) for name, value in found.items()}}, {}
+
+
+ReportJob = LeaveOneOutJob | LabelErrorsJob | RecordScoresJob
+_KINDS: dict[str, type[LeaveOneOutJob] | type[LabelErrorsJob] | type[RecordScoresJob]] = {
+    one.kind: one for one in (LeaveOneOutJob, LabelErrorsJob, RecordScoresJob)
 }
 
 

@@ -12,7 +12,7 @@ from weaklabel_protocol.columns import Texts
 from weaklabel_protocol.label_spaces import Tree
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.jobs import side_data
-from weaklabel_server.jobs.label_model import check_label_cells, label_model_class
+from weaklabel_server.jobs.label_model import check_label_cells, fitting, label_model_class
 from weaklabel_server.store import items, projects, votes
 from weaklabel_server.store.models import FittedModel, ModelSummary, SkillJump, SourceEstimate
 from weaklabel_server.store.operations import FitSettings, Operation, Progress, Stage
@@ -81,13 +81,7 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
 
     def on_iteration(step: "FitProgress") -> None:
         nonlocal progress
-        progress = Progress(
-            Stage.FITTING,
-            iteration=step.iteration,
-            max_iterations=step.max_iter,
-            objective=step.objective,
-            change=step.change,
-        )
+        progress = fitting(step)
         report(progress)
 
     report(progress)
