@@ -400,7 +400,7 @@ def _bound(
     count = jnp.sum(data.weight)
     if data.ranked is not None:
         eta = log_weights(data.ranked, scores, answers.skill)
-        spread = pair_moments(data.ranked, eta).curvature * (xi**2 - moments.eta**2)
+        spread = moments.curvature * jnp.abs(data.ranked.sign) * (xi**2 - moments.eta**2)
         total += log_likelihood(data.ranked, eta) - jnp.sum(spread) / 2
         count += jnp.sum(data.ranked.weight * (jnp.sum(data.ranked.there, 1) - 1))
     total -= jnp.sum(data.used_items * _divergence(scores, variance, 0.0, priors.spread))

@@ -149,16 +149,19 @@ def _ranked(rankings: Rankings, n: int) -> Ranked:
     items = np.full((rows, width), -1, np.int32)
     items[:n_rankings, :longest] = rankings.items
 
-    def slots(given: NDArray[np.int64]) -> NDArray[np.int32]:
-        return np.where(given < 0, -1, given // longest * width + given % longest).astype(np.int32)
-
+    left, right = rankings.slot_left, rankings.slot_right
+    better, worse = (
+        np.where(left < 0, 0, slot // longest * width + slot % longest).astype(np.int32)
+        for slot in (np.minimum(left, right), np.maximum(left, right))
+    )
     return Ranked(
         item=to_device(np.maximum(items, 0)),
         there=to_device((items >= 0).astype(np.float32)),
         judge=to_device(rankings.judge, rows),
         weight=to_device(rankings.weight, rows),
-        slot_left=to_device(slots(rankings.slot_left), n, -1),
-        slot_right=to_device(slots(rankings.slot_right), n, -1),
+        better=to_device(better, n),
+        worse=to_device(worse, n),
+        sign=to_device(np.where(left < 0, 0, np.sign(right - left)).astype(np.float32), n),
     )
 
 

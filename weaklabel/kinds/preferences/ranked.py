@@ -33,9 +33,12 @@ class Ranked(NamedTuple):
     """1 where there is an item."""
     judge: Int[Array, " N"]
     weight: Float[Array, " N"]
-    slot_left: Int[Array, " C"]
-    """Place of the left item of each comparison in `item`, row after row; -1 where it is of no ranking."""
-    slot_right: Int[Array, " C"]
+    better: Int[Array, " C"]
+    """Place of the better item of each comparison in `item`, row after row; 0 where it is of no ranking."""
+    worse: Int[Array, " C"]
+    """Place of the other."""
+    sign: Float[Array, " C"]
+    """1 where left is better, -1 where right is, 0 where the comparison is of no ranking."""
 
 
 class PairMoments(NamedTuple):
@@ -54,7 +57,13 @@ def log_weights(ranked: Ranked, scores: Float[Array, " I"], skill: Float[Array, 
 
 def log_rest(eta: Float[Array, "N M"]) -> Float[Array, "N M"]:
     """Log of the sum of the weights of each item and those behind it."""
-    return jax.lax.cumlogsumexp(eta, axis=1, reverse=True)
+
+    def add(behind: Array, own: Array) -> tuple[Array, Array]:
+        total = jnp.logaddexp(behind, own)
+        return total, total
+
+    found: Array = jax.lax.scan(add, jnp.full(eta.shape[0], NOTHING), eta.T, reverse=True)[1]
+    return found.T
 
 
 def log_likelihood(ranked: Ranked, eta: Float[Array, "N M"]) -> Float[Array, ""]:
@@ -66,12 +75,15 @@ def log_likelihood(ranked: Ranked, eta: Float[Array, "N M"]) -> Float[Array, ""]
 def pair_moments(ranked: Ranked, eta: Float[Array, "N M"]) -> PairMoments:
     """Curvature and slope of every comparison that is of a ranking; 0 for the others."""
     rest = log_rest(eta)
-    picks = jax.lax.cumlogsumexp(-2 * rest, axis=1)
-    better = jnp.maximum(jnp.minimum(ranked.slot_left, ranked.slot_right), 0)
-    worse = jnp.maximum(jnp.maximum(ranked.slot_left, ranked.slot_right), 0)
-    of_better, of_worse = eta.ravel()[better], eta.ravel()[worse]
-    weight = ranked.weight[better // eta.shape[1]] * jnp.where(ranked.slot_left >= 0, 1.0, 0.0)
-    slope = jnp.exp(jnp.minimum(of_worse - rest.ravel()[better], 0.0))
-    curvature = jnp.exp(jnp.minimum(of_better + of_worse + picks.ravel()[better], 0.0))
-    sign = jnp.where(ranked.slot_left < ranked.slot_right, 1.0, -1.0)
-    return PairMoments(curvature=weight * curvature, slope=weight * sign * slope)
+
+    def square_sum(before: tuple[Array, Array], own: Array) -> tuple[tuple[Array, Array], Array]:
+        total, last = before  # sum over the picks so far of (rest now / rest then)^2
+        total = 1 + total * jnp.exp(2 * jnp.minimum(own - last, 0.0))
+        return (total, own), total
+
+    start = jnp.zeros(eta.shape[0]), rest[:, 0]
+    picks: Array = jax.lax.scan(square_sum, start, rest.T)[1]
+    of_better = (jnp.exp(jnp.minimum(eta - rest, 0.0)) * picks.T).ravel()[ranked.better]
+    weight = ranked.weight[ranked.better // eta.shape[1]] * jnp.abs(ranked.sign)
+    of_worse = weight * jnp.exp(jnp.minimum(eta.ravel()[ranked.worse] - rest.ravel()[ranked.better], 0.0))
+    return PairMoments(curvature=of_better * of_worse, slope=ranked.sign * of_worse)
