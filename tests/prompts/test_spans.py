@@ -1,10 +1,12 @@
 """Prompts that find spans: quotes are checked against the text, and become votes of a SequenceModel."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from weaklabel import SequenceModel
@@ -20,8 +22,10 @@ from weaklabel.prompts import (
     PromptFunction,
     SpanExample,
     SpanPrompt,
+    StoppedEarlyWarning,
     plan,
     run,
+    run_async,
     run_batch,
 )
 from weaklabel.prompts.declaration.places import places
@@ -191,6 +195,30 @@ def test_by_batches(endpoint: Any, make_engine: Make, names: SpanPrompt) -> None
     done = run_batch([names], ["Ann", "Bob"], make_engine(), progress=False, poll=0.01)
     assert done.spans == {"names": [[(0, 3, "PER")], [(0, 3, "PER")]]}
     assert endpoint.chats == []
+
+
+def test_in_a_loop_that_goes_on(endpoint: Any, make_engine: Make, names: SpanPrompt) -> None:
+    endpoint.reply = lambda request: endpoint.completion(spans((item(request), "PER", 1)))
+    done = asyncio.run(run_async([names], ["Ann"], make_engine()))
+    assert done.spans == {"names": [[(0, 3, "PER")]]}
+
+
+def test_tables_are_read_row_by_row(endpoint: Any, make_engine: Make) -> None:
+    prompt = SpanPrompt(name="p", model="m", template="{title}: {text}", types=["PER"])
+    endpoint.reply = lambda request: endpoint.completion(spans(("Ann", "PER", 1)))
+    frame = pd.DataFrame({"title": ["x", "y"], "text": ["Ann", "to Ann"]}, index=["u", "v"])
+    done = run([prompt], frame, make_engine(), progress=False)
+    assert done.spans == {"p": [[(0, 3, "PER")], [(3, 6, "PER")]]}
+    assert [one.item_id for one in done.replies()] == ["u", "v"]
+
+
+def test_a_budget_that_ends_a_run_of_functions_and_prompts_warns(
+    endpoint: Any, make_engine: Make, names: SpanPrompt
+) -> None:
+    small = make_engine(prices=PriceTable({"m": Price(0.0, 0.0)}), budget=Budget(tokens=1.0))
+    with pytest.warns(StoppedEarlyWarning, match="1 cells were not sent"):
+        votes = apply_spans([names], [Document.from_text("Ann")], engine=small, progress=False)
+    assert votes == {"names": [None]}
 
 
 def test_examples_are_shown_as_replies(endpoint: Any, make_engine: Make) -> None:
