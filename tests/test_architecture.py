@@ -40,12 +40,14 @@ ALLOWED = {
         "weaklabel._parameters",
         "weaklabel.analysis",
         "weaklabel.kinds",
+        "weaklabel.labeling",  # of sequences
         "weaklabel.model",
         "weaklabel.side_information",
     },
     "weaklabel.kinds.common": {*BASE, "weaklabel._parameters", "weaklabel.kinds.common"},
     "weaklabel.kinds.sequences": {  # no kind knows another
         *BASE,
+        "weaklabel.labeling",  # functions over documents
         "weaklabel.model",
         "weaklabel.kinds.common",
         "weaklabel.kinds.sequences",

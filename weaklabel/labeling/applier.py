@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -12,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from weaklabel.errors import InvalidArgumentError, InvalidVotesError, LabelingFunctionError
+from weaklabel.errors import InvalidArgumentError, LabelingFunctionError
 from weaklabel.labeling.evaluate import FIRST_SYMBOL, Evaluator, Part, Setting
 from weaklabel.labeling.executors import clusters, processes, serial
-from weaklabel.labeling.failures import Failure, LabelingFunctionWarning, StoppedError
+from weaklabel.labeling.failures import Failure, StoppedError, warn_of_function
 from weaklabel.labeling.functions import LabelingFunction
-from weaklabel.labeling.rows import Items, read_items
+from weaklabel.labeling.rows import Items, read_ids, read_items
 from weaklabel.labeling.sources import DataEngine, DataSource, default_engine, source_names
 from weaklabel.votes import ERROR, Codes, Votes
 from weaklabel.votes.codebook import least_classes, misfit
 from weaklabel.votes.symbols import ImpreciseVote
-from weaklabel.votes.validation import check_count, check_ids, check_names
+from weaklabel.votes.validation import check_count, check_names
 
 
 def apply(
@@ -86,7 +85,7 @@ def apply(
     n_jobs = processes.count_jobs(n_jobs)
     cluster = clusters.named(engine, data, n_jobs)
     source = read_items(data) if cluster is None else cluster.read(data)
-    ids = _ids(source, items)
+    ids = read_ids(source, items)
 
     rules = [function for function in functions if isinstance(function, LabelingFunction)]
     sources = [function for function in functions if not isinstance(function, LabelingFunction)]
@@ -162,19 +161,6 @@ def _names(functions: Sequence[LabelingFunction | DataSource]) -> tuple[str, ...
     return check_names(names, len(names))
 
 
-def _ids(source: Items, items: Iterable[Hashable] | None) -> NDArray[np.str_] | None:
-    """The ids of the items, those given or those of the data, checked before the run as far as it can be."""
-    if items is not None:
-        return check_ids(items, source.n_items)
-    try:
-        return None if source.ids is None else check_ids(source.ids, source.n_items)
-    except InvalidVotesError as error:
-        raise InvalidArgumentError(
-            f"the index of the data does not tell items apart: {error}. Give items=, or data.reset_index(drop=True)",
-            field="data",
-        ) from error
-
-
 def _collect(
     parts: Iterable[Part], ids: NDArray[np.str_] | None, bar: Any, on_failure: Callable[[Failure], object] | None
 ) -> tuple[list[Codes], list[ImpreciseVote], dict[str, Failure]]:
@@ -243,10 +229,4 @@ def _named(failure: Failure, ids: NDArray[np.str_] | None) -> Failure:
 def _warn(votes: Votes, first_failures: Mapping[str, Failure]) -> None:
     for name, count in zip(votes.source_names, votes.errors.tolist(), strict=True):
         if count:
-            failure = first_failures[name]
-            warnings.warn(
-                f"labeling function {name!r} failed on {count:,} of {votes.n_items:,} items; these votes are errors, "
-                f"not abstains. The first was {failure.place}:\n{failure.traceback}",
-                LabelingFunctionWarning,
-                stacklevel=3,
-            )
+            warn_of_function(first_failures[name], count, votes.n_items, stacklevel=4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _MACHINERY = __name__.rpartition(".")[0] + "."
@@ -58,3 +60,24 @@ class Failure:
 
     def __str__(self) -> str:
         return f"labeling function {self.function!r} failed on {self.place}: {self.error}"
+
+
+def warn_of_failures(failures: Iterable[Failure], n_items: int, stacklevel: int = 4) -> None:
+    """A LabelingFunctionWarning for each function that failed, with how often and the first of its failures."""
+    first: dict[str, Failure] = {}
+    counts: dict[str, int] = {}
+    for one in failures:
+        first.setdefault(one.function, one)
+        counts[one.function] = counts.get(one.function, 0) + 1
+    for name, count in counts.items():
+        warn_of_function(first[name], count, n_items, stacklevel)
+
+
+def warn_of_function(failure: Failure, count: int, n_items: int, stacklevel: int) -> None:
+    """The warning of one function that failed `count` times, first so."""
+    warnings.warn(
+        f"labeling function {failure.function!r} failed on {count:,} of {n_items:,} items; these votes are errors, "
+        f"not abstains. The first was {failure.place}:\n{failure.traceback}",
+        LabelingFunctionWarning,
+        stacklevel=stacklevel,
+    )

@@ -64,7 +64,7 @@ def _given(function: Callable[..., Any], resources: Mapping[str, Any]) -> Callab
     return lambda x: bound(x, **{name: value.get() for name, value in later.items()})
 
 
-class _ItemFunction:
+class ItemFunction:
     """What labeling functions and preprocessors share: a name, resources, preprocessing, and being picklable.
 
     Attributes:
@@ -81,7 +81,7 @@ class _ItemFunction:
         resources: Mapping[str, Any] | None = None,
         pre: Iterable[Callable[[Any], Any]] = (),
     ) -> None:
-        if not callable(function) or isinstance(function, _ItemFunction):
+        if not callable(function) or isinstance(function, ItemFunction):
             raise InvalidArgumentError(f"{function!r} is not a plain function to wrap", field="function")
         if callable(pre):
             raise InvalidArgumentError("pre must be a list of preprocessors", field="pre")
@@ -120,11 +120,11 @@ class _ItemFunction:
         return f"{type(self).__name__}({self.name!r})"
 
 
-class Preprocessor(_ItemFunction):
+class Preprocessor(ItemFunction):
     """A function item -> item that labeling functions share; `apply` calls it once an item. See `preprocessor`."""
 
 
-class LabelingFunction(_ItemFunction):
+class LabelingFunction(ItemFunction):
     """A function that votes on an item. Made by `labeling_function`; several of one function are made directly.
 
     Args:
@@ -153,7 +153,7 @@ class LabelingFunction(_ItemFunction):
 
 def steps(function: Any) -> Iterator[Callable[[Any], Any]]:
     """The preprocessing of a function from first to last; a preprocessor's own comes before it."""
-    if isinstance(function, _ItemFunction):
+    if isinstance(function, ItemFunction):
         for one in function.pre:
             yield from steps(one)
             yield one

@@ -8,8 +8,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
 
-from weaklabel.errors import InvalidArgumentError
+from weaklabel.errors import InvalidArgumentError, InvalidVotesError
+from weaklabel.votes.validation import check_ids
 
 # Datasets decode a batch at once, about a hundred times as fast as row by row; small, because cells may be pictures.
 _DATASET_BATCH = 100
@@ -115,3 +118,20 @@ def _index_ids(index: Any) -> list[Hashable] | None:
     if isinstance(index, range_index) and index.start == 0 and index.step == 1:
         return None
     return list(index)
+
+
+def read_ids(source: Items, items: Iterable[Hashable] | None) -> NDArray[np.str_] | None:
+    """The ids of the items, those given or those of the data, checked before the run as far as it can be.
+
+    Raises:
+        InvalidArgumentError: for ids that repeat, or are more or fewer than the items.
+    """
+    if items is not None:
+        return check_ids(items, source.n_items)
+    try:
+        return None if source.ids is None else check_ids(source.ids, source.n_items)
+    except InvalidVotesError as error:
+        raise InvalidArgumentError(
+            f"the index of the data does not tell items apart: {error}. Give items=, or data.reset_index(drop=True)",
+            field="data",
+        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,6 +39,35 @@ class DataSource(Protocol):
         ...
 
 
+@runtime_checkable
+class SpanSource(Protocol):
+    """A source that finds the spans of all documents at once."""
+
+    @property
+    def name(self) -> str:
+        """Distinct among the sources of a run."""
+        ...
+
+    @property
+    def span_types(self) -> tuple[str, ...]:
+        """The types of its spans."""
+        ...
+
+
+@runtime_checkable
+class SpanEngine(Protocol):
+    """Runs sources that find the spans of all documents at once; all those of a run go to one engine, together."""
+
+    def find_spans(
+        self, sources: Sequence[Any], documents: Sequence[Any], *, progress: bool
+    ) -> Mapping[str, list[list[tuple[int, int, str]] | None]]:
+        """By source, the spans (start, end, type) in characters of each document, None where there is no answer.
+
+        Failures are told by LabelingFunctionWarning.
+        """
+        ...
+
+
 def source_names(source: Any) -> tuple[str, ...]:
     """The names of the sources that a function or a data source makes: its own, or its `source_names` if it has any."""
     names = getattr(source, "source_names", None)
@@ -46,8 +75,8 @@ def source_names(source: Any) -> tuple[str, ...]:
 
 
 @singledispatch
-def default_engine(source: Any) -> DataEngine:
-    """What runs a source where the caller of `apply` names no engine.
+def default_engine(source: Any) -> Any:
+    """What runs a source where the caller of `apply` names no engine: a DataEngine, or a SpanEngine for a SpanSource.
 
     A source is data and does not know what runs it: an engine registers itself for the sources that it runs, as
     `default_engine.register(PromptFunction, ...)`.

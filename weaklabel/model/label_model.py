@@ -116,7 +116,7 @@ class LabelModel(Predictor, Population, OverTime):
         self,
         votes: Votes | VoteChunks | PartitionedVotes | ArrayLike,
         *,
-        gold: ArrayLike | Mapping[Any, Any] | None = None,
+        gold: ArrayLike | Sequence[Any] | Mapping[Any, Any] | None = None,
         gold_error: ArrayLike = 0.0,
         gold_weight: ArrayLike | Mapping[Any, Any] | None = None,
         gold_sampling: GoldSampling = "auto",
@@ -139,8 +139,10 @@ class LabelModel(Predictor, Population, OverTime):
         Args:
             votes: Votes, of classes, candidate sets and probability vectors in any mixture; or whole numbers [N, M]
                 with -1 for an abstain; or VoteChunks; or votes on a cluster, see weaklabel.clusters.
-            gold: [N] known labels, indices or names of classes; -1, or missing, where unknown; any number of them. A
-                correction of the soft labels of the votes alone is learned from them; see docs/gold.md.
+            gold: [N] known labels, indices or names of classes; -1, or missing, where unknown; any number of them. An
+                item that is known to be of one of several classes is `one_of` them, or `not_` the others, in votes that
+                are held in memory. A correction of the soft labels of the votes alone is learned from them; see
+                docs/gold.md.
             gold_error: probability, one number or [N], that a gold label is wrong.
             gold_weight: [N] how many items each gold label stands for, relative to the others: one over the
                 probability with which the item was drawn, see `next_to_label`. None for the same of all.

@@ -148,7 +148,8 @@ def _with_gold(
     learned = learn_from_gold(fitted, of_gold.votes, of_gold.soft, gold, job.settings, job.seed)
     assert learned.gold is not None
     soft = kept(corrected(sampled.soft, sampled.votes, learned.gold), bags)
-    return report_with_gold(learned, sampled.votes, soft, of_gold.votes, gold)
+    soft_of_gold = corrected(of_gold.soft, of_gold.votes, learned.gold)
+    return report_with_gold(learned, sampled.votes, soft, of_gold.votes, soft_of_gold, gold)
 
 
 def _sampled(n_items: int, seed: int) -> NDArray[np.int64]:
@@ -228,7 +229,7 @@ def _train_by_item(
     weight, known = (votes.counts().sum(1) > 0).astype(np.float32), soft
     if gold is not None and fitted.gold is not None:
         known = kept(corrected(soft, votes, fitted.gold), bags)
-        known[gold.items] = gold.targets(votes.n_classes)
+        known[gold.items] = gold.targets(votes.n_classes, known[gold.items])
         weight[gold.items] = 1
     alone = votes.n_sources == 1 and gold is None
     evidence = _only_votes(votes) if alone else relative_evidence(known, weight)

@@ -41,12 +41,23 @@ def learn_from_gold(
     if known.by_class:
         drawn = np.bincount(known.labels, minlength=n_classes) + 1
         offset = np.log(drawn / drawn.sum()) - np.log(np.maximum(fitted.class_balance, 1e-6))
-    labels = Labels(targets=known.targets(n_classes), weight=weight * effective / weight.sum(), offset=offset)
+    labels = Labels(
+        targets=known.targets(n_classes, soft),
+        weight=weight * effective / weight.sum(),
+        offset=offset,
+        sets=known.sets(),
+        worth=None if known.allowed is None else known.worth(n_classes),
+    )
     return fitted._replace(gold=fit_gold(inputs_of(soft, votes), labels, settings, seed))
 
 
 def report_with_gold(
-    fitted: Fitted, votes: Votes, soft: NDArray[np.float32], of_gold: Votes, known: KnownLabels
+    fitted: Fitted,
+    votes: Votes,
+    soft: NDArray[np.float32],
+    of_gold: Votes,
+    soft_of_gold: NDArray[np.float32],
+    known: KnownLabels,
 ) -> Fitted:
     """The fit, whose class balance, accuracies and risk are those of corrected soft labels and of gold.
 
@@ -58,6 +69,7 @@ def report_with_gold(
         votes: a sample of N items.
         soft: [N, K] their corrected soft labels.
         of_gold: the G items with gold.
+        soft_of_gold: [G, K] their corrected soft labels.
         known: their labels.
     """
     voted = votes.counts().sum(1) > 0
@@ -66,7 +78,7 @@ def report_with_gold(
     agreement = of_votes(votes, np.ones(votes.n_items), soft)
     fitted = fitted._replace(
         class_balance=total / total.sum(),
-        diagnostics=corrected(fitted.diagnostics, agreement, votes.n_items, len(known.items)),
+        diagnostics=corrected(fitted.diagnostics, agreement, votes.n_items, round(known.worth(votes.n_classes).sum())),
     )
     if not votes.is_plain or not of_gold.is_plain:
         return fitted
@@ -79,8 +91,9 @@ def report_with_gold(
     mass = np.minimum(mass, mass ** (1 - doubt) * FEW_VOTES**doubt)
     rows, sources, labels = of_gold.triples()
     weight = known.weight / known.weight.mean()
+    targets = known.targets(votes.n_classes, soft_of_gold)
     n_gold = np.bincount(sources, weight[rows], n_sources)
-    found = np.bincount(sources, weight[rows] * known.targets(votes.n_classes)[rows, labels], n_sources)
+    found = np.bincount(sources, weight[rows] * targets[rows, labels], n_sources)
     accuracy = (mass * expected + found) / (mass + n_gold)
     intervals = beta_interval(accuracy, mass + n_gold)
     diagnostics = with_accuracies(

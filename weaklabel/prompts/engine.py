@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from weaklabel._extras import require
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.labeling.failures import Failure
+from weaklabel.labeling.failures import Failure, warn_of_failures
 from weaklabel.labeling.sources import default_engine
 from weaklabel.prompts.budget import Budget
 from weaklabel.prompts.cache import ResponseCache, default_path
+from weaklabel.prompts.declaration.prompt import Prompt
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.declaration.span_prompt import SpanPrompt
 from weaklabel.prompts.http.endpoint import Endpoint
 from weaklabel.prompts.pricing import PriceTable
 from weaklabel.prompts.requests.item_fields import check_fields
 from weaklabel.prompts.runner.batch_options import BatchOptions
 from weaklabel.prompts.runner.event_loop import run_to_end
 from weaklabel.prompts.runner.outcome import Outcome, StoppedEarlyWarning, build_outcome
-from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
+from weaklabel.prompts.runner.prepared_prompt import PreparedFunction, PreparedPrompt, prepare
 from weaklabel.prompts.runner.progress import ProgressCallback, progress_callback
-from weaklabel.prompts.runner.state import RunState
+from weaklabel.prompts.runner.span_outcome import SpanOutcome, Spans, build_span_outcome
+from weaklabel.prompts.runner.state import RunResult, RunState, Stopped
 from weaklabel.votes import Votes
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ class PromptEngine:
         if self.deadline is not None and not self.deadline > 0:
             raise InvalidArgumentError(f"deadline must be above 0 seconds, got {self.deadline!r}", field="deadline")
 
-    def endpoint_of(self, prompt: PromptFunction) -> Endpoint:
+    def endpoint_of(self, prompt: Prompt) -> Endpoint:
         """The endpoint that a prompt names.
 
         Raises:
@@ -91,19 +94,17 @@ class PromptEngine:
             )
         return known[prompt.endpoint]
 
-    def prepare(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
+    def prepare(self, prompts: Sequence[Prompt]) -> list[PreparedPrompt]:
         """The prompts ready to run, at their endpoints and prices: one for each source that they make.
 
         Raises:
             InvalidArgumentError: if an endpoint is not known, or a price is not known that a budget needs.
         """
         for prompt in prompts:
-            if not isinstance(prompt, PromptFunction):
+            if not isinstance(prompt, PromptFunction | SpanPrompt):
                 raise InvalidArgumentError(f"{prompt!r} is not a PromptFunction", field="functions")
         prepared = [
-            PreparedPrompt(one, self.endpoint_of(one), self.prices.of(one.model), field)
-            for one in prompts
-            for field in one.fields or (None,)
+            one for prompt in prompts for one in prepare(prompt, self.endpoint_of(prompt), self.prices.of(prompt.model))
         ]
         for one in prepared:
             if one.price is None and self.budget is not None and self.budget.money is not None:
@@ -114,7 +115,7 @@ class PromptEngine:
                 )
         return prepared
 
-    def compile(self, prompts: Sequence[PromptFunction]) -> list[PreparedPrompt]:
+    def compile(self, prompts: Sequence[Prompt]) -> list[PreparedPrompt]:
         """Deprecated: `prepare` by its earlier name."""
         warnings.warn("PromptEngine.compile is called prepare", DeprecationWarning, stacklevel=2)
         return self.prepare(prompts)
@@ -148,14 +149,21 @@ class PromptEngine:
             MissingExtraError: if the extra `prompts` is not installed.
         """
         outcome = self.ask(sources, items, n_classes=n_classes, progress=progress)
-        if outcome.result.stopped is not None:
-            warnings.warn(
-                f"the {outcome.result.stopped} ended the run: {int(outcome.missing.sum()):,} cells were not sent, and "
-                "are missing. Run again to go on; what was answered is not sent again",
-                StoppedEarlyWarning,
-                stacklevel=3,
-            )
+        _warn_of_the_end(outcome.result.stopped, int(outcome.missing.sum()))
         return outcome.votes, outcome.failures
+
+    def find_spans(
+        self, sources: Sequence[Any], documents: Sequence[Any], *, progress: bool | ProgressCallback = False
+    ) -> dict[str, Spans]:
+        """The spans of prompts in documents, for `apply_spans`; `run` tells more. None where there is no answer.
+
+        Raises:
+            InvalidArgumentError, EndpointError, MissingExtraError: as of `answer`.
+        """
+        outcome = self.ask_spans(sources, documents, progress=progress)
+        _warn_of_the_end(outcome.result.stopped, int(outcome.missing.sum()))
+        warn_of_failures(outcome.failures, len(documents))
+        return outcome.spans
 
     def ask(
         self,
@@ -168,6 +176,30 @@ class PromptEngine:
         ask_again: bool | Collection[int] = False,
     ) -> Outcome:
         """Ask prompts about items, call by call or by batches: votes, and what it took. Errors as of `answer`."""
+        prepared, result = self._send(prompts, items, progress, batches, ask_again)
+        functions = [one for one in prepared if isinstance(one, PreparedFunction)]
+        return build_outcome(functions, result, len(items), n_classes)
+
+    def ask_spans(
+        self,
+        prompts: Sequence[SpanPrompt],
+        items: Sequence[Any],
+        *,
+        progress: bool | ProgressCallback = False,
+        batches: BatchOptions | None = None,
+        ask_again: bool | Collection[int] = False,
+    ) -> SpanOutcome:
+        """Ask prompts for the spans of items: spans, and what it took. Errors as of `answer`."""
+        return build_span_outcome(*self._send(prompts, items, progress, batches, ask_again), len(items))
+
+    def _send(
+        self,
+        prompts: Sequence[Prompt],
+        items: Sequence[Any],
+        progress: bool | ProgressCallback,
+        batches: BatchOptions | None,
+        ask_again: bool | Collection[int],
+    ) -> tuple[list[PreparedPrompt], RunResult]:
         require_packages()
         prepared = self.prepare(prompts)
         check_fields(prompts, items)
@@ -181,8 +213,17 @@ class PromptEngine:
                 give_up_after=self.give_up_after,
                 ask_again=ask_again,
             )
-            result = run_to_end(_runner(state, batches).run(callback))
-        return build_outcome(prepared, result, len(items), n_classes)
+            return prepared, run_to_end(_runner(state, batches).run(callback))
+
+
+def _warn_of_the_end(stopped: Stopped | None, n_missing: int) -> None:
+    if stopped is not None:
+        warnings.warn(
+            f"the {stopped} ended the run: {n_missing:,} cells were not sent, and are missing. Run again to go on; "
+            "what was answered is not sent again",
+            StoppedEarlyWarning,
+            stacklevel=4,
+        )
 
 
 def _runner(state: RunState, batches: BatchOptions | None) -> CallRunner | BatchRunner:
@@ -193,8 +234,9 @@ def _runner(state: RunState, batches: BatchOptions | None) -> CallRunner | Batch
     return CallRunner(state) if batches is None else BatchRunner(state, batches)
 
 
-@default_engine.register
-def _(source: PromptFunction) -> PromptEngine:
+@default_engine.register(PromptFunction)
+@default_engine.register(SpanPrompt)
+def _(source: PromptFunction | SpanPrompt) -> PromptEngine:
     """What runs prompts where no engine is given: the endpoint and key of the environment, and the user's cache."""
     del source
     return PromptEngine()

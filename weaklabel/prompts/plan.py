@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from weaklabel.labeling.functions import LabelingFunction
-from weaklabel.labeling.rows import read_items
 from weaklabel.labeling.sources import DataSource
-from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.declaration.judge_prompt import JudgePrompt
+from weaklabel.prompts.declaration.span_prompt import SpanPrompt
 from weaklabel.prompts.engine import PromptEngine
 from weaklabel.prompts.requests.item_fields import check_fields
 from weaklabel.prompts.runner.event_loop import run_to_end
 from weaklabel.prompts.runner.state import RunState
+from weaklabel.prompts.running import prompts_and_items
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +96,18 @@ class Plan:
         return "\n".join([*map(str, self.prompts), f"in all: {self.calls:,} calls, {self.cached:,} cached, {total}"])
 
 
-def plan(functions: Sequence[LabelingFunction | DataSource], data: Any, engine: PromptEngine | None = None) -> Plan:
+def plan(
+    functions: Sequence[LabelingFunction | DataSource] | Sequence[SpanPrompt] | Sequence[JudgePrompt],
+    data: Any,
+    engine: PromptEngine | None = None,
+) -> Plan:
     """What the prompts among the functions would take on the data. Nothing is sent.
 
     Raises:
         InvalidArgumentError: as of `run`.
     """
     engine = engine or PromptEngine()
-    items = list(read_items(data).items)
-    prompts = [one for one in functions if isinstance(one, PromptFunction)]
+    prompts, items = prompts_and_items(functions, data)
     prepared = engine.prepare(prompts)
     check_fields(prompts, items)
     with engine.opened_cache() as cache:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError
+from weaklabel.votes.codebook import misfit
 from weaklabel.votes.matrix import Votes
+from weaklabel.votes.symbols import CandidateSet, Complement
 from weaklabel.votes.validation import ABSTAIN
 from weaklabel_protocol.alignment import Ids, read_rows
 from weaklabel_protocol.arrays import Read, column_of, is_number
@@ -58,6 +60,41 @@ def read_labels(
             f"{field} of item {at} is {labels[at]}, outside 0..{n_classes - 1}, and not -1 for unknown", field=field
         )
     return labels.astype(np.int32)
+
+
+def read_labels_and_sets(
+    gold: Any,
+    n_items: int,
+    n_classes: int,
+    *,
+    item_ids: Ids = None,
+    classes: Sequence[str] | None = None,
+    field: str = "gold",
+) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
+    """As `read_labels`, and the candidate sets among them: the classes of each item that is known to be one of several.
+
+    A set of one class is its label; one of all classes says nothing. Items of sets have the label -1.
+
+    Raises:
+        InvalidArgumentError: as `read_labels`, and for a set of classes that are not there.
+    """
+    read = column_of(read_rows(gold, item_ids, n_items, field, all_items=False))
+    sets: dict[int, list[int]] = {}
+    if read.values.dtype.kind == "O" and read.values.shape == (n_items,):
+        plain = read.values.copy()
+        for at, value in enumerate(plain):
+            if not isinstance(value, CandidateSet | Complement):
+                continue
+            if reason := misfit(value, n_classes):
+                raise InvalidArgumentError(f"{field} of item {at} is {value!r}: {reason}", field=field)
+            inside = isinstance(value, CandidateSet)
+            allowed = [k for k in range(n_classes) if (k in value.classes) == inside]
+            plain[at] = allowed[0] if len(allowed) == 1 else ABSTAIN
+            if 1 < len(allowed) < n_classes:
+                sets[at] = allowed
+        gold, item_ids = Read(plain, read.missing).filled(ABSTAIN), None
+    labels = read_labels(gold, n_items, n_classes, item_ids=item_ids, classes=classes, field=field)
+    return labels, sets
 
 
 def _indices(read: Read, classes: Sequence[str] | None, field: str) -> NDArray[Any]:

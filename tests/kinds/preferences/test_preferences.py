@@ -90,7 +90,8 @@ def test_exact_and_sampled_variances_agree(monkeypatch: pytest.MonkeyPatch) -> N
     assert sampled.variance == pytest.approx(exact.variance, rel=0.15)
 
 
-def test_broken_rankings_recover_the_scores_of_plackett_and_luce() -> None:
+@pytest.mark.parametrize("broken", [True, False])
+def test_rankings_recover_the_scores_of_plackett_and_luce(broken: bool) -> None:
     truth = {"a": 1.0, "b": 0.2, "c": -0.4, "d": -0.8}
     rankings, shares = [], []
     for order in itertools.permutations(truth):  # every ranking, weighed by its probability
@@ -102,6 +103,8 @@ def test_broken_rankings_recover_the_scores_of_plackett_and_luce() -> None:
         shares.append(probability)
     columns = comparisons_from_rankings(rankings)
     columns["weight"] = [w * 1e5 * shares[at // 6] for at, w in enumerate(columns["weight"])]
+    if broken:
+        del columns["ranking"]
     some = merged(read_comparisons(columns, None, ties=False).comparisons)
     found = estimate_scores(some, ALIKE, ties=False, max_iter=500, tol=1e-6, seed=0)
     assert found.mean == pytest.approx([truth[name] for name in some.item_names], abs=0.01)

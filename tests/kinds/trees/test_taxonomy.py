@@ -281,3 +281,35 @@ def test_nodes_of_the_same_level_share_all_probability(life: Taxonomy) -> None:
         np.testing.assert_allclose(life.marginals(soft)[:, nodes].sum(1), 1)
         for one, other in itertools.combinations(nodes.tolist(), 2):
             assert not (life.descendants[one] & life.descendants[other]).any()
+
+
+def test_known_nodes_of_any_level_are_gold(life: Taxonomy) -> None:
+    names = ["oak", "tree", None, "life", "plant", "nan"]
+    expected = [2, one_of(2, 3), -1, -1, one_of(2, 3, 4), -1]
+    assert life.gold(names) == expected
+    ids = ["u", "v", "w", "x", "y", "z"]
+    assert life.gold(dict(zip(ids, names, strict=True))) == dict(zip(ids, expected, strict=True))
+    series = life.gold(pd.Series(names, index=ids))
+    assert (series.tolist(), series.index.tolist()) == (expected, ids)
+    with pytest.raises(InvalidArgumentError, match="gold of item 1 is 'elm', which is no node"):
+        life.gold(["oak", "elm"])
+
+
+def test_gold_at_inner_nodes_teaches_the_model(life: Taxonomy) -> None:
+    """As gold at the leaves does where the leaves are told apart anyway; by ids of items, too."""
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 5, 300)
+    swapped = np.array([2, 3, 0, 1, 4])[truth]  # animals for trees
+    shared = rng.random(300) < 0.45
+    matrix = np.stack(
+        [np.where(shared ^ (rng.random(300) < 0.05), swapped, truth) for _ in range(6)]
+        + [np.where(rng.random(300) < 0.1, rng.integers(0, 5, 300), truth)],
+        axis=1,
+    )
+    ids = [f"item{at}" for at in range(300)]
+    votes = Votes.from_dense(matrix, 5, items=ids)
+    upper = {0: "animal", 1: "animal", 2: "tree", 3: "tree", 4: "rose"}
+    gold = life.gold({ids[at]: upper[int(truth[at])] for at in range(50)})
+    models = [LabelModel(classes=life.leaves).fit(votes, gold=given) for given in (None, gold)]
+    right = [(model.predict_proba(votes)[50:].argmax(1) == truth[50:]).mean() for model in models]
+    assert right[1] > right[0] + 0.1

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.kinds.preferences.outcomes import answer_probabilities
-from weaklabel.kinds.preferences.posterior import Estimated, estimate_scores
-from weaklabel.kinds.preferences.records import LEFT, RIGHT, Comparisons
+from weaklabel.kinds.preferences.posterior import Estimated, estimate_scores, slope_of
+from weaklabel.kinds.preferences.records import LEFT, RIGHT, Comparisons, Rankings
 from weaklabel.kinds.preferences.settings import PreferenceSettings
 
 REPLICATES = 4
@@ -61,7 +61,7 @@ def check_independence(
         return Independence(doubt=1.0, refuted=0.0, residual=0.0)
     drawn: list[float] = []
     while len(drawn) < REPLICATES:
-        replicate = some._replace(outcome=_answers(some, fit, rng, ties=ties))
+        replicate = _drawn(some, fit, rng, ties=ties)
         again = estimate_scores(replicate, settings, ties=ties, max_iter=ITERATIONS, tol=1e-2, seed=seed)
         drawn.append(_statistic(replicate, again, ties=ties)[0])
         if seen <= drawn[-1]:
@@ -87,7 +87,13 @@ def _sample(comparisons: Comparisons, rng: np.random.Generator) -> Comparisons:
     if keep.sum() > MOST_COMPARISONS:
         pair = comparisons.left.astype(np.int64) * len(comparisons.item_names) + comparisons.right
         _, number = np.unique(pair, return_inverse=True)
-        keep &= rng.random(number.max() + 1)[number] < MOST_COMPARISONS / keep.sum()
+        rate = MOST_COMPARISONS / keep.sum()
+        chosen = rng.random(number.max() + 1)[number] < rate
+        if comparisons.rankings is not None:  # these whole, or not at all
+            slot, longest = comparisons.rankings.slot_left, comparisons.rankings.items.shape[1]
+            of_rankings = rng.random(len(comparisons.rankings.items)) < rate
+            chosen = np.where(slot < 0, chosen, of_rankings[slot // longest])
+        keep &= chosen
     if keep.all():
         return comparisons
     items, ends = np.unique(np.stack([comparisons.left[keep], comparisons.right[keep]]), return_inverse=True)
@@ -102,6 +108,29 @@ def _sample(comparisons: Comparisons, rng: np.random.Generator) -> Comparisons:
         weight=comparisons.weight[keep],
         item_names=tuple(comparisons.item_names[item] for item in items),
         judge_names=tuple(comparisons.judge_names[one] for one in judges),
+        rankings=_some_rankings(comparisons.rankings, keep, items, judges),
+    )
+
+
+def _some_rankings(
+    rankings: Rankings | None, keep: NDArray[np.bool_], items: NDArray[np.int32], judges: NDArray[np.int32]
+) -> Rankings | None:
+    """The rankings of the comparisons that are kept, by the new numbers of items and judges."""
+    if rankings is None or not (rankings.slot_left[keep] >= 0).any():
+        return None
+    longest = rankings.items.shape[1]
+    slots = [slot[keep] for slot in (rankings.slot_left, rankings.slot_right)]
+    number = np.unique(slots[0][slots[0] >= 0] // longest)
+    there = rankings.items[number]
+    left, right = (
+        np.where(slot < 0, -1, np.searchsorted(number, slot // longest) * longest + slot % longest) for slot in slots
+    )
+    return Rankings(
+        items=np.where(there < 0, -1, np.searchsorted(items, there)).astype(np.int32),
+        judge=np.searchsorted(judges, rankings.judge[number]).astype(np.int32),
+        weight=rankings.weight[number],
+        slot_left=left,
+        slot_right=right,
     )
 
 
@@ -117,12 +146,35 @@ def _expected(
     )
 
 
-def _answers(comparisons: Comparisons, fit: Estimated, rng: np.random.Generator, *, ties: bool) -> NDArray[np.int8]:
-    """[C] outcomes drawn from the posterior."""
-    deviation = np.sqrt(np.maximum(fit.variance - fit.covariance, 1e-9))
-    scores = fit.mean + deviation * rng.standard_normal(len(fit.mean))
+def _answers(
+    comparisons: Comparisons, fit: Estimated, scores: NDArray[np.float64], rng: np.random.Generator, *, ties: bool
+) -> NDArray[np.int8]:
+    """[C] outcomes drawn at given scores, each for itself."""
     cumulated = _expected(comparisons, fit, scores, ties=ties).cumsum(1)[:, :-1]
     return np.asarray((rng.random((len(cumulated), 1)) > cumulated).sum(1), np.int8)
+
+
+def _drawn(comparisons: Comparisons, fit: Estimated, rng: np.random.Generator, *, ties: bool) -> Comparisons:
+    """The same comparisons with outcomes, and rankings with orders, that are drawn from the posterior."""
+    deviation = np.sqrt(np.maximum(fit.variance - fit.covariance, 1e-9))
+    scores = fit.mean + deviation * rng.standard_normal(len(fit.mean))
+    outcome, rankings = _answers(comparisons, fit, scores, rng, ties=ties), comparisons.rankings
+    if rankings is None:
+        return comparisons._replace(outcome=outcome)
+    skill = np.asarray(fit.state.answers.skill, np.float64)[rankings.judge][:, None]
+    # The order of log-weights and Gumbel noise is Plackett and Luce's (Yellott 1977, doi:10.1016/0022-2496(77)90026-8).
+    noisy = skill * scores[rankings.items] + rng.gumbel(size=rankings.items.shape)
+    order = np.argsort(np.where(rankings.items >= 0, -noisy, np.inf), axis=1, kind="stable")
+    longest = rankings.items.shape[1]
+    place = np.argsort(order, axis=1) + longest * np.arange(len(order))[:, None]
+    slots = [np.where(slot < 0, -1, place.ravel()[slot]) for slot in (rankings.slot_left, rankings.slot_right)]
+    ordered = np.where(slots[0] < slots[1], LEFT, RIGHT).astype(np.int8)
+    return comparisons._replace(
+        outcome=np.where(slots[0] < 0, outcome, ordered),
+        rankings=rankings._replace(
+            items=np.take_along_axis(rankings.items, order, axis=1), slot_left=slots[0], slot_right=slots[1]
+        ),
+    )
 
 
 def _statistic(comparisons: Comparisons, fit: Estimated, *, ties: bool) -> tuple[float, float]:
@@ -130,6 +182,9 @@ def _statistic(comparisons: Comparisons, fit: Estimated, *, ties: bool) -> tuple
     expected = _expected(comparisons, fit, fit.mean, ties=ties)
     sign = np.select([comparisons.outcome == LEFT, comparisons.outcome == RIGHT], [0.5, -0.5], 0.0)
     residual = comparisons.weight * (sign - (expected[:, 0] - expected[:, 1]) / 2)
+    if fit.data.ranked is not None and comparisons.rankings is not None:
+        slope = np.asarray(slope_of(fit.data, fit.state), np.float32)[: len(residual)]
+        residual = np.where(comparisons.rankings.slot_left >= 0, slope, residual)
     n_items, n_judges = len(comparisons.item_names), len(comparisons.judge_names)
     alone = fit.graph.size[comparisons.left] == 2
     sums, voted = np.zeros((n_items, n_judges), np.float32), np.zeros((n_items, n_judges), np.float32)

@@ -16,6 +16,8 @@ that every update is a least-squares problem, and the evidence lower bound rises
 scores are the solution of a sparse system, by conjugate gradients whose products are sums over comparisons; nothing is
 as large as items x judges.
 
+Rankings of three items or more add a likelihood of their own: see `weaklabel.kinds.preferences.ranked`.
+
 An item that is compared with one other only, which is compared with nothing else, has half of what is latent of its
 pair: `scale` is sqrt(2) and `other` 0, so that the pair is one latent variable.
 
@@ -32,6 +34,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from weaklabel.kinds.preferences.ranked import Ranked, log_likelihood, log_weights, pair_moments
 from weaklabel.kinds.preferences.settings import PreferenceSettings
 from weaklabel.model.numerics.compiled import compiled
 
@@ -42,7 +45,7 @@ LARGEST_TIE = 4.0
 
 
 class Data(NamedTuple):
-    """Comparisons on the device; padding has weight 0."""
+    """Comparisons on the device; padding has weight 0, and so have those that are of a ranking."""
 
     left: Int[Array, " C"]
     right: Int[Array, " C"]
@@ -59,6 +62,8 @@ class Data(NamedTuple):
     """1 where the item's score is part of the model."""
     used_judges: Float[Array, " J"]
     """1 where the judge is."""
+    ranked: Ranked | None = None
+    """Rankings; None where there are none."""
 
 
 class Answers(NamedTuple):
@@ -107,6 +112,8 @@ class Moments(NamedTuple):
     """Root of the second moment of eta."""
     curvature: Float[Array, " C"]
     """Of the parabola, times the weight."""
+    linear: Float[Array, " C"]
+    """Coefficient of eta beside the parabola, times the weight."""
 
 
 @partial(compiled, static_argnames=("ties",))
@@ -164,8 +171,18 @@ def moments_of(data: Data, scores: Array, variance: Array, answers: Answers) -> 
     xi = jnp.sqrt(jnp.maximum(second, 1e-8))
     nu = jnp.exp(answers.tie)[data.judge]
     secant = jnp.sinh(jnp.minimum(xi, 60) / 2) / (2 * jnp.cosh(jnp.minimum(xi, 60) / 2) + nu) / xi
-    curvature = data.weight * jnp.where(nu <= LARGEST_TIE, secant, 0.25)
-    return Moments(difference=difference, square=square, eta=eta, xi=xi, curvature=curvature)
+    curvature, linear = data.weight * jnp.where(nu <= LARGEST_TIE, secant, 0.25), data.weight * data.half
+    if data.ranked is not None:  # a parabola around the scores as they are
+        pairs = pair_moments(data.ranked, log_weights(data.ranked, scores, answers.skill))
+        curvature, linear = curvature + pairs.curvature, linear + pairs.slope + pairs.curvature * eta
+    return Moments(
+        difference=difference,
+        square=square,
+        eta=eta,
+        xi=xi,
+        curvature=curvature,
+        linear=linear,
+    )
 
 
 @partial(compiled, static_argnames=("ties", "room"))
@@ -208,8 +225,10 @@ def before_first(data: Data, settings: PreferenceSettings, *, ties: bool, room: 
 def _iterate(data: Data, state: State, settings: PreferenceSettings, *, ties: bool) -> State:
     moments = moments_of(data, state.scores, state.variance, state.answers)
     scores, variance = _solve_scores(data, moments, state)
+    scores = _part_of_the_way(data, state.scores, scores)
     moments = moments_of(data, scores, variance, state.answers)
     answers = _solve_answers(data, moments, state, settings)
+    answers = answers._replace(skill=_part_of_the_way(data, state.answers.skill, answers.skill))
     if ties:
         answers = _solve_ties(data, moments_of(data, scores, variance, answers), answers, state.priors)
     scores, variance, answers = _rescaled(data, scores, variance, answers, state.priors, settings)
@@ -227,6 +246,11 @@ def _iterate(data: Data, state: State, settings: PreferenceSettings, *, ties: bo
         change=change,
         objective=objective,
     )
+
+
+def _part_of_the_way(data: Data, before: Array, after: Array) -> Array:
+    """Half a step where there are rankings, whose parabolas are no bounds."""
+    return after if data.ranked is None else (before + after) / 2
 
 
 def _tied(data: Data) -> Array:
@@ -247,7 +271,7 @@ def _solve_scores(data: Data, moments: Moments, state: State) -> tuple[Array, Ar
     """Means and mean-field variances of the scores."""
     answers, spread = state.answers, state.priors.spread
     together = answers.skill * answers.bias + answers.covariance
-    linear = data.weight * data.half * answers.skill[data.judge]
+    linear = moments.linear * answers.skill[data.judge]
     linear -= moments.curvature * data.first * together[data.judge]
     diagonal = diagonal_of(data, moments.curvature, answers, spread)
     return solve(
@@ -288,9 +312,8 @@ def _solve_answers(data: Data, moments: Moments, state: State, settings: Prefere
     of_skill = _per_judge(data, curvature * moments.square) + 1 / priors.skill_variance
     of_both = _per_judge(data, curvature * moments.difference * data.first)
     of_bias = _per_judge(data, curvature * data.first**2) + 1 / priors.bias_variance
-    half = data.weight * data.half
-    linear_skill = _per_judge(data, half * moments.difference) + settings.skill_mean / priors.skill_variance
-    linear_bias = _per_judge(data, half * data.first) + priors.bias_mean / priors.bias_variance
+    linear_skill = _per_judge(data, moments.linear * moments.difference) + settings.skill_mean / priors.skill_variance
+    linear_bias = _per_judge(data, moments.linear * data.first) + priors.bias_mean / priors.bias_variance
     determinant = of_skill * of_bias - of_both**2
     return Answers(
         skill=(of_bias * linear_skill - of_both * linear_bias) / determinant,
@@ -372,19 +395,28 @@ def _bound(
     priors: Priors,
     settings: PreferenceSettings,
 ) -> Array:
-    """Evidence lower bound per comparison: expected log-likelihood of the parabolas, less divergences from priors."""
+    """Evidence lower bound per comparison: expected log-likelihood of the parabolas, less divergences from priors.
+
+    Of rankings, per pick, the likelihood at the means and its curvature: no bound, but near it.
+    """
     nu = jnp.exp(answers.tie)[data.judge]
     xi = moments.xi
     log_total = xi / 2 + jnp.log1p(jnp.exp(-xi) + nu * jnp.exp(-xi / 2))
     of_tie = jnp.where(data.half == 0, answers.tie[data.judge], 0)
     total = jnp.sum(jnp.where(data.weight > 0, data.weight * (data.half * moments.eta + of_tie - log_total), 0))
+    count = jnp.sum(data.weight)
+    if data.ranked is not None:
+        eta = log_weights(data.ranked, scores, answers.skill)
+        spread = moments.curvature * jnp.abs(data.ranked.sign) * (xi**2 - moments.eta**2)
+        total += log_likelihood(data.ranked, eta) - jnp.sum(spread) / 2
+        count += jnp.sum(data.ranked.weight * (jnp.sum(data.ranked.there, 1) - 1))
     total -= jnp.sum(data.used_items * _divergence(scores, variance, 0.0, priors.spread))
     skill, bias, used = answers.skill, answers.bias, data.used_judges
     of_skill = _divergence(skill, answers.skill_variance, settings.skill_mean, priors.skill_variance)
     of_bias = _divergence(bias, answers.bias_variance, priors.bias_mean, priors.bias_variance)
     correlation = answers.covariance**2 / (answers.skill_variance * answers.bias_variance)
     total -= jnp.sum(used * (of_skill + of_bias - 0.5 * jnp.log1p(-jnp.minimum(correlation, 1 - 1e-6))))
-    return total / jnp.maximum(jnp.sum(data.weight), 1e-9)
+    return total / jnp.maximum(count, 1e-9)
 
 
 def _divergence(mean: Array, variance: Array, prior_mean: Array | float, prior_variance: Array) -> Array:

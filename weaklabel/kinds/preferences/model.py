@@ -86,7 +86,8 @@ class PreferenceModel(Estimator[Fitted]):
         Args:
             comparisons: a frame of any kind that narwhals reads, a mapping of columns, or records, with left, right,
                 judge, winner ("left", "right", "tie", or the item; missing for no answer), and perhaps shown_first
-                ("left", "right", or the item; missing where not known) and weight. Or votes [P, J], the left item
+                ("left", "right", or the item; missing where not known), weight, and ranking: the pairs of what has one
+                name there are one ranking, see `comparisons_from_rankings`. Or votes [P, J], the left item
                 shown first, or [P, J, 2], the left one first and the right one first: 0 left wins, 1 right wins, 2
                 tie, -1 none; its items are called "0 left", "0 right", "1 left", ...
             gold: known pairs: a frame with left, right and winner; or outcomes of the rows of a frame or of the P pairs

@@ -26,7 +26,8 @@ from weaklabel.kinds.preferences.fitting import (
     precision_of,
     solve,
 )
-from weaklabel.kinds.preferences.records import LEFT, TIE, Comparisons
+from weaklabel.kinds.preferences.ranked import Ranked, log_weights, pair_moments
+from weaklabel.kinds.preferences.records import LEFT, TIE, Comparisons, Rankings
 from weaklabel.kinds.preferences.settings import PreferenceSettings
 from weaklabel.model.em.segments import OnProgress, in_segments
 from weaklabel.model.numerics.compiled import compiled
@@ -84,10 +85,16 @@ def merged(comparisons: Comparisons) -> Comparisons:
     outcome = np.where(turned & (comparisons.outcome != TIE), 1 - comparisons.outcome, comparisons.outcome)
     first = np.where(turned, -comparisons.first, comparisons.first)
     n_items, answer = len(comparisons.item_names), outcome.astype(np.int64) * 3 + first + 1
+    rankings, slot = comparisons.rankings, np.full(len(left), -1, np.int64)
+    if rankings is not None:
+        slot, other = rankings.slot_left, rankings.slot_right
+        slot, other = np.where(turned, other, slot), np.where(turned, slot, other)
+        rankings = rankings._replace(slot_left=slot, slot_right=other)
     pair, judged = left * n_items + right, comparisons.judge.astype(np.int64) * 9 + answer
-    order = np.lexsort((judged, pair))
-    pair, judged = pair[order], judged[order]
-    new = np.concatenate([[True], (pair[1:] != pair[:-1]) | (judged[1:] != judged[:-1])])
+    order = np.lexsort((slot, judged, pair))
+    pair, judged, slot = pair[order], judged[order], slot[order]
+    alike = (pair[1:] == pair[:-1]) & (judged[1:] == judged[:-1]) & (slot[1:] == slot[:-1])
+    new = np.concatenate([[True], ~alike])
     weight = np.add.reduceat(comparisons.weight[order].astype(np.float64), np.flatnonzero(new))
     chosen = order[new]
     return comparisons._replace(
@@ -97,6 +104,7 @@ def merged(comparisons: Comparisons) -> Comparisons:
         outcome=outcome[chosen].astype(np.int8),
         first=first[chosen].astype(np.int8),
         weight=weight.astype(np.float32),
+        rankings=None if rankings is None else rankings.of_rows(chosen),
     )
 
 
@@ -121,11 +129,41 @@ def data_of(comparisons: Comparisons, graph: Graph) -> Data:
         judge=to_device(comparisons.judge, n),
         half=to_device(half.astype(np.float32), n, 0.5),
         first=to_device(comparisons.first.astype(np.float32), n),
-        weight=to_device(comparisons.weight, n),
+        weight=to_device(np.where(_is_ranked(comparisons), 0, comparisons.weight).astype(np.float32), n),
         scale=to_device(np.where(alone, np.sqrt(2), 1).astype(np.float32), n),
         other=to_device(np.where(alone, 0, 1).astype(np.float32), n),
         used_items=to_device(used.astype(np.float32)),
         used_judges=to_device(judges.astype(np.float32)),
+        ranked=None if comparisons.rankings is None else _ranked(comparisons.rankings, n),
+    )
+
+
+def _is_ranked(comparisons: Comparisons) -> NDArray[np.bool_]:
+    """[C] whether each comparison is of a ranking."""
+    rankings = comparisons.rankings
+    return np.zeros(len(comparisons.left), bool) if rankings is None else np.asarray(rankings.slot_left >= 0)
+
+
+def _ranked(rankings: Rankings, n: int) -> Ranked:
+    """Rankings on the device, padded; n is the padded number of comparisons."""
+    n_rankings, longest = rankings.items.shape
+    rows, width = _padded_size(n_rankings), bucket(longest, 4)
+    items = np.full((rows, width), -1, np.int32)
+    items[:n_rankings, :longest] = rankings.items
+
+    left, right = rankings.slot_left, rankings.slot_right
+    better, worse = (
+        np.where(left < 0, 0, slot // longest * width + slot % longest).astype(np.int32)
+        for slot in (np.minimum(left, right), np.maximum(left, right))
+    )
+    return Ranked(
+        item=to_device(np.maximum(items, 0)),
+        there=to_device((items >= 0).astype(np.float32)),
+        judge=to_device(rankings.judge, rows),
+        weight=to_device(rankings.weight, rows),
+        better=to_device(better, n),
+        worse=to_device(worse, n),
+        sign=to_device(np.where(left < 0, 0, np.sign(right - left)).astype(np.float32), n),
     )
 
 
@@ -198,6 +236,13 @@ def posterior_of(comparisons: Comparisons, data: Data, state: State, graph: Grap
 def curvature_of(data: Data, state: State) -> Float[Array, " C"]:
     """[C] curvature of the bound at the end of the loop."""
     return moments_of(data, state.scores, state.variance, state.answers).curvature
+
+
+@compiled
+def slope_of(data: Data, state: State) -> Float[Array, " C"]:
+    """[C] what each pair of a ranking adds to the difference of its items: what it says beyond its expectation."""
+    assert data.ranked is not None
+    return pair_moments(data.ranked, log_weights(data.ranked, state.scores, state.answers.skill)).slope
 
 
 def _exact(data: Data, state: State, curvature: NDArray[np.float64], n_items: int) -> NDArray[np.float64]:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidVotesError
+from weaklabel.kinds.preferences.rankings import with_rankings
 from weaklabel.kinds.preferences.records import LEFT, RIGHT, TIE, Comparisons
 from weaklabel.votes.validation import is_missing
 from weaklabel_protocol.names import label_text
 
 OUTCOMES = {"left": LEFT, "right": RIGHT, "tie": TIE}
 COLUMNS = ("left", "right", "judge", "winner")
-OPTIONAL = ("shown_first", "weight")
+OPTIONAL = ("shown_first", "weight", "ranking")
 
 
 class Read(NamedTuple):
@@ -30,8 +31,8 @@ def read_comparisons(data: Any, judges: Sequence[str] | None, *, ties: bool) -> 
     """Comparisons of a frame (any that narwhals reads), a mapping of columns, a sequence of records, or votes.
 
     Args:
-        data: with columns left, right, judge and winner, and perhaps shown_first and weight; or votes [P, J] or
-            [P, J, 2], see `PreferenceModel.fit`.
+        data: with columns left, right, judge and winner, and perhaps shown_first, weight and ranking; or votes [P, J]
+            or [P, J, 2], see `PreferenceModel.fit`.
         judges: J names, for votes.
         ties: whether a tie is an outcome.
 
@@ -82,6 +83,10 @@ def read_comparisons(data: Any, judges: Sequence[str] | None, *, ties: bool) -> 
         item_names=tuple(items),
         judge_names=tuple(names),
     )
+    if "ranking" in table:
+        rows = np.flatnonzero(keep)
+        of_rows = [table["ranking"][row] for row in rows.tolist()]
+        comparisons = with_rankings(comparisons, of_rows, rows, weighted="weight" in table)
     return Read(comparisons, np.stack([left, right], 1))
 
 

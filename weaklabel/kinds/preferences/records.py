@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,25 @@ from weaklabel.model.gold.correction import Gold
 
 LEFT, RIGHT, TIE = 0, 1, 2
 """Outcomes of a comparison, and columns of probabilities."""
+
+
+class Rankings(NamedTuple):
+    """N rankings of three items or more, M at most; every pair of each is one of the comparisons, too."""
+
+    items: NDArray[np.int32]
+    """[N, M] items of each, the best first; -1 after the last."""
+    judge: NDArray[np.int32]
+    """[N] judge."""
+    weight: NDArray[np.float32]
+    """[N] how many rankings each stands for."""
+    slot_left: NDArray[np.int64]
+    """[C] place of the left item in `items`, row after row; -1 of a comparison that belongs to no ranking."""
+    slot_right: NDArray[np.int64]
+    """[C] that of the right item."""
+
+    def of_rows(self, rows: NDArray[Any]) -> Rankings:
+        """Of some of the comparisons, in another order."""
+        return self._replace(slot_left=self.slot_left[rows], slot_right=self.slot_right[rows])
 
 
 class Comparisons(NamedTuple):
@@ -32,6 +51,8 @@ class Comparisons(NamedTuple):
     """I names."""
     judge_names: tuple[str, ...]
     """J names."""
+    rankings: Rankings | None = None
+    """Which comparisons make a ranking together; None where none do."""
 
 
 class Fitted(NamedTuple):
@@ -79,6 +100,15 @@ class Fitted(NamedTuple):
     """[T] evidence lower bound per comparison, in nats."""
     converged: bool
     gold: Gold | None
+
+
+def pair_weight(n_ranked: Any) -> Any:
+    """What a pair of a ranking of m items is worth as a comparison: 3 / (m + 1).
+
+    So weighted, the curvature of the likelihood of its pairs is its information (Godambe 1960,
+    doi:10.1214/aoms/1177705693) where items are equal: m w / 4 = 3 m / (4 (m + 1)), as Var(rank) = (m^2 - 1) / 12.
+    """
+    return 3 / (n_ranked + 1)
 
 
 def empty_comparisons(items: tuple[str, ...], judges: tuple[str, ...]) -> Comparisons:

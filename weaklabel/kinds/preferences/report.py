@@ -118,7 +118,8 @@ def _of_judges(fitted: Fitted, judges: tuple[str, ...]) -> Iterator[Finding]:
     if not fitted.n_ordered.any():
         yield Finding(
             "order_unknown",
-            "The order in which items were shown is not known: position bias is not estimated. Give `shown_first`.",
+            "The order in which items were shown is not known: position bias is not estimated. Give `shown_first`, "
+            "which rankings do not have.",
         )
 
 

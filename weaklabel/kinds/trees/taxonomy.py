@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from weaklabel.errors import InvalidArgumentError, InvalidVotesError
 from weaklabel.kinds.trees import decision, scores
+from weaklabel.kinds.trees.gold import gold_of_nodes
 from weaklabel.kinds.trees.parents import Tree, read_tree
 from weaklabel.votes import ABSTAIN, Votes, label_dtype
 from weaklabel.votes.conversion import over_other_classes
@@ -173,6 +174,20 @@ class Taxonomy:
                 field="votes",
             )
         return over_other_classes(given, self.descendants, self.leaves)
+
+    def gold(self, names: Any) -> Any:
+        """Known nodes of any level as gold of a `LabelModel` over the leaves: an inner node is `one_of` its leaves.
+
+        What is known only at the root says nothing, as does a missing name.
+
+        Args:
+            names: [N] names of nodes, missing where unknown; a mapping of ids of items to names, or a pandas Series,
+                whose index stays.
+
+        Raises:
+            InvalidArgumentError: for a name that is no node, with its place.
+        """
+        return gold_of_nodes(names, self.vote, self._index)
 
     def _codes(self, rows: Any) -> NDArray[Any]:
         cells = [

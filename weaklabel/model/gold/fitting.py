@@ -37,7 +37,7 @@ def fit_gold(
         fold: [G] number of each item's fold, where some must be together; None for those of `seed`.
     """
     n_items, n_classes = labels.targets.shape
-    size = float(labels.weight.sum())
+    size = float(labels.weight.sum() if labels.worth is None else labels.weight @ labels.worth)
     touched = np.unique(inputs.votes.indices)
     fits_large = len(touched) * n_classes <= MOST_PARAMETERS
     small_penalty = Penalty(settings.gold_trust_variance, None)
@@ -52,7 +52,7 @@ def fit_gold(
         if out.all() or not out.any():
             continue
         left, tested = _part(inputs, ~out), _part(inputs, out)
-        known = labels._replace(targets=labels.targets[~out], weight=labels.weight[~out])
+        known, hidden = labels.part(~out), labels.part(out)
         experts = (
             tested.log_odds,
             logits(fit_correction(left, known, small_penalty, settings, touched, small), tested),
@@ -62,7 +62,7 @@ def fit_gold(
         for expert, log_odds in enumerate(experts):
             of_class = log_softmax(log_odds + labels.offset, axis=1)
             log_likelihood = np.maximum(of_class, np.log(LEAST_PROBABILITY))
-            held_out[expert] += labels.weight[out] @ (labels.targets[out] * log_likelihood).sum(1)
+            held_out[expert] += hidden.weight @ hidden.log_likelihood(log_likelihood)
     prior = np.array(
         [
             settings.gold_votes_mass * n_classes / (size + settings.gold_votes_mass * n_classes),

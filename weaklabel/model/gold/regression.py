@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from weaklabel.model.gold.correction import Correction, Inputs
 from weaklabel.model.settings import Settings
@@ -22,11 +22,52 @@ class Labels(NamedTuple):
     """Known labels of G items."""
 
     targets: NDArray[np.float64]
-    """[G, K] distribution of each label: certain, or spread by how often labels are wrong."""
+    """[G, K] distribution of each label: certain, or spread by how often labels are wrong. What a set is read as where
+    one class has to stand for it: the soft label given the set."""
     weight: NDArray[np.float64]
     """[G] weight of each in the likelihood; they sum to the number of labels that they are worth."""
     offset: NDArray[np.float64]
     """[K] log-odds by which the labels are drawn unlike the items: zero where they are drawn at random."""
+    sets: NDArray[np.bool_] | None = None
+    """[G, K] the classes of items of which only a set is known, none of the others; None where all labels are known."""
+    worth: NDArray[np.float64] | None = None
+    """[G] what each says of what a label says; None for 1."""
+
+    def part(self, chosen: NDArray[np.bool_]) -> Labels:
+        """The labels of some items."""
+        return self._replace(
+            targets=self.targets[chosen],
+            weight=self.weight[chosen],
+            sets=None if self.sets is None else self.sets[chosen],
+            worth=None if self.worth is None else self.worth[chosen],
+        )
+
+    def log_likelihood(self, log_p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[G] of the labels; of a set it is marginal, the log of the sum over its classes.
+
+        Args:
+            log_p: [G, K] log-probabilities of the classes.
+        """
+        exact = (self.targets * log_p).sum(1)
+        if self.sets is None:
+            return np.asarray(exact)
+        return np.where(self._is_set(self.sets)[:, 0], self._inside(self.sets, log_p), exact)
+
+    def expected(self, log_p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[G, K] distribution of each label given the probabilities, less which the gradient of the likelihood is."""
+        if self.sets is None:
+            return self.targets
+        given = np.where(self.sets, np.exp(log_p - self._inside(self.sets, log_p)[:, None]), 0.0)
+        return np.where(self._is_set(self.sets), given, self.targets)
+
+    @staticmethod
+    def _is_set(sets: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.asarray(sets.any(axis=1, keepdims=True))
+
+    @classmethod
+    def _inside(cls, sets: NDArray[np.bool_], log_p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[G] log-probability of each set; of all classes where there is none."""
+        return np.asarray(logsumexp(np.where(sets | ~cls._is_set(sets), log_p, -np.inf), axis=1))
 
 
 class Penalty(NamedTuple):
@@ -102,15 +143,15 @@ class _Regression:
 
     def loss(self, values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """The value at a vector of parameters, and its gradient."""
-        inputs, (targets, _, offset) = self._inputs, self._labels
-        weight = self._labels.weight[:, None]
+        inputs, labels = self._inputs, self._labels
+        weight = labels.weight[:, None]
         power, bias, trust, of_seen = self._parts(values)
-        total = (1 + power) * inputs.log_odds + self._design @ bias + offset
+        total = (1 + power) * inputs.log_odds + self._design @ bias + labels.offset
         total += np.asarray(self._own @ trust).reshape(-1, self._n_classes)
         if self._seen is not None:
             total += self._seen @ of_seen
         log_p = log_softmax(total, axis=1)
-        slope = weight * (np.exp(log_p) - targets)
+        slope = weight * (np.exp(log_p) - labels.expected(log_p))
         gradient = [
             [(slope * inputs.log_odds).sum()],
             (self._design.T @ slope).ravel(),
@@ -118,7 +159,7 @@ class _Regression:
             np.empty(0) if self._seen is None else (self._seen.T @ slope).ravel(),
         ]
         scaled = values / self._deviations
-        value = -(weight * targets * log_p).sum() + 0.5 * float(scaled @ scaled)
+        value = -float(labels.weight @ labels.log_likelihood(log_p)) + 0.5 * float(scaled @ scaled)
         return value, np.concatenate(gradient) + scaled / self._deviations
 
     def parameters_of(self, start: Correction | None) -> NDArray[np.float64]:

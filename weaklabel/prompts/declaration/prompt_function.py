@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,32 +20,19 @@ from weaklabel.prompts.declaration.answer_map import AnswerMap, Vote
 from weaklabel.prompts.declaration.checks import (
     as_parse,
     check_choice,
+    check_example_fields,
     check_list,
     check_names,
+    check_prompt,
     check_whole,
     from_json,
 )
+from weaklabel.prompts.declaration.prompt import family_of
 from weaklabel.prompts.declaration.shown import Example, Shortlist
 from weaklabel.prompts.declaration.template import Template
 from weaklabel.votes.codebook import least_classes
 
-_OWN_FIELDS = {
-    "model",
-    "messages",
-    "stream",
-    "n",
-    "logprobs",
-    "top_logprobs",
-    "response_format",
-    "temperature",
-    "max_tokens",
-    "max_completion_tokens",
-}
 _MOST_SAMPLES = 100
-_SIZE_SUFFIX = re.compile(
-    r"[:@].*$|-\d{4}-?\d{2}-?\d{2}$|[-_](?:\d+(?:\.\d+)?[bm]|mini|nano|small|medium|large|latest)\b.*$", re.IGNORECASE
-)
-
 
 Parse = str | re.Pattern[str] | Callable[[str], "str | Sequence[str] | None"]
 """How replies are read: a regular expression, of which the group is the answer, or a function of the text."""
@@ -126,26 +112,12 @@ class PromptFunction:
     descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("name", "template", "model", "endpoint"):
-            value = getattr(self, name)
-            if not isinstance(value, str) or not value.strip():
-                raise InvalidArgumentError(f"{name} must be a text, got {value!r}", field=name)
         object.__setattr__(self, "descriptions", descriptions_of(self.answers) | dict(self.descriptions))
         object.__setattr__(self, "answers", read_answers(self.answers))
         object.__setattr__(self, "examples", tuple(self.examples))
-        template = Template(self.template)
-        if not template.fields:
-            raise InvalidArgumentError(
-                "the template holds no {field}: every item would get the same request", field="template"
-            )
+        template = check_prompt(self)
         check_choice(self.votes, ("answer", "logprobs"), "votes")
         check_whole(self.samples, 1, _MOST_SAMPLES, "samples")
-        check_whole(self.max_tokens, 1, 1_000_000, "max_tokens")
-        check_whole(self.n_examples, 0, 1000, "n_examples")
-        if self.temperature is not None and not (
-            isinstance(self.temperature, int | float) and 0 <= self.temperature <= 2
-        ):
-            raise InvalidArgumentError(f"temperature must be in 0..2, got {self.temperature!r}", field="temperature")
         if self.temperature == 0 and self.samples > 1:
             raise InvalidArgumentError(
                 "several samples at temperature 0 are one sample, paid for often", field="temperature"
@@ -159,7 +131,6 @@ class PromptFunction:
                 field="show_answers",
             )
         self._check_fields()
-        self._check_parameters()
         self._check_examples(template)
         self._check_shortlist()
 
@@ -177,28 +148,13 @@ class PromptFunction:
                 field="parse",
             )
 
-    def _check_parameters(self) -> None:
-        taken = sorted(_OWN_FIELDS & set(self.parameters))
-        if taken:
-            raise InvalidArgumentError(f"parameters: {taken[0]!r} is set by the prompt itself", field="parameters")
-        try:
-            json.dumps(dict(self.parameters), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise InvalidArgumentError(f"parameters must be JSON: {error}", field="parameters") from None
-
     def _check_examples(self, template: Template) -> None:
-        if self.n_examples and not self.examples:
-            raise InvalidArgumentError("n_examples needs examples to choose from: see with_examples", field="examples")
         for at, example in enumerate(self.examples):
             if not check_answer(example.answer, self.answers):
                 raise InvalidArgumentError(
                     f"examples: the answer {example.answer!r} of example {at} is none of the prompt's", field="examples"
                 )
-            if not isinstance(example.fields, Mapping):
-                raise InvalidArgumentError(f"examples: the fields of example {at} must be an object", field="examples")
-            missing = [name for name in template.fields if not isinstance(example.fields.get(name), str)]
-            if missing:
-                raise InvalidArgumentError(f"examples: example {at} has no text {missing[0]!r}", field="examples")
+            check_example_fields(example.fields, at, template)
 
     def _check_shortlist(self) -> None:
         shortlist = self.shortlist
@@ -233,7 +189,7 @@ class PromptFunction:
     @property
     def group(self) -> str:
         """The dependence group: prompts of one model family err together."""
-        return self.family or _SIZE_SUFFIX.sub("", self.model) or self.model
+        return self.family or family_of(self.model)
 
     @property
     def least_classes(self) -> int:

@@ -20,7 +20,8 @@ _CONTROL = re.compile(
     r"<(?=\|[^<>|]{1,40}\|>|/?s>|<SYS>>|</SYS>>|(?:start|end)_of_turn>|(?:bos|eos|pad|unk)>|/?think>)|\[(?=/?INST\])",
     re.IGNORECASE,
 )
-_BREAK = "\u200b"
+BREAK = "\u200b"
+"""What is put into marks of chat templates."""
 
 
 class Template:
@@ -61,7 +62,7 @@ class Template:
     def fill(self, values: Mapping[str, str]) -> str:
         """The template with each field's text in its place, between marks that occur in none of the texts."""
         mark = self._mark
-        texts = {field: _CONTROL.sub(lambda match: match[0] + _BREAK, values[field]) for field in self.fields}
+        texts = {field: _CONTROL.sub(lambda match: match[0] + BREAK, values[field]) for field in self.fields}
         while any(mark in text.lower() for text in texts.values()):
             mark = _mark(mark)
         return "".join(

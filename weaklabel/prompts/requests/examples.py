@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.labeling.rows import read_items
+from weaklabel.prompts.declaration.prompt import Prompt
 from weaklabel.prompts.declaration.prompt_function import PromptFunction
 from weaklabel.prompts.declaration.shown import Example
 from weaklabel.prompts.declaration.template import Template
@@ -21,7 +22,7 @@ from weaklabel.prompts.requests.item_fields import field_texts
 class ExampleChoice:
     """The examples shown with an item: the most alike, the item itself left out."""
 
-    def __init__(self, prompt: PromptFunction) -> None:
+    def __init__(self, prompt: Prompt) -> None:
         self._examples = list(prompt.examples)
         self._n = prompt.n_examples
         self._fields = Template(prompt.template).fields
@@ -30,7 +31,7 @@ class ExampleChoice:
     def _text(self, fields: Mapping[str, str]) -> str:
         return " ".join(fields[name] for name in self._fields)
 
-    def choose(self, fields: Mapping[str, str]) -> list[Example]:
+    def choose(self, fields: Mapping[str, str]) -> list[Any]:
         """The examples for an item of these texts, the most alike last, next to the question."""
         if not self._n:
             return []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weaklabel.errors import InvalidArgumentError
-from weaklabel.prompts.declaration.prompt_function import PromptFunction
+from weaklabel.prompts.declaration.prompt import Prompt
 from weaklabel.prompts.declaration.template import Template
 
 
@@ -50,7 +50,7 @@ def _well_formed(text: str) -> str:
     return text
 
 
-def check_fields(prompts: Sequence[PromptFunction], items: Sequence[Any]) -> None:
+def check_fields(prompts: Sequence[Prompt], items: Sequence[Any]) -> None:
     """Refuse templates with fields that the first item does not have at all: misspelt, not just empty.
 
     Raises:

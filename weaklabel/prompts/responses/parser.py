@@ -16,11 +16,27 @@ from weaklabel.prompts.responses.readings import field_readings, parsed_by, read
 _MOST_QUOTED = 80
 
 
+class LeftOut(NamedTuple):
+    """A span of a reply that is no span of the text.
+
+    Attributes:
+        quote, type, occurrence: as the model gave them; the last None where it gave none.
+        reason: "not in the text", "no such place", "several places" or "unknown type".
+    """
+
+    quote: str
+    type: str
+    occurrence: int | None
+    reason: str
+
+
 class ParsedResponse(NamedTuple):
     """One response, parsed.
 
     Attributes:
         answers: the answers named: one, or up to `pick` of a shortlist. Empty where the response is an error.
+        spans: (start, end, type) in characters that were found, in order, where the prompt asks for spans.
+        left_out: the other spans of the reply.
         shares: the probability of each answer by the log-probabilities; empty where there are none.
         error: why there is no answer, or None.
         refused: whether the model or a filter of the endpoint declined.
@@ -32,6 +48,8 @@ class ParsedResponse(NamedTuple):
     """
 
     answers: tuple[str, ...] = ()
+    spans: tuple[tuple[int, int, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     shares: Mapping[str, float] = {}  # never changed
     error: str | None = None
     refused: bool = False
@@ -61,7 +79,7 @@ def parse(
     """
     choice = choice_of(response)
     said, reason = message_text(choice["message"]), choice.get("finish_reason")
-    parsed = _declined(said, reason) or _read(said, answers, most, parse_text, field)
+    parsed = declined(said, reason) or _read(said, answers, most, parse_text, field)
     if parsed.answers and most == 1 and (tokens := _tokens(choice)):
         shares = answer_shares(
             tokens, part=parsed.part, answers=list(answers.votes), answer=parsed.answers[0], field=field
@@ -70,10 +88,10 @@ def parse(
     return parsed._replace(text=said.text, reasoning=said.reasoning)
 
 
-def _declined(said: MessageText, reason: Any) -> ParsedResponse | None:
+def declined(said: MessageText, reason: Any) -> ParsedResponse | None:
     """Why a reply cannot be read at all; None where it can."""
     if said.refusal:
-        return ParsedResponse(error=f"refused: {_quoted(said.refusal)}", refused=True)
+        return ParsedResponse(error=f"refused: {quoted(said.refusal)}", refused=True)
     if reason == "content_filter":
         return ParsedResponse(error="refused: stopped by the endpoint's content filter", refused=True)
     if not said.ended or (reason == "length" and not said.text):
@@ -101,7 +119,7 @@ def _read(
             return ParsedResponse(answers=known, part=parts[0])
     if not said.text:
         return ParsedResponse(error="no text in the reply beside its reasoning")
-    return ParsedResponse(error=f"not an answer{'' if field is None else f' to {field!r}'}: {_quoted(said.text)}")
+    return ParsedResponse(error=f"not an answer{'' if field is None else f' to {field!r}'}: {quoted(said.text)}")
 
 
 def _tokens(choice: Mapping[str, Any]) -> list[Token]:
@@ -123,6 +141,7 @@ def _tokens(choice: Mapping[str, Any]) -> list[Token]:
         return []
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """The start of a reply, for messages."""
     text = text.strip()
     return repr(text if len(text) <= _MOST_QUOTED else text[:_MOST_QUOTED] + "…")

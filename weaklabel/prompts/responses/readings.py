@@ -53,6 +53,20 @@ def field_readings(text: str, field: str) -> Iterator[list[str]]:
             yield values
 
 
+def json_of(text: str) -> Any:
+    """The one JSON object or list that a reply is, alone, in a fence or followed by words; None where there is none."""
+    for source in (text, _fenced(text)):
+        if source is None or not source.startswith(("{", "[")):
+            continue
+        try:
+            value, end = json.JSONDecoder(strict=False).raw_decode(source)
+        except (ValueError, RecursionError):  # the latter where brackets are nested deep
+            continue
+        if "{" not in source[end:]:
+            return value
+    return None
+
+
 def parsed_by(parse: Parse, text: str, field: str | None = None) -> list[str]:
     """The texts that a caller's way of reading finds; none where it finds none, or several of a regular expression.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.labeling.failures import Failure
-from weaklabel.prompts.runner.prepared_prompt import PreparedPrompt
+from weaklabel.prompts.runner.prepared_prompt import PreparedFunction
 from weaklabel.prompts.runner.state import RunResult
 from weaklabel.votes import ABSTAIN, ERROR, Votes
 from weaklabel.votes.symbols import ImpreciseVote
@@ -42,7 +42,7 @@ class Outcome:
     result: RunResult
 
 
-def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items: int, n_classes: int) -> Outcome:
+def build_outcome(prompts: Sequence[PreparedFunction], result: RunResult, n_items: int, n_classes: int) -> Outcome:
     """Make votes out of the responses of a run."""
     codes = np.full((n_items, len(prompts)), ABSTAIN, np.int32)
     missing, refused, plain = (np.zeros(codes.shape, bool) for _ in range(3))
@@ -68,7 +68,7 @@ def build_outcome(prompts: Sequence[PreparedPrompt], result: RunResult, n_items:
                 reason = next(one.error for one in answered if one.error is not None)
                 failures.append(Failure(prepared.name, i, error=reason, traceback=reason))
                 continue
-            if prepared.prompt.votes == "logprobs":
+            if prepared.logprobs:
                 plain[i, p] = any(one.error is None and not one.shares for one in answered)
             if isinstance(vote, int):
                 codes[i, p] = vote

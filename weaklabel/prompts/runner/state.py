@@ -58,7 +58,8 @@ class RunResult:
 
     Attributes:
         responses: [P][N + content-free][samples], parsed; None where nothing was sent.
-        shown: [P][N + content-free] the answers that the model was shown, where there is a shortlist.
+        shown: [P][N + content-free] the answers that the model was shown, where there is a shortlist; the text, where
+            spans are asked for.
         tallies: [P] what each prompt took.
         spent, unconfirmed: what replies have cost, and the most that calls without one may have cost.
         stopped: what ended the run early.
@@ -255,7 +256,7 @@ class RunState:
 
     def _parsed(self, response: dict[str, Any], slot: Slot) -> ParsedResponse:
         shown = self.result.shown[slot.prompt].get(slot.item)
-        return self.prompts[slot.prompt].votes.parse(response, shown)
+        return self.prompts[slot.prompt].reader.parse(response, shown)
 
     def _settle(self, slot: Slot, response: ParsedResponse) -> None:
         self.result.responses[slot.prompt][slot.item][slot.sample] = response

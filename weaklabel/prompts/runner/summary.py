@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.prompts.runner.outcome import Outcome
+from weaklabel.prompts.runner.span_outcome import SpanOutcome
 from weaklabel.votes import ABSTAIN, ERROR, Votes
 
 
@@ -52,6 +54,69 @@ class PromptSummary:
         parts += [f"agreement {self.agreement:.2f}"] if not np.isnan(self.agreement) else []
         price = "no price known" if self.money is None else f"${self.money:.4f}"
         return f"{self.name}: {', '.join(parts)}; {self.calls:,} calls, {self.cached:,} cached, {price}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanSummary:
+    """One prompt of a run that finds spans.
+
+    Attributes:
+        name: of the prompt.
+        spans: number of spans found.
+        answered, errors, refused, missing: numbers of documents; refused ones are among the errors.
+        left_out: what was left out of replies that are answers, by reason: "not in the text", "no such place" where
+            there are fewer places than the number given, "several places" where none was named, "unknown type".
+        calls: calls that the endpoint answered, or that were given up.
+        cached: calls that the cache answered, or another call of the run.
+        input_tokens, output_tokens: of the calls answered.
+        money: USD; None where the price of the model is not known.
+    """
+
+    name: str
+    spans: int
+    answered: int
+    errors: int
+    refused: int
+    missing: int
+    left_out: Mapping[str, int]
+    calls: int
+    cached: int
+    input_tokens: float
+    output_tokens: float
+    money: float | None
+
+    def __str__(self) -> str:
+        parts = [f"{self.spans:,} spans in {self.answered:,} documents", f"{self.errors:,} errors"]
+        parts += [f"{self.refused:,} refused"] if self.refused else []
+        parts += [f"{self.missing:,} missing"] if self.missing else []
+        parts += [f"{count:,} left out, {reason}" for reason, count in self.left_out.items()]
+        price = "no price known" if self.money is None else f"${self.money:.4f}"
+        return f"{self.name}: {', '.join(parts)}; {self.calls:,} calls, {self.cached:,} cached, {price}"
+
+
+def summarize_spans(outcome: SpanOutcome) -> tuple[SpanSummary, ...]:
+    """One summary per prompt that finds spans."""
+    lines = []
+    for p, ((name, found), tally) in enumerate(zip(outcome.spans.items(), outcome.result.tallies, strict=True)):
+        missing = int(outcome.missing[:, p].sum())
+        answered = sum(one is not None for one in found)
+        lines.append(
+            SpanSummary(
+                name=name,
+                spans=sum(len(one) for one in found if one is not None),
+                answered=answered,
+                errors=len(found) - answered - missing,
+                refused=int(outcome.refused[:, p].sum()),
+                missing=missing,
+                left_out=outcome.left_out[p],
+                calls=tally.calls,
+                cached=tally.cached,
+                input_tokens=tally.input_tokens,
+                output_tokens=tally.output_tokens,
+                money=tally.money if tally.priced else None,
+            )
+        )
+    return tuple(lines)
 
 
 def summarize(outcome: Outcome, votes: Votes) -> tuple[PromptSummary, ...]:
