@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from weaklabel import SequenceModel
+from weaklabel import SequenceModel, apply
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.kinds.sequences import Document, apply_spans, span_function, token_votes
 from weaklabel.labeling import LabelingFunctionWarning
@@ -294,6 +294,8 @@ def test_declarations_are_checked(changed: dict[str, Any], message: str) -> None
 def test_prompts_of_one_kind_go_together(make_engine: Make, names: SpanPrompt, prompt: PromptFunction) -> None:
     with pytest.raises(InvalidArgumentError, match="SpanPrompt go to a run of their own"):
         run([names, prompt], ["Ann"], make_engine(), progress=False)  # type: ignore[list-item]
+    with pytest.raises(InvalidArgumentError, match=r"'names' finds spans, .*apply_spans takes it"):
+        apply([names], ["Ann"], engine=make_engine())  # type: ignore[list-item]
     with pytest.raises(InvalidArgumentError, match="n_classes is of prompts that vote"):
         run([names], ["Ann"], make_engine(), n_classes=2, progress=False)
 

@@ -17,7 +17,7 @@ from weaklabel.labeling.executors import clusters, processes, serial
 from weaklabel.labeling.failures import Failure, StoppedError, warn_of_function
 from weaklabel.labeling.functions import LabelingFunction
 from weaklabel.labeling.rows import Items, read_ids, read_items
-from weaklabel.labeling.sources import DataEngine, DataSource, default_engine, source_names
+from weaklabel.labeling.sources import DataEngine, DataSource, SpanSource, default_engine, source_names
 from weaklabel.votes import ERROR, Codes, Votes
 from weaklabel.votes.codebook import least_classes, misfit
 from weaklabel.votes.symbols import ImpreciseVote
@@ -153,6 +153,12 @@ def _names(functions: Sequence[LabelingFunction | DataSource]) -> tuple[str, ...
     if not functions:
         raise InvalidArgumentError("no labeling functions are given", field="functions")
     for function in functions:
+        if isinstance(function, SpanSource):
+            raise InvalidArgumentError(
+                f"{function.name!r} finds spans, which are no votes for a class: "
+                "weaklabel.kinds.sequences.apply_spans takes it",
+                field="functions",
+            )
         if not isinstance(function, LabelingFunction | DataSource):
             raise InvalidArgumentError(
                 f"{function!r} is not a labeling function; decorate it with @labeling_function", field="functions"
