@@ -443,7 +443,8 @@ def _written_features(model: FeatureModel) -> Arrays:
     scaling, network = model.classifier
     arrays = {**_written(FEATURES, model), **_written(SCALING, scaling)}
     for at, layer in enumerate(network):
-        arrays |= _written(LAYER, layer, LAYER.prefix.format(at=at))
+        alone = len(layer.bias) == 1
+        arrays |= _written(LAYER, Layer(*(part[0] for part in layer)) if alone else layer, LAYER.prefix.format(at=at))
     return arrays
 
 

@@ -125,7 +125,7 @@ def cross_fit(features: Features, evidence: Evidence, settings: ClassifierSettin
     out_of_fold = np.zeros((len(model), n_classes), np.float32)
     for number in np.unique(model):
         items = np.flatnonzero(model == number)
-        of_items = mean_log_proba(chosen, rows[items]) if number < 0 else log_proba_of(chosen, number, rows[items])
+        of_items = mean_log_proba(chosen, rows[items]) if number < 0 else log_proba_of(chosen, int(number), rows[items])
         out_of_fold[items] = of_items
     return CrossFit(Classifier(scaling, chosen), out_of_fold, trace)
 

@@ -133,9 +133,8 @@ def by_item_and_source(
         log_likelihoods[:, number] = _of(by_others)
         told[:, number] = weight * by_others.known * (fold != number)
     judge = held(heard_only(votes, out, fold))
-    return Evidence(
-        weight, fold, log_likelihoods, told, _of(judge), (weight * judge.known).astype(np.float32), (0, n_folds)
-    )
+    held_weight = (weight * judge.known).astype(np.float32)
+    return Evidence(weight, _of(everything), fold, log_likelihoods, told, _of(judge), held_weight)
 
 
 def _of(told: Told) -> NDArray[np.float32]:
