@@ -223,7 +223,8 @@ def _train_by_item(
         fitted = _with_gold(fitted, gold, of_gold, _Labeled(votes, soft), job, bags)
     if features is None or votes.n_items == 0:
         return fitted
-    alone, counts = votes.n_sources == 1 and gold is None, np.asarray(estimate.prepared.profile.vote_counts)
+    alone, unipolarity = votes.n_sources == 1 and gold is None, estimate.prepared.mean_unipolarity
+    counts = np.asarray(estimate.prepared.profile.vote_counts)
     # Nothing but features tells how accurate a lone source is, and they learn it from the source: in turns.
     for turn in range(TURNS if alone and votes.is_plain else 1):
         if alone and turn == 0:
@@ -232,10 +233,10 @@ def _train_by_item(
             known, mass = None if alone else inputs.items, job.settings.share_prior_mass
             evidence = evidence_of(votes, fitted, counts, known, gold, mass, job.seed)
         learned = fit_features(features, evidence, seed=job.seed)
-        power = 1 - job.settings.feature_overlap * estimate.prepared.mean_unipolarity * learned.model.strength
+        power = 1 - job.settings.feature_overlap * unipolarity * learned.model.strength
         items = (inputs.items or ItemInformation()).with_features(learned.offset, learned.log_proba, power)
         fitted = _conclude(_estimate(rows, job, inputs._replace(items=items)), job).fitted
-    learned = learned.beside(fitted.class_balance)
+    learned = learned.beside(fitted.class_balance, unipolarity)
     fitted = fitted._replace(features=learned.model._replace(votes_power=power))
     if gold is None:
         return fitted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.model.features.evidence import (
@@ -21,8 +20,6 @@ from weaklabel.side_information.gold import KnownLabels
 from weaklabel.side_information.items import ItemInformation
 from weaklabel.votes import Votes
 
-FOLDS = 5
-"""Of the end model: each leaves out a fifth of the items, and of the votes."""
 LEAK = 1e-3
 """Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 
@@ -57,10 +54,10 @@ def evidence_of(
         return Told(soft, known)
 
     everything = told(votes, items)
-    weight, fold = everything.known.astype(np.float32), draw_folds(votes.n_items, FOLDS, seed)
-    out = left_out(counts, sp.csr_array(fitted.copies), FOLDS)
+    weight, fold = everything.known.astype(np.float32), draw_folds(votes.n_items, seed)
+    out = left_out(counts, fitted.copies)
     if not out.any():
-        return by_item(relative_evidence(everything.soft, weight), weight, fold, FOLDS)
+        return by_item(relative_evidence(everything.soft, weight), weight, fold)
     return by_item_and_source(
         votes, everything, fold, out, seen=lambda part: told(part, items), held=lambda part: told(part, None)
     )
@@ -72,4 +69,4 @@ def of_a_lone_source(votes: Votes, seed: int) -> Evidence:
     codes = np.maximum(votes.to_codes()[:, 0], -1)
     weight = (votes.counts().sum(1) > 0).astype(np.float32)
     evidence = np.asarray(np.log(meaning[codes] + LEAK), np.float32)
-    return by_item(evidence, weight, draw_folds(votes.n_items, FOLDS, seed), FOLDS)
+    return by_item(evidence, weight, draw_folds(votes.n_items, seed))

@@ -54,7 +54,7 @@ def sources(truth: NDArray[np.int64], n_classes: int, accuracies: list[float], s
 
 def held_by_item(evidence: NDArray[np.float32], weight: NDArray[np.float32], seed: int) -> Evidence:
     """Five folds of items."""
-    return by_item(evidence, weight, draw_folds(len(weight), 5, seed), 5)
+    return by_item(evidence, weight, draw_folds(len(weight), seed))
 
 
 def cross_fit(
@@ -302,7 +302,7 @@ def test_items_without_votes_have_the_label_of_their_features() -> None:
 
 
 def test_the_strength_is_the_likeliest_power_shrunk() -> None:
-    features, truth = problem(600, 40, 2, signal=0.1)
+    features, truth = problem(600, 40, 2, signal=0.08)
     evidence = sources(truth, 2, [0.8, 0.8], 1)
     weight = np.ones(600, np.float32)
     fitted = fit_features(features, held_by_item(evidence, weight, 3), seed=3)

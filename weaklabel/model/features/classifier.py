@@ -145,7 +145,7 @@ def _batch(rows: Features, evidence: Evidence, seen: NDArray[np.intp], n_batches
         taken[places < 0] = 0
         return jnp.asarray(taken.reshape(*shape, *values.shape[1:]))
 
-    told = _Told(*(spread(getattr(evidence, part)) for part in _Told._fields))
+    told = _Told(**{part: spread(getattr(evidence, part)) for part in _Told._fields})
     if isinstance(rows, np.ndarray):
         dense = np.zeros((len(places), width), np.float32)
         dense[places >= 0, : rows.shape[1]] = rows[places[places >= 0]]

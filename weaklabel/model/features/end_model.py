@@ -59,15 +59,22 @@ class FeatureFit(NamedTuple):
     gain: float
     """Log-likelihood of the votes of held-out items by p(class | features) of that power, less that by the balance."""
 
-    def beside(self, balance: NDArray[np.floating]) -> FeatureFit:
-        """The same beside soft labels of this class balance [K], for which that of the features stands in.
+    def beside(self, balance: NDArray[np.floating], unipolarity: float) -> FeatureFit:
+        """The same beside soft labels of this class balance [K], for which that of the features may stand in.
 
         Votes of unipolar sources say little of the balance, so that the features' own is kept: the log-prior of an item
-        is (1 - s) log balance + s log p(class | features).
+        is (1 - s) log balance + s log p(class | features). Of other sources it is that of the votes, which features
+        move as their mean does not.
+
+        Args:
+            balance: [K] of the soft labels.
+            unipolarity: of the votes, on the mean.
         """
-        log_balance = np.log(np.maximum(balance, 1e-12)).astype(np.float32)
-        model, shift = self.model._replace(log_balance=log_balance), self.model.log_balance - log_balance
-        return self._replace(model=model, offset=np.asarray(self.offset + model.strength * shift, np.float32))
+        votes = np.log(np.maximum(balance, 1e-12))
+        own = self.model.log_balance
+        log_balance = np.asarray(unipolarity * votes + (1 - unipolarity) * own, np.float32)
+        offset = np.asarray(self.offset + self.model.strength * (own - log_balance), np.float32)
+        return self._replace(model=self.model._replace(log_balance=log_balance), offset=offset)
 
 
 class _Judged(NamedTuple):

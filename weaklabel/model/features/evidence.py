@@ -24,8 +24,8 @@ from weaklabel.votes.conversion import heard_only
 
 MOST_LEFT_OUT = 0.8
 """Share of the votes for a class that a fold leaves out at most: else some fold would not know the class."""
-COPY = 0.5
-"""Score from which on a source is left out together with its copy."""
+FOLDS = 5
+"""Each leaves out a fifth of the items, and of the votes."""
 
 
 class Evidence(NamedTuple):
@@ -47,14 +47,12 @@ class Evidence(NamedTuple):
     """[N]"""
 
 
-def draw_folds(n_items: int, n_folds: int, seed: int) -> NDArray[np.int32]:
+def draw_folds(n_items: int, seed: int) -> NDArray[np.int32]:
     """[N] a fold for each item, at random, about equally many each."""
-    return (np.random.default_rng(seed).permutation(n_items) % n_folds).astype(np.int32)
+    return (np.random.default_rng(seed).permutation(n_items) % FOLDS).astype(np.int32)
 
 
-def by_item(
-    evidence: NDArray[np.float32], weight: NDArray[np.float32], fold: NDArray[np.int32], n_folds: int
-) -> Evidence:
+def by_item(evidence: NDArray[np.float32], weight: NDArray[np.float32], fold: NDArray[np.int32]) -> Evidence:
     """Folds that hold out items, and no source.
 
     Args:
@@ -62,30 +60,37 @@ def by_item(
             `relative_evidence` makes it of soft labels; for candidate sets it is log(candidates + a small leak).
         weight: [N] of each item; 0 for those without votes.
         fold: [N].
-        n_folds: F.
     """
-    seen = np.repeat(evidence[:, None], n_folds, axis=1)
-    seen_weight = weight[:, None] * (fold[:, None] != np.arange(n_folds))
-    return Evidence(weight, evidence, fold, seen, seen_weight.astype(np.float32), evidence, weight)
+    return Evidence(
+        weight=weight,
+        known=evidence,
+        fold=fold,
+        seen=np.repeat(evidence[:, None], FOLDS, axis=1),
+        seen_weight=(weight[:, None] * (fold[:, None] != np.arange(FOLDS))).astype(np.float32),
+        held=evidence,
+        held_weight=weight,
+    )
 
 
-def left_out(counts: NDArray[np.floating], copies: sp.csr_array[np.float64], n_folds: int = 5) -> NDArray[np.bool_]:
+def left_out(counts: NDArray[np.floating], copies: sp.csr_array[np.float64]) -> NDArray[np.bool_]:
     """[F, M] the sources that each fold leaves out: about equally many votes, and each source in one fold.
 
-    A source without which a fold would know too little of a class is left out nowhere, and copies are left out
-    together. A fold for which there are no sources has those of another.
+    Of fewer sources than folds, none: each would be too much to lose. A source without which a fold would know too
+    little of a class is left out nowhere, and copies are left out together: else what a fold leaves out would be told
+    by its copy. A fold for which there are no sources has those of another.
 
     Args:
         counts: [M, K] votes of each source for each class.
         copies: [M, M] how surely each pair of sources copies each other.
-        n_folds: F.
     """
     n_sources, n_classes = counts.shape
-    _, group = connected_components(copies >= COPY, directed=False) if copies.nnz else (0, np.arange(n_sources))
+    _, group = connected_components(copies, directed=False) if n_sources else (0, np.zeros(0, np.int32))
     votes = np.zeros((int(group.max(initial=-1)) + 1, n_classes))
     np.add.at(votes, group, counts)
+    if len(votes) < FOLDS:
+        return np.zeros((FOLDS, n_sources), bool)
     most = MOST_LEFT_OUT * votes.sum(0)
-    out, lost = np.zeros((n_folds, n_sources), bool), np.zeros((n_folds, n_classes))
+    out, lost = np.zeros((FOLDS, n_sources), bool), np.zeros((FOLDS, n_classes))
     for together in np.argsort(-votes.sum(1), kind="stable"):
         possible = np.flatnonzero((lost + votes[together] <= most).all(1))
         if len(possible) and votes[together].any():
@@ -125,16 +130,23 @@ def by_item_and_source(
         seen: what is known of the items by some votes and all that is known beside them.
         held: the same by the votes that a fold leaves out.
     """
-    n_folds, weight = len(out), everything.known.astype(np.float32)
-    shape = (votes.n_items, n_folds)
+    weight = everything.known.astype(np.float32)
+    shape = (votes.n_items, len(out))
     log_likelihoods, told = np.zeros((*shape, votes.n_classes), np.float32), np.zeros(shape, np.float32)
     for number, silent in enumerate(out):
         by_others = seen(heard_only(votes, ~silent[None], np.zeros_like(fold)))
         log_likelihoods[:, number] = _of(by_others)
         told[:, number] = weight * by_others.known * (fold != number)
     judge = held(heard_only(votes, out, fold))
-    held_weight = (weight * judge.known).astype(np.float32)
-    return Evidence(weight, _of(everything), fold, log_likelihoods, told, _of(judge), held_weight)
+    return Evidence(
+        weight=weight,
+        known=_of(everything),
+        fold=fold,
+        seen=log_likelihoods,
+        seen_weight=told,
+        held=_of(judge),
+        held_weight=(weight * judge.known).astype(np.float32),
+    )
 
 
 def _of(told: Told) -> NDArray[np.float32]:
