@@ -43,8 +43,8 @@ def test_the_only_source_of_a_class_is_left_out_nowhere() -> None:
     assert out.any(1).all(), "a fold without sources of its own has those of another"
 
 
-@pytest.mark.parametrize("n_sources", [0, 1])
-def test_a_lone_source_is_left_out_nowhere(n_sources: int) -> None:
+@pytest.mark.parametrize("n_sources", [0, 1, 4])
+def test_of_fewer_sources_than_folds_none_is_left_out(n_sources: int) -> None:
     assert not left_out(np.full((n_sources, 3), 7.0), sp.csr_array((n_sources, n_sources))).any()
 
 
