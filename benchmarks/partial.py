@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from weaklabel.model.features.classifier import ClassifierSettings
 from weaklabel.model.features.end_model import fit_features
+from weaklabel.model.features.evidence import by_item, draw_folds
 
 LEAK = 1e-3
 """Likelihood, beside 1, of a set that misses the truth."""
@@ -42,7 +43,8 @@ def run(
         train, test = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
         evidence = np.log(candidates[train] + LEAK).astype(np.float32)
         started = time.perf_counter()
-        fit = fit_features(features[train], evidence, np.ones(len(train), np.float32), settings, seed=seed)
+        told = by_item(evidence, np.ones(len(train), np.float32), draw_folds(len(train), seed))
+        fit = fit_features(features[train], told, settings, seed=seed)
         seconds = time.perf_counter() - started
         picked = {"train": fit.model.log_proba(features[train]), "out of fold": fit.log_proba}
         scores = {name: float(((log_p + evidence).argmax(1) == gold[train]).mean()) for name, log_p in picked.items()}

@@ -110,6 +110,7 @@ MODEL = (
     {"fitted"},
     {"fitted_attributes", "inputs", "storage"},
     {"prediction", "with_gold", "estimator", "disagreement", "chunked_inputs"},
+    {"with_features"},
     {"pipeline", "common_methods"},
     {"with_drift"},
     {"predictor", "majority_vote", "population", "over_time"},

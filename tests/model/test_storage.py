@@ -5,8 +5,8 @@ from dataclasses import fields
 import pytest
 
 from weaklabel.model import storage
-from weaklabel.model.features.classifier import Classifier
 from weaklabel.model.features.end_model import FeatureModel
+from weaklabel.model.features.network import Classifier
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import Gold
 from weaklabel.model.params import Calibration, Params

@@ -24,7 +24,7 @@ from weaklabel.model.em.subsample import (
     recut_with,
     sample_size,
 )
-from weaklabel.model.features.end_model import fit_features, relative_evidence
+from weaklabel.model.features.end_model import fit_features
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import corrected
 from weaklabel.model.labels.hard_knowledge import kept
@@ -40,6 +40,7 @@ from weaklabel.model.report.findings import diagnose
 from weaklabel.model.report.intervals import intervals_of
 from weaklabel.model.report.summary import source_accuracy, summarize_rows
 from weaklabel.model.settings import Settings
+from weaklabel.model.with_features import evidence_of, of_a_lone_source
 from weaklabel.model.with_gold import learn_from_gold, report_with_gold
 from weaklabel.side_information.bags import CheckedBags
 from weaklabel.side_information.by_id import KnownById
@@ -58,8 +59,6 @@ MOST_REPORTED = 20_000
 """Items by whose soft labels a fit with gold is reported."""
 TURNS = 2
 """Of features and votes, where there is one source."""
-LEAK = 1e-3
-"""Share that a lone source's vote leaves to the other classes, where features are learned from it."""
 
 
 ReadGold = Callable[[Votes], KnownLabels | None]
@@ -219,41 +218,33 @@ def _train_by_item(
     rows = UniqueRows(votes, np.ones(votes.n_items, np.float32))
     bags = None if inputs.items is None else inputs.items.bags
     estimate = _estimate(rows, job, inputs)
-    fitted, soft = _conclude(estimate, job, keep_soft=True)
-    assert soft is not None
-    if gold is not None:
+    fitted, soft = _conclude(estimate, job, keep_soft=gold is not None)
+    if gold is not None and soft is not None:
         of_gold = _Labeled(votes.select_items(gold.items), soft[gold.items])
         fitted = _with_gold(fitted, gold, of_gold, _Labeled(votes, soft), job, bags)
     if features is None or votes.n_items == 0:
         return fitted
-    weight, known = (votes.counts().sum(1) > 0).astype(np.float32), soft
-    if gold is not None and fitted.gold is not None:
-        known = kept(corrected(soft, votes, fitted.gold), bags)
-        known[gold.items] = gold.targets(votes.n_classes, known[gold.items])
-        weight[gold.items] = 1
-    alone = votes.n_sources == 1 and gold is None
-    evidence = _only_votes(votes) if alone else relative_evidence(known, weight)
+    alone, unipolarity = votes.n_sources == 1 and gold is None, estimate.prepared.mean_unipolarity
+    counts = np.asarray(estimate.prepared.profile.vote_counts)
     # Nothing but features tells how accurate a lone source is, and they learn it from the source: in turns.
     for turn in range(TURNS if alone and votes.is_plain else 1):
-        if turn:
-            evidence = relative_evidence(predict(votes, fitted, job.settings.share_prior_mass), weight)
-        learned = fit_features(features, evidence, weight, seed=job.seed)
-        power = 1 - job.settings.feature_overlap * estimate.prepared.mean_unipolarity * learned.model.strength
+        if alone and turn == 0:
+            evidence = of_a_lone_source(votes, job.seed)
+        else:
+            known, mass = None if alone else inputs.items, job.settings.share_prior_mass
+            evidence = evidence_of(votes, fitted, counts, known, gold, mass, job.seed)
+        learned = fit_features(features, evidence, seed=job.seed)
+        power = 1 - job.settings.feature_overlap * unipolarity * learned.model.strength
         items = (inputs.items or ItemInformation()).with_features(learned.offset, learned.log_proba, power)
-        again = _estimate(rows, job, inputs._replace(items=items))
-        fitted, soft = _conclude(again, job, keep_soft=gold is not None)
+        fitted = _conclude(_estimate(rows, job, inputs._replace(items=items)), job).fitted
+    learned = learned.beside(fitted.class_balance, unipolarity)
     fitted = fitted._replace(features=learned.model._replace(votes_power=power))
-    if gold is None or soft is None:
+    if gold is None:
         return fitted
+    items = (inputs.items or ItemInformation()).with_features(learned.offset, learned.log_proba, power)
+    soft = _soft_labels(votes, fitted, job, items)
     of_gold = _Labeled(votes.select_items(gold.items), soft[gold.items])
     return _with_gold(fitted, gold, of_gold, _Labeled(votes, soft), job, bags)
-
-
-def _only_votes(votes: Votes) -> NDArray[np.float32]:
-    """[N, K] evidence of a lone source, whose accuracy nothing tells: its votes as they are, hardly doubted."""
-    meaning = np.concatenate([votes.symbols.distributions(), np.ones((1, votes.n_classes), np.float32)])
-    codes = np.maximum(votes.to_codes()[:, 0], -1)
-    return np.asarray(np.log(meaning[codes] + LEAK), np.float32)
 
 
 def _estimate(unique: UniqueRows, job: Job, inputs: FitInputs | None = None) -> Estimate:

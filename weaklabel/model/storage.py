@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from weaklabel._archive import MOST_BYTES, UNREADABLE, TooLargeError, pack_arrays, unpack_arrays
 from weaklabel.errors import InvalidArgumentError, ModelFileError
 from weaklabel.model.drift.history import Drift
-from weaklabel.model.features.classifier import Classifier, Layer, Scaling
 from weaklabel.model.features.end_model import FeatureModel
+from weaklabel.model.features.network import Classifier, Layer
+from weaklabel.model.features.scaling import Scaling
 from weaklabel.model.fitted import Fitted
 from weaklabel.model.gold.correction import Correction, Gold
 from weaklabel.model.numerics.jax_settings import under_own_settings
@@ -118,8 +119,8 @@ SCALING = Section(
     },
     _number,
 )
-LAYER = Section("features.network.{at}.", Layer, {"weight": Entry("weight", ("IO",)), "bias": Entry("bias", ("O",))})
-"""For layer 0, 1, ..."""
+LAYER = Section("features.network.{at}.", Layer, {"weight": Entry("weight", ("EIO",)), "bias": Entry("bias", ("EO",))})
+"""For layer 0, 1, ... of E models. In files of one model, an axis less."""
 GOLD = Section(
     "gold.",
     Gold,
@@ -441,7 +442,8 @@ def _written_features(model: FeatureModel) -> Arrays:
     scaling, network = model.classifier
     arrays = {**_written(FEATURES, model), **_written(SCALING, scaling)}
     for at, layer in enumerate(network):
-        arrays |= _written(LAYER, layer, LAYER.prefix.format(at=at))
+        alone = len(layer.bias) == 1
+        arrays |= _written(LAYER, Layer(*(part[0] for part in layer)) if alone else layer, LAYER.prefix.format(at=at))
     return arrays
 
 
@@ -449,6 +451,9 @@ def _read_features(arrays: Arrays, sizes: dict[str, int]) -> FeatureModel | None
     if not any(key.startswith(FEATURES.prefix) for key in arrays):
         return None
     scaling = Scaling(**_read(SCALING, arrays, sizes))
+    for key, dimensions in (("weight", 3), ("bias", 2)):  # before the end model was the mean of several
+        for name in [name for name in arrays if name.startswith("features.network.") and name.endswith(key)]:
+            arrays[name] = arrays[name][None] if arrays[name].ndim == dimensions - 1 else arrays[name]
     layers: list[Layer] = []
     n_inputs = sizes["D"]
     while any(key.startswith(LAYER.prefix.format(at=len(layers))) for key in arrays):

@@ -108,6 +108,23 @@ def numbered_alike(votes: Votes, source_names: Sequence[str]) -> Votes:
     return Votes._make(*votes._parts()._replace(source_names=names))
 
 
+def heard_only(votes: Votes, heard: NDArray[np.bool_], group: NDArray[np.int32]) -> Votes:
+    """The votes of some sources only, on all items; the others abstain.
+
+    Args:
+        votes: [N, M].
+        heard: [G, M] the sources that are heard on the items of each group.
+        group: [N] of each item.
+    """
+    parts = votes._parts()
+    if not isinstance(parts.layout, tuple):
+        codes = parts.layout
+        return Votes._make(*parts._replace(layout=np.where(heard[group], codes, codes.dtype.type(ABSTAIN))))
+    rows, columns, values = parts.layout
+    kept = heard[group[rows], columns]
+    return Votes._make(*parts._replace(layout=(rows[kept], columns[kept], values[kept])))
+
+
 def with_sources(votes: Votes, source_names: Sequence[str]) -> Votes:
     """The votes with these sources as columns, in this order; a source that is missing abstains.
 

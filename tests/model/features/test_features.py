@@ -13,8 +13,10 @@ from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
 from weaklabel.model.features import classifier
-from weaklabel.model.features.classifier import ClassifierSettings, cross_fit, fit_scaling, scaled
-from weaklabel.model.features.end_model import FeatureFit, balance, fit_features, relative_evidence
+from weaklabel.model.features.classifier import ClassifierSettings, CrossFit
+from weaklabel.model.features.end_model import FeatureFit, fit_features
+from weaklabel.model.features.evidence import Evidence, balance, by_item, draw_folds, relative_evidence
+from weaklabel.model.features.scaling import fit_scaling, scaled
 from weaklabel.model.numerics.padding import rounded_up
 
 CERTAIN = -30.0
@@ -48,6 +50,23 @@ def sources(truth: NDArray[np.int64], n_classes: int, accuracies: list[float], s
         shown = np.where(rng.random(len(truth)) < accuracy, truth, wrong)
         evidence += np.log(np.where(np.eye(n_classes)[shown] > 0, accuracy, (1 - accuracy) / (n_classes - 1)))
     return evidence.astype(np.float32)
+
+
+def held_by_item(evidence: NDArray[np.float32], weight: NDArray[np.float32], seed: int) -> Evidence:
+    """Five folds of items."""
+    return by_item(evidence, weight, draw_folds(len(weight), seed))
+
+
+def cross_fit(
+    features: Any,
+    evidence: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    settings: ClassifierSettings,
+    *,
+    seed: int,
+) -> CrossFit:
+    """With folds of items."""
+    return classifier.cross_fit(features, held_by_item(evidence, weight, seed), settings, seed=seed)
 
 
 def nll(log_p: NDArray[Any], truth: NDArray[np.int64]) -> float:
@@ -95,7 +114,7 @@ def test_a_hidden_layer_learns_what_a_linear_model_cannot() -> None:
             seed=0,
         )
         accuracy[hidden] = (fitted.out_of_fold.argmax(1) == truth).mean()
-        assert fitted.classifier.network[0].weight.shape == (2, hidden or 2)
+        assert fitted.classifier.network[0].weight.shape == (5, 2, hidden or 2)
     assert accuracy[0] < 0.65
     assert accuracy[16] > 0.92
 
@@ -234,7 +253,7 @@ def test_sparse_features_stay_sparse_and_tf_idf_keeps_its_proportions() -> None:
 
 
 def fit(features: Any, evidence: NDArray[np.float32], seed: int = 0) -> FeatureFit:
-    return fit_features(features, evidence, np.ones(len(evidence), np.float32), seed=seed)
+    return fit_features(features, held_by_item(evidence, np.ones(len(evidence), np.float32), seed), seed=seed)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -273,7 +292,7 @@ def test_items_without_votes_have_the_label_of_their_features() -> None:
     features, truth = problem(2000, 10, 3)
     evidence = sources(truth, 3, [0.7, 0.7], 1)
     weight = (np.arange(2000) % 4 > 0).astype(np.float32)
-    fitted = fit_features(features, evidence, weight, seed=0)
+    fitted = fit_features(features, held_by_item(evidence, weight, 0), seed=0)
     silent = weight == 0
     assert (fitted.log_proba.argmax(1) == truth)[silent].mean() > 0.8
     np.testing.assert_allclose(np.exp(fitted.log_proba).sum(1), 1, rtol=1e-5)
@@ -283,10 +302,10 @@ def test_items_without_votes_have_the_label_of_their_features() -> None:
 
 
 def test_the_strength_is_the_likeliest_power_shrunk() -> None:
-    features, truth = problem(600, 40, 2, signal=0.1)
+    features, truth = problem(600, 40, 2, signal=0.08)
     evidence = sources(truth, 2, [0.8, 0.8], 1)
     weight = np.ones(600, np.float32)
-    fitted = fit_features(features, evidence, weight, seed=3)
+    fitted = fit_features(features, held_by_item(evidence, weight, 3), seed=3)
     log_p = cross_fit(features, evidence, weight, ClassifierSettings(), seed=3).out_of_fold.astype(np.float64)
     centre = np.log(balance(evidence, weight))
     powers = np.linspace(0, 1, 1001)
@@ -343,7 +362,7 @@ def test_few_or_no_votes_leave_labels_alone(kind: str, n_voted: int) -> None:
     features, truth = problem(12, 4, 3)
     given: Any = {"dense": features, "sparse": sp.csr_array(features), "empty": sp.csr_array((12, 4), dtype=np.float32)}
     weight = (np.arange(12) < n_voted).astype(np.float32)
-    fitted = fit_features(given[kind], sources(truth, 3, [0.7], 1), weight)
+    fitted = fit_features(given[kind], held_by_item(sources(truth, 3, [0.7], 1), weight, 0))
     assert fitted.model.strength == 0
     assert not fitted.offset.any()
     np.testing.assert_allclose(np.exp(fitted.log_proba), 1 / 3, rtol=1e-5)
