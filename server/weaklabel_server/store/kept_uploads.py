@@ -16,11 +16,10 @@ from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.pages import Page
 from weaklabel_server.store import projects, trash
 from weaklabel_server.store.access import audit
+from weaklabel_server.store.chunks import compressed
 from weaklabel_server.store.listings import newest_first
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.uploads import Rows, Upload, UploadTables
-
-_LEVEL = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,5 +265,5 @@ def packed(chunk: KeptChunk) -> dict[str, Any]:
     return {
         "row_offset": chunk.row_offset,
         "rows": chunk.rows,
-        "content": zlib.compress(chunk.content, _LEVEL),
+        "content": compressed(chunk.content),
     }
