@@ -99,6 +99,23 @@ async def test_votes_come_back_as_they_went_up(client: Any, project: str) -> Non
     np.testing.assert_array_equal((await client.read_votes(project)).votes[:, 2], changed[:, 0])
 
 
+async def test_votes_read_by_many_at_once_are_those_of_one(client: Any, project: str) -> None:
+    """Each of many streams holds less, in more messages: parts of chunks, and parts that cross them."""
+    votes = np.random.default_rng(3).integers(-2, 3, (30_000, 300)).astype(np.int8)
+    await client.create_project(project, classes=["a", "b", "c"])
+    await client.upload_votes(project, votes)
+    streams = [client.iter_votes(project, row_offset=17) for _ in range(16)]
+    parts: list[list[Any]] = [[] for _ in streams]
+    for held in (parts, parts):  # all are open before any is read to its end
+        for stream, found in zip(streams, held, strict=True):
+            if not found:
+                found.append(await anext(stream))
+            else:
+                found += [part async for part in stream]
+    for found in parts:
+        np.testing.assert_array_equal(np.concatenate([part.votes for part in found]), votes[17:])
+
+
 async def test_sparse_votes_are_the_dense_ones(client: Any, project: str) -> None:
     votes = random_votes(200, n_sources=9)
     rows, columns = np.nonzero(votes >= 0)

@@ -9,6 +9,8 @@ MAX_ROWS = 65_536
 
 STREAM_BYTES = 1024 * 1024
 """The server fills messages of a stream up to here, or less where there are many streams, see `held_bytes`."""
+READ_BYTES = 512 * 1024
+"""Of votes, a stream reads so much at a time at least: each time, a whole chunk comes out of the store."""
 _HELD_TOGETHER, _LEAST_HELD = 8 * 1024 * 1024, 64 * 1024
 
 # For what a message holds beside its rows: names, numbers, tags.

@@ -107,7 +107,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         row = start
         while True:
             # A request for no rows is answered too, with the name of the model.
-            probabilities, labels, item_ids = await self._database.run_read(read, row)
+            probabilities, labels, item_ids = await self._database.run_stream_read(read, row)
             pieces = list(spans(len(labels), row_bytes, item_ids, min(STREAM_BYTES, self._held_bytes())))
             for low, high in pieces or [(0, 0)]:
                 yield labels_pb2.ReadSoftLabelsResponse(

@@ -180,7 +180,7 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
         records = await self._database.run_read(find)
         row, stop = row_range(request.row_offset, request.row_limit, records.committed_rows)
         while row < stop:
-            first, table = await self._database.run_read(read, row)
+            first, table = await self._database.run_stream_read(read, row)
             part = table.part(row - first, stop - first)
             for low, high in cuts(part, self._max_message_bytes, MAX_ROWS):
                 message = await asyncio.to_thread(to_message, part.part(low, high))
@@ -210,7 +210,7 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
             _, rows = await self._database.run_read(read, max(0, min(start, table.rows - 1)))
             yield records_pb2.ReadLabelTableResponse(model=name, row_offset=start, table=to_message(rows.part(0, 0)))
         while row < stop:
-            first, rows = await self._database.run_read(read, row)
+            first, rows = await self._database.run_stream_read(read, row)
             part = rows.part(row - first, stop - first)
             for low, high in cuts(part, self._max_message_bytes, MAX_ROWS):
                 yield records_pb2.ReadLabelTableResponse(

@@ -21,7 +21,7 @@ from weaklabel_server.grpc_types import Context
 from weaklabel_server.jobs.ahead import in_groups
 from weaklabel_server.messages.checks import MAX_SOURCES, check_digest, check_names, check_uuid
 from weaklabel_server.messages.codebooks import write_codebook
-from weaklabel_server.messages.rows import STREAM_BYTES, held_bytes, row_range, rows_per_message, spans
+from weaklabel_server.messages.rows import READ_BYTES, STREAM_BYTES, held_bytes, row_range, rows_per_message, spans
 from weaklabel_server.messages.uploads import in_order
 from weaklabel_server.messages.votes import read_chunk
 from weaklabel_server.store import items, vote_uploads, votes
@@ -170,8 +170,9 @@ class VoteService(votes_pb2_grpc.VoteServiceServicer):
         first = start
         while True:
             held = min(held_bytes(self._open_streams()), max_bytes)
-            end = min(first + rows_per_message(row_bytes, held), stop)
-            codes, symbols, item_ids = await self._database.run_read(read, first, end)
+            read_bytes = min(max(held, READ_BYTES), max_bytes)
+            end = min(first + rows_per_message(row_bytes, read_bytes), stop)
+            codes, symbols, item_ids = await self._database.run_stream_read(read, first, end)
             for low, high in list(spans(len(codes), row_bytes, item_ids, min(STREAM_BYTES, held))) or [(0, 0)]:
                 used, labels = symbols.only(codes[low:high])
                 yield votes_pb2.ReadVotesResponse(

@@ -66,20 +66,29 @@ def pack_sparse(triples: NDArray[np.int32], rows: int, item_ids: list[str] | Non
     )
 
 
-def unpack_dense(blob: bytes, dtype: str, rows: int, columns: int) -> Codes:
-    """The codes of a dense chunk, [rows, columns]."""
+def unpack_dense(blob: bytes, dtype: str, rows: int, columns: int, chosen: slice = slice(None)) -> Codes:
+    """The codes of a dense chunk of so many rows; of the chosen ones, [chosen, columns]."""
     if blob[0] == _EARLIER:
-        return _unpack_columns(blob, dtype, columns).reshape(columns, rows).T
+        return _unpack_columns(blob, dtype, columns).reshape(columns, rows).T[chosen]
     data, n_values = zlib.decompress(memoryview(blob)[1:]), blob[0]
     if n_values == _UNPACKED:
-        return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).reshape(columns, rows).T
-    rest = np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(columns, -1).T)
-    whole: Codes = np.empty((_per_byte(n_values), *rest.shape), dtype)
-    for of_place in whole:  # a lookup in a table takes four times as long
-        above = rest // np.uint8(n_values)
-        np.add((rest - above * np.uint8(n_values)).view(np.int8), np.int8(ERROR), out=of_place)
+        return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).reshape(columns, rows).T[chosen]
+    packed = np.frombuffer(data, np.uint8).reshape(columns, -1)
+    low, high, _ = chosen.indices(rows)
+    firsts = np.arange(_per_byte(n_values)) * packed.shape[1]  # rows of a byte are so far apart
+    begins, ends = np.maximum(low, firsts), np.minimum(high, firsts + packed.shape[1])
+    here = begins < ends
+    start, stop = (begins - firsts)[here].min(initial=packed.shape[1]), (ends - firsts)[here].max(initial=0)
+    rest = np.ascontiguousarray(packed[:, start:stop].T)
+    codes: Codes = np.empty((high - low, columns), dtype)
+    for first, begin, end in zip(firsts + start, begins, ends, strict=True):
+        above = rest // np.uint8(n_values)  # arithmetic: a lookup in a table takes four times as long
+        if begin < end:
+            part = slice(begin - first, end - first)
+            digits = rest[part] - above[part] * np.uint8(n_values)
+            np.add(digits.view(np.int8), np.int8(ERROR), out=codes[begin - low : end - low])
         rest = above
-    return whole.reshape(-1, columns)[:rows]
+    return codes
 
 
 def unpack_sparse(blob: bytes, dtype: str) -> NDArray[np.int32]:

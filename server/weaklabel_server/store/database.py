@@ -6,6 +6,7 @@ Queries are written once, for any database of SQLAlchemy; what one of the two ne
 import asyncio
 import contextvars
 import logging
+import os
 import random
 import struct
 import threading
@@ -96,6 +97,7 @@ class Database:
         # SQLite allows one writer at a time, and waiting here is fairer and cheaper than its busy handler.
         self._write_lock = nullcontext() if self.shared else threading.Lock()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
+        self._stream_reads = asyncio.Semaphore(max(1, (os.cpu_count() or 1) // 2))
         self._writers = ThreadPoolExecutor(readers if self.shared else 1, thread_name_prefix="store-write")
         self._checker = ThreadPoolExecutor(1, thread_name_prefix="store-check")
         try:
@@ -166,6 +168,13 @@ class Database:
                 return query(tx, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    async def run_stream_read(
+        self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `run_read`, of a part of a stream: so few at a time that short calls are quick beside many streams."""
+        async with self._stream_reads:
+            return await self.run_read(query, *args, **kwargs)
 
     async def run_write(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs query(transaction, ...) in a writer's thread and returns once its changes are on disk."""

@@ -68,7 +68,10 @@ class _Piece:
     def codes(self, rows: _Rows) -> Codes:
         """[chosen rows, len(to_columns)]; a sparse chunk is made dense in these rows only."""
         if not self.row.sparse:
-            dense = unpack_dense(self.row.votes, self.row.dtype, self.row.rows, self.width)[rows]
+            together = rows if isinstance(rows, slice) else slice(None)
+            dense = unpack_dense(self.row.votes, self.row.dtype, self.row.rows, self.width, together)
+            if not isinstance(rows, slice):
+                dense = dense[rows]
             return self._translated(dense if len(self.from_columns) == self.width else dense[:, self.from_columns])
         at, column, label = self._sparse(np.arange(len(self.from_columns)))
         number = np.full(self.row.rows, -1)

@@ -1,6 +1,9 @@
 """The store on a real SQLite file and a real PostgreSQL, held against a small oracle written in numpy alone."""
 
+import asyncio
 import os
+import threading
+import time
 import uuid
 import zlib
 from collections.abc import Callable
@@ -56,6 +59,9 @@ def test_codes_are_packed_and_unpacked(highest: int, shape: tuple[int, int]) -> 
         found = unpack_dense(packed.votes, packed.dtype, *shape)
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, matrix)
+        for start, stop in ((0, 1), (1, 3), (40, 200), (shape[0] - 1, shape[0])):
+            some = unpack_dense(packed.votes, packed.dtype, *shape, slice(start, stop))
+            np.testing.assert_array_equal(some, matrix[start:stop])
 
 
 def test_migrations_make_the_schema(database: Database) -> None:
@@ -354,3 +360,19 @@ def test_a_database_of_the_first_version_is_taken_on(tmp_path: Path) -> None:
         summary = models.get(tx, view.project, "m").summary
         assert (summary.risk, summary.doubt, summary.group_balance, summary.side) == (0.1, None, {}, SideSettings())
     database.close()
+
+
+async def test_parts_of_streams_are_read_a_few_at_a_time(database: Database) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def read(_: Any) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+
+    await asyncio.gather(*(database.run_stream_read(read) for _ in range(8)))
+    assert most <= max(1, (os.cpu_count() or 1) // 2)
