@@ -232,7 +232,7 @@ def rough_fit(
         right = np.einsum("kkm->m", confusion)
         overall = (right.sum() + expected * settings.accuracy_mean) / (n_votes.sum() + expected)
         before, accuracy = accuracy, np.clip((right + expected * overall) / (n_votes + expected), 1 / n_classes, 0.999)
-        # Not by "@": OpenBLAS reads memory beside so short rows, and numpy warns of what happens to lie there.
+        # Not by "@": of rows so short numpy warns of invalid values at times, though all are finite and the sums right.
         errors = np.einsum("jkm->jk", confusion) + pseudo.errors * (1 - overall) / max(n_classes - 1, 1)
         np.fill_diagonal(errors, 0)
         errors *= pseudo.votes / errors.sum(1, keepdims=True)
