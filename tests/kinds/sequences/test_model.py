@@ -57,6 +57,20 @@ def marked(truth: NDArray[np.int64], finds: list[float], seed: int = 1) -> NDArr
     return votes
 
 
+def test_annotators_who_mark_much_by_mistake_are_annotators() -> None:
+    """Chance brings two of six marks together as often as a span does."""
+    truth, lengths = simulated(1000)
+    rng = np.random.default_rng(1)
+    truth = np.where(np.repeat(rng.random(1000) < 0.8, lengths), 0, truth)  # spans in few documents
+    wrong = rng.random((len(truth), 6)) < np.linspace(0.2, 0.05, 6)
+    votes = np.where(wrong, rng.integers(0, 5, wrong.shape), truth[:, None])
+    shares = np.stack([(votes == tag).sum(1) for tag in range(5)], 1)
+    by_majority = (shares.argmax(1) == truth).mean()
+    assert (
+        SequenceModel(TYPES).fit(votes, lengths=lengths).predict(votes, lengths=lengths) == truth
+    ).mean() > by_majority - 0.01
+
+
 def test_annotators_are_recovered_and_beat_majority_vote() -> None:
     truth, lengths = simulated()
     votes = annotated(truth, [0.95, 0.8, 0.75, 0.7, 0.7], 0.4)

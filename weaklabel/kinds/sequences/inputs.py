@@ -147,7 +147,8 @@ def are_annotators(documents: Documents, silence: Silence | Mapping[str, Silence
 
     By "auto", a source that votes "O" on some tokens and abstains on others means its "O"; one that never votes "O" is
     silent elsewhere. Where sources give a tag to every token, all are annotators if the median source marks at least
-    two thirds of the tokens that enough others mark (two, or one of up to three sources), and functions if not.
+    two thirds of the tokens that half of the sources mark, or as many as ever mark the same (at least two others; one,
+    of up to three sources), and functions if not.
 
     Raises:
         InvalidArgumentError: for a source or a value that is not known.
@@ -168,11 +169,13 @@ def are_annotators(documents: Documents, silence: Silence | Mapping[str, Silence
 
 
 def _mark_alike(codes: NDArray[np.signedinteger]) -> bool:
-    marks = codes > 0
-    total, enough = marks.sum(1), 1 if codes.shape[1] <= 3 else 2
+    marks, n_sources = codes > 0, codes.shape[1]
+    total = marks.sum(1)
+    # Many, so that marks by mistake do not count; but no more than ever mark the same.
+    enough = 1 if n_sources <= 3 else max(2, min(n_sources // 2, int(total.max(initial=0)) - 1))
     shares = [
         (marks[others, at].mean() if others.any() else 1.0)
-        for at in range(codes.shape[1])
+        for at in range(n_sources)
         for others in [total - marks[:, at] >= enough]
     ]
     return bool(np.median(shares) >= MARKED_BY_BOTH)
