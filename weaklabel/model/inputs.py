@@ -251,6 +251,8 @@ def known_sources(
         InvalidVotesError: if they cannot be read, or a source is not known and `unseen` refuses it.
     """
     votes = as_votes(votes, n_classes, classes) if isinstance(votes, Votes) else named_votes(votes, n_classes, names)
+    if votes.source_names == names:
+        return votes, []
     votes = numbered_alike(votes, names)
     known = set(names)
     new = [name for name in votes.source_names if name not in known]

@@ -172,7 +172,8 @@ def _of_few_rows(
     codes: Int[Array, "U M"], of_sources: Float[Array, "M M"] | None, calibration: Calibration, mass: float
 ) -> Float[Array, "U K"]:
     """Soft labels of a matrix of plain votes. One program: to begin another takes longer than a few rows do."""
-    layout = lay_out_codes(codes, of_sources, n_symbols=calibration.labels.log_prior.shape[0])
+    n_classes = calibration.labels.log_prior.shape[0]
+    layout = lay_out_codes(codes, of_sources, n_symbols=n_classes, most_values=len(codes))
     return calibrate_votes(layout, calibration, mass, n_sources=codes.shape[1])
 
 

@@ -329,7 +329,7 @@ def _texts(values: Iterable[Hashable], what: str, place: str) -> list[str]:
         raise InvalidVotesError(f"{what} must be a list of names, got the text {values!r}", field=what)
     if not isinstance(values, Iterable):
         raise InvalidVotesError(f"{what} must be a list of names, got {values!r}", field=what)
-    if isinstance(values, list) and set(map(type, values)) <= {str}:
+    if isinstance(values, (list, tuple)) and set(map(type, values)) <= {str}:
         return list(values)  # as files have them, by the million
     listed: Any = values
     texts = []

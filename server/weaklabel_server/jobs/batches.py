@@ -2,7 +2,6 @@
 
 A prediction of one row takes as long as one of a hundred: it is threads that wait for each other, and programs that are
 called. So what comes while one runs is collected, and is run together when it ends. Nobody waits for others to come.
-What is quick runs on the event loop: to wake a thread, and to be woken by it, takes longer than a few rows do.
 """
 
 import asyncio
@@ -18,8 +17,6 @@ A = TypeVar("A")
 
 MOST_ROWS = 1024
 """Of one batch: more would keep those that wait longer than it saves."""
-MOST_QUICK_ROWS = 256
-"""Of one batch on the event loop: as many as the smallest program of the label model takes."""
 
 
 class _Waiting(NamedTuple, Generic[Q, A]):
@@ -31,24 +28,21 @@ class _Waiting(NamedTuple, Generic[Q, A]):
 class Batches(Generic[Q, A]):
     """Collects requests by a key, and answers those of one key together. Used on the event loop only."""
 
-    def __init__(
-        self,
-        answer: Callable[[Sequence[Q]], Sequence[A | Exception]],
-        threads: Executor,
-        is_quick: Callable[[str], bool] = lambda _: False,
-    ) -> None:
+    def __init__(self, answer: Callable[[Sequence[Q]], Sequence[A | Exception]], threads: Executor) -> None:
         """Runs nothing yet.
 
         Args:
             answer: Answers requests of one key, in their order, each with what it would be answered with alone; what is
-                an exception is raised where the request was made. It blocks, and runs in a thread unless it is quick.
+                an exception is raised where the request was made. It blocks, and runs in a thread.
             threads: Where.
-            is_quick: Whether requests of a key are now answered so quickly that the event loop may do it.
         """
         self._answer = answer
         self._threads = threads
-        self._is_quick = is_quick
         self._waiting: dict[str, deque[_Waiting[Q, A]]] = {}  # by key, of which a batch runs
+
+    def runs(self, key: str) -> bool:
+        """Whether requests of a key are being answered."""
+        return key in self._waiting
 
     async def ask(self, key: str, request: Q, rows: int) -> A:
         """Answers a request of so many rows.
@@ -66,38 +60,13 @@ class Batches(Generic[Q, A]):
                 waiting.answer.cancel()
                 raise
             finally:
-                self._begin(key)
+                self._run(key)
         answer: A = await waiting.answer
         return answer
 
-    def _begin(self, key: str) -> None:
-        """Answers what has come for a key: on the event loop where that is quick, else in a thread."""
-        try:
-            is_quick = self._is_quick(key)
-        except Exception:  # which is raised to each that asked
-            is_quick = False
-        if is_quick:
-            self._run_here(key)
-        else:
-            self._run(key)
-
-    def _run_here(self, key: str) -> None:
-        """Answers some of what has come for a key, and what is more after others have had their turn."""
-        batch = self._next(self._waiting[key], MOST_QUICK_ROWS)
-        try:
-            answers = self._answer([one.request for one in batch]) if batch else ()
-        except Exception as error:
-            answers = [error] * len(batch)
-        for one, answer in zip(batch, answers, strict=True):
-            _give(one, answer)
-        if self._waiting[key]:
-            asyncio.get_running_loop().call_soon(self._begin, key)
-        else:
-            del self._waiting[key]
-
     def _run(self, key: str) -> None:
         """Runs the next batch of a key in a thread, if there is one."""
-        batch = self._next(self._waiting[key], MOST_ROWS)
+        batch = self._next(self._waiting[key])
         if not batch:
             del self._waiting[key]
             return
@@ -127,10 +96,10 @@ class Batches(Generic[Q, A]):
         self._run(key)
 
     @staticmethod
-    def _next(waiting: deque[_Waiting[Q, A]], most_rows: int) -> list[_Waiting[Q, A]]:
+    def _next(waiting: deque[_Waiting[Q, A]]) -> list[_Waiting[Q, A]]:
         batch: list[_Waiting[Q, A]] = []
         rows = 0
-        while waiting and (not batch or rows + waiting[0].rows <= most_rows):
+        while waiting and (not batch or rows + waiting[0].rows <= MOST_ROWS):
             one = waiting.popleft()
             if not one.answer.done():  # its client has gone
                 batch.append(one)

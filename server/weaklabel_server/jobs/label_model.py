@@ -20,9 +20,11 @@ def label_model_class() -> "type[LabelModel]":
     import jax
 
     from weaklabel.model import LabelModel
+    from weaklabel.model.numerics.jax_settings import keep_own_settings
 
     # Programs run in the thread that calls them: another one takes longer to wake than a few rows to label.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
+    keep_own_settings()
 
     return LabelModel
 

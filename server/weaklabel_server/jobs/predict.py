@@ -141,14 +141,14 @@ class Predictor:
         """
         return self._models.load(names.parse_model(name, field="model"))
 
-    def is_quick(self, name: str) -> bool:
-        """Whether small predictions of a model may be made on the event loop: no store, and no program to compile.
+    def recall_quick(self, name: str) -> LoadedModel | None:
+        """A model of which small predictions may be made on the event loop: no store, and no program to compile.
 
         Raises:
             ServiceError: INVALID_FIELD, STORE_LOST.
         """
         recalled = self._models.recall(names.parse_model(name, field="model"))
-        return recalled is not None and recalled.pace.is_quick
+        return recalled if recalled is not None and recalled.pace.is_quick else None
 
     def label(
         self,

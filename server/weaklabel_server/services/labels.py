@@ -72,10 +72,9 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         self._analyst = analyst
         self._open_streams = open_streams
         self._max_message_bytes = max_message_bytes
+        self._is_alone = is_alone
         # Of many calls at a time, those that come while a thread computes are answered as one.
-        self._batches = Batches(
-            self._predict_together, predictor.threads, lambda model: is_alone() and predictor.is_quick(model)
-        )
+        self._batches = Batches(self._predict_together, predictor.threads)
 
     async def ReadSoftLabels(
         self, request: labels_pb2.ReadSoftLabelsRequest, context: Context
@@ -138,9 +137,13 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         return await self._database.run_read(read)
 
     async def Predict(self, request: labels_pb2.PredictRequest, context: Context) -> labels_pb2.PredictResponse:
-        if is_small(request):
-            return await self._batches.ask(request.model, request, request.votes.rows)
-        return await self._predictor.run(self._predict_one, request)
+        if not is_small(request):
+            return await self._predictor.run(self._predict_one, request)
+        if self._is_alone() and not self._batches.runs(request.model):
+            model = self._predictor.recall_quick(request.model)
+            if model is not None:  # to wake a thread, and to be woken by it, takes longer than a few rows do
+                return self._predict_small(model, request)
+        return await self._batches.ask(request.model, request, request.votes.rows)
 
     async def PredictStream(
         self, request_iterator: AsyncIterator[labels_pb2.PredictStreamRequest], context: Context
@@ -260,7 +263,7 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
                 log.debug("a batch of predictions is taken apart", exc_info=True)
         for request in requests:
             try:
-                answers.append(self._predict_one(request, is_small=True))
+                answers.append(self._predict_small(self._load(request), request))
             except Exception as error:
                 answers.append(error)
         return answers
@@ -272,13 +275,18 @@ class LabelService(labels_pb2_grpc.LabelServiceServicer):
         )
         return columns.codes(rows.codes, slice(0, rows.n_rows))
 
-    def _predict_one(self, request: labels_pb2.PredictRequest, *, is_small: bool = False) -> labels_pb2.PredictResponse:
-        columns = self._columns(request)
+    def _predict_one(self, request: labels_pb2.PredictRequest) -> labels_pb2.PredictResponse:
+        return self._predict_by(self._load(request), request)
+
+    def _predict_small(self, model: LoadedModel, request: labels_pb2.PredictRequest) -> labels_pb2.PredictResponse:
         began = time.thread_time()
-        probabilities, labels = self._predict(columns, request)
-        if is_small:
-            columns.model.pace.note(time.thread_time() - began)
-        return labels_pb2.PredictResponse(model=columns.model.name, probabilities=probabilities, labels=labels)
+        response = self._predict_by(model, request)
+        model.pace.note(time.thread_time() - began)
+        return response
+
+    def _predict_by(self, model: LoadedModel, request: labels_pb2.PredictRequest) -> labels_pb2.PredictResponse:
+        probabilities, labels = self._predict(self._columns_of(model, request), request)
+        return labels_pb2.PredictResponse(model=model.name, probabilities=probabilities, labels=labels)
 
     def _load(self, request: AnyPredictRequest | VotesRequest) -> LoadedModel:
         return self._predictor.load(request.model)

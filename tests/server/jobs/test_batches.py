@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from weaklabel_protocol.v1 import labels_pb2, models_pb2, side_data_pb2
-from weaklabel_server.jobs.batches import MOST_QUICK_ROWS, MOST_ROWS, Batches
+from weaklabel_server.jobs.batches import MOST_ROWS, Batches
 
 
 async def test_what_comes_while_one_runs_is_answered_together() -> None:
@@ -39,32 +39,26 @@ async def test_what_comes_while_one_runs_is_answered_together() -> None:
     assert not asked._waiting, "a key whose requests are answered is forgotten"
 
 
-async def test_what_is_quick_is_answered_on_the_event_loop() -> None:
-    ran: list[tuple[list[int], bool]] = []
-    quick = True
+async def test_a_key_runs_until_all_that_have_asked_are_answered() -> None:
+    goes_on = threading.Event()
 
     def answer(requests: Sequence[int]) -> list[int | Exception]:
-        ran.append((list(requests), threading.current_thread() is threading.main_thread()))
+        assert goes_on.wait(10)
         return [10 * one for one in requests]
 
-    def is_quick(key: str) -> bool:
-        if key == "lost":
-            raise ValueError(key)
-        return quick
-
     with ThreadPoolExecutor(1) as threads:
-        asked = Batches(answer, threads, is_quick)
-        tasks = [asyncio.create_task(asked.ask("a", one, MOST_QUICK_ROWS // 2)) for one in range(4)]
+        asked = Batches(answer, threads)
+        tasks = [asyncio.create_task(asked.ask("a", one, 1)) for one in range(2)]
         await asyncio.sleep(0)
-        tasks[0].cancel()  # the one in whose turn the others are answered
+        tasks[0].cancel()  # the one in whose turn the other is answered
+        await asyncio.sleep(0.01)
+        assert asked.runs("a")
+        assert not asked.runs("b")
+        goes_on.set()
         got = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(got[0], asyncio.CancelledError)
-        assert got[1:] == [10, 20, 30]
-        quick = False
-        assert await asked.ask("a", 4, 1) == 40
-        assert await asked.ask("lost", 5, 1) == 50
-    assert ran == [([1, 2], True), ([3], True), ([4], False), ([5], False)]
-    assert not asked._waiting
+        assert got[1] == 10
+        assert not asked.runs("a")
 
 
 @pytest.mark.parametrize("gold", [False, True])

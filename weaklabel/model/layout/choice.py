@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidVotesError
 from weaklabel.model.layout.copy_weights import cell_weights, vote_weights
 from weaklabel.model.layout.dense import DenseLayout
-from weaklabel.model.layout.packed import n_words, pack
+from weaklabel.model.layout.packed import MOST_VALUES, n_words, pack
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.layout.slots import arrange, in_slots
 from weaklabel.model.layout.sparse import SparseLayout
@@ -53,17 +53,20 @@ def is_dense(votes: Votes, copies: sp.csr_array[np.float64] | None = None) -> bo
     return votes.n_classes <= FEW_CLASSES and (not votes.is_sparse or fill >= DENSE_FILL)
 
 
-@partial(compiled, static_argnames="n_symbols")
-def lay_out_codes(codes: Int[Array, "U M"], copies: Float[Array, "M M"] | None, n_symbols: int) -> Layout:
+@partial(compiled, static_argnames=("n_symbols", "most_values"))
+def lay_out_codes(
+    codes: Int[Array, "U M"], copies: Float[Array, "M M"] | None, n_symbols: int, most_values: int = MOST_VALUES
+) -> Layout:
     """Every cell of a matrix of symbols. A program of its own: in another, packing would be done at each look-up.
 
     Args:
         codes: symbol index; negative where there is none, and `n_symbols` or above where the vote lies elsewhere.
         copies: how surely sources copy each other; None for whole votes.
         n_symbols: S.
+        most_values: of a word; see `pack`.
     """
     if packs(n_symbols, copies):
-        return pack(codes, n_symbols)
+        return pack(codes, n_symbols, most_values)
     return DenseLayout(codes, None if copies is None else cell_weights(codes, copies))
 
 

@@ -170,21 +170,22 @@ def _steps(words: Int[Array, "U W"]) -> Int[Array, "_ U _"]:
     return words[:, :whole].reshape(len(words), -1, UNROLLED).swapaxes(0, 1)
 
 
-def n_words(n_sources: int, n_symbols: int) -> int:
+def n_words(n_sources: int, n_symbols: int, most_values: int = MOST_VALUES) -> int:
     """Words of a row."""
-    most_votes = max(1, int(math.log(MOST_VALUES, n_symbols + 1) + 1e-9))
+    most_votes = max(1, int(math.log(most_values, n_symbols + 1) + 1e-9))
     return -(-n_sources // most_votes)
 
 
-def pack(codes: Int[Array, "U M"], n_symbols: int) -> PackedLayout:
+def pack(codes: Int[Array, "U M"], n_symbols: int, most_values: int = MOST_VALUES) -> PackedLayout:
     """Packs a matrix of symbols.
 
     Args:
         codes: symbol index; negative where there is none, and `n_symbols` or above where the vote lies elsewhere.
         n_symbols: S, less than 65,536.
+        most_values: of a word, where it holds several votes. Long tables do not pay for few rows.
     """
     n_sources, base = codes.shape[1], n_symbols + 1
-    width = n_words(n_sources, n_symbols)
+    width = n_words(n_sources, n_symbols, most_values)
     votes_a_word = -(-n_sources // max(width, 1))
     codes = jnp.pad(codes, ((0, 0), (0, width * votes_a_word - n_sources)), constant_values=-1)
     words = jnp.zeros((codes.shape[0], width), jnp.int32)

@@ -69,6 +69,12 @@ def own_settings() -> Iterator[None]:
             _THREAD.users = None
 
 
+def keep_own_settings() -> None:
+    """Sets them for the whole process, where it is the model's alone: `own_settings` has nothing to change then."""
+    for name, (_, value) in _OWN.items():
+        jax.config.update(name, value)
+
+
 @contextmanager
 def users_settings() -> Iterator[None]:
     """The user's settings again, for a call of the user's code."""
