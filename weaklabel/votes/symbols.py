@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from weaklabel.votes.validation import ABSTAIN, ERROR, Codes, label_dtype
 from weaklabel_protocol.vote_objects import (
+    CERTAIN,
     SUM_TOLERANCE,
     TOLERANCE,
     CandidateSet,
@@ -93,7 +94,7 @@ class Symbols:
         of_sets[wide] = n_classes + number
 
         rows = np.asarray(soft, np.float32) + np.float32(0)  # -0 is 0
-        sharp = rows.max(1, initial=0) >= 1 - TOLERANCE
+        sharp = rows.max(1, initial=0) >= np.float32(CERTAIN)
         of_soft[sharp] = rows[sharp].argmax(1)
         flat = np.abs(rows - np.float32(1 / n_classes)).max(1, initial=0) <= TOLERANCE
         of_soft[flat] = ABSTAIN

@@ -26,8 +26,11 @@ ERROR = -2
 SUM_TOLERANCE = 1e-3
 """Probabilities that sum to one within this are accepted, and made to sum to one."""
 TOLERANCE = 1e-6
-"""A soft vote this near to one class is the plain vote; this near to uniform, an abstain. Probabilities whose sum is
-this near to one stay as they are, so that reading what was written as float32 changes nothing."""
+"""A soft vote this near to uniform is an abstain. Probabilities whose sum is this near to one stay as they are, so that
+reading what was written as float32 changes nothing."""
+CERTAIN = 0.9995
+"""A soft vote with such a probability for one class is the plain vote for it: nobody means so little doubt, and labels
+do not depend on how 1 was rounded."""
 
 
 # ---------------------------------------------------------------- vote objects
@@ -89,7 +92,7 @@ def not_(*classes: SupportsIndex) -> Complement:
 def soft(probabilities: Iterable[SupportsFloat]) -> SoftVote:
     """A vote with one probability per class, as of a classifier or from a language model's log-probabilities.
 
-    Of probability 1 for one class it is the plain vote for it, with equal probabilities an abstain.
+    Of probability 0.9995 or more for one class it is the plain vote for it, with equal probabilities an abstain.
 
     Args:
         probabilities: K numbers, at least 0, that sum to 1 within 1e-3; they are then made to sum to 1.
