@@ -85,6 +85,21 @@ def test_nearly_certain_soft_votes_are_votes() -> None:
         np.testing.assert_array_equal(soft_labels(Votes.from_dense(cells, 3), 3), soft_labels(votes, 3))
 
 
+def test_functions_with_probabilities_are_functions() -> None:
+    """Each says one class or is silent: read as annotators, they would make one class of all items."""
+    rng = np.random.default_rng(5)
+    truth = (rng.random(2000) < 0.4).astype(int)
+    says = np.array([0, 1, 1, 0, 1, 1, 0, 1])
+    rate = np.where(truth[:, None] == says, 0.35, 0.07)
+    votes = np.where(rng.random(rate.shape) < rate, says, ABSTAIN)
+    sure = [soft([0.97, 0.03]), soft([0.03, 0.97])]
+    cells = [[sure[vote] if vote >= 0 else ABSTAIN for vote in row] for row in votes.tolist()]
+    plain, found = soft_labels(votes, 2), soft_labels(Votes.from_dense(cells, 2), 2)
+    np.testing.assert_allclose(found, plain, atol=0.05)
+    decided = np.abs(plain[:, 0] - plain[:, 1]) > 0.1
+    np.testing.assert_array_equal(found.argmax(1)[decided], plain.argmax(1)[decided])
+
+
 def test_three_independent_annotators_are_believed() -> None:
     votes, truth = simulate(5000, [0.8] * 3, 2, seed=0)
     scores = evaluate(soft_labels(votes, 2), truth)

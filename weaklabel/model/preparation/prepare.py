@@ -16,7 +16,7 @@ from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.padding import bucket, padded, single, to_device
 from weaklabel.model.preparation.rows import build_rows
-from weaklabel.model.preparation.vote_counts import share_totals, vote_counts
+from weaklabel.model.preparation.vote_counts import favoured_counts, share_totals, vote_counts
 from weaklabel.model.protocols import Information, LabelSpace, SourceModel
 from weaklabel.model.records import Profile, Rows, RowVotes
 from weaklabel.model.settings import Settings
@@ -84,7 +84,7 @@ def prepare(
     row_votes = RowVotes(lay_out(votes), soft_votes(votes))
     counts = vote_counts(votes, unique.weight, row_votes, items, sets)
     whole = counts.sum(1) if sets is None else share_totals(votes, row_votes, items, sets)
-    unipolar = unipolarity(counts)
+    unipolar = unipolarity(favoured_counts(counts, row_votes, items, sets))
     panel, copies, likeliest_copy = _find_copies(unique, counts, unipolar, inputs, settings, seed)
     shared = whole
     if copies.nnz:

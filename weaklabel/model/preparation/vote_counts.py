@@ -16,6 +16,7 @@ from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.layout.protocol import Layout
 from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.numerics.devices import at_once
+from weaklabel.model.numerics.padding import single
 from weaklabel.model.records import Rows, RowVotes, SetSymbols
 from weaklabel.votes import Votes
 from weaklabel.votes.counting import VOTES_OF_A_RUN
@@ -42,6 +43,30 @@ def vote_counts(
     rows, sources, labels = votes.triples()
     place, shape = sources.astype(np.int64) * votes.n_classes + labels, (votes.n_sources, votes.n_classes)
     return np.asarray(np.bincount(place, weight[rows], shape[0] * shape[1]).reshape(shape), np.float64)
+
+
+def favoured_counts(
+    counts: NDArray[np.float64], on_device: RowVotes, items: Float[Array, " U"], sets: SetSymbols | None
+) -> NDArray[np.float64]:
+    """[M, K] as `vote_counts`, with each probability vector for the class that it favours.
+
+    That is the one it gives most beyond the share of the class in all votes. A function that says "spam, .9" votes for
+    one class, as one that says "spam" does.
+
+    Args:
+        counts: [M, K] of `vote_counts`.
+        on_device: U rows.
+        items: [U] of their weights.
+        sets: candidate sets of the codebook; None where votes are plain.
+    """
+    if on_device.soft is None:
+        return counts
+    pooled = counts.sum(0) + 0.5
+    beyond = on_device.soft.probabilities - single(pooled / pooled.sum())[None]
+    favoured = jax.nn.one_hot(beyond.argmax(1), len(pooled), dtype=beyond.dtype)
+    told = on_device._replace(soft=on_device.soft._replace(probabilities=favoured))
+    n_sources, n_classes = counts.shape
+    return np.asarray(_vote_counts(told, items, n_sources=n_sources, n_classes=n_classes, sets=sets), np.float64)
 
 
 @partial(compiled, static_argnames=("n_sources", "n_classes"))
