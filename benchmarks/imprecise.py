@@ -14,6 +14,8 @@ mixed    a quarter of the votes widened, a quarter replaced, gold
 A candidate set of 2 classes of 2 says nothing, so the first two and the last take sets with K > 3 only. Scores as in
 quality.py.
 
+functions  the folder's weak/: votes with probability .9 for their class, and half of them widened to sets of 2 (K > 2),
+         beside the plain votes
 shift    the items in five groups, each resampled to a balance drawn from a Dirichlet distribution (1, ..., 1): L1 error
          of the estimated balances, beside that of one balance for all
 bags     class shares of bags of 50 items (drawn by chance) of product and rte
@@ -38,7 +40,7 @@ from label_quality.scoring import Scores, score
 
 from weaklabel import LabelModel, Votes
 from weaklabel.side_information.bags import proportions
-from weaklabel.votes.symbols import ImpreciseVote, not_, one_of
+from weaklabel.votes.symbols import ImpreciseVote, not_, one_of, soft
 
 METRICS = ("score", "nll")
 SETTINGS = ("sets", "not", "all not", "gold", "mixed")
@@ -137,6 +139,40 @@ def _line(row: dict[str, dict[str, float]]) -> str:
     return "".join(f"   {name} {100 * figures['score']:6.2f} {figures['nll']:6.3f}" for name, figures in row.items())
 
 
+def of_functions(problems: list[Problem]) -> dict[str, Any]:
+    """Fits of functions' votes that say less, beside that of the votes: prints set by set, and means."""
+    found: dict[str, Any] = {}
+    for problem in problems:
+        rng = np.random.default_rng(zlib.crc32(problem.name.encode()))
+        k, votes = problem.votes.n_classes, problem.votes
+        rows, sources, labels = (part.astype(np.int64) for part in votes.triples())
+        size: dict[str, Any] = {"n_classes": k, "n_items": votes.n_items, "n_sources": votes.n_sources}
+        nearly = [soft([0.9 if c == vote else 0.1 / (k - 1) for c in range(k)]) for vote in range(k)]
+        row = {
+            "plain": scored(problem, soft_labels(votes)),
+            "of .9": scored(
+                problem, soft_labels(Votes.from_triples(rows, sources, k + labels, symbols=nearly, **size))
+            ),
+        }
+        if k > 2:
+            pairs = list(combinations(range(k), 2))
+            place = {pair: k + at for at, pair in enumerate(pairs)}
+            others = (labels + rng.integers(1, k, len(labels))) % k
+            wide = [place[min(pair), max(pair)] for pair in zip(labels, others, strict=True)]
+            codes = np.where(rng.random(len(labels)) < 0.5, wide, labels)
+            symbols = [one_of(*pair) for pair in pairs]
+            row["widened"] = scored(
+                problem, soft_labels(Votes.from_triples(rows, sources, codes, symbols=symbols, **size))
+            )
+        found[problem.name] = row
+        print(f"functions {problem.name:17}{_line(row)}", flush=True)
+    for names in (("plain", "of .9"), ("plain", "of .9", "widened")):
+        there = [row for row in found.values() if set(names) <= set(row)]
+        means = {name: {m: float(np.mean([row[name][m] for row in there])) for m in METRICS} for name in names}
+        print(f"functions {f'mean of {len(there)}':17}{_line(means)}\n", flush=True)
+    return found
+
+
 def shifted(problem: Problem, draw: int) -> tuple[Votes, NDArray[np.int64], NDArray[np.float64]]:
     """Votes of five groups with balances of their own, the group of each item, and the true balances [G, K]."""
     rng = np.random.default_rng([zlib.crc32(problem.name.encode()), draw, 7])
@@ -210,14 +246,16 @@ def in_bags(problems: list[Problem], draws: int) -> dict[str, Any]:
 def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder with crowd/")
+    parser.add_argument("data", type=Path, help="folder with crowd/ and weak/")
     parser.add_argument("--draws", type=int, default=3, help="seeds to average over")
-    parser.add_argument("--only", nargs="*", default=[*SETTINGS, "shift", "bags"], help="parts to run")
+    parser.add_argument("--only", nargs="*", default=[*SETTINGS, "functions", "shift", "bags"], help="parts to run")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/imprecise.json"))
     arguments = parser.parse_args()
     problems = list(read_groups(arguments.data, ["crowd"]))
     chosen = [setting for setting in SETTINGS if setting in arguments.only]
     figures: dict[str, Any] = {"imprecise": compare(problems, arguments.draws, chosen)}
+    if "functions" in arguments.only:
+        figures["functions"] = of_functions(list(read_groups(arguments.data, ["weak"])))
     if "shift" in arguments.only:
         large = [problem for problem in problems if (problem.gold >= 0).sum() >= 400]
         figures["shift"] = label_shift(large, arguments.draws)

@@ -4,9 +4,19 @@ import itertools
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 
-from weaklabel import Votes
+from weaklabel import ABSTAIN, Votes, one_of, soft
+from weaklabel.model.layout.choice import lay_out
+from weaklabel.model.layout.deduplication import UniqueRows
+from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.preparation.vote_counts import favoured_counts, vote_counts
+from weaklabel.model.records import RowVotes
+from weaklabel.model.sources.candidate_sets import set_symbols
+from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.model.sources.unipolarity import constant_sources, unipolarity
+from weaklabel.votes.symbols import CandidateSet
 
 
 @pytest.mark.parametrize("n_votes", [2, 5])
@@ -48,3 +58,53 @@ def test_a_source_that_always_says_the_same_is_constant(sparse: bool) -> None:
     np.testing.assert_array_equal(
         constant_sources(counts[:1], Votes.from_dense(matrix[:, :1], 2), np.ones(200)), [False]
     )
+
+
+def favoured(votes: Votes) -> NDArray[np.float64]:
+    """Of rows with one item each."""
+    unique = UniqueRows(votes, np.ones(votes.n_items, np.float32))
+    items, sets = to_device(unique.weight, bucket(votes.n_items)), set_symbols(votes)
+    told = RowVotes(lay_out(votes), soft_votes(votes))
+    return favoured_counts(vote_counts(votes, unique.weight, told, items, sets), told, items, sets)
+
+
+def test_what_the_sets_of_a_source_have_in_common() -> None:
+    """Held against scipy's maximum of the likelihood of the sets, and of one vote as all sources vote."""
+    rng = np.random.default_rng(0)
+    kinds = [0, 1, one_of(0, 1), one_of(0, 2), one_of(0, 3), one_of(1, 2, 3), ABSTAIN]
+    cells = [[kinds[at] for at in rng.choice(7, 2, p=p)] for p in rng.dirichlet(np.ones(7), 60)]
+    votes = Votes.from_dense(cells, 4)
+    found = favoured(votes)
+    counts = np.zeros((2, 4))
+    members = {kind: [k for k in range(4) if k in kind.classes] for kind in kinds if isinstance(kind, CandidateSet)}
+    weight = {kind: 1 - np.log(len(classes)) / np.log(4) for kind, classes in members.items()}
+    for source, cell in ((source, row[source]) for row in cells for source in range(2)):
+        if isinstance(cell, CandidateSet):
+            counts[source, members[cell]] += weight[cell] / len(members[cell])
+        elif cell != ABSTAIN:
+            counts[source, cell] += 1
+    shares = (counts.sum(0) + 0.5) / (counts.sum(0) + 0.5).sum()
+
+    for source in range(2):
+
+        def loss(logits: NDArray[np.float64], source: int = source) -> float:
+            p = np.exp(logits) / np.exp(logits).sum()
+            likely = [
+                weight[row[source]] * np.log(p[members[row[source]]].sum())
+                if isinstance(row[source], CandidateSet)
+                else np.log(p[row[source]])
+                for row in cells
+                if row[source] != ABSTAIN
+            ]
+            return -float(sum(likely) + shares @ np.log(p))
+
+        best = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-9}).x
+        p = np.exp(best) / np.exp(best).sum()
+        np.testing.assert_allclose(found[source], p * (counts[source].sum() + 1) - shares, atol=0.02)
+
+
+def test_a_probability_vector_is_for_the_class_it_favours() -> None:
+    votes = Votes.from_dense([[soft([0.9, 0.1]), soft([0.7, 0.3])], [soft([0.9, 0.1]), soft([0.99, 0.01])]], 2)
+    found = favoured(votes)
+    assert found[0, 1] == 0
+    assert (found[1] > 0).all(), "3 in 10 is much where all votes say 1 in 10"

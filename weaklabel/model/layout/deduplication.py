@@ -23,8 +23,8 @@ FEWEST_SPARSE = 2**16
 """Items whose votes are sparse are deduplicated from so many on: with fewer, EM costs less than ..."""
 SPARSE_PAYS_BELOW = 0.98
 """... and where so many rows are distinct among those looked at: of all, far fewer are."""
-FEWEST_REPEATED = 64
-"""Distinct rows from which on numbers of items with a common divisor are no chance: one in 2^64."""
+FEWEST_REPEATED = 20
+"""Distinct rows from which on numbers of items with a common divisor are no chance: one in a million."""
 PROBED_REPEATS = 16
 """Rows whose numbers of items are looked at in large sets."""
 BLOCK_ROWS = 8192

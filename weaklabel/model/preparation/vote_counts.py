@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from weaklabel.votes.counting import VOTES_OF_A_RUN
 
 VOTES_ON_HOST = 2**18
 """Up to so many are counted there."""
+IN_MIND_ROUNDS = 50
 
 
 def vote_counts(
@@ -48,10 +50,12 @@ def vote_counts(
 def favoured_counts(
     counts: NDArray[np.float64], on_device: RowVotes, items: Float[Array, " U"], sets: SetSymbols | None
 ) -> NDArray[np.float64]:
-    """[M, K] as `vote_counts`, with each probability vector for the class that it favours.
+    """[M, K] as `vote_counts`, with each vote for several classes counted for the class that its source has in mind.
 
-    That is the one it gives most beyond the share of the class in all votes. A function that says "spam, .9" votes for
-    one class, as one that says "spam" does.
+    A function that says "spam, .9" votes for one class, as one that says "spam" does, and so does one that says "spam,
+    or that". What the sets of a source have in common is the distribution over the classes that makes them likeliest
+    (Turnbull 1976, doi:10.1111/j.2517-6161.1976.tb01597.x), with one vote before. A probability vector is for the class
+    that it gives most beyond the share of the class in all votes.
 
     Args:
         counts: [M, K] of `vote_counts`.
@@ -59,14 +63,23 @@ def favoured_counts(
         items: [U] of their weights.
         sets: candidate sets of the codebook; None where votes are plain.
     """
-    if on_device.soft is None:
+    if sets is None:
         return counts
-    pooled = counts.sum(0) + 0.5
-    beyond = on_device.soft.probabilities - single(pooled / pooled.sum())[None]
-    favoured = jax.nn.one_hot(beyond.argmax(1), len(pooled), dtype=beyond.dtype)
-    told = on_device._replace(soft=on_device.soft._replace(probabilities=favoured))
+    pooled, told = counts.sum(0) + 0.5, on_device
+    shares = pooled / pooled.sum()
+    if told.soft is not None:
+        favoured = (told.soft.probabilities - single(shares)[None]).argmax(1)
+        told = told._replace(soft=told.soft._replace(probabilities=jax.nn.one_hot(favoured, len(shares))))
     n_sources, n_classes = counts.shape
-    return np.asarray(_vote_counts(told, items, n_sources=n_sources, n_classes=n_classes, sets=sets), np.float64)
+    shown = np.asarray(_shown(told, items, n_sources=n_sources, n_classes=n_classes, sets=sets), np.float64)
+    plain, of_sets = shown[:, :n_classes], shown[:, n_classes:] * np.asarray(sets.information, np.float64)
+    if not of_sets.any():
+        return plain
+    members, found = np.asarray(sets.members, np.float64), counts
+    for _ in range(IN_MIND_ROUNDS):
+        in_mind = found + shares  # one vote as all others': few sets have a class in common by chance
+        found = plain + in_mind * ((of_sets / (in_mind @ members.T)) @ members)
+    return found
 
 
 @partial(compiled, static_argnames=("n_sources", "n_classes"))
@@ -75,13 +88,24 @@ def _vote_counts(
 ) -> Float[Array, "M K"]:
     if sets is None:
         return votes.layout.counts(items[:, None], n_sources, n_classes)[:, :, 0]
-    shown = votes.layout.counts(items[:, None], n_sources, n_classes + sets.members.shape[0])[:, :, 0]
+    shown = _shown_symbols(votes, items, n_sources, n_classes, sets)
     shares = sets.information[:, None] * sets.members / sets.members.sum(1, keepdims=True).clip(1)
-    counts = shown[:, :n_classes] + shown[:, n_classes:] @ shares
+    return shown[:, :n_classes] + shown[:, n_classes:] @ shares
+
+
+def _shown_symbols(
+    votes: RowVotes, items: Float[Array, " U"], n_sources: int, n_classes: int, sets: SetSymbols
+) -> Float[Array, "M S"]:
+    """How often each source showed each class and each set; of probability vectors the classes, by information."""
+    shown = votes.layout.counts(items[:, None], n_sources, n_classes + sets.members.shape[0])[:, :, 0]
     if votes.soft is None:
-        return counts
+        return shown
     of_row = items.at[votes.soft.rows].get(mode="fill", fill_value=0) * votes.soft.information
-    return counts.at[votes.soft.sources].add(of_row[:, None] * votes.soft.probabilities)
+    padded = jnp.pad(votes.soft.probabilities, ((0, 0), (0, sets.members.shape[0])))
+    return shown.at[votes.soft.sources].add(of_row[:, None] * padded)
+
+
+_shown = partial(compiled, static_argnames=("n_sources", "n_classes"))(_shown_symbols)
 
 
 def share_totals(

@@ -31,7 +31,7 @@ def unipolarity(vote_counts: NDArray[np.float64]) -> NDArray[np.float64]:
     n_votes, pooled = vote_counts.sum(1), vote_counts.sum(0) + 0.5
     shares = pooled / pooled.sum()
     expected = (1 - (1 - shares[None]) ** n_votes[:, None]).sum(1)
-    used = (vote_counts > 0).sum(1)
+    used = np.minimum(vote_counts, 1).sum(1)
     lacking = (expected - used) / np.maximum(expected - 1, LEAST_EXPECTED)
     return np.asarray(np.where(n_votes > 0, np.clip(lacking, 0, 1), 0.0))
 
