@@ -5,7 +5,7 @@
 import { pathToFileURL } from "node:url";
 
 const [folder, scenario, address, text] = process.argv.slice(2);
-const { Client, WeaklabelError } = await import(pathToFileURL(`${folder}/dist/index.js`).href);
+const { Client, comparisonsFromRankings, WeaklabelError } = await import(pathToFileURL(`${folder}/dist/index.js`).href);
 const given = JSON.parse(text);
 const plain = (labels) => ({
   model: labels.model,
@@ -44,7 +44,8 @@ const scenarios = {
 
   // Of any label space: records, or votes for classes; back come all tables, and those of new records.
   async labelSpace(client) {
-    const { project, space, classes, votes, gold, options, fresh, matrix, sources, items } = given;
+    const { project, space, classes, rankings, judges, gold, options, fresh, matrix, sources, items } = given;
+    const votes = rankings ? comparisonsFromRankings(rankings, judges) : given.votes;
     const created = await client.createProject(project, classes ?? [], space);
     let operation, rows, known, setName;
     if (matrix) {

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from weaklabel import LabelModel, NumericModel, OrdinalModel, PreferenceModel, SequenceModel, TagModel, Taxonomy, Votes
-from weaklabel_client import Client, document_records
+from weaklabel_client import Client, comparisons_from_rankings, document_records
 
 ROOT = Path(__file__).parents[2]
 DRIVER = Path(__file__).with_name("node_driver.mjs")
@@ -222,6 +222,15 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
     assert found["tables"]["items"] == _columns(own.item_scores())
     assert found["predicted"]["pairs"]["probability_left"] == own.predict_proba([("m4", "m0")])[:, 0].tolist()
     assert found["inspected"]["tables"]["items"]["score"] == own.scores_.tolist()
+
+    orders, judges = [["m1", "m0", "m2"], ["m0", "m2"], ["m2", "m1", "m0", "m3"]] * 3, ["j0", "j1", "j2"] * 3
+    given = {"space": {"preferences": {"ties": False}}, "rankings": orders, "judges": judges}
+    given["fresh"] = {"left": ["m3"], "right": ["m0"]}
+    found = answer(start("labelSpace", shared_server.address, project=f"{project}-ranked", **given))
+    with warnings.catch_warnings(action="ignore"):
+        own = PreferenceModel(ties=False).fit(comparisons_from_rankings(orders, judges))
+    assert found["tables"]["items"] == _columns(own.item_scores())
+    assert found["rows"]["ranking"] == [str(one) for one in comparisons_from_rankings(orders)["ranking"]]
 
     spans: dict[str, Any] = {
         "a": [[(0, 2, "PER")], []],

@@ -113,6 +113,16 @@ _SPACES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
         {"left": ["a", "b", "a"], "right": ["b", "c", "c"], "judge": ["j"] * 3, "winner": ["left", "tie", "right"]},
     ),
     (
+        {"preferences": {"ties": False}},
+        {
+            "left": ["a", "b", "a"],
+            "right": ["b", "c", "c"],
+            "judge": ["j"] * 3,
+            "winner": ["left"] * 3,
+            "ranking": ["r"] * 3,
+        },
+    ),
+    (
         {"sequence": {"types": ["P"]}},
         {
             "document": ["d"] * 3,
