@@ -90,6 +90,36 @@ const scenarios = {
     };
   },
 
+  // Gold that names sets of classes, by position.
+  async goldSets(client) {
+    const { project, classes, sources, votes, gold } = given;
+    await client.createProject(project, classes);
+    await client.uploadVotes(project, votes, { sources });
+    const name = await client.uploadGold(project, gold);
+    if ((await client.uploadGold(project, gold)) !== name) throw new Error("the same content is another");
+    const model = await (await client.fit(project, { gold: name })).result();
+    const refused = [];
+    for (const wrong of [{ oneOf: [0, 9] }, { not: [0, 1, 2, 3] }, { oneOf: [] }, { oneOf: [1, 1] }]) {
+      await client.uploadGold(project, [-1, wrong]).catch((error) => refused.push(`${error.name}: ${error.message}`));
+    }
+    return { soft: plain(await client.softLabels(project, model)), refused };
+  },
+
+  // More than a message holds, by the width of rows and by the length of texts.
+  async wide(client) {
+    const { project } = given;
+    const [rows, columns] = [40_000, 120];
+    const sources = Array.from({ length: columns }, (_, at) => `source ${at}`);
+    await client.createProject(project, ["a", "b"]);
+    const items = Array.from({ length: rows }, (_, at) => `${at}`.padStart(100, "x"));
+    const version = await client.uploadVotes(project, { data: new Int8Array(rows * columns), rows, columns }, { sources, items });
+    await client.createProject(`${project}-numbers`, [], { numbers: {} });
+    const item = Array.from({ length: 20_000 }, (_, at) => `${at}`.padStart(255, "x"));
+    const table = { item, source: item.map(() => "s"), value: item.map((_, at) => at) };
+    const read = await client.readRecords(await client.uploadRecords(`${project}-numbers`, table));
+    return { version, rows: read.item.length, last: read.value.at(-1) };
+  },
+
   // Prints each acknowledged row count while it goes, so that the server can be killed in between.
   async upload(client) {
     const { project, rows, columns } = given;

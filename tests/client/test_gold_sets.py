@@ -1,5 +1,6 @@
 """Gold that names sets of classes, over the wire: fits are those of the library."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from weaklabel import LabelModel, Taxonomy, Votes
+from weaklabel.formats.projects import read_project
 from weaklabel_client import FailedPrecondition, Ordinal, Tree, not_, one_of, soft
+from weaklabel_client._inputs import chunks
 
 CLASSES = ["a", "b", "c", "d"]
 IDS = [f"item {at}" for at in range(80)]
@@ -123,3 +126,31 @@ async def test_what_sets_have_no_meaning_for_is_refused(client: Any, project: st
     operation = await client.fit(f"{project}-ordered", gold=gold)
     with pytest.raises(FailedPrecondition, match=r"gold must be class indices; that of item 2 is one_of\("):
         await operation.result(timeout=120)
+
+
+async def test_folders_hold_sets(client: Any, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "MAX_ROWS", 30)  # chunks of other codebooks
+    votes, truth = simulated()
+    gold = known(truth)
+    own = LabelModel(classes=CLASSES).fit(votes, gold=gold).label(votes)[0]
+    await client.create_project(project, CLASSES)
+    await client.upload_votes(project, votes, items=IDS)
+    side = await client.upload_side_data(project, "gold", gold, items=IDS)
+    await client.upload_side_data(project, "gold", [0, 1], items=IDS[:2])  # without sets, and so without a codebook
+    folder = await client.export_project(project, tmp_path / "out")
+    read = read_project(folder)
+    assert [one.name for one in read.manifest.files if one.name.startswith("codebooks/")] == [
+        f"codebooks/{side.name.rpartition('/')[2]}.parquet"
+    ]
+    assert read.gold().tolist() == [0, 1, *[-1] * 78]
+    found = read.gold(side.name.rpartition("/")[2])
+    np.testing.assert_array_equal(LabelModel(classes=CLASSES).fit(read.votes(), gold=found).label(votes)[0], own)
+    copy = f"{project}-copy"
+    await client.import_project(folder, copy)
+    copied = [one async for one in client.list_side_data(copy)]
+    assert [one.n_rows for one in copied] == [2, 80]
+    np.testing.assert_array_equal(await fitted(client, copy, gold=copied[1]), own)
+    again = await client.export_project(copy, tmp_path / "again")
+    for name in ("codebooks", "side_data"):
+        of_first, of_second = sorted((folder / name).iterdir()), sorted((again / name).iterdir())
+        assert [one.read_bytes() for one in of_first] == [one.read_bytes() for one in of_second]

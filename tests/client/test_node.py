@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weaklabel import LabelModel, NumericModel, OrdinalModel, PreferenceModel, SequenceModel, TagModel, Taxonomy, Votes
+from weaklabel import (
+    LabelModel,
+    NumericModel,
+    OrdinalModel,
+    PreferenceModel,
+    SequenceModel,
+    TagModel,
+    Taxonomy,
+    Votes,
+    not_,
+    one_of,
+)
 from weaklabel_client import Client, comparisons_from_rankings, document_records
 
 ROOT = Path(__file__).parents[2]
@@ -247,6 +258,32 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
         assert found["tables"]["tokens"][f"probability_{tag}"] == soft[:, at].tolist()
     assert found["predicted"] == found["tables"]
     assert found["streamed"] == [found["tables"]] * 2
+
+
+def test_uploads_are_cut_into_messages(start: Start, shared_server: Any, project: str) -> None:
+    found = answer(start("wide", shared_server.address, project=project))
+    assert found == {"version": 1, "rows": 20_000, "last": 19_999}
+
+
+def test_gold_that_names_sets(start: Start, shared_server: Any, project: str) -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 4, 40)
+    votes = np.where(rng.random((40, 4)) < 0.6, truth[:, None], rng.integers(0, 4, (40, 4)))
+    told: list[Any] = [-1] * 40
+    for at in range(0, 40, 2):
+        label, other = int(truth[at]), int(truth[at] + 1) % 4
+        told[at] = (label, {"oneOf": [label, other]}, {"not": [other]})[at % 3]
+    gold = [
+        one if isinstance(one, int) else one_of(*one["oneOf"]) if "oneOf" in one else not_(*one["not"]) for one in told
+    ]
+    classes, sources = ["a", "b", "c", "d"], ["p", "q", "r", "s"]
+    given = {"classes": classes, "sources": sources, "votes": votes.tolist(), "gold": told}
+    found = answer(start("goldSets", shared_server.address, project=project, **given))
+    of_sources = Votes.from_dense(votes, 4, sources=sources)
+    own = LabelModel(classes=classes).fit(of_sources, gold=gold).predict_proba(of_sources)
+    assert found["soft"]["probabilities"] == own.ravel().tolist()
+    assert len(found["refused"]) == 4
+    assert all(one.startswith("RangeError: gold: item 1: ") for one in found["refused"])
 
 
 def test_ordered_classes_and_trees(start: Start, shared_server: Any, project: str) -> None:
