@@ -54,6 +54,8 @@ async def test_a_fit_is_that_of_the_library(client: Any, project: str) -> None:
     await client.upload_votes(project, votes, items=IDS)
 
     np.testing.assert_array_equal(await fitted(client, project, gold=gold, items=IDS), own)
+    downloaded = LabelModel.from_bytes(await client.download_model(project))
+    np.testing.assert_array_equal(downloaded.predict_proba(votes), own)
     order = np.random.default_rng(1).permutation(80).tolist()
     np.testing.assert_array_equal(await fitted(client, project, gold={IDS[at]: gold[at] for at in order}), own)
     series = pd.Series([gold[at] for at in order], index=[IDS[at] for at in order], dtype=object)

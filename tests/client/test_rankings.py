@@ -56,6 +56,8 @@ async def test_rankings_of_several_record_sets_beside_comparisons(client: Any, p
     model = await (await client.fit_records(project, sets, gold=gold, seed=5)).result()
     await _same(client, project, own)
     np.testing.assert_array_equal(model.objective, own.objective)
+    downloaded = PreferenceModel.from_bytes(await client.download_model(project))
+    np.testing.assert_array_equal(downloaded.scores_, own.scores_)
     pd.testing.assert_frame_equal(model.source_table.to_pandas(), own.judges(), check_exact=True, check_dtype=False)
     scores = await client.score_records(project, None, gold, metrics=["nll"])
     assert scores == {"nll": own.score(gold, "nll")}
