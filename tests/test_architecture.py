@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BASE = {"weaklabel._archive", "weaklabel._fork", "weaklabel._html", "weaklabel.errors", "weaklabel.votes"}
 VOCABULARY = {
-    f"weaklabel_protocol.{name}" for name in ("alignment", "arrays", "bags", "errors", "names", "vote_objects")
+    f"weaklabel_protocol.{name}"
+    for name in ("alignment", "arrays", "bags", "errors", "names", "rankings", "vote_objects")
 }
 """What library and client share, without gRPC."""
 ALLOWED = {

@@ -5,7 +5,7 @@
 import { pathToFileURL } from "node:url";
 
 const [folder, scenario, address, text] = process.argv.slice(2);
-const { Client, WeaklabelError } = await import(pathToFileURL(`${folder}/dist/index.js`).href);
+const { Client, comparisonsFromRankings, WeaklabelError } = await import(pathToFileURL(`${folder}/dist/index.js`).href);
 const given = JSON.parse(text);
 const plain = (labels) => ({
   model: labels.model,
@@ -44,7 +44,8 @@ const scenarios = {
 
   // Of any label space: records, or votes for classes; back come all tables, and those of new records.
   async labelSpace(client) {
-    const { project, space, classes, votes, gold, options, fresh, matrix, sources, items } = given;
+    const { project, space, classes, rankings, judges, gold, options, fresh, matrix, sources, items } = given;
+    const votes = rankings ? comparisonsFromRankings(rankings, judges) : given.votes;
     const created = await client.createProject(project, classes ?? [], space);
     let operation, rows, known, setName;
     if (matrix) {
@@ -87,6 +88,36 @@ const scenarios = {
       name, space: created.label_space, warnings: model.warnings, tables, predicted, rows, sets, streamed, inspected, scores,
       uploaded: { uploaded: uploaded.uploaded, same, labels: of_uploaded },
     };
+  },
+
+  // Gold that names sets of classes, by position.
+  async goldSets(client) {
+    const { project, classes, sources, votes, gold } = given;
+    await client.createProject(project, classes);
+    await client.uploadVotes(project, votes, { sources });
+    const name = await client.uploadGold(project, gold);
+    if ((await client.uploadGold(project, gold)) !== name) throw new Error("the same content is another");
+    const model = await (await client.fit(project, { gold: name })).result();
+    const refused = [];
+    for (const wrong of [{ oneOf: [0, 9] }, { not: [0, 1, 2, 3] }, { oneOf: [] }, { oneOf: [1, 1] }]) {
+      await client.uploadGold(project, [-1, wrong]).catch((error) => refused.push(`${error.name}: ${error.message}`));
+    }
+    return { soft: plain(await client.softLabels(project, model)), refused };
+  },
+
+  // More than a message holds, by the width of rows and by the length of texts.
+  async wide(client) {
+    const { project } = given;
+    const [rows, columns] = [40_000, 120];
+    const sources = Array.from({ length: columns }, (_, at) => `source ${at}`);
+    await client.createProject(project, ["a", "b"]);
+    const items = Array.from({ length: rows }, (_, at) => `${at}`.padStart(100, "x"));
+    const version = await client.uploadVotes(project, { data: new Int8Array(rows * columns), rows, columns }, { sources, items });
+    await client.createProject(`${project}-numbers`, [], { numbers: {} });
+    const item = Array.from({ length: 20_000 }, (_, at) => `${at}`.padStart(255, "x"));
+    const table = { item, source: item.map(() => "s"), value: item.map((_, at) => at) };
+    const read = await client.readRecords(await client.uploadRecords(`${project}-numbers`, table));
+    return { version, rows: read.item.length, last: read.value.at(-1) };
   },
 
   // Prints each acknowledged row count while it goes, so that the server can be killed in between.

@@ -27,7 +27,7 @@ LAYERS = {
         {"_version", "", "errors"},
         {"arrays", "project_folders"},
         {"names"},
-        {"vote_objects", "bags", "alignment", "columns"},
+        {"vote_objects", "bags", "alignment", "columns", "rankings"},
         {"label_spaces"},
         {"v1"},
         {"tensors"},

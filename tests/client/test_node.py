@@ -13,8 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weaklabel import LabelModel, NumericModel, OrdinalModel, PreferenceModel, SequenceModel, TagModel, Taxonomy, Votes
-from weaklabel_client import Client, document_records
+from weaklabel import (
+    LabelModel,
+    NumericModel,
+    OrdinalModel,
+    PreferenceModel,
+    SequenceModel,
+    TagModel,
+    Taxonomy,
+    Votes,
+    not_,
+    one_of,
+)
+from weaklabel_client import Client, comparisons_from_rankings, document_records
 
 ROOT = Path(__file__).parents[2]
 DRIVER = Path(__file__).with_name("node_driver.mjs")
@@ -223,6 +234,15 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
     assert found["predicted"]["pairs"]["probability_left"] == own.predict_proba([("m4", "m0")])[:, 0].tolist()
     assert found["inspected"]["tables"]["items"]["score"] == own.scores_.tolist()
 
+    orders, judges = [["m1", "m0", "m2"], ["m0", "m2"], ["m2", "m1", "m0", "m3"]] * 3, ["j0", "j1", "j2"] * 3
+    given = {"space": {"preferences": {"ties": False}}, "rankings": orders, "judges": judges}
+    given["fresh"] = {"left": ["m3"], "right": ["m0"]}
+    found = answer(start("labelSpace", shared_server.address, project=f"{project}-ranked", **given))
+    with warnings.catch_warnings(action="ignore"):
+        own = PreferenceModel(ties=False).fit(comparisons_from_rankings(orders, judges))
+    assert found["tables"]["items"] == _columns(own.item_scores())
+    assert found["rows"]["ranking"] == [str(one) for one in comparisons_from_rankings(orders)["ranking"]]
+
     spans: dict[str, Any] = {
         "a": [[(0, 2, "PER")], []],
         "b": [[(0, 2, "PER")], [(1, 2, "LOC")]],
@@ -238,6 +258,32 @@ def test_preferences_and_sequences(start: Start, shared_server: Any, project: st
         assert found["tables"]["tokens"][f"probability_{tag}"] == soft[:, at].tolist()
     assert found["predicted"] == found["tables"]
     assert found["streamed"] == [found["tables"]] * 2
+
+
+def test_uploads_are_cut_into_messages(start: Start, shared_server: Any, project: str) -> None:
+    found = answer(start("wide", shared_server.address, project=project))
+    assert found == {"version": 1, "rows": 20_000, "last": 19_999}
+
+
+def test_gold_that_names_sets(start: Start, shared_server: Any, project: str) -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 4, 40)
+    votes = np.where(rng.random((40, 4)) < 0.6, truth[:, None], rng.integers(0, 4, (40, 4)))
+    told: list[Any] = [-1] * 40
+    for at in range(0, 40, 2):
+        label, other = int(truth[at]), int(truth[at] + 1) % 4
+        told[at] = (label, {"oneOf": [label, other]}, {"not": [other]})[at % 3]
+    gold = [
+        one if isinstance(one, int) else one_of(*one["oneOf"]) if "oneOf" in one else not_(*one["not"]) for one in told
+    ]
+    classes, sources = ["a", "b", "c", "d"], ["p", "q", "r", "s"]
+    given = {"classes": classes, "sources": sources, "votes": votes.tolist(), "gold": told}
+    found = answer(start("goldSets", shared_server.address, project=project, **given))
+    of_sources = Votes.from_dense(votes, 4, sources=sources)
+    own = LabelModel(classes=classes).fit(of_sources, gold=gold).predict_proba(of_sources)
+    assert found["soft"]["probabilities"] == own.ravel().tolist()
+    assert len(found["refused"]) == 4
+    assert all(one.startswith("RangeError: gold: item 1: ") for one in found["refused"])
 
 
 def test_ordered_classes_and_trees(start: Start, shared_server: Any, project: str) -> None:

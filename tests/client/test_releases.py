@@ -296,6 +296,7 @@ async def test_values_that_cannot_be_are_refused_with_their_place(
         return change
 
     votes, labels = "votes/part-00000.parquet", f"soft_labels/{model}.parquet"
+    gold = next(f"side_data/{one.id}.parquet" for one in read_project(out).side_data if one.kind == "gold")
     for number, (name, change, told) in enumerate(
         [
             (votes, put("a.b", 7, 3), r"row group 0: row 7, column 'a\.b': 3 is no vote"),
@@ -305,6 +306,7 @@ async def test_values_that_cannot_be_are_refused_with_their_place(
             (votes, lambda table: table.drop_columns(["links"]), "column 1 is 'item'"),
             (labels, put("p_ham", 4, np.nan), "row 4 is no soft label"),
             (labels, lambda table: table.slice(5), "has 145 rows, not 150"),
+            (gold, put("gold", 5, 3), r"row group 0, column 'gold': row 5: 3 is outside -1\.\.2"),
             ("sources.parquet", put("source", 0, "item"), "votes|sources"),
             ("models.parquet", put("side_information", 0, "[]"), "side information"),
             ("models.parquet", put("votes_version", 0, 7), "votes, or has items, that are not here"),

@@ -40,6 +40,7 @@ from weaklabel_protocol.v1 import (
     releases_pb2,
     side_data_pb2,
     sources_pb2,
+    symbols_pb2,
     tables_pb2,
     tensor_pb2,
     votes_pb2,
@@ -111,6 +112,16 @@ _SPACES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     (
         {"preferences": {"ties": True}},
         {"left": ["a", "b", "a"], "right": ["b", "c", "c"], "judge": ["j"] * 3, "winner": ["left", "tie", "right"]},
+    ),
+    (
+        {"preferences": {"ties": False}},
+        {
+            "left": ["a", "b", "a"],
+            "right": ["b", "c", "c"],
+            "judge": ["j"] * 3,
+            "winner": ["left"] * 3,
+            "ranking": ["r"] * 3,
+        },
     ),
     (
         {"sequence": {"types": ["P"]}},
@@ -190,6 +201,11 @@ class World:
         self.items = server.upload_side(self.parent, side_data_pb2.SIDE_DATA_KIND_FIELDS, (3, rows))[-1].name
         gold = side_data_pb2.SideRows(gold=harness.tensor(np.zeros((4, 1))))
         self.gold = server.upload_side(self.parent, side_data_pb2.SIDE_DATA_KIND_GOLD, (4, gold))[-1].name
+        self.wide = server.create_project(["a", "b", "c"])  # whose gold names sets of classes
+        server.upload(self.wide, codes)
+        book = symbols_pb2.Codebook(class_count=3, candidate_sets=harness.tensor([[3], [6]]))
+        self.sets = side_data_pb2.SideRows(gold=harness.tensor([[0], [3], [4]]), gold_codebook=book)
+        self.wide_gold = server.upload_side(self.wide, side_data_pb2.SIDE_DATA_KIND_GOLD, (3, self.sets))[-1].name
         self.spaces = [_Space(server, harness, space) for space in _SPACES]
         self.names = [
             *(name for one in self.spaces for name in (one.parent, one.records, one.model)),
@@ -199,6 +215,8 @@ class World:
             self.operation.name,
             self.items,
             self.gold,
+            self.wide,
+            self.wide_gold,
             f"{self.parent}/sources/source%200",
             f"{self.parent}/sources/a%00b",
             f"{self.parent}/promptRuns/none",
@@ -390,7 +408,6 @@ def _seeds(world: World, harness: Any) -> dict[str, list[Message]]:
     soft = prompts_pb2.Prompt(name="q", model="m", template="{text}?")
     soft.answers.add(text="yes").soft.probabilities.extend([0.2, 0.8])
     soft.answers.add(text="no", label=0)
-    rows = side_data_pb2.SideRows(prior=harness.tensor([[0.4, 0.6]] * 2, "<f4"))
     bags = side_data_pb2.Bags(
         sizes=harness.tensor([[2]], "<i4"),
         items=harness.tensor([[0], [1]], "<i4"),
@@ -403,14 +420,14 @@ def _seeds(world: World, harness: Any) -> dict[str, list[Message]]:
     return {
         "CreateProject": [projects_pb2.CreateProjectRequest(project_id="fuzz", classes=["a", "b"])],
         "UploadVotes": list(harness.upload_messages(world.parent, codes)),
-        "UploadSideData": list(harness.side_messages(world.parent, side_data_pb2.SIDE_DATA_KIND_PRIOR, (2, rows))),
-        "ReadLabelTable": [records_pb2.ReadLabelTableRequest(model=world.spaces[3].model, table="tokens")],
+        "UploadSideData": list(harness.side_messages(world.wide, side_data_pb2.SIDE_DATA_KIND_GOLD, (3, world.sets))),
+        "ReadLabelTable": [records_pb2.ReadLabelTableRequest(model=world.spaces[-1].model, table="tokens")],
         "ReadVotes": [votes_pb2.ReadVotesRequest(parent=world.parent, row_limit=5)],
         "FitModel": [
             models_pb2.FitModelRequest(
-                parent=world.parent,
+                parent=world.wide,
                 options=models_pb2.FitOptions(max_iterations=2),
-                side=models_pb2.SideInformation(gold=world.gold),
+                side=models_pb2.SideInformation(gold=world.wide_gold),
             )
         ],
         "PlanPrompts": [prompts_pb2.PlanPromptsRequest(parent=world.parent, items=world.items, prompts=[prompt, soft])],
@@ -508,7 +525,10 @@ def test_random_and_mutated_messages(fuzzed: Any, harness: Any, simulated: Any) 
             "InspectModel": [records_pb2.InspectModelRequest(model=space.fresh().model)],
             "ReadRecords": [records_pb2.ReadRecordsRequest(name=space.records)],
         }
-        requests = fuzzer.requests(method, (seeds | own).get(method.name, ()))
+        valid = (seeds | own).get(method.name, ())
+        is_first = at < len(methods)  # which is sent as it is, where there is one
+        requests = [one.SerializeToString() for one in valid] if is_first else []
+        requests = requests or fuzzer.requests(method, valid)
         code = _call(fuzzed, method, requests)()
         ends[method.name, code] += 1
         if code in NEVER:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from weaklabel import NumericModel, PreferenceModel
-from weaklabel_client import Client, Numbers, Preferences
+from weaklabel_client import Client, Numbers, Preferences, comparisons_from_rankings
 from weaklabel_protocol.v1 import models_pb2, operations_pb2
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -98,6 +98,11 @@ def test_fits_of_records_on_postgresql_with_two_replicas(
                 new = numbers(7)
                 (answer,) = client.predict_records_stream("ages", [new])
                 np.testing.assert_array_equal(answer["labels"]["value"], own.predict(*new.values()))
+            ranked = comparisons_from_rankings([["a", "b", "c"], ["b", "a", "d", "c"]] * 5, ["x", "y"] * 5)
+            here.create_project("ranked", label_space=Preferences(ties=False))
+            there.fit_records("ranked", here.upload_records("ranked", ranked)).result(timeout=120)
+            scores = PreferenceModel(ties=False).fit(ranked).scores_
+            np.testing.assert_array_equal(here.read_labels("ranked")["score"], scores)
             # One of them is killed: the other has what was acknowledged, and goes on.
             first.kill()
             model = there.fit_records("ages", [records.name], gold={"item": ["i0003"], "value": [50.0]})

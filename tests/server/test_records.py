@@ -11,7 +11,8 @@ import grpc
 import numpy as np
 import pytest
 
-from weaklabel import NumericModel
+from weaklabel import NumericModel, PreferenceModel
+from weaklabel_protocol.rankings import comparisons_from_rankings
 from weaklabel_protocol.v1 import (
     analysis_pb2,
     analysis_pb2_grpc,
@@ -261,6 +262,18 @@ BAD = [
         "numbers.data",
         "at least 0",
     ),
+    (
+        PREFERENCES,
+        table(left=["a"], right=["b"], judge=["j"], winner=["left"], ranking=np.array([1])),
+        "texts",
+        'column "ranking" holds texts',
+    ),
+    (
+        PREFERENCES,
+        table(left=["a"], right=["b"], judge=["j"], winner=["left"], ranking=["r" * 256]),
+        "names[0]",
+        "1 to 255 characters",
+    ),
     (SEQUENCE, table(**SPANS, start=np.array([0, 3]), end=np.array([2, 5]), type=["PER"] * 2), "table", "row 4: start"),
     (SEQUENCE, table(**SPANS, start=np.array([0, 2]), end=np.array([2, 3]), tag=["O", "B"]), "names[1]", "none of O"),
     (SEQUENCE, table(**SPANS, start=np.array([0, 2]), end=np.array([2, 3])), "columns", 'one of "type" and "tag"'),
@@ -385,6 +398,48 @@ def test_fits_are_checked(server: Any, harness: Any) -> None:
     ended = fit(server, parent, votes, gold=gold)
     assert "gold is given for item 'nowhere', which has no votes" in ended.error.message
     assert ended.error.code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
+
+
+def test_only_votes_have_rankings(server: Any, harness: Any) -> None:
+    parent, pair = create(server, PREFERENCES), {"left": ["a"], "right": ["b"]}
+    gold = table(**pair, winner=["left"], ranking=["r"])
+    votes = upload(server, parent, table(**pair, judge=["j"], winner=["left"]))[-1].name
+    model = fit(server, parent, votes).model
+    new = records_pb2.PredictRecordsRequest(model=model, records=table(**pair, ranking=["r"]))
+    for call, columns in (
+        (lambda: upload(server, parent, gold, role=GOLD), "left, right, winner"),
+        (lambda: stub(server).PredictRecords(new, timeout=60), "left, right"),
+    ):
+        failure = harness.failure_of(call)
+        assert (failure.code, failure.info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert f'"ranking" is none of {columns}' in failure.message
+
+
+@pytest.mark.filterwarnings("ignore:Judges")
+def test_a_ranking_may_be_cut_by_chunks(server: Any) -> None:
+    parent = create(server, PREFERENCES)
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")] * 4
+    rows = [(*pair, "j", "left", str(at // 3)) for at, pair in enumerate(pairs)]
+    names = ("left", "right", "judge", "winner", "ranking")
+    cut = [table(**dict(zip(names, map(list, zip(*part, strict=True)), strict=True))) for part in (rows[:4], rows[4:])]
+    model = fit(server, parent, upload(server, parent, *cut)[-1].name).model
+    own = PreferenceModel(ties=False).fit([dict(zip(names, row, strict=True)) for row in rows])
+    assert read_labels(server, model)["score"] == own.scores_.tolist()
+
+
+def test_long_rankings_count_as_memory(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEAKLABEL_MAX_FIT_MEMORY_BYTES", str(660 << 20))
+    server = start()
+    parent = create(server, PREFERENCES)
+    items = [f"m{at}" for at in range(40)]
+    orders = [items, *([items[at % 30], items[at % 30 + 5], items[at % 30 + 9]] for at in range(3000))]
+    for some, refused in ((orders[1:], False), (orders, True)):  # all as long as the longest: 3001 x 40 places
+        columns = comparisons_from_rankings(some)
+        weight, rest = np.array(columns.pop("weight")), {name: list(map(str, one)) for name, one in columns.items()}
+        ended = fit(server, parent, upload(server, parent, table(**rest, weight=weight))[-1].name)
+        assert bool(ended.model) is not refused, ended
+    assert ended.error.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert "the table of the rankings, each as long as the longest, takes about 24008000 bytes" in ended.error.message
 
 
 def test_predictions_are_bounded(server: Any, harness: Any) -> None:

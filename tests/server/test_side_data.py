@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from weaklabel import not_
 from weaklabel.votes.symbols import Symbols
-from weaklabel_protocol.v1 import models_pb2, projects_pb2, side_data_pb2
+from weaklabel_protocol.v1 import models_pb2, projects_pb2, side_data_pb2, symbols_pb2
 from weaklabel_server.errors import ServiceError
 from weaklabel_server.jobs.side_data import read as read_side_data
+from weaklabel_server.messages.side_data import read_chunk
 from weaklabel_server.store import projects, side_data, vote_uploads, votes
 from weaklabel_server.store.chunks import pack_dense
 from weaklabel_server.store.database import Database, sqlite_url
@@ -32,6 +34,14 @@ CLASSES = ["a", "b", "c"]
 
 def gold(harness: Any, labels: list[int]) -> tuple[int, Rows]:
     return len(labels), Rows(gold=harness.tensor(np.reshape(labels, (-1, 1))))
+
+
+def gold_sets(harness: Any, labels: list[int], sets: list[int], **fields: Any) -> Rows:
+    """Gold of which 3 + c stands for set c; sets of three classes as the numbers that their bits are."""
+    bits = harness.tensor(np.reshape(sets, (-1, 1)))
+    made = Rows(gold_codebook=symbols_pb2.Codebook(**{"class_count": 3, "candidate_sets": bits} | fields))
+    made.gold.CopyFrom(harness.tensor(np.reshape(labels, (-1, 1))))
+    return made
 
 
 def weights(harness: Any, values: list[float]) -> Rows:
@@ -151,6 +161,48 @@ BAD: dict[str, tuple[int, int, Make, str, str]] = {
         "no other",
     ),
     "a class too high": (GOLD, 2, lambda h: gold(h, [0, 3])[1], "chunk.values.gold.data", "row 1: 3 is outside -1..2"),
+    "a set that is not there": (
+        GOLD,
+        2,
+        lambda h: gold_sets(h, [3, 5], [3, 6]),
+        "chunk.values.gold.data",
+        "row 1: 5 is outside -1..4",
+    ),
+    "a set without a class": (
+        GOLD,
+        1,
+        lambda h: gold_sets(h, [3], [0]),
+        "chunk.values.gold_codebook.candidate_sets.data",
+        "set 0 has no class",
+    ),
+    "a set of other classes": (
+        GOLD,
+        1,
+        lambda h: gold_sets(h, [3], [8]),
+        "chunk.values.gold_codebook.candidate_sets",
+        "set 0 has a class from 3 on",
+    ),
+    "a codebook of more classes": (
+        GOLD,
+        1,
+        lambda h: gold_sets(h, [3], [3], class_count=4),
+        "chunk.values.gold_codebook.class_count",
+        "the number of classes, 3, got 4",
+    ),
+    "gold with a probability": (
+        GOLD,
+        1,
+        lambda h: gold_sets(h, [3], [3], soft_votes=h.tensor([[0.5, 0.5, 0]], "<f4")),
+        "chunk.values.gold_codebook.soft_votes",
+        "gold is a class, or a set of classes",
+    ),
+    "a codebook without gold": (
+        PRIOR,
+        1,
+        lambda h: Rows(prior=h.tensor([[0.2, 0.3, 0.5]], "<f4"), gold_codebook=symbols_pb2.Codebook(class_count=3)),
+        "gold_codebook",
+        "it is of gold",
+    ),
     "too few rows": (GOLD, 3, lambda h: gold(h, [0, 1])[1], "chunk.values.gold.rows", "3 rows, got 2"),
     "two columns": (GOLD, 1, lambda h: Rows(gold=h.tensor([[0, 1]])), "chunk.values.gold.columns", "got 2"),
     "a wrong sum": (
@@ -401,6 +453,33 @@ def test_rows_without_names_are_items_in_order(database: Database, harness: Any)
         ("same_label", [1, 2, 4], [0, 1, 1]),
     ]
     assert found["bags"][0].values.tolist() == [[1, 1, 0]]
+
+
+def test_sets_of_classes_are_kept_as_they_are_used(harness: Any) -> None:
+    """Equal entries are one, those that no row uses are not stored, and a set of one class is that class."""
+    given = gold_sets(harness, [5, -1, 3, 1, 6, 4, 3], [0b011, 0b111, 0b110, 0b100, 0b101])
+    chunk = side_data_pb2.UploadSideDataChunk(rows=7, values=given)
+    kept = Rows.FromString(read_chunk(chunk, kind=SideKind.GOLD, n_classes=3)[0].content)
+    assert harness.matrix(kept.gold)[:, 0].tolist() == [4, -1, 3, 1, 2, -1, 3]
+    assert harness.matrix(kept.gold_codebook.candidate_sets)[:, 0].tolist() == [0b011, 0b110]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_sets_of_classes_in_the_store(database_urls: Callable[[str], str], harness: Any, dialect: str) -> None:
+    opened = Database(database_urls(dialect))
+    try:
+        project_id = project_with_votes(opened, ["a", "b", "c", "d", "e"])
+        chunks = [
+            (["e", "b"], 2, gold_sets(harness, [3, 1], [0b110])),
+            (["a"], 1, gold(harness, [2])[1]),
+            (["d"], 1, gold_sets(harness, [4], [0b011, 0b101])),
+        ]
+        side = stored(opened, project_id, SideKind.GOLD, chunks)
+        found = told(opened, project_id, data={SideKind.GOLD: side})["gold"]
+    finally:
+        opened.close()
+    # Of two of three classes the third is said: it is shorter.
+    assert found.tolist() == [2, 1, -1, not_(1), not_(0)]
 
 
 def test_weights_and_sampling_of_gold(server: Any, harness: Any) -> None:

@@ -138,7 +138,7 @@ def read_gold(
 
 
 def _check_sets(
-    sets: Mapping[int, list[int]],
+    sets: Mapping[int, NDArray[np.bool_]],
     known: NDArray[np.int32],
     items: NDArray[np.int64],
     error: NDArray[np.float64],
@@ -163,5 +163,5 @@ def _check_sets(
     allowed = np.ones((len(items), n_classes), bool)
     for row, at in enumerate(items.tolist()):
         if at in sets:
-            allowed[row] = np.isin(np.arange(n_classes), sets[at])
+            allowed[row] = sets[at]
     return allowed

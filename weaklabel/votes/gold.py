@@ -15,6 +15,7 @@ from weaklabel.votes.symbols import CandidateSet, Complement
 from weaklabel.votes.validation import ABSTAIN
 from weaklabel_protocol.alignment import Ids, read_rows
 from weaklabel_protocol.arrays import Read, column_of, is_number
+from weaklabel_protocol.vote_objects import entries
 
 
 def as_gold(gold: ArrayLike, votes: Votes, classes: Sequence[str] | None = None) -> NDArray[np.int32]:
@@ -70,8 +71,8 @@ def read_labels_and_sets(
     item_ids: Ids = None,
     classes: Sequence[str] | None = None,
     field: str = "gold",
-) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
-    """As `read_labels`, and the candidate sets among them: the classes of each item that is known to be one of several.
+) -> tuple[NDArray[np.int32], dict[int, NDArray[np.bool_]]]:
+    """As `read_labels`, and the candidate sets among them: [K] of each item that is one of several classes, which.
 
     A set of one class is its label; one of all classes says nothing. Items of sets have the label -1.
 
@@ -79,7 +80,7 @@ def read_labels_and_sets(
         InvalidArgumentError: as `read_labels`, and for a set of classes that are not there.
     """
     read = column_of(read_rows(gold, item_ids, n_items, field, all_items=False))
-    sets: dict[int, list[int]] = {}
+    sets: dict[int, NDArray[np.bool_]] = {}
     if read.values.dtype.kind == "O" and read.values.shape == (n_items,):
         plain = read.values.copy()
         for at, value in enumerate(plain):
@@ -87,10 +88,10 @@ def read_labels_and_sets(
                 continue
             if reason := misfit(value, n_classes):
                 raise InvalidArgumentError(f"{field} of item {at} is {value!r}: {reason}", field=field)
-            inside = isinstance(value, CandidateSet)
-            allowed = [k for k in range(n_classes) if (k in value.classes) == inside]
-            plain[at] = allowed[0] if len(allowed) == 1 else ABSTAIN
-            if 1 < len(allowed) < n_classes:
+            (allowed,) = entries([value], n_classes).sets
+            size = int(allowed.sum())
+            plain[at] = int(np.argmax(allowed)) if size == 1 else ABSTAIN
+            if 1 < size < n_classes:
                 sets[at] = allowed
         gold, item_ids = Read(plain, read.missing).filled(ABSTAIN), None
     labels = read_labels(gold, n_items, n_classes, item_ids=item_ids, classes=classes, field=field)

@@ -13,11 +13,12 @@ import type { Project__Output } from "./generated/weaklabel/v1/Project.js";
 import type { ReadSoftLabelsResponse__Output } from "./generated/weaklabel/v1/ReadSoftLabelsResponse.js";
 import type { UploadSideDataResponse__Output } from "./generated/weaklabel/v1/UploadSideDataResponse.js";
 import type { UploadVotesResponse__Output } from "./generated/weaklabel/v1/UploadVotesResponse.js";
+import { Gold, hasSets, type Known } from "./gold.js";
 import type { FitOperation } from "./operations.js";
 import { RecordCalls } from "./records.js";
 import { conversation } from "./streams.js";
 import { asMatrix, concatenate, fromTensor, rowsOf, toTensor, type Matrix, type Votes } from "./tensors.js";
-import { bytesOf, digest, upload, type Upload, type UploadProgress } from "./uploads.js";
+import { bytesOf, digest, textBytes, upload, type Upload, type UploadProgress } from "./uploads.js";
 
 /** Soft labels of some items. */
 export interface SoftLabels {
@@ -120,7 +121,7 @@ export class Client extends RecordCalls {
     const names = JSON.stringify([sources, items ?? []]);
     const what: Upload = {
       rows: matrix.rows,
-      rowBytes: matrix.columns * matrix.data.BYTES_PER_ELEMENT + 16,
+      rowBytes: matrix.columns * matrix.data.BYTES_PER_ELEMENT + textBytes(items ?? []),
       open: {
         parent: parent(project),
         upload_id: randomUUID(),
@@ -140,26 +141,26 @@ export class Client extends RecordCalls {
 
   /**
    * Uploads known classes of some items, by their ids, or of all by position with -1 where nothing is known; returns
-   * the name to pass to `fit`.
+   * the name to pass to `fit`. A set of classes that holds the true one is `{ oneOf: [0, 2] }`, or `{ not: [1] }`.
    */
-  async uploadGold(project: string, gold: Map<string, number> | readonly number[]): Promise<string> {
+  async uploadGold(project: string, gold: Map<string, Known> | readonly Known[]): Promise<string> {
     const items = gold instanceof Map ? [...gold.keys()] : [];
-    const classes = gold instanceof Map ? [...gold.values()] : gold;
-    const matrix = asMatrix(classes.map((one) => [one]));
+    const given = gold instanceof Map ? [...gold.values()] : gold;
+    const known = new Gold(given, hasSets(given) ? (await this.getProject(project)).classes.length : 0);
     const what: Upload = {
-      rows: matrix.rows,
-      rowBytes: 16,
+      rows: known.rows,
+      rowBytes: known.rowBytes + textBytes(items),
       open: {
         parent: parent(project),
         side_data_id: randomUUID(),
         kind: "SIDE_DATA_KIND_GOLD",
-        content_digest: digest(JSON.stringify(items), bytesOf(matrix.data)),
+        content_digest: digest(JSON.stringify(items), ...known.content),
       },
       chunk: (first, end) => ({
         row_offset: first,
         rows: end - first,
         item_ids: items.slice(first, end),
-        values: { gold: toTensor(rowsOf(matrix, first, end)) },
+        values: known.values(first, end),
       }),
     };
     const start = () => this.services.sideData.UploadSideData(this.connection.metadata()) as never;

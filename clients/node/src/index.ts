@@ -2,7 +2,9 @@ export { Client, type FitOptions, type Prediction, type SoftLabels } from "./cli
 export type { ClientOptions, Tls } from "./connection.js";
 export type { Services } from "./contract.js";
 export { WeaklabelError, type FieldViolation } from "./errors.js";
+export type { Known } from "./gold.js";
 export { FitOperation, type FitProgress } from "./operations.js";
+export { comparisonsFromRankings } from "./rankings.js";
 export type { ModelInspection, RecordFitOptions } from "./records.js";
 export type { ColumnValues, Table } from "./tables.js";
 export type { Matrix, Votes } from "./tensors.js";

@@ -16,7 +16,7 @@ import type { UploadRecordsResponse__Output } from "./generated/weaklabel/v1/Upl
 import { ModelCalls } from "./models.js";
 import type { FitOperation } from "./operations.js";
 import { conversation } from "./streams.js";
-import { concatenateTables, fromColumnTable, rowsOfTable, toColumnTable, type Table } from "./tables.js";
+import { concatenateTables, fromColumnTable, rowBytesOf, rowsOfTable, toColumnTable, type Table } from "./tables.js";
 import { digest, upload, type Upload, type UploadProgress } from "./uploads.js";
 
 /** What a fit to records is told. */
@@ -43,8 +43,6 @@ export interface ModelInspection {
   leftOut: string[];
 }
 
-const ROW_BYTES = 64;
-
 /** The methods of the client about records. */
 export class RecordCalls extends ModelCalls {
   /**
@@ -61,7 +59,7 @@ export class RecordCalls extends ModelCalls {
     const plain = Object.entries(records).map(([name, values]) => [name, [...values]]);
     const what: Upload = {
       rows,
-      rowBytes: ROW_BYTES * Object.keys(records).length,
+      rowBytes: rowBytesOf(records),
       open: {
         parent: parent(project),
         record_set_id: randomUUID(),

@@ -3,6 +3,7 @@
 import type { Column } from "./generated/weaklabel/v1/Column.js";
 import type { ColumnTable, ColumnTable__Output } from "./generated/weaklabel/v1/ColumnTable.js";
 import { fromTensor, toTensor } from "./tensors.js";
+import { textBytes } from "./uploads.js";
 
 /** Texts, null where there is none; or numbers, NaN where there is none. */
 export type ColumnValues = readonly (string | null)[] | readonly number[] | Float64Array | Float32Array | Int32Array;
@@ -21,6 +22,13 @@ export function rowsOfTable(table: Table): number {
     throw new RangeError(`columns have ${[...lengths].join(" and ")} rows`);
   }
   return [...lengths][0] ?? 0;
+}
+
+/** Bytes that a row takes in a message, at most: each may bring texts of its own. */
+export function rowBytesOf(table: Table): number {
+  const texts = Object.entries(table).filter(([name]) => !WHOLE.has(name) && !NUMBERS.has(name));
+  const size = (values: ColumnValues) => 4 + textBytes((values as readonly (string | null)[]).map(String));
+  return texts.reduce((sum, [, values]) => sum + size(values), 8 * (Object.keys(table).length - texts.length));
 }
 
 /** Rows from first to end of records, as a message. Throws RangeError or TypeError for values of another kind. */

@@ -6,7 +6,7 @@ import { Backoff, messages, type Connection } from "./connection.js";
 import { canGoOn, WeaklabelError } from "./errors.js";
 
 const CHUNK_ROWS = 65_536;
-const CHUNK_BYTES = 8 * 1024 * 1024;
+const CHUNK_BYTES = 3_500_000; // a message has at most 4 MiB by default
 
 /** How far an upload has come: rows that are on the server's disk. */
 export interface UploadProgress {
@@ -17,7 +17,7 @@ export interface UploadProgress {
 /** What is uploaded: how it opens, and its chunks from any row on. */
 export interface Upload {
   rows: number;
-  /** Bytes of a row, more or less. */
+  /** Bytes of a row, at most. */
   rowBytes: number;
   open: object;
   chunk(first: number, end: number): object;
@@ -35,6 +35,11 @@ export function digest(...parts: (string | Uint8Array)[]): Buffer {
     hash.update(`${part.length}:`).update(part);
   }
   return hash.digest();
+}
+
+/** Bytes that a text of a message takes, at most. */
+export function textBytes(texts: readonly (string | null)[]): number {
+  return texts.reduce((most, text) => Math.max(most, Buffer.byteLength(text ?? "") + 8), 8);
 }
 
 /** Bytes of an array of numbers. */

@@ -95,6 +95,7 @@ from weaklabel_protocol.bags import (
     same_label,
 )
 from weaklabel_protocol.label_spaces import LabelSpace, Numbers, Ordinal, Preferences, Sequences, Tags, Tree
+from weaklabel_protocol.rankings import comparisons_from_rankings
 from weaklabel_protocol.vote_objects import CandidateSet, Complement, SoftVote, not_, one_of, soft
 
 __all__ = [
@@ -178,6 +179,7 @@ __all__ = [
     "__version__",
     "at_least_one",
     "class_counts",
+    "comparisons_from_rankings",
     "different_label",
     "document_records",
     "none_of",

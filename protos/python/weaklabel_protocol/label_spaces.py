@@ -35,6 +35,8 @@ class ColumnRule:
     """Whether a row may have none."""
     choices: tuple[str, ...] | None = None
     """The texts that it may hold; None for any."""
+    of_set: bool = False
+    """Whether its texts name what is in one record set: in another the same text names another thing."""
     whole: bool = False
     """Whether it holds whole numbers, 0 to 2^31 - 1, as int32; other numbers are float64."""
     low: float | None = None
@@ -136,7 +138,8 @@ class Preferences(LabelSpace):
         if role == "gold":
             return (*pair, winner)
         shown = _text("shown_first", optional=True, may_miss=True, choices=("left", "right"))
-        return (*pair, _text("judge"), winner, shown, _number("weight", optional=True, low=0))
+        ranking = _text("ranking", optional=True, may_miss=True, of_set=True)
+        return (*pair, _text("judge"), winner, shown, _number("weight", optional=True, low=0), ranking)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@
     sources.parquet               sources: name, first vote, last version
     votes/part-00000.parquet      items, and a column of class indices for each source
     codebooks/part-00000.parquet  what codes beyond the classes stand for in that part, where it has any
-    side_data.parquet             side data: id, kind, size; side_data/ID.parquet has the rows
+    side_data.parquet             side data: id, kind, size; side_data/ID.parquet has the rows, and
+                                  codebooks/ID.parquet what codes of gold beyond the classes stand for, where it has any
     models.parquet                models: id, version of the votes, settings; models/ID.npz is the file
     soft_labels/ID.parquet        items, label, and a column of probabilities for each class
     record_sets.parquet           of a project of records: id, role, size; records/ID.parquet has the rows

@@ -108,14 +108,15 @@ class Fitter:
         assert isinstance(operation.settings, FitSettings)
         with self._database.read() as tx:
             project = projects.get(tx, operation.project_id)
+            spare = self._limits.memory_bytes
             # Checked when the operation was created, too; but the limits may have changed since.
             if project.takes_records:
-                self._check_records(tx, project, operation.settings.records)
+                spare -= self._check_records(tx, project, operation.settings.records)
             else:
                 view = votes.view(tx, operation.project_id, operation.votes_version)
                 votes.check_not_empty(view)
                 self._check_size(tx, view, operation.settings.side)
-        return self._workers.fit(FitJob.of(operation, self._limits.label_cells), report)
+        return self._workers.fit(FitJob.of(operation, self._limits.label_cells, spare), report)
 
     def report(self, job: ReportJob, report: Callable[[Progress], None]) -> Report:
         """Makes a report that fits models, whose size was checked.
@@ -150,8 +151,8 @@ class Fitter:
         check_label_cells(view.item_count, view.n_classes, self._limits.label_cells)
         estimate.check(estimate.size(tx, view, side), self._limits.memory_bytes, copies)
 
-    def _check_records(self, tx: Connection, project: Project, records: RecordSettings) -> None:
-        """Refuses records that are not there or of another role, and a fit that takes too much.
+    def _check_records(self, tx: Connection, project: Project, records: RecordSettings) -> int:
+        """The memory of a fit. Refuses records that are not there or of another role, and a fit that takes too much.
 
         Raises:
             ServiceError: RECORD_SET_NOT_FOUND, INVALID_FIELD, FIT_TOO_LARGE.
@@ -163,7 +164,9 @@ class Fitter:
             found = record_sets.get(tx, project, record_set_id)
             if found.role is not role:
                 raise invalid(field, f"records of {role}, got those of {found.role}")
-        estimate.check_records(estimate.record_size(tx, project, records), self._limits.memory_bytes)
+        size = estimate.record_size(tx, project, records)
+        estimate.check_records(size, self._limits.memory_bytes)
+        return estimate.record_memory_bytes(size)
 
     def _check_queue(self, tx: Connection, project: Project) -> None:
         for limit, queued, whose, setting in (

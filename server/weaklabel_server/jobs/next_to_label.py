@@ -46,7 +46,7 @@ def next_to_label(
     candidates = np.arange(model.item_count)
     if gold is not None:
         view = votes.view(tx, project.project_id, model.votes_version)
-        candidates = np.flatnonzero(side_data.read_gold(tx, view, gold, field="gold") < 0)
+        candidates = np.flatnonzero(~side_data.read_known(tx, view, gold, field="gold"))
     if not 1 <= n <= min(len(candidates), MAX_ROWS):
         raise invalid("n", f"1 to {MAX_ROWS}, and at most the {len(candidates)} items without gold, got {n}")
     drawn = draw(_largest(tx, model), candidates, n, seed)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from weaklabel.side_information.bags import Bags
 from weaklabel_protocol.v1 import side_data_pb2
 from weaklabel_server.errors import FieldViolation, Reason, ServiceError, invalid
+from weaklabel_server.jobs.gold import is_known, with_sets
 from weaklabel_server.messages.side_rows import SideRows, read_side_rows
 from weaklabel_server.store import items, side_data
 from weaklabel_server.store.side_data import SideKind, SideSettings
@@ -69,10 +70,21 @@ def read_gold(tx: Connection, view: View, side_data_id: str, *, field: str) -> N
     """[N] known labels of the items of a version, -1 elsewhere; `field` is where a request names them.
 
     Raises:
-        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`.
+        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`, and for sets of classes.
     """
     gold: NDArray[np.int32] = read_one(tx, view, side_data_id, (SideKind.GOLD,), field=field)[1]
     return gold
+
+
+def read_known(tx: Connection, view: View, side_data_id: str, *, field: str) -> NDArray[np.bool_]:
+    """[N] whether something is known of each item of a version: its class, or a set that holds it.
+
+    Raises:
+        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`.
+    """
+    kind_of(tx, view, side_data_id, (SideKind.GOLD,), field=field)
+    with named(field):
+        return is_known(_gold(_placed(tx, view, SideKind.GOLD, side_data_id), view))
 
 
 def read_one(
@@ -83,11 +95,15 @@ def read_one(
     Labels are [N], -1 where there are none. `field` is where a request names the side data.
 
     Raises:
-        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`.
+        ServiceError: SIDE_DATA_NOT_FOUND, INVALID_FIELD; SIDE_DATA_UNSUITABLE as in `read`, and for gold with sets of
+            classes.
     """
     kind = kind_of(tx, view, side_data_id, kinds, field=field)
     with named(field):
-        return kind, _MAKE[kind](_placed(tx, view, kind, side_data_id), view)
+        made = _MAKE[kind](_placed(tx, view, kind, side_data_id), view)
+        if kind is SideKind.GOLD:
+            _check_labels(made)
+        return kind, made
 
 
 def kind_of(tx: Connection, view: View, side_data_id: str, kinds: Sequence[SideKind], *, field: str) -> SideKind:
@@ -172,8 +188,21 @@ def _check_inside(view: View, kind: SideKind, positions: NDArray[Any]) -> None:
         raise unsuitable(kind, f"item {item} is not among the {view.item_count} items of version {view.version}")
 
 
-def _gold(placed: Placed, view: View) -> NDArray[np.int32]:
-    return _classes(view, ((positions, rows.gold) for positions, rows in placed))
+def _gold(placed: Placed, view: View) -> NDArray[Any]:
+    """[N] classes, -1 where unknown; objects, with what one_of and not_ make, where sets of classes are known."""
+    gold = _classes(view, ((positions, rows.gold) for positions, rows in placed))
+    return with_sets(gold, placed)
+
+
+def _check_labels(gold: NDArray[Any]) -> None:
+    """Refuses gold that holds sets of classes, where labels are needed.
+
+    Raises:
+        ServiceError: SIDE_DATA_UNSUITABLE.
+    """
+    if gold.dtype == object:
+        item = next(at for at, one in enumerate(gold.tolist()) if not isinstance(one, int))
+        raise unsuitable(SideKind.GOLD, f"of item {item} a set of classes is known: here labels are needed, as -1 else")
 
 
 def _labels(placed: Placed, view: View) -> NDArray[np.int32]:
@@ -196,13 +225,13 @@ def _gold_weight(placed: Placed, view: View) -> NDArray[np.float32]:
     return weight
 
 
-def check_every_gold(gold: NDArray[np.int32], weight: NDArray[np.float32]) -> None:
+def check_every_gold(gold: NDArray[Any], weight: NDArray[np.float32]) -> None:
     """Refuses weights [N] that leave out an item with gold [N].
 
     Raises:
         ServiceError: SIDE_DATA_UNSUITABLE.
     """
-    missing = (gold >= 0) & (weight == 0)
+    missing = is_known(gold) & (weight == 0)
     if missing.any():
         item = int(np.argmax(missing))
         raise unsuitable(SideKind.GOLD_WEIGHT, f"there is none above 0 for item {item}, which has gold")

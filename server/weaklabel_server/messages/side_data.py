@@ -1,10 +1,12 @@
 """Side data: chunks of uploads, and the description of what is stored."""
 
+from weaklabel_protocol.tensors import to_tensor
 from weaklabel_protocol.v1 import side_data_pb2
 from weaklabel_server import names
 from weaklabel_server.errors import invalid
+from weaklabel_server.messages.codebooks import write_codebook
 from weaklabel_server.messages.resources import timestamp
-from weaklabel_server.messages.side_rows import kinds_of, read_side_rows
+from weaklabel_server.messages.side_rows import SideRows, kinds_of, read_side_rows
 from weaklabel_server.messages.uploads import check_chunk_rows, read_item_ids
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.side_data import SideChunk, SideData, SideKind
@@ -50,5 +52,13 @@ def read_chunk(chunk: side_data_pb2.UploadSideDataChunk, *, kind: SideKind, n_cl
     read = read_side_rows(chunk.values, field="chunk.values", rows=chunk.rows, n_classes=n_classes)
     if read.bags is not None and len(chunk.values.bags.sizes.data) != 4 * chunk.rows:
         raise invalid("chunk.values.bags.sizes.rows", f"{chunk.rows} rows, got {chunk.values.bags.sizes.rows}")
-    content = chunk.values.SerializeToString()
+    content = _kept(chunk.values, read).SerializeToString()
     return SideChunk(chunk.row_offset, chunk.rows, item_ids, content), read.column_count
+
+
+def _kept(values: side_data_pb2.SideRows, read: SideRows) -> side_data_pb2.SideRows:
+    """What is stored of the rows of a chunk: a codebook without the entries that no row uses."""
+    if read.gold is None or not values.HasField("gold_codebook"):
+        return values
+    codebook = None if read.gold_symbols is None else write_codebook(read.gold_symbols)
+    return side_data_pb2.SideRows(gold=to_tensor(read.gold.reshape(-1, 1)), gold_codebook=codebook)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from weaklabel.errors import InvalidArgumentError
 from weaklabel.side_information import bags
 from weaklabel.side_information.bags import Bags
+from weaklabel.votes.symbols import Symbols
 from weaklabel_protocol.v1 import side_data_pb2, tensor_pb2
 from weaklabel_server.errors import invalid
 from weaklabel_server.messages.checks import check_names, check_texts
+from weaklabel_server.messages.codebooks import read_codebook
 from weaklabel_server.messages.rows import MAX_ROWS
 from weaklabel_server.messages.tensors import read_distributions, read_floats, read_integers
 from weaklabel_server.store.side_data import SideKind
@@ -39,7 +41,7 @@ class SideRows:
     """Side information about n rows; None where a kind is not given.
 
     Attributes:
-        gold: [n] class, -1 where it is not known.
+        gold: [n] class, -1 where it is not known, a code of gold_symbols from K on.
         prior: [n, K], NaN in rows without a belief.
         groups: [n] names.
         features: [n, columns].
@@ -47,6 +49,7 @@ class SideRows:
         fields: n mappings from names of fields to texts.
         gold_weight: [n] how many items the gold of each stands for.
         labels: [n] class that somebody names, -1 for none.
+        gold_symbols: the sets of classes among the gold, each of them used; None where there are none.
     """
 
     gold: NDArray[np.int32] | None = None
@@ -57,6 +60,7 @@ class SideRows:
     fields: list[dict[str, str]] | None = None
     gold_weight: NDArray[np.float32] | None = None
     labels: NDArray[np.int32] | None = None
+    gold_symbols: Symbols | None = None
 
     @property
     def column_count(self) -> int:
@@ -68,11 +72,13 @@ def kinds_of(message: side_data_pb2.SideRows) -> dict[SideKind, str]:
     """The kinds of side information in a message, and the field of each.
 
     Raises:
-        ServiceError: INVALID_FIELD when it gives features twice.
+        ServiceError: INVALID_FIELD when it gives features twice, or a codebook without gold.
     """
     given = [name for name in _FIELDS if message.HasField(name)]
     if "features" in given and "sparse_features" in given:
         raise invalid("sparse_features", "features are given already")
+    if message.HasField("gold_codebook") and "gold" not in given:
+        raise invalid("gold_codebook", "it is of gold, and none is given")
     return {_FIELDS[name]: name for name in given}
 
 
@@ -85,8 +91,10 @@ def read_side_rows(message: side_data_pb2.SideRows, *, field: str, rows: int, n_
     read: dict[str, Any] = {}
     for kind, name in kinds_of(message).items():
         value, place = getattr(message, name), f"{field}.{name}"
-        if kind in (SideKind.GOLD, SideKind.LABELS):
-            read[name] = _labels(value, field=place, rows=rows, limit=n_classes, lowest=-1)
+        if kind is SideKind.GOLD:
+            read["gold"], read["gold_symbols"] = _gold(message, field=field, rows=rows, n_classes=n_classes)
+        elif kind is SideKind.LABELS:
+            read["labels"] = _labels(value, field=place, rows=rows, limit=n_classes, lowest=-1)
         elif kind is SideKind.PRIOR:
             _check_rows(value, field=place, rows=rows)
             read["prior"] = read_distributions(value, field=place, n_classes=n_classes, gaps=True)
@@ -125,6 +133,18 @@ def _labels(tensor: tensor_pb2.Tensor, *, field: str, rows: int, limit: int, low
         at = int(np.argmax(wrong))
         raise invalid(f"{field}.data", f"row {at}: {labels[at]} is outside {lowest}..{limit - 1}")
     return labels
+
+
+def _gold(
+    message: side_data_pb2.SideRows, *, field: str, rows: int, n_classes: int
+) -> tuple[NDArray[np.int32], Symbols | None]:
+    """Codes [rows], and what those from K on stand for; None where there are none."""
+    if message.gold_codebook.HasField("soft_votes"):
+        raise invalid(f"{field}.gold_codebook.soft_votes", "none: gold is a class, or a set of classes")
+    codebook = read_codebook(message.gold_codebook, field=f"{field}.gold_codebook", n_classes=n_classes)
+    given = _labels(message.gold, field=f"{field}.gold", rows=rows, limit=codebook.limit, lowest=-1)
+    symbols, codes = codebook.symbols.only(codebook.translate(given))
+    return codes.astype(np.int32), symbols if len(symbols) else None
 
 
 def _weights(tensor: tensor_pb2.Tensor, *, field: str, rows: int) -> NDArray[np.float32]:

@@ -178,8 +178,10 @@ class ProjectFolder:
             raise ProjectFolderError(f"{self.folder} holds no votes")
         return Votes.concatenate_items(parts)
 
-    def gold(self, side_data: str | None = None) -> NDArray[np.int32]:
+    def gold(self, side_data: str | None = None) -> NDArray[Any]:
         """[N] known classes of the items, -1 where unknown: those that were given last, unless side data is named.
+
+        Where sets of classes are known, they are objects, as `LabelModel.fit` takes them.
 
         Raises:
             ProjectFolderError: There is no such gold, or it is damaged.
@@ -201,7 +203,15 @@ class ProjectFolder:
             inside = positions < self.n_items
             gold[positions[inside]] = labels[inside]
             row += len(labels)
-        return gold
+        return tables.gold_of(gold, self.gold_symbols(chosen), f"side_data/{chosen}.parquet")
+
+    def gold_symbols(self, side_data: str) -> Symbols:
+        """What codes of gold from K on stand for.
+
+        Raises:
+            ProjectFolderError: It is no codebook.
+        """
+        return self._codebook(f"codebooks/{side_data}.parquet")
 
     def soft_labels(self, model: str | None = None) -> SoftLabelTable:
         """The soft labels of a model, the newest that has any unless one is named.

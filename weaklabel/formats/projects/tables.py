@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weaklabel._extras import require
 from weaklabel.formats.projects.files import GROUP_CELLS, GROUP_ROWS
-from weaklabel.votes import ERROR
+from weaklabel.votes import ABSTAIN, ERROR
 from weaklabel.votes.symbols import Symbols
 from weaklabel_protocol.project_folders import ProjectFolderError
 
@@ -161,6 +161,24 @@ def symbols_of(table: pa.Table, n_classes: int, where: str) -> Symbols:
             f"{where}: it is no codebook: sets, then soft votes, distinct, numbered from {n_classes}"
         )
     return symbols
+
+
+def gold_of(codes: NDArray[np.int32], symbols: Symbols, where: str) -> NDArray[Any]:
+    """Gold [N] as `LabelModel.fit` takes it, of codes: itself where all are classes, else with what one_of makes.
+
+    Raises:
+        ProjectFolderError: A code means nothing.
+    """
+    limit = symbols.n_classes + len(symbols)
+    if codes.max(initial=ABSTAIN) >= limit:
+        raise ProjectFolderError(f"{where}: a value of gold is {codes.max()}, outside -1..{limit - 1}")
+    is_set = codes >= symbols.n_classes
+    if not is_set.any():
+        return codes
+    gold = codes.astype(object)
+    for at in np.flatnonzero(is_set).tolist():
+        gold[at] = symbols.vote(int(codes[at]))
+    return gold
 
 
 def labels_schema(classes: Sequence[str], item: str | None) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""Rankings of more than two items: as columns of comparisons, and out of them."""
+"""Rankings of more than two items, out of the comparisons that make them."""
 
 from __future__ import annotations
 
@@ -9,43 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidVotesError
-from weaklabel.kinds.preferences.records import LEFT, TIE, Comparisons, Rankings, pair_weight
+from weaklabel.kinds.preferences.records import LEFT, TIE, Comparisons, Rankings
 from weaklabel.votes.validation import is_missing
-
-
-def comparisons_from_rankings(
-    rankings: Sequence[Sequence[Any]], judges: Sequence[Any] | None = None
-) -> dict[str, list[Any]]:
-    """Columns for `PreferenceModel.fit`: all pairs of each ranking, with the number of the ranking.
-
-    By that number the model reads the pairs as one ranking, of Plackett and Luce (Luce 1959; Plackett 1975,
-    doi:10.2307/2346567). What reads them as comparisons finds them weighted: of m items, m (m - 1) / 2 pairs out of
-    m - 1 choices, each 3 / (m + 1); they have the same scores, less precisely (Azari Soufiani et al. 2013,
-    "Generalized method-of-moments for rank aggregation", NeurIPS).
-
-    Args:
-        rankings: items of each, the best first; two or more.
-        judges: of each ranking; "judge" where not given.
-
-    Raises:
-        InvalidVotesError: for a ranking of fewer than two items, one that holds an item twice, and judges that are not
-            one for each ranking.
-    """
-    if judges is not None and len(judges) != len(rankings):
-        raise InvalidVotesError(f"there are {len(judges)} judges for {len(rankings)} rankings", field="judges")
-    columns: dict[str, list[Any]] = {name: [] for name in ("left", "right", "judge", "winner", "weight", "ranking")}
-    for row, ranking in enumerate(rankings):
-        if isinstance(ranking, str) or len(ranking) < 2 or len(set(ranking)) < len(ranking):
-            raise InvalidVotesError(
-                f"ranking {row} must hold two or more distinct items: {ranking!r}", field="rankings"
-            )
-        judge = "judge" if judges is None else judges[row]
-        for at, better in enumerate(ranking):
-            for worse in ranking[at + 1 :]:
-                cells = (better, worse, judge, "left", pair_weight(len(ranking)), row)
-                for name, value in zip(columns, cells, strict=True):
-                    columns[name].append(value)
-    return columns
+from weaklabel_protocol.rankings import pair_weight
 
 
 def with_rankings(

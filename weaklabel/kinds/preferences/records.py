@@ -102,15 +102,6 @@ class Fitted(NamedTuple):
     gold: Gold | None
 
 
-def pair_weight(n_ranked: Any) -> Any:
-    """What a pair of a ranking of m items is worth as a comparison: 3 / (m + 1).
-
-    So weighted, the curvature of the likelihood of its pairs is its information (Godambe 1960,
-    doi:10.1214/aoms/1177705693) where items are equal: m w / 4 = 3 m / (4 (m + 1)), as Var(rank) = (m^2 - 1) / 12.
-    """
-    return 3 / (n_ranked + 1)
-
-
 def empty_comparisons(items: tuple[str, ...], judges: tuple[str, ...]) -> Comparisons:
     """No comparison of these items by these judges."""
     none = np.empty(0, np.int32)

@@ -12,7 +12,16 @@ import numpy.typing as npt
 
 from weaklabel_client._inputs.chunks import id_bytes
 from weaklabel_client._inputs.names import names
-from weaklabel_client._inputs.side_values import BagRows, Fields, Groups, Int64s, Matrix, SparseFeatures, Values
+from weaklabel_client._inputs.side_values import (
+    BagRows,
+    Fields,
+    Groups,
+    Int64s,
+    KnownSets,
+    Matrix,
+    SparseFeatures,
+    Values,
+)
 from weaklabel_client._results.types import SideData
 from weaklabel_protocol.alignment import read_rows
 from weaklabel_protocol.arrays import Read, column_of, floats, is_number, is_sparse_matrix
@@ -21,7 +30,7 @@ from weaklabel_protocol.errors import InvalidArgumentError
 from weaklabel_protocol.names import check_end, check_text, label_text, row_ids
 from weaklabel_protocol.tensors import smallest_dtype
 from weaklabel_protocol.v1 import side_data_pb2
-from weaklabel_protocol.vote_objects import ABSTAIN
+from weaklabel_protocol.vote_objects import ABSTAIN, CandidateSet, Complement
 
 KINDS = {
     "gold": side_data_pb2.SIDE_DATA_KIND_GOLD,
@@ -47,6 +56,16 @@ class SideBlock:
         self.n_rows = values.n_rows
         self._values = values
         self._items = items
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether the number of classes is wanted before chunks can be cut."""
+        return isinstance(self._values, KnownSets) and self._values.needs_classes
+
+    def resolve(self, n_classes: int) -> None:
+        """Takes the number of classes, where it is wanted."""
+        if isinstance(self._values, KnownSets):
+            self._values.resolve(n_classes)
 
     def row_bytes(self, start: int, stop: int) -> Int64s:
         return self._values.row_bytes(start, stop) + id_bytes(self._items, start, stop)
@@ -89,7 +108,8 @@ def item_values(kind: str, values: Any, items: Sequence[str] | None = None) -> V
 
     Args:
         kind: The kind.
-        values: The data. What is missing in gold is unknown; in weights and a prior it is NaN.
+        values: The data. What is missing in gold is unknown; in weights and a prior it is NaN. Gold may hold sets of
+            classes, made by one_of and not_.
         items: Ids of the items, by which the rows of a pandas index are matched.
 
     Raises:
@@ -104,13 +124,28 @@ def item_values(kind: str, values: Any, items: Sequence[str] | None = None) -> V
         read = read_rows(values, items, n_rows, kind, all_items=kind not in _OF_SOME_ITEMS)
         if kind == "groups":
             checked = Groups(_group_names(column_of(read)))
-        elif kind in ("gold", "labels"):
+        elif kind == "gold":
+            checked = _gold(column_of(read))
+        elif kind == "labels":
             checked = Matrix(kind, _classes(kind, column_of(read)).reshape(-1, 1))
         else:
             checked = Matrix(kind, _float32(_numbers(kind, read)))
     if checked.n_rows == 0:
         raise ValueError(f"{kind}: there are no items")
     return checked
+
+
+def _gold(read: Read) -> Values:
+    """Known classes [N], -1 where unknown, and sets of classes among them."""
+    sets: dict[int, CandidateSet | Complement] = {}
+    if read.values.dtype.kind == "O" and read.values.ndim == 1:
+        plain = read.values.copy()
+        for at, value in enumerate(plain):
+            if isinstance(value, CandidateSet | Complement):
+                sets[at], plain[at] = value, ABSTAIN
+        read = Read(plain, read.missing)
+    classes = _classes("gold", read)
+    return KnownSets(classes, sets) if sets else Matrix("gold", classes.reshape(-1, 1))
 
 
 def _classes(kind: str, read: Read) -> npt.NDArray[Any]:

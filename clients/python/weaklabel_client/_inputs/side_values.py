@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from weaklabel_client._inputs.chunks import id_bytes
+from weaklabel_client._inputs.vote_list import VoteList
+from weaklabel_client._results.codebook import FIRST, Codebook
 from weaklabel_protocol.bags import Bags
 from weaklabel_protocol.names import check_text
 from weaklabel_protocol.tensors import to_tensor
 from weaklabel_protocol.v1 import side_data_pb2
+from weaklabel_protocol.vote_objects import CandidateSet, Complement, misfit
 
 _BAG_KINDS: dict[str, side_data_pb2.BagKind] = {
     "class_counts": side_data_pb2.BAG_KIND_CLASS_COUNTS,
@@ -65,6 +68,50 @@ class Matrix:
     def update(self, digest: "hashlib.blake2b") -> None:
         digest.update(f"{self._field} {self._values.dtype} {self._values.shape}".encode())
         digest.update(np.ascontiguousarray(self._values).data)
+
+
+class KnownSets:
+    """Gold [N] with sets of classes among it, which are numbered below -2 until they go into a message."""
+
+    def __init__(self, classes: npt.NDArray[Any], sets: Mapping[int, CandidateSet | Complement]) -> None:
+        """classes: [N] of the other items, -1 where unknown. sets: what is known of some items."""
+        self.n_rows = len(classes)
+        self._sets = sets
+        self._symbols: Codebook | VoteList = VoteList()
+        self._codes: npt.NDArray[np.integer[Any]] = classes.astype(np.int32)
+        self._codes[list(sets)] = [self._symbols.code(one) for one in sets.values()]
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether the number of classes is wanted, without which no set can be sent."""
+        return isinstance(self._symbols, VoteList)
+
+    def resolve(self, n_classes: int) -> None:
+        """Takes the number of classes.
+
+        Raises:
+            ValueError: A set does not fit them; the message names the item.
+        """
+        for at, one in self._sets.items():
+            if reason := misfit(one, n_classes):
+                raise ValueError(f"gold: item {at}: {reason}")
+        if isinstance(self._symbols, VoteList):
+            self._codes, self._symbols = self._symbols.resolved(self._codes, n_classes)
+
+    def row_bytes(self, start: int, stop: int) -> Int64s:
+        assert isinstance(self._symbols, Codebook)
+        return 4 + self._symbols.entry_bytes * (self._codes[start:stop] <= FIRST).astype(np.int64)
+
+    def put(self, message: side_data_pb2.SideRows, start: int, stop: int) -> None:
+        assert isinstance(self._symbols, Codebook)
+        labels, codebook = self._symbols.to_message(self._codes[start:stop].reshape(-1, 1))
+        message.gold.CopyFrom(to_tensor(labels, labels.dtype))
+        if codebook is not None:
+            message.gold_codebook.CopyFrom(codebook)
+
+    def update(self, digest: "hashlib.blake2b") -> None:
+        digest.update(f"gold {[(type(one).__name__, one.classes) for one in self._sets.values()]}".encode())
+        digest.update(np.ascontiguousarray(self._codes).data)
 
 
 class Groups:

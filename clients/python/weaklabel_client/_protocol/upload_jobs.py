@@ -231,6 +231,12 @@ class SideUploadJob(ChunkedUploadJob[side_data_pb2.UploadSideDataRequest, side_d
         self._kind = KINDS[kind]
         self.name = ""
 
+    def needs_classes(self) -> str | None:
+        return self._parent if self._block is not None and self._block.needs_classes else None
+
+    def take_classes(self, n_classes: int) -> None:
+        self._block.resolve(n_classes)
+
     def _opening(self) -> side_data_pb2.UploadSideDataRequest:
         opening = side_data_pb2.UploadSideDataOpen(
             parent=self._parent,

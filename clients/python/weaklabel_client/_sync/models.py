@@ -47,8 +47,8 @@ class Models(Asking):
             votes_version: The version of the votes to fit on; the newest by default.
             seed: For what is random in a fit. The same seed on the same votes gives the same model.
             max_iter: Limit of EM iterations; the server's by default.
-            gold: True classes of items. This and the next ones are side data: arrays, which are uploaded first, or what
-                upload_side_data returned. See there.
+            gold: True classes of items, or sets of classes that hold them: one_of(0, 2), not_(1). This and the next
+                ones are side data: arrays, which are uploaded first, or what upload_side_data returned. See there.
             gold_error: Share of gold that may be wrong, 0 to below 1.
             gold_weight: How many items each label of gold stands for, relative to the others, as next_to_label gives
                 it. Side data, too; None for the same of all.

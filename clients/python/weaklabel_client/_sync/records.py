@@ -33,9 +33,10 @@ class Records(Asking):
             project: The project.
             records: A row a vote: a frame of pandas, polars or pyarrow, a mapping of columns, or a list of mappings.
                 Its columns, by label space: "item", "source" and "value"; "item", "source", "tag", and perhaps "yes";
-                "left", "right", "judge", "winner", and perhaps "shown_first" and "weight"; "document", "tokens",
-                "source", "start", "end", and "type" or "tag", as document_records makes them. Names such as "worker"
-                for "source" do, too. Gold has no source.
+                "left", "right", "judge", "winner", and perhaps "shown_first", "weight" and "ranking", as
+                comparisons_from_rankings makes them; "document", "tokens", "source", "start", "end", and "type" or
+                "tag", as document_records makes them. Names such as "worker" for "source" do, too. Gold has no
+                source.
             role: "votes" or "gold".
             upload_id: A UUID, to take up an upload that was broken off.
             progress: See upload_votes.

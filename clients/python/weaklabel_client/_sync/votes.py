@@ -137,11 +137,11 @@ class Votes(Asking):
 
         Args:
             project: The project.
-            kind: "gold": true classes [N], -1 where unknown, or a mapping from item ids. "gold_weight": numbers [N],
-                above 0 where there is gold, or such a mapping. "prior": beliefs about the class [N, K], NaN in rows
-                without any. "groups": names or numbers [N]. "features": numbers [N, D], or a sparse matrix of SciPy.
-                "bags": what class_counts, proportions, at_least_one, none_of, same_label or different_label make, or a
-                list of them.
+            kind: "gold": true classes [N], -1 where unknown, or a mapping from item ids; one_of(0, 2) and not_(1) where
+                the class is known to be one of several. "gold_weight": numbers [N], above 0 where there is gold, or
+                such a mapping. "prior": beliefs about the class [N, K], NaN in rows without any. "groups": names or
+                numbers [N]. "features": numbers [N, D], or a sparse matrix of SciPy. "bags": what class_counts,
+                proportions, at_least_one, none_of, same_label or different_label make, or a list of them.
             values: The data.
             items: N ids, for a project that names its items; by default those of a pandas index, unless it is the
                 default one. Where both are given, rows are matched by them. Without any, row r is item r.

@@ -35,7 +35,9 @@ class RecordServiceStub(object):
     tags         item, source, tag (of the space; none where a source looked at an item and listed nothing), [yes (1 or
     0; all 1 where left out)]
     preferences  left, right, judge, winner ("left", "right", "tie", none for no answer), [shown_first ("left", "right",
-    none where not known)], [weight (FLOAT64, at least 0)]
+    none where not known)], [weight (FLOAT64, at least 0)], [ranking (none of a comparison that stands
+    alone): rows of one text are each pair of the items of one ranking once, by one judge, without ties and
+    shown_first, of equal weight; texts of different record sets name different rankings]
     sequence     document, tokens (its number of tokens, the same in each of its rows), source (none where no source read
     it), start, end (tokens of the document, end exclusive; 0 and 0 in a row without a span), and one of
     type  of a span; none where a source read a document and found nothing
@@ -119,7 +121,9 @@ class RecordServiceServicer(object):
     tags         item, source, tag (of the space; none where a source looked at an item and listed nothing), [yes (1 or
     0; all 1 where left out)]
     preferences  left, right, judge, winner ("left", "right", "tie", none for no answer), [shown_first ("left", "right",
-    none where not known)], [weight (FLOAT64, at least 0)]
+    none where not known)], [weight (FLOAT64, at least 0)], [ranking (none of a comparison that stands
+    alone): rows of one text are each pair of the items of one ranking once, by one judge, without ties and
+    shown_first, of equal weight; texts of different record sets name different rankings]
     sequence     document, tokens (its number of tokens, the same in each of its rows), source (none where no source read
     it), start, end (tokens of the document, end exclusive; 0 and 0 in a row without a span), and one of
     type  of a span; none where a source read a document and found nothing
@@ -287,7 +291,9 @@ class RecordService(object):
     tags         item, source, tag (of the space; none where a source looked at an item and listed nothing), [yes (1 or
     0; all 1 where left out)]
     preferences  left, right, judge, winner ("left", "right", "tie", none for no answer), [shown_first ("left", "right",
-    none where not known)], [weight (FLOAT64, at least 0)]
+    none where not known)], [weight (FLOAT64, at least 0)], [ranking (none of a comparison that stands
+    alone): rows of one text are each pair of the items of one ranking once, by one judge, without ties and
+    shown_first, of equal weight; texts of different record sets name different rankings]
     sequence     document, tokens (its number of tokens, the same in each of its rows), source (none where no source read
     it), start, end (tokens of the document, end exclusive; 0 and 0 in a row without a span), and one of
     type  of a span; none where a source read a document and found nothing

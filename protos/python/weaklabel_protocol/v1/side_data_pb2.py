@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from weaklabel_protocol.v1 import symbols_pb2 as weaklabel_dot_v1_dot_symbols__pb2
 from weaklabel_protocol.v1 import tensor_pb2 as weaklabel_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cweaklabel/v1/side_data.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19weaklabel/v1/tensor.proto\"\x9c\x01\n\x08SideData\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.weaklabel.v1.SideDataKind\x12\x11\n\trow_count\x18\x03 \x01(\x04\x12\x14\n\x0c\x63olumn_count\x18\x04 \x01(\r\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\x06Groups\x12\r\n\x05names\x18\x01 \x03(\t\x12%\n\x07indices\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\x91\x01\n\nSparseRows\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12%\n\x07lengths\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12%\n\x07indices\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06values\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xc0\x01\n\x04\x42\x61gs\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.weaklabel.v1.BagKind\x12#\n\x05sizes\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12#\n\x05items\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12\x10\n\x08item_ids\x18\x04 \x03(\t\x12$\n\x06values\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12\x11\n\ttolerance\x18\x06 \x01(\x01\"q\n\nItemFields\x12\x34\n\x06values\x18\x01 \x03(\x0b\x32$.weaklabel.v1.ItemFields.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"1\n\x06\x46ields\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.weaklabel.v1.ItemFields\"\xed\x02\n\x08SideRows\x12\"\n\x04gold\x18\x01 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12#\n\x05prior\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06groups\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Groups\x12&\n\x08\x66\x65\x61tures\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12\x31\n\x0fsparse_features\x18\x05 \x01(\x0b\x32\x18.weaklabel.v1.SparseRows\x12 \n\x04\x62\x61gs\x18\x06 \x01(\x0b\x32\x12.weaklabel.v1.Bags\x12$\n\x06\x66ields\x18\x07 \x01(\x0b\x32\x14.weaklabel.v1.Fields\x12)\n\x0bgold_weight\x18\x08 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\t \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"|\n\x12UploadSideDataOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0cside_data_id\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.weaklabel.v1.SideDataKind\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\"q\n\x13UploadSideDataChunk\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12&\n\x06values\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\"*\n\x14UploadSideDataFinish\x12\x12\n\ntotal_rows\x18\x01 \x01(\x04\"\xbe\x01\n\x15UploadSideDataRequest\x12\x30\n\x04open\x18\x01 \x01(\x0b\x32 .weaklabel.v1.UploadSideDataOpenH\x00\x12\x32\n\x05\x63hunk\x18\x02 \x01(\x0b\x32!.weaklabel.v1.UploadSideDataChunkH\x00\x12\x34\n\x06\x66inish\x18\x03 \x01(\x0b\x32\".weaklabel.v1.UploadSideDataFinishH\x00\x42\t\n\x07message\"P\n\x16UploadSideDataResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x63ommitted_rows\x18\x02 \x01(\x04\x12\x10\n\x08\x66inished\x18\x03 \x01(\x08\"\"\n\x12GetSideDataRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x13GetSideDataResponse\x12)\n\tside_data\x18\x01 \x01(\x0b\x32\x16.weaklabel.v1.SideData\"L\n\x13ListSideDataRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x14ListSideDataResponse\x12)\n\tside_data\x18\x01 \x03(\x0b\x32\x16.weaklabel.v1.SideData\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x15\x44\x65leteSideDataRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x18\n\x16\x44\x65leteSideDataResponse*\x88\x02\n\x0cSideDataKind\x12\x1e\n\x1aSIDE_DATA_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SIDE_DATA_KIND_GOLD\x10\x01\x12\x18\n\x14SIDE_DATA_KIND_PRIOR\x10\x02\x12\x19\n\x15SIDE_DATA_KIND_GROUPS\x10\x03\x12\x1b\n\x17SIDE_DATA_KIND_FEATURES\x10\x04\x12\x17\n\x13SIDE_DATA_KIND_BAGS\x10\x05\x12\x19\n\x15SIDE_DATA_KIND_FIELDS\x10\x06\x12\x1e\n\x1aSIDE_DATA_KIND_GOLD_WEIGHT\x10\x07\x12\x19\n\x15SIDE_DATA_KIND_LABELS\x10\x08*\xc0\x01\n\x07\x42\x61gKind\x12\x18\n\x14\x42\x41G_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42\x41G_KIND_CLASS_COUNTS\x10\x01\x12\x18\n\x14\x42\x41G_KIND_PROPORTIONS\x10\x02\x12\x19\n\x15\x42\x41G_KIND_AT_LEAST_ONE\x10\x03\x12\x14\n\x10\x42\x41G_KIND_NONE_OF\x10\x04\x12\x17\n\x13\x42\x41G_KIND_SAME_LABEL\x10\x05\x12\x1c\n\x18\x42\x41G_KIND_DIFFERENT_LABEL\x10\x06\x32\xfa\x02\n\x0fSideDataService\x12_\n\x0eUploadSideData\x12#.weaklabel.v1.UploadSideDataRequest\x1a$.weaklabel.v1.UploadSideDataResponse(\x01\x30\x01\x12R\n\x0bGetSideData\x12 .weaklabel.v1.GetSideDataRequest\x1a!.weaklabel.v1.GetSideDataResponse\x12U\n\x0cListSideData\x12!.weaklabel.v1.ListSideDataRequest\x1a\".weaklabel.v1.ListSideDataResponse\x12[\n\x0e\x44\x65leteSideData\x12#.weaklabel.v1.DeleteSideDataRequest\x1a$.weaklabel.v1.DeleteSideDataResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cweaklabel/v1/side_data.proto\x12\x0cweaklabel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aweaklabel/v1/symbols.proto\x1a\x19weaklabel/v1/tensor.proto\"\x9c\x01\n\x08SideData\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.weaklabel.v1.SideDataKind\x12\x11\n\trow_count\x18\x03 \x01(\x04\x12\x14\n\x0c\x63olumn_count\x18\x04 \x01(\r\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\x06Groups\x12\r\n\x05names\x18\x01 \x03(\t\x12%\n\x07indices\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\x91\x01\n\nSparseRows\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12%\n\x07lengths\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12%\n\x07indices\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06values\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\"\xc0\x01\n\x04\x42\x61gs\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.weaklabel.v1.BagKind\x12#\n\x05sizes\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12#\n\x05items\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12\x10\n\x08item_ids\x18\x04 \x03(\t\x12$\n\x06values\x18\x05 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12\x11\n\ttolerance\x18\x06 \x01(\x01\"q\n\nItemFields\x12\x34\n\x06values\x18\x01 \x03(\x0b\x32$.weaklabel.v1.ItemFields.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"1\n\x06\x46ields\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.weaklabel.v1.ItemFields\"\x9c\x03\n\x08SideRows\x12\"\n\x04gold\x18\x01 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12#\n\x05prior\x18\x02 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06groups\x18\x03 \x01(\x0b\x32\x14.weaklabel.v1.Groups\x12&\n\x08\x66\x65\x61tures\x18\x04 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12\x31\n\x0fsparse_features\x18\x05 \x01(\x0b\x32\x18.weaklabel.v1.SparseRows\x12 \n\x04\x62\x61gs\x18\x06 \x01(\x0b\x32\x12.weaklabel.v1.Bags\x12$\n\x06\x66ields\x18\x07 \x01(\x0b\x32\x14.weaklabel.v1.Fields\x12)\n\x0bgold_weight\x18\x08 \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12$\n\x06labels\x18\t \x01(\x0b\x32\x14.weaklabel.v1.Tensor\x12-\n\rgold_codebook\x18\n \x01(\x0b\x32\x16.weaklabel.v1.Codebook\"|\n\x12UploadSideDataOpen\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x14\n\x0cside_data_id\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.weaklabel.v1.SideDataKind\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\"q\n\x13UploadSideDataChunk\x12\x12\n\nrow_offset\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12&\n\x06values\x18\x04 \x01(\x0b\x32\x16.weaklabel.v1.SideRows\"*\n\x14UploadSideDataFinish\x12\x12\n\ntotal_rows\x18\x01 \x01(\x04\"\xbe\x01\n\x15UploadSideDataRequest\x12\x30\n\x04open\x18\x01 \x01(\x0b\x32 .weaklabel.v1.UploadSideDataOpenH\x00\x12\x32\n\x05\x63hunk\x18\x02 \x01(\x0b\x32!.weaklabel.v1.UploadSideDataChunkH\x00\x12\x34\n\x06\x66inish\x18\x03 \x01(\x0b\x32\".weaklabel.v1.UploadSideDataFinishH\x00\x42\t\n\x07message\"P\n\x16UploadSideDataResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x63ommitted_rows\x18\x02 \x01(\x04\x12\x10\n\x08\x66inished\x18\x03 \x01(\x08\"\"\n\x12GetSideDataRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x13GetSideDataResponse\x12)\n\tside_data\x18\x01 \x01(\x0b\x32\x16.weaklabel.v1.SideData\"L\n\x13ListSideDataRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\x14ListSideDataResponse\x12)\n\tside_data\x18\x01 \x03(\x0b\x32\x16.weaklabel.v1.SideData\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x15\x44\x65leteSideDataRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x18\n\x16\x44\x65leteSideDataResponse*\x88\x02\n\x0cSideDataKind\x12\x1e\n\x1aSIDE_DATA_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SIDE_DATA_KIND_GOLD\x10\x01\x12\x18\n\x14SIDE_DATA_KIND_PRIOR\x10\x02\x12\x19\n\x15SIDE_DATA_KIND_GROUPS\x10\x03\x12\x1b\n\x17SIDE_DATA_KIND_FEATURES\x10\x04\x12\x17\n\x13SIDE_DATA_KIND_BAGS\x10\x05\x12\x19\n\x15SIDE_DATA_KIND_FIELDS\x10\x06\x12\x1e\n\x1aSIDE_DATA_KIND_GOLD_WEIGHT\x10\x07\x12\x19\n\x15SIDE_DATA_KIND_LABELS\x10\x08*\xc0\x01\n\x07\x42\x61gKind\x12\x18\n\x14\x42\x41G_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42\x41G_KIND_CLASS_COUNTS\x10\x01\x12\x18\n\x14\x42\x41G_KIND_PROPORTIONS\x10\x02\x12\x19\n\x15\x42\x41G_KIND_AT_LEAST_ONE\x10\x03\x12\x14\n\x10\x42\x41G_KIND_NONE_OF\x10\x04\x12\x17\n\x13\x42\x41G_KIND_SAME_LABEL\x10\x05\x12\x1c\n\x18\x42\x41G_KIND_DIFFERENT_LABEL\x10\x06\x32\xfa\x02\n\x0fSideDataService\x12_\n\x0eUploadSideData\x12#.weaklabel.v1.UploadSideDataRequest\x1a$.weaklabel.v1.UploadSideDataResponse(\x01\x30\x01\x12R\n\x0bGetSideData\x12 .weaklabel.v1.GetSideDataRequest\x1a!.weaklabel.v1.GetSideDataResponse\x12U\n\x0cListSideData\x12!.weaklabel.v1.ListSideDataRequest\x1a\".weaklabel.v1.ListSideDataResponse\x12[\n\x0e\x44\x65leteSideData\x12#.weaklabel.v1.DeleteSideDataRequest\x1a$.weaklabel.v1.DeleteSideDataResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,48 +36,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ITEMFIELDS_VALUESENTRY']._loaded_options = None
   _globals['_ITEMFIELDS_VALUESENTRY']._serialized_options = b'8\001'
-  _globals['_SIDEDATAKIND']._serialized_start=2124
-  _globals['_SIDEDATAKIND']._serialized_end=2388
-  _globals['_BAGKIND']._serialized_start=2391
-  _globals['_BAGKIND']._serialized_end=2583
-  _globals['_SIDEDATA']._serialized_start=107
-  _globals['_SIDEDATA']._serialized_end=263
-  _globals['_GROUPS']._serialized_start=265
-  _globals['_GROUPS']._serialized_end=327
-  _globals['_SPARSEROWS']._serialized_start=330
-  _globals['_SPARSEROWS']._serialized_end=475
-  _globals['_BAGS']._serialized_start=478
-  _globals['_BAGS']._serialized_end=670
-  _globals['_ITEMFIELDS']._serialized_start=672
-  _globals['_ITEMFIELDS']._serialized_end=785
-  _globals['_ITEMFIELDS_VALUESENTRY']._serialized_start=740
-  _globals['_ITEMFIELDS_VALUESENTRY']._serialized_end=785
-  _globals['_FIELDS']._serialized_start=787
-  _globals['_FIELDS']._serialized_end=836
-  _globals['_SIDEROWS']._serialized_start=839
-  _globals['_SIDEROWS']._serialized_end=1204
-  _globals['_UPLOADSIDEDATAOPEN']._serialized_start=1206
-  _globals['_UPLOADSIDEDATAOPEN']._serialized_end=1330
-  _globals['_UPLOADSIDEDATACHUNK']._serialized_start=1332
-  _globals['_UPLOADSIDEDATACHUNK']._serialized_end=1445
-  _globals['_UPLOADSIDEDATAFINISH']._serialized_start=1447
-  _globals['_UPLOADSIDEDATAFINISH']._serialized_end=1489
-  _globals['_UPLOADSIDEDATAREQUEST']._serialized_start=1492
-  _globals['_UPLOADSIDEDATAREQUEST']._serialized_end=1682
-  _globals['_UPLOADSIDEDATARESPONSE']._serialized_start=1684
-  _globals['_UPLOADSIDEDATARESPONSE']._serialized_end=1764
-  _globals['_GETSIDEDATAREQUEST']._serialized_start=1766
-  _globals['_GETSIDEDATAREQUEST']._serialized_end=1800
-  _globals['_GETSIDEDATARESPONSE']._serialized_start=1802
-  _globals['_GETSIDEDATARESPONSE']._serialized_end=1866
-  _globals['_LISTSIDEDATAREQUEST']._serialized_start=1868
-  _globals['_LISTSIDEDATAREQUEST']._serialized_end=1944
-  _globals['_LISTSIDEDATARESPONSE']._serialized_start=1946
-  _globals['_LISTSIDEDATARESPONSE']._serialized_end=2036
-  _globals['_DELETESIDEDATAREQUEST']._serialized_start=2038
-  _globals['_DELETESIDEDATAREQUEST']._serialized_end=2095
-  _globals['_DELETESIDEDATARESPONSE']._serialized_start=2097
-  _globals['_DELETESIDEDATARESPONSE']._serialized_end=2121
-  _globals['_SIDEDATASERVICE']._serialized_start=2586
-  _globals['_SIDEDATASERVICE']._serialized_end=2964
+  _globals['_SIDEDATAKIND']._serialized_start=2199
+  _globals['_SIDEDATAKIND']._serialized_end=2463
+  _globals['_BAGKIND']._serialized_start=2466
+  _globals['_BAGKIND']._serialized_end=2658
+  _globals['_SIDEDATA']._serialized_start=135
+  _globals['_SIDEDATA']._serialized_end=291
+  _globals['_GROUPS']._serialized_start=293
+  _globals['_GROUPS']._serialized_end=355
+  _globals['_SPARSEROWS']._serialized_start=358
+  _globals['_SPARSEROWS']._serialized_end=503
+  _globals['_BAGS']._serialized_start=506
+  _globals['_BAGS']._serialized_end=698
+  _globals['_ITEMFIELDS']._serialized_start=700
+  _globals['_ITEMFIELDS']._serialized_end=813
+  _globals['_ITEMFIELDS_VALUESENTRY']._serialized_start=768
+  _globals['_ITEMFIELDS_VALUESENTRY']._serialized_end=813
+  _globals['_FIELDS']._serialized_start=815
+  _globals['_FIELDS']._serialized_end=864
+  _globals['_SIDEROWS']._serialized_start=867
+  _globals['_SIDEROWS']._serialized_end=1279
+  _globals['_UPLOADSIDEDATAOPEN']._serialized_start=1281
+  _globals['_UPLOADSIDEDATAOPEN']._serialized_end=1405
+  _globals['_UPLOADSIDEDATACHUNK']._serialized_start=1407
+  _globals['_UPLOADSIDEDATACHUNK']._serialized_end=1520
+  _globals['_UPLOADSIDEDATAFINISH']._serialized_start=1522
+  _globals['_UPLOADSIDEDATAFINISH']._serialized_end=1564
+  _globals['_UPLOADSIDEDATAREQUEST']._serialized_start=1567
+  _globals['_UPLOADSIDEDATAREQUEST']._serialized_end=1757
+  _globals['_UPLOADSIDEDATARESPONSE']._serialized_start=1759
+  _globals['_UPLOADSIDEDATARESPONSE']._serialized_end=1839
+  _globals['_GETSIDEDATAREQUEST']._serialized_start=1841
+  _globals['_GETSIDEDATAREQUEST']._serialized_end=1875
+  _globals['_GETSIDEDATARESPONSE']._serialized_start=1877
+  _globals['_GETSIDEDATARESPONSE']._serialized_end=1941
+  _globals['_LISTSIDEDATAREQUEST']._serialized_start=1943
+  _globals['_LISTSIDEDATAREQUEST']._serialized_end=2019
+  _globals['_LISTSIDEDATARESPONSE']._serialized_start=2021
+  _globals['_LISTSIDEDATARESPONSE']._serialized_end=2111
+  _globals['_DELETESIDEDATAREQUEST']._serialized_start=2113
+  _globals['_DELETESIDEDATAREQUEST']._serialized_end=2170
+  _globals['_DELETESIDEDATARESPONSE']._serialized_start=2172
+  _globals['_DELETESIDEDATARESPONSE']._serialized_end=2196
+  _globals['_SIDEDATASERVICE']._serialized_start=2661
+  _globals['_SIDEDATASERVICE']._serialized_end=3039
 # @@protoc_insertion_point(module_scope)

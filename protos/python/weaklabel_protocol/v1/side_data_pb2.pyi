@@ -1,4 +1,5 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from weaklabel_protocol.v1 import symbols_pb2 as _symbols_pb2
 from weaklabel_protocol.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -116,7 +117,7 @@ class Fields(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ItemFields, _Mapping]]] = ...) -> None: ...
 
 class SideRows(_message.Message):
-    __slots__ = ("gold", "prior", "groups", "features", "sparse_features", "bags", "fields", "gold_weight", "labels")
+    __slots__ = ("gold", "prior", "groups", "features", "sparse_features", "bags", "fields", "gold_weight", "labels", "gold_codebook")
     GOLD_FIELD_NUMBER: _ClassVar[int]
     PRIOR_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +127,7 @@ class SideRows(_message.Message):
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     GOLD_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    GOLD_CODEBOOK_FIELD_NUMBER: _ClassVar[int]
     gold: _tensor_pb2.Tensor
     prior: _tensor_pb2.Tensor
     groups: Groups
@@ -135,7 +137,8 @@ class SideRows(_message.Message):
     fields: Fields
     gold_weight: _tensor_pb2.Tensor
     labels: _tensor_pb2.Tensor
-    def __init__(self, gold: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., prior: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., features: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., sparse_features: _Optional[_Union[SparseRows, _Mapping]] = ..., bags: _Optional[_Union[Bags, _Mapping]] = ..., fields: _Optional[_Union[Fields, _Mapping]] = ..., gold_weight: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    gold_codebook: _symbols_pb2.Codebook
+    def __init__(self, gold: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., prior: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., features: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., sparse_features: _Optional[_Union[SparseRows, _Mapping]] = ..., bags: _Optional[_Union[Bags, _Mapping]] = ..., fields: _Optional[_Union[Fields, _Mapping]] = ..., gold_weight: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., labels: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., gold_codebook: _Optional[_Union[_symbols_pb2.Codebook, _Mapping]] = ...) -> None: ...
 
 class UploadSideDataOpen(_message.Message):
     __slots__ = ("parent", "side_data_id", "kind", "content_digest")

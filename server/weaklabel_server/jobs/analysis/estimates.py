@@ -112,14 +112,14 @@ def _check_unseen(tx: Connection, stored: Model, view: View, gold: NDArray[np.in
         return
     advice = "estimate by a model that was fitted without gold"
     try:
-        seen = side_data.read_gold(tx, view, seen_id, field="model")
+        seen = side_data.read_known(tx, view, seen_id, field="model")
     except ServiceError as error:
         if error.reason is not Reason.SIDE_DATA_NOT_FOUND:
             raise
         raise ServiceError(
             Reason.GOLD_SEEN, f"the gold of the model's fit was deleted, so nobody knows what it has seen: {advice}"
         ) from None
-    both = np.flatnonzero((seen >= 0) & (gold >= 0))
+    both = np.flatnonzero(seen & (gold >= 0))
     if len(both):
         raise ServiceError(
             Reason.GOLD_SEEN,

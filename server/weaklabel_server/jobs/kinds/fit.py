@@ -3,8 +3,8 @@
 import math
 import secrets
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from weaklabel.errors import WeaklabelError
 from weaklabel_protocol.column_tables import cuts, to_message
-from weaklabel_protocol.columns import Table, Texts
+from weaklabel_protocol.columns import AnyColumn, Table, Texts
 from weaklabel_server.errors import Reason, ServiceError
 from weaklabel_server.jobs import side_data
 from weaklabel_server.jobs.kinds.kind import FitArguments, Kind, Tables
@@ -34,12 +34,22 @@ if TYPE_CHECKING:
     from weaklabel.model import FitProgress
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a fit may take."""
+
+    cells: int
+    """Of labels."""
+    spare_bytes: int
+    """Memory beyond what was estimated of the number of records."""
+
+
 def fit(
     store: StoreReader,
     project_id: str,
     votes_version: int,
     settings: FitSettings,
-    max_cells: int,
+    limits: Limits,
     report: Callable[[Progress], None],
 ) -> FittedModel:
     """Fits a model on records, or on votes for ordered classes.
@@ -49,17 +59,19 @@ def fit(
         project_id: Of which project.
         votes_version: The version of the votes, where there are any.
         settings: How to fit.
-        max_cells: What labels may take.
+        limits: What it may take.
         report: Called with each step of progress; what it raises ends the fit.
 
     Raises:
-        ServiceError: RECORD_SET_NOT_FOUND, RECORDS_UNSUITABLE, LABELS_TOO_LARGE; whatever report raises.
+        ServiceError: RECORD_SET_NOT_FOUND, RECORDS_UNSUITABLE, LABELS_TOO_LARGE, FIT_TOO_LARGE; whatever report
+            raises.
     """
     project, given, gold = _read(store, project_id, votes_version, settings)
     kind = kind_of(project)
-    check_label_cells(kind.cells(given), 1, max_cells)
+    check_label_cells(kind.cells(given), 1, limits.cells)
     if isinstance(given, Table):
         _check_sources(given)
+        _check_memory(kind.bytes_beyond_rows(given), limits)
     progress = Progress(Stage.FITTING)
 
     def on_iteration(step: "FitProgress") -> None:
@@ -169,7 +181,21 @@ def read_sets(tx: Connection, project: Project, record_set_ids: Sequence[str]) -
             Reason.RECORDS_UNSUITABLE,
             f'record sets that are fitted together have the same columns; "{different}" is not in all of them',
         )
+    if len(parts) > 1 and project.label_space is not None:
+        of_set = {rule.name for rule in project.label_space.rules("votes") if rule.of_set}
+        parts = [_apart(part, of_set, one) for part, one in zip(parts, record_set_ids, strict=True)]
     return Table.joined([Table({name: part.columns[name] for name in names}) for part in parts])
+
+
+def _apart(part: Table, columns: Collection[str], record_set_id: str) -> Table:
+    """A record set with texts of these columns that no other record set has."""
+
+    def own(name: str, column: AnyColumn) -> AnyColumn:
+        if name in columns and isinstance(column, Texts):
+            return Texts(tuple(f"{text} of {record_set_id}" for text in column.names), column.codes)
+        return column
+
+    return Table({name: own(name, column) for name, column in part})
 
 
 def _check_sources(votes: Table) -> None:
@@ -183,6 +209,22 @@ def _check_sources(votes: Table) -> None:
     if len(sources.names) > MAX_SOURCES:
         raise ServiceError(
             Reason.RECORDS_UNSUITABLE, f"at most {MAX_SOURCES} sources are fitted, got {len(sources.names)}"
+        )
+
+
+def _check_memory(needed: int, limits: Limits) -> None:
+    """Refuses records of which more is to be held than their number tells.
+
+    Raises:
+        ServiceError: FIT_TOO_LARGE.
+    """
+    if needed > limits.spare_bytes:
+        raise ServiceError(
+            Reason.FIT_TOO_LARGE,
+            f"the table of the rankings, each as long as the longest, takes about {needed} bytes beside the records, "
+            f"and this server allows {max(0, limits.spare_bytes)} more; fit the longest rankings apart, or see "
+            "WEAKLABEL_MAX_FIT_MEMORY_BYTES",
+            metadata={"estimate_bytes": str(needed), "limit_bytes": str(max(0, limits.spare_bytes))},
         )
 
 

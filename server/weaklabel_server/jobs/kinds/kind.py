@@ -136,6 +136,10 @@ class Kind(ABC, Generic[Model]):
     def cells(self, votes: Any) -> int:
         """Numbers that labeling these votes holds at once: what limits of memory go by."""
 
+    def bytes_beyond_rows(self, votes: Table) -> int:  # noqa: ARG002  # of most kinds
+        """Memory that a fit takes beyond what the number of rows tells."""
+        return 0
+
 
 def table_of(columns: Mapping[str, Any]) -> Table:
     """A table of the columns of the library: whole numbers as int32, others as they are, objects as texts."""

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from weaklabel.formats.projects import tables
 from weaklabel.formats.projects.files import parquet_bytes
 from weaklabel.votes import label_dtype
+from weaklabel.votes.symbols import Symbols
 from weaklabel_protocol.columns import Table
 from weaklabel_server._version import __version__
 from weaklabel_server.errors import Reason, ServiceError, invalid
@@ -30,7 +31,7 @@ from weaklabel_server.store.label_tables import LabelTable
 from weaklabel_server.store.models import ListedModel
 from weaklabel_server.store.projects import Project
 from weaklabel_server.store.record_sets import RecordSet
-from weaklabel_server.store.side_data import SideData
+from weaklabel_server.store.side_data import SideChunk, SideData, SideKind
 from weaklabel_server.store.votes import View
 
 _MOST_SIDE_DATA = 100_000
@@ -173,7 +174,10 @@ class _Files:
         yield from self._votes()
         yield "side_data.parquet", self._side_listing
         for side in self._of.side_data:
-            yield f"side_data/{side.upload_id}.parquet", partial(self._side, side)
+            symbols = self._gold_symbols(side) if side.kind is SideKind.GOLD else None
+            if symbols:
+                yield f"codebooks/{side.upload_id}.parquet", partial(_codebook, symbols)
+            yield f"side_data/{side.upload_id}.parquet", partial(self._side, side, symbols)
         if self._of.project.label_space is not None:
             yield from self._label_space()
         yield "models.parquet", self._model_listing
@@ -219,7 +223,7 @@ class _Files:
 
     def _codebook(self, start: int, stop: int) -> Iterator[bytes]:
         _, symbols = self._read(votes.read_rows, start, stop)
-        return parquet_bytes(tables.CODEBOOK, iter([tables.codebook_table(symbols)]))
+        return _codebook(symbols)
 
     def _vote_rows(self, start: int, stop: int, rows: int) -> Iterator[bytes]:
         def read(tx: Connection, view: View, first: int) -> Any:
@@ -246,20 +250,25 @@ class _Files:
         ]
         return _listing(tables.SIDE_DATA, rows)
 
-    def _side(self, side: SideData) -> Iterator[bytes]:
+    def _side(self, side: SideData, symbols: Symbols | None) -> Iterator[bytes]:
         schema = side_tables.schema_of(side.kind, named=bool(side.named_items))
+        groups = (side_tables.to_table(schema, side.kind, chunk, symbols) for chunk in self._side_chunks(side))
+        return parquet_bytes(schema, groups)
 
+    def _gold_symbols(self, side: SideData) -> Symbols:
+        """What codes of gold from K on stand for."""
+        contents = (chunk.content for chunk in self._side_chunks(side))
+        return side_tables.gold_symbols(contents, len(self._of.project.classes))
+
+    def _side_chunks(self, side: SideData) -> Iterator[SideChunk]:
         def read(tx: Connection, view: View, row: int) -> Any:
             return side_data.chunk_of(tx, side_data.get(tx, view.project, side.upload_id), row)
 
-        def groups() -> Iterator[pa.Table]:
-            row = 0
-            while row < side.committed_rows:
-                chunk = self._read(read, row)
-                yield side_tables.to_table(schema, side.kind, chunk)
-                row += chunk.rows
-
-        return parquet_bytes(schema, groups())
+        row = 0
+        while row < side.committed_rows:
+            chunk: SideChunk = self._read(read, row)
+            yield chunk
+            row += chunk.rows
 
     def _label_space(self) -> Iterator[tuple[str, Callable[[], Iterator[bytes]]]]:
         """What only a project with a label space has: its records, and the labels of its models as tables."""
@@ -370,3 +379,7 @@ def _parsed(snapshot: str) -> tuple[int, int, int, int]:
         ):
             return int(version), int(model), int(side), int(records)
     raise invalid("snapshot", "it is not one that ExportProject has given")
+
+
+def _codebook(symbols: Symbols) -> Iterator[bytes]:
+    return parquet_bytes(tables.CODEBOOK, iter([tables.codebook_table(symbols)]))

@@ -198,6 +198,7 @@ class Importer:
             if side.kind not in set(SideKind) or len(side.content_digest) > MAX_DIGEST_BYTES or side.rows < 1:
                 raise ProjectFolderError(f"side_data.parquet: {side.kind!r:.50} of {side.rows} rows is no side data")
             kind, n_classes = SideKind(side.kind), len(folder.classes)
+            symbols = folder.gold_symbols(side.id) if kind is SideKind.GOLD else None
             key = self._write(
                 staged, imports.begin_side, side.id.lower(), kind, side.rows, side.columns, side.content_digest
             )
@@ -214,9 +215,8 @@ class Importer:
                             f"{name}: ids are given where the items of votes have none, or none are"
                         )
                 check_schema(table.schema, schema, where)
-                chunk, columns = read_chunk(
-                    side_tables.to_message(table, kind, row, side.columns, where), kind=kind, n_classes=n_classes
-                )
+                message = side_tables.to_message(table, kind, row, side.columns, where, symbols)
+                chunk, columns = read_chunk(message, kind=kind, n_classes=n_classes)
                 if columns != side.columns:
                     raise ProjectFolderError(f"{where}: {columns} columns, and {side.columns} in side_data.parquet")
                 seen.update(chunk.item_ids or ())

@@ -1,12 +1,18 @@
 """Side data as tables: a row an item, or a bag; a row group for each chunk of the store."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from weaklabel.votes import ABSTAIN
+from weaklabel.votes.symbols import Symbols
 from weaklabel_protocol.project_folders import ProjectFolderError
-from weaklabel_protocol.tensors import from_tensor, to_tensor
+from weaklabel_protocol.tensors import from_tensor, sets_from_tensor, to_tensor
 from weaklabel_protocol.v1 import side_data_pb2, tensor_pb2
+from weaklabel_server.messages.codebooks import write_codebook
 from weaklabel_server.store.side_data import SideChunk, SideKind
 
 _COLUMNS: dict[SideKind, list[tuple[str, pa.DataType]]] = {
@@ -37,13 +43,30 @@ def schema_of(kind: SideKind, *, named: bool) -> pa.Schema:
     return pa.schema([*ids, *_COLUMNS[kind]])
 
 
-def to_table(schema: pa.Schema, kind: SideKind, chunk: SideChunk) -> pa.Table:
-    """A chunk of the store as a table."""
+def gold_symbols(contents: Iterable[bytes], n_classes: int) -> Symbols:
+    """One codebook for all chunks of gold."""
+    merged = Symbols.empty(n_classes)
+    for content in contents:
+        merged = _merged(merged, side_data_pb2.SideRows.FromString(content))[0]
+    return merged
+
+
+def _merged(symbols: Symbols, rows: side_data_pb2.SideRows) -> tuple[Symbols, NDArray[Any]]:
+    """A codebook with what the gold of a chunk adds at its end, and the gold in its codes, [n]."""
+    sets = rows.gold_codebook.candidate_sets
+    own = sets_from_tensor(sets, symbols.n_classes) if rows.HasField("gold_codebook") else symbols.sets[:0]
+    merged, (_, table) = Symbols.merge([symbols, Symbols(own, symbols.soft)])
+    return merged, table[from_tensor(rows.gold)[:, 0]]
+
+
+def to_table(schema: pa.Schema, kind: SideKind, chunk: SideChunk, symbols: Symbols | None = None) -> pa.Table:
+    """A chunk of the store as a table; of gold, in the codes of its codebook."""
     rows = side_data_pb2.SideRows.FromString(chunk.content)
     columns = [] if "item" not in schema.names else [pa.array(chunk.item_ids, pa.string())]
     match kind:
         case SideKind.GOLD:
-            columns.append(pa.array(from_tensor(rows.gold)[:, 0].astype(np.int32)))
+            assert symbols is not None
+            columns.append(pa.array(_merged(symbols, rows)[1].astype(np.int32)))
         case SideKind.GOLD_WEIGHT:
             columns.append(pa.array(from_tensor(rows.gold_weight)[:, 0]))
         case SideKind.PRIOR:
@@ -68,9 +91,9 @@ def to_table(schema: pa.Schema, kind: SideKind, chunk: SideChunk) -> pa.Table:
 
 
 def to_message(
-    table: pa.Table, kind: SideKind, row_offset: int, column_count: int, where: str
+    table: pa.Table, kind: SideKind, row_offset: int, column_count: int, where: str, symbols: Symbols | None = None
 ) -> side_data_pb2.UploadSideDataChunk:
-    """A row group as a chunk of an upload, to be checked as one.
+    """A row group as a chunk of an upload, to be checked as one; of gold, with its codebook.
 
     Raises:
         ProjectFolderError: A value is missing, or rows have not the same length.
@@ -84,7 +107,8 @@ def to_message(
     values = chunk.values
     match kind:
         case SideKind.GOLD:
-            values.gold.CopyFrom(_column(table.column("gold").to_numpy()))
+            assert symbols is not None
+            _put_gold(values, table.column("gold").to_numpy(), symbols, where)
         case SideKind.GOLD_WEIGHT:
             values.gold_weight.CopyFrom(_column(table.column("gold_weight").to_numpy()))
         case SideKind.PRIOR:
@@ -101,6 +125,18 @@ def to_message(
             for row in table.column("fields").to_pylist():
                 values.fields.items.add(values={name: text or "" for name, text in row})
     return chunk
+
+
+def _put_gold(values: side_data_pb2.SideRows, codes: NDArray[Any], symbols: Symbols, where: str) -> None:
+    limit = symbols.n_classes + len(symbols)
+    wrong = (codes < ABSTAIN) | (codes >= limit)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ProjectFolderError(f"{where}, column 'gold': row {row}: {codes[row]} is outside -1..{limit - 1}")
+    used, of_used = symbols.only(codes)
+    values.gold.CopyFrom(_column(of_used))
+    if (codebook := write_codebook(used)) is not None:
+        values.gold_codebook.CopyFrom(codebook)
 
 
 def _lists(tensor: tensor_pb2.Tensor) -> pa.ListArray:

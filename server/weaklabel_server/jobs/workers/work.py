@@ -35,12 +35,14 @@ class FitJob:
     settings: FitSettings
     max_cells: int
     """What labels may take."""
+    spare_bytes: int
+    """Memory that the server allows beyond the estimate."""
 
     @classmethod
-    def of(cls, operation: Operation, max_cells: int) -> Self:
+    def of(cls, operation: Operation, max_cells: int, spare_bytes: int) -> Self:
         """The job of a fit."""
         assert isinstance(operation.settings, FitSettings)
-        return cls(operation.project_id, operation.votes_version, operation.settings, max_cells)
+        return cls(operation.project_id, operation.votes_version, operation.settings, max_cells, spare_bytes)
 
     def to_json(self) -> dict[str, Any]:
         """Itself, for JSON."""
@@ -110,9 +112,11 @@ def fit(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> 
 
 
 def _fit_kind(store: StoreReader, job: FitJob, report: Callable[[Progress], None]) -> FittedModel:
+    from weaklabel_server.jobs.kinds.fit import Limits
     from weaklabel_server.jobs.kinds.fit import fit as fit_kind
 
-    return fit_kind(store, job.project_id, job.votes_version, job.settings, job.max_cells, report)
+    limits = Limits(job.max_cells, job.spare_bytes)
+    return fit_kind(store, job.project_id, job.votes_version, job.settings, limits, report)
 
 
 def _with_nodes(fitted: FittedModel, view: votes.View, ids: list[str], job: FitJob) -> FittedModel:
