@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from weaklabel import ABSTAIN, Votes, one_of, soft
+from weaklabel.model.labels.classes import ClassPrior
 from weaklabel.model.layout.choice import lay_out
 from weaklabel.model.layout.deduplication import UniqueRows
 from weaklabel.model.numerics.padding import bucket, to_device
+from weaklabel.model.preparation.prepare import prepare
 from weaklabel.model.preparation.vote_counts import favoured_counts, vote_counts
 from weaklabel.model.records import RowVotes
+from weaklabel.model.settings import Settings
 from weaklabel.model.sources.candidate_sets import set_symbols
 from weaklabel.model.sources.soft_votes import soft_votes
 from weaklabel.model.sources.unipolarity import constant_sources, unipolarity
@@ -65,7 +68,7 @@ def favoured(votes: Votes) -> NDArray[np.float64]:
     unique = UniqueRows(votes, np.ones(votes.n_items, np.float32))
     items, sets = to_device(unique.weight, bucket(votes.n_items)), set_symbols(votes)
     told = RowVotes(lay_out(votes), soft_votes(votes))
-    return favoured_counts(vote_counts(votes, unique.weight, told, items, sets), told, items, sets)
+    return favoured_counts(vote_counts(votes, unique.weight, told, items, sets), told, items, sets)[0]
 
 
 def test_what_the_sets_of_a_source_have_in_common() -> None:
@@ -101,6 +104,15 @@ def test_what_the_sets_of_a_source_have_in_common() -> None:
         best = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-9}).x
         p = np.exp(best) / np.exp(best).sum()
         np.testing.assert_allclose(found[source], p * (counts[source].sum() + 1) - shares, atol=0.02)
+
+
+def test_one_source_is_no_function_whatever_its_sets() -> None:
+    """The rare class 2 is in no set without 1, so that the likeliest distribution has none of it."""
+    sets = [one_of(0, 1)] * 30 + [one_of(1, 2)] * 10 + [one_of(0, 3)] * 20
+    votes = Votes.from_dense([[one] for one in sets], 4)
+    assert favoured(votes)[0, 2] < 0.1
+    unique = UniqueRows(votes, np.ones(len(sets), np.float32))
+    assert prepare(unique, Settings(), ClassPrior).mean_unipolarity == 0
 
 
 def test_a_probability_vector_is_for_the_class_it_favours() -> None:

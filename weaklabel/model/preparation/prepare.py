@@ -84,7 +84,7 @@ def prepare(
     row_votes = RowVotes(lay_out(votes), soft_votes(votes))
     counts = vote_counts(votes, unique.weight, row_votes, items, sets)
     whole = counts.sum(1) if sets is None else share_totals(votes, row_votes, items, sets)
-    unipolar = unipolarity(favoured_counts(counts, row_votes, items, sets))
+    unipolar = unipolarity(*favoured_counts(counts, row_votes, items, sets))
     panel, copies, likeliest_copy = _find_copies(unique, counts, unipolar, inputs, settings, seed)
     shared = whole
     if copies.nnz:

@@ -49,8 +49,9 @@ def vote_counts(
 
 def favoured_counts(
     counts: NDArray[np.float64], on_device: RowVotes, items: Float[Array, " U"], sets: SetSymbols | None
-) -> NDArray[np.float64]:
-    """[M, K] as `vote_counts`, with each vote for several classes counted for the class that its source has in mind.
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """[M, K] as `vote_counts`, with each vote for several classes counted for the class that its source has in mind;
+    and [K] the same of all sources taken for one, None where votes are for one class each.
 
     A function that says "spam, .9" votes for one class, as one that says "spam" does, and so does one that says "spam,
     or that". What the sets of a source have in common is the distribution over the classes that makes them likeliest
@@ -64,7 +65,7 @@ def favoured_counts(
         sets: candidate sets of the codebook; None where votes are plain.
     """
     if sets is None:
-        return counts
+        return counts, None
     pooled, told = counts.sum(0) + 0.5, on_device
     shares = pooled / pooled.sum()
     if told.soft is not None:
@@ -72,14 +73,13 @@ def favoured_counts(
         told = told._replace(soft=told.soft._replace(probabilities=jax.nn.one_hot(favoured, len(shares))))
     n_sources, n_classes = counts.shape
     shown = np.asarray(_shown(told, items, n_sources=n_sources, n_classes=n_classes, sets=sets), np.float64)
+    shown = np.concatenate([shown, shown.sum(0, keepdims=True)])
     plain, of_sets = shown[:, :n_classes], shown[:, n_classes:] * np.asarray(sets.information, np.float64)
-    if not of_sets.any():
-        return plain
-    members, found = np.asarray(sets.members, np.float64), counts
-    for _ in range(IN_MIND_ROUNDS):
+    members, found = np.asarray(sets.members, np.float64), plain
+    for _ in range(IN_MIND_ROUNDS if of_sets.any() else 0):
         in_mind = found + shares  # one vote as all others': few sets have a class in common by chance
         found = plain + in_mind * ((of_sets / (in_mind @ members.T)) @ members)
-    return found
+    return found[:-1], found[-1]
 
 
 @partial(compiled, static_argnames=("n_sources", "n_classes"))

@@ -15,7 +15,7 @@ MOSTLY = 0.95
 """Share of the items with votes on which a constant source votes."""
 
 
-def unipolarity(vote_counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def unipolarity(vote_counts: NDArray[np.float64], together: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """How far each source votes for fewer classes than so many votes of all sources would.
 
     A source of F votes that voted as all do together would use sum over c of 1 - (1 - p_c)^F classes, p the shares of
@@ -24,11 +24,20 @@ def unipolarity(vote_counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Args:
         vote_counts: [M, K] votes of each source for each class.
+        together: [K] those of all sources taken for one, where votes are for several classes: what it lacks is no sign.
 
     Returns:
         [M] in [0, 1].
     """
-    n_votes, pooled = vote_counts.sum(1), vote_counts.sum(0) + 0.5
+    pooled = vote_counts.sum(0) + 0.5
+    if together is not None:
+        *found, of_all = _lacking(np.concatenate([vote_counts, together[None]]), pooled)
+        return np.clip((np.asarray(found) - of_all) / max(1 - of_all, LEAST_EXPECTED), 0, 1)
+    return _lacking(vote_counts, pooled)
+
+
+def _lacking(vote_counts: NDArray[np.float64], pooled: NDArray[np.float64]) -> NDArray[np.float64]:
+    n_votes = vote_counts.sum(1)
     shares = pooled / pooled.sum()
     expected = (1 - (1 - shares[None]) ** n_votes[:, None]).sum(1)
     used = np.minimum(vote_counts, 1).sum(1)
