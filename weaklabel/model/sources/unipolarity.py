@@ -32,7 +32,7 @@ def unipolarity(vote_counts: NDArray[np.float64], together: NDArray[np.float64] 
     pooled = vote_counts.sum(0) + 0.5
     if together is not None:
         *found, of_all = _lacking(np.concatenate([vote_counts, together[None]]), pooled)
-        return np.clip((np.asarray(found) - of_all) / max(1 - of_all, LEAST_EXPECTED), 0, 1)
+        return np.asarray(np.clip((np.asarray(found) - of_all) / max(1 - of_all, LEAST_EXPECTED), 0, 1))
     return _lacking(vote_counts, pooled)
 
 
