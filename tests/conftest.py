@@ -18,7 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Servers and other processes that tests start read our modules' bytecode, which CI's setting would have each compile.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The same programs, compiled for half the CPU: in one piece instead of up to 32 for as many threads, by the older
-# emitter of fusions, and not optimized by LLVM. `make test-slow` has the defaults, which suit large inputs.
+# emitter of fusions, and not optimized by LLVM. `make test-slow` and `make coverage` have them optimized, as users do.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0",
