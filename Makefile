@@ -12,6 +12,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What measures the lines: sys.monitoring where Python has it, which costs next to nothing.
 COVERAGE_CORE = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
+# Programs that XLA optimizes, as users have them, where tests/conftest.py has them compiled for less.
+OPTIMIZED := XLA_FLAGS=--xla_cpu_parallel_codegen_split_count=1
+
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
@@ -32,11 +35,11 @@ test: $(READY) ## the tests, but for those that are marked slow
 	@$(BIN)/python -m pytest -m "not slow"
 
 test-slow: $(READY) ## the slow ones: many kills, large inputs, whole machines
-	@$(BIN)/python -m pytest -m slow
+	@$(OPTIMIZED) $(BIN)/python -m pytest -m slow
 
 coverage: $(READY) ## all tests, then the share of the lines that they ran: make coverage [ARGS="tests/model"]
 	@$(BIN)/coverage erase
-	@COVERAGE_CORE=$(COVERAGE_CORE) $(BIN)/coverage run -m pytest $(ARGS)
+	@$(OPTIMIZED) COVERAGE_CORE=$(COVERAGE_CORE) $(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@for folder in weaklabel server/weaklabel_server clients/python/weaklabel_client protos/python/weaklabel_protocol; do \
 	  printf '%-40s %s %%\n' $$folder "$$($(BIN)/coverage report --format=total --include="$$folder/*")"; \

@@ -1,5 +1,6 @@
 """What tests of several folders share: strict JAX, checked shapes, and a real server in its own process."""
 
+import gc
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,8 +17,12 @@ from typing import Any, Self
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Servers and other processes that tests start read our modules' bytecode, which CI's setting would have each compile.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# The same programs, compiled in one piece instead of up to 32 for as many threads: a tenth less CPU.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
+# The same programs, compiled for half the CPU: in one piece instead of up to 32 for as many threads, by the older
+# emitter of fusions, and not optimized by LLVM. `make test-slow` and `make coverage` have them optimized, as users do.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0",
+)
 
 import jax
 import pytest
@@ -51,6 +56,17 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         function
     )
     return with_types
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays: the garbage collector looks at none of it, neither now nor in the tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 install_import_hook(PURE, f"{__name__}.{checked.__name__}")

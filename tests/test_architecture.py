@@ -263,7 +263,7 @@ def test_every_module_falls_under_a_rule() -> None:
         ("weaklabel_protocol.vote_objects", ["grpc", "google.protobuf", "scipy", "jax"]),
         ("weaklabel.labeling", ["jax", "grpc", "openai", "pandas", "polars", "pyarrow"]),
         ("weaklabel_client", ["jax", "scipy", "pydantic", "sqlalchemy", "weaklabel", "pandas", "google.rpc"]),
-        ("weaklabel.model", ["grpc", "openai", "pydantic", "sqlalchemy", "pandas"]),
+        ("weaklabel.model", ["grpc", "openai", "pydantic", "sqlalchemy", "pandas", "scipy.stats", "scipy.optimize"]),
         ("weaklabel.cli.main", ["jax", "grpc", "sqlalchemy"]),
     ],
 )

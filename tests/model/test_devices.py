@@ -58,7 +58,7 @@ def simulate(n_items: int) -> NDArray[np.int8]:
 def start(
     folder: Path, process: int, n_processes: int, port: int, n_devices: int, cuts: list[int]
 ) -> subprocess.Popen[str]:
-    flags = f"--xla_force_host_platform_device_count={n_devices}"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={n_devices}"
     command = [sys.executable, "-c", FIT, str(process), str(n_processes), str(port), str(folder / "votes.npy")]
     return subprocess.Popen(
         [*command, str(folder / f"{n_processes}-{process}-{n_devices}.npz"), *map(str, cuts)],

@@ -126,5 +126,6 @@ jax.config.update("jax_default_device", devices[1])
 from weaklabel.model.numerics.devices import mesh
 assert mesh().devices.tolist() == [devices[1]]
 """
-    answers(expected, "found", statement, XLA_FLAGS="--xla_force_host_platform_device_count=2", JAX_PLATFORMS="cpu")
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    answers(expected, "found", statement, XLA_FLAGS=flags, JAX_PLATFORMS="cpu")
     check(expected, "found", 1e-6)

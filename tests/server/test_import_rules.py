@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ ALLOWED = {
 }
 
 
+@cache
 def _modules() -> dict[str, ast.Module]:
     """The syntax tree of each module by its dotted name; that of a package is in its __init__."""
     trees = {}
@@ -45,9 +47,6 @@ def _modules() -> dict[str, ast.Module]:
         name = ".".join(path.relative_to(SERVER).with_suffix("").parts)
         trees[name.removesuffix(".__init__")] = ast.parse(path.read_text())
     return trees
-
-
-MODULES = _modules()
 
 
 def _targets(nodes: Iterator[ast.AST]) -> set[str]:
@@ -59,7 +58,7 @@ def _targets(nodes: Iterator[ast.AST]) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
-                named.add(whole if whole in MODULES else node.module)
+                named.add(whole if whole in _modules() else node.module)
     return {name for name in named if name.split(".")[0] == PACKAGE}
 
 
@@ -81,38 +80,38 @@ def _room(module: str) -> str:
 
 @pytest.mark.parametrize("room", sorted(ALLOWED))
 def test_imports_go_downward(room: str) -> None:
-    members = [name for name in MODULES if _room(name) == room]
+    members = [name for name in _modules() if _room(name) == room]
     assert members, f"there is no {room}"
     broken = [
         f"{name} imports {target}"
         for name in members
-        for target in sorted(_targets(ast.walk(MODULES[name])))
+        for target in sorted(_targets(ast.walk(_modules()[name])))
         if _room(target) not in ALLOWED[room]
     ]
     assert not broken
 
 
 def test_every_module_has_a_room() -> None:
-    rooms = {_room(name) for name in MODULES} - {""}
+    rooms = {_room(name) for name in _modules()} - {""}
     assert rooms - {"store"} == set(ALLOWED) - {"store"}
-    assert not _targets(ast.walk(MODULES[PACKAGE])), "the package itself imports nothing"
+    assert not _targets(ast.walk(_modules()[PACKAGE])), "the package itself imports nothing"
 
 
 def test_services_are_those_of_the_contract() -> None:
     contract = (SERVER.parent / "protos" / "weaklabel" / "v1").glob("*.proto")
     declared = {path.stem for path in contract if "\nservice " in path.read_text()}
-    assert {name.rpartition(".")[2] for name in MODULES if name.startswith(f"{PACKAGE}.services.")} == declared
+    assert {name.rpartition(".")[2] for name in _modules() if name.startswith(f"{PACKAGE}.services.")} == declared
 
 
 def test_the_store_knows_no_messages_of_the_contract() -> None:
-    naming = [name for name, tree in MODULES.items() if _room(name) == "store" and "_pb2" in ast.unparse(tree)]
+    naming = [name for name, tree in _modules().items() if _room(name) == "store" and "_pb2" in ast.unparse(tree)]
     assert not naming
 
 
 def test_there_are_no_circles() -> None:
     imports = {
         name: {target for target in _targets(_at_module_level(tree)) if target != name}
-        for name, tree in MODULES.items()
+        for name, tree in _modules().items()
     }
     circles = [sorted(component) for component in _components(imports) if len(component) > 1]
     assert not circles

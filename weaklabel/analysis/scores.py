@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from weaklabel.analysis.metrics import SMALLEST_PROBABILITY, calibration_error
 from weaklabel.analysis.slices import read_slices
@@ -155,6 +154,8 @@ def _roc_auc(p: Predictions) -> float:
 
 
 def _auc(score_of: NDArray[np.float64], there: NDArray[np.bool_]) -> float:
+    from scipy.stats import rankdata  # only here: it takes as long to load as half of JAX
+
     n_there, n_others = int(there.sum()), int((~there).sum())
     if not n_there or not n_others:
         return float("nan")

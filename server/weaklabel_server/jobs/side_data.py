@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
@@ -18,6 +17,9 @@ from weaklabel_server.messages.side_rows import SideRows, read_side_rows
 from weaklabel_server.store import items, side_data
 from weaklabel_server.store.side_data import SideKind, SideSettings
 from weaklabel_server.store.votes import View
+
+if TYPE_CHECKING:
+    from weaklabel_server.messages.side_rows import Features
 
 MAX_GROUPS_BYTES = 2_000_000
 """Of the names of groups and their class balances, which stand in the description of a model."""
@@ -256,7 +258,9 @@ def _groups(placed: Placed, view: View) -> NDArray[np.object_]:
     return values[_order(placed)]
 
 
-def _features(placed: Placed, view: View) -> NDArray[np.float32] | sp.csr_array:
+def _features(placed: Placed, view: View) -> "Features":
+    import scipy.sparse as sp
+
     _check_every_item(placed, view, SideKind.FEATURES)
     parts = [rows.features for _, rows in placed if rows.features is not None]
     if any(sp.issparse(part) for part in parts):

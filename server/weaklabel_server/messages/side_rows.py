@@ -1,10 +1,9 @@
 """Side information in requests: every value is checked, and the error names the place of the first fault."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from weaklabel.errors import InvalidArgumentError
@@ -19,7 +18,11 @@ from weaklabel_server.messages.rows import MAX_ROWS
 from weaklabel_server.messages.tensors import read_distributions, read_floats, read_integers
 from weaklabel_server.store.side_data import SideKind
 
-Features = NDArray[np.float32] | sp.csr_array
+if TYPE_CHECKING:
+    # A sixth of what a server imports to start; most never see sparse features.
+    import scipy.sparse as sp
+
+    Features = NDArray[np.float32] | sp.csr_array
 
 MAX_COLUMNS = 10_000_000
 
@@ -55,7 +58,7 @@ class SideRows:
     gold: NDArray[np.int32] | None = None
     prior: NDArray[np.float32] | None = None
     groups: NDArray[np.object_] | None = None
-    features: Features | None = None
+    features: "Features | None" = None
     bags: Bags | None = None
     fields: list[dict[str, str]] | None = None
     gold_weight: NDArray[np.float32] | None = None
@@ -173,7 +176,9 @@ def _dense(tensor: tensor_pb2.Tensor, *, field: str, rows: int) -> NDArray[np.fl
     return _finite(read_floats(tensor, field=field, columns=_columns(tensor.columns, field=field)), field=field)
 
 
-def _sparse(message: side_data_pb2.SparseRows, *, field: str, rows: int) -> sp.csr_array:
+def _sparse(message: side_data_pb2.SparseRows, *, field: str, rows: int) -> "sp.csr_array":
+    import scipy.sparse as sp
+
     columns = _columns(message.columns, field=field)
     lengths = _column(message.lengths, field=f"{field}.lengths", rows=rows)
     indices = _column(message.indices, field=f"{field}.indices")

@@ -169,6 +169,7 @@ def test_what_chunks_come_without() -> None:
         LabelModel(2).fit(VoteChunks([Votes.from_soft(np.full((3, 2, 2), [0.4, 0.6]))], 2))
 
 
+@pytest.mark.slow
 def test_slow_passes_come_to_rest_and_nobody_is_told_otherwise(small_chunks: None) -> None:
     """Few sources, hardly better than chance: EM's rate is about .85."""
     rng = np.random.default_rng(0)

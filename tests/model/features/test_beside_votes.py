@@ -23,7 +23,7 @@ def gaussian(n_items: int, n_classes: int, distance: float, seed: int) -> tuple[
     return (rng.normal(size=(n_items, 20)) + means[truth]).astype(np.float32), truth
 
 
-@pytest.mark.parametrize(("n_classes", "accuracy"), [(3, 0.8), (6, 0.9)])
+@pytest.mark.parametrize(("n_classes", "accuracy"), [(3, 0.8), pytest.param(6, 0.9, marks=pytest.mark.slow)])
 def test_noisy_labels_are_better_with_features_than_labels_or_features_alone(n_classes: int, accuracy: float) -> None:
     of_both, of_features, of_labels = [], [], []
     for seed in (5, 6, 7):  # of one draw, a few items decide

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from weaklabel.kinds.tags import settings
@@ -40,6 +39,8 @@ def calibrate(
 
     Platt 1999; the thresholds are those of conformal risk control: Angelopoulos et al. 2022, arXiv:2208.02814.
     """
+    from scipy.optimize import minimize  # only here: fits without gold need not wait for it
+
     used, place = np.unique(tag, return_inverse=True)
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

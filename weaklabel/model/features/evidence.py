@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 from scipy.special import softmax
 
 from weaklabel.votes import Votes
@@ -83,6 +82,8 @@ def left_out(counts: NDArray[np.floating], copies: sp.csr_array[np.float64]) -> 
         counts: [M, K] votes of each source for each class.
         copies: [M, M] how surely each pair of sources copies each other.
     """
+    from scipy.sparse.csgraph import connected_components  # only here: it takes long to load
+
     n_sources, n_classes = counts.shape
     _, group = connected_components(copies, directed=False) if n_sources else (0, np.zeros(0, np.int32))
     votes = np.zeros((int(group.max(initial=-1)) + 1, n_classes))
