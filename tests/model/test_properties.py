@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from weaklabel import ABSTAIN, LabelModel, Votes, one_of, soft
+from weaklabel import ABSTAIN, LabelModel, Votes, not_, one_of, soft
 from weaklabel.analysis import evaluate
 from weaklabel.model.calibration.decision import TIE
 from weaklabel.votes.symbols import ImpreciseVote
@@ -107,6 +107,23 @@ def test_functions_that_say_less_are_functions(kind: str) -> None:
     assert (found.argmax(1) == truth[voted]).mean() > (plain.argmax(1) == truth[voted]).mean() - 0.06
     balance = np.bincount(found.argmax(1), minlength=3) / voted.sum()
     np.testing.assert_allclose(balance, np.bincount(plain.argmax(1), minlength=3) / voted.sum(), atol=0.08)
+
+
+def test_votes_that_only_exclude_are_not_left() -> None:
+    """Many annotators of few votes, each of one class of four that it is not: EM must not drift from what they say."""
+    rng = np.random.default_rng(0)
+    n_items, n_sources = 600, 400
+    truth = rng.choice(4, n_items, p=[0.55, 0.2, 0.1, 0.15])
+    skill = rng.beta(5, 3, n_sources)
+    voting = rng.random((n_items, n_sources)) < 10 / n_sources
+    meant = np.where(rng.random(voting.shape) < skill, truth[:, None], rng.integers(0, 4, voting.shape))
+    excluded = np.where(voting, (meant + rng.integers(1, 4, voting.shape)) % 4, ABSTAIN)
+    votes = Votes.from_dense(np.where(voting, 4 + excluded, ABSTAIN), 4, symbols=[not_(k) for k in range(4)])
+    # the class that is excluded least is right; chance where several are
+    times = np.stack([(excluded == k).sum(1) for k in range(4)], axis=1)
+    least = times == times.min(1, keepdims=True)
+    by_count = (least[np.arange(n_items), truth] / least.sum(1)).mean()
+    assert (soft_labels(votes, 4).argmax(1) == truth).mean() >= by_count
 
 
 def test_three_independent_annotators_are_believed() -> None:
