@@ -126,6 +126,18 @@ def test_votes_that_only_exclude_are_not_left() -> None:
     assert (soft_labels(votes, 4).argmax(1) == truth).mean() >= by_count
 
 
+def test_unsure_votes_of_judges_who_err_together_are_as_unsure() -> None:
+    """Forty judges who mostly err on three items of ten: probabilities of .65 say no more than the votes."""
+    rng = np.random.default_rng(0)
+    truth, is_trap = rng.integers(0, 2, 800), rng.random(800) < 0.3
+    wrong = rng.random((800, 40)) < np.where(is_trap, 0.7, 0.12)[:, None]
+    votes = np.where(wrong, 1 - truth[:, None], truth[:, None])
+    unsure = np.stack([np.where(votes == k, 0.65, 0.35) for k in range(2)], axis=2)
+    plain, found = soft_labels(votes, 2), soft_labels(Votes.from_soft(unsure), 2)
+    assert abs(found.max(1).mean() - plain.max(1).mean()) < 0.05
+    assert evaluate(found, truth).nll < evaluate(plain, truth).nll + 0.1
+
+
 def test_three_independent_annotators_are_believed() -> None:
     votes, truth = simulate(5000, [0.8] * 3, 2, seed=0)
     scores = evaluate(soft_labels(votes, 2), truth)

@@ -18,7 +18,7 @@ from weaklabel.model.numerics.compiled import compiled
 from weaklabel.model.params import Calibration
 from weaklabel.model.preparation.rows import build_rows
 from weaklabel.model.protocols import Information
-from weaklabel.model.records import Rows, RowVotes
+from weaklabel.model.records import Rows, RowVotes, SoftVotes
 
 
 class RowEvidence(NamedTuple):
@@ -28,6 +28,9 @@ class RowEvidence(NamedTuple):
     shares: Float[Array, "U K"]
     """Vote shares, smoothed as the calibration wants them."""
     n_votes: Float[Array, "U 1"]
+    n_read: Float[Array, "U 1"]
+    """Votes by the evidence that is read from them. That of a probability vector near to uniform is in proportion to
+    how far it is from it, and its information to the square of that."""
     information: Information | None = None
     """What is known of the rows beside their votes."""
 
@@ -40,7 +43,16 @@ def gather_evidence(rows: Rows, calibration: Calibration, share_prior_mass: floa
     shares = (tally_of(rows, share_prior_mass) + mass / n_classes) / (n_votes + mass)
     if rows.information is not None and rows.information.has_bags:
         shares = rows.share_prior  # which keeps to the bags
-    return RowEvidence(calibration.sources.log_likelihood(rows.votes), shares, n_votes, rows.information)
+    evidence = calibration.sources.log_likelihood(rows.votes)
+    return RowEvidence(evidence, shares, n_votes, _n_read(rows.votes.soft, n_votes), rows.information)
+
+
+def _n_read(soft: SoftVotes | None, n_votes: Float[Array, "U 1"]) -> Float[Array, "U 1"]:
+    """Votes by the evidence that is read from them."""
+    if soft is None:
+        return n_votes
+    more = (jnp.sqrt(soft.information) - soft.information) * soft.shares
+    return n_votes.at[soft.rows, 0].add(more, mode="drop")
 
 
 def tally_of(rows: Rows, share_prior_mass: float | Float[Array, ""]) -> Float[Array, "U K"]:
@@ -64,7 +76,7 @@ def inverse_temperature(n_votes: Float[Array, "U 1"], calibration: Calibration) 
 def soft_labels(evidence: RowEvidence, calibration: Calibration) -> Float[Array, "U K"]:
     """[U, K] soft labels."""
     n_classes = evidence.shares.shape[1]
-    tempered = inverse_temperature(evidence.n_votes, calibration)
+    tempered = inverse_temperature(evidence.n_read, calibration)
     # The label space tempers what it is given: the shares enter with a power of their own.
     pooled = evidence.log_likelihood + calibration.share_power / tempered * log_shares(evidence.shares)
     posterior = calibration.labels.probabilities(pooled, evidence.information, tempered)

@@ -185,7 +185,7 @@ def explain(
     after = soft if gold is None else corrected(soft, votes, gold)
     before, probabilities = soft[0].astype(np.float64), after[0].astype(np.float64)
     _, sources, codes = votes.triples()
-    factor = float(inverse_temperature(evidence.n_votes, calibration)[0, 0]) if len(sources) else 0.0
+    factor = float(inverse_temperature(evidence.n_read, calibration)[0, 0]) if len(sources) else 0.0
     of_votes = np.zeros((len(codes), votes.n_classes))
     for place, (source, code) in enumerate(zip(sources.tolist(), codes.tolist(), strict=True)):
         of_votes[place] = calibration.sources.log_likelihood_of(source, code, votes.symbols)
