@@ -13,6 +13,8 @@ from weaklabel_client._connection.backoff import Retries
 from weaklabel_client._exceptions import NotFound, ResourceExhausted
 
 CALLERS = 24
+ROUNDS = 20
+"""Of so many calls at a time: where the client gets little of a busy machine, it may not crowd the server at once."""
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +39,26 @@ def _refused(process: Any) -> int:
 def test_every_caller_gets_in(crowded: Any, make: Callable[[Client], Any]) -> None:
     before = _refused(crowded)
     with Client(crowded.address) as client, ThreadPoolExecutor(CALLERS) as threads:
-        answers = list(threads.map(lambda _: make(client), range(8 * CALLERS)))
-    assert len(answers) == 8 * CALLERS
-    assert _refused(crowded) > before
+        for _ in range(ROUNDS):
+            answers = list(threads.map(lambda _: make(client), range(8 * CALLERS)))
+            assert len(answers) == 8 * CALLERS
+            if _refused(crowded) > before:
+                return
+    raise AssertionError("nobody was refused")
 
 
 def test_every_caller_gets_in_with_asyncio(crowded: Any) -> None:
     before = _refused(crowded)
 
-    async def call() -> list[Any]:
+    async def call() -> None:
         async with aio.Client(crowded.address) as client:
-            return await asyncio.gather(*(client.get_project("p") for _ in range(8 * CALLERS)))
+            for _ in range(ROUNDS):
+                answers = await asyncio.gather(*(client.get_project("p") for _ in range(8 * CALLERS)))
+                assert len(answers) == 8 * CALLERS
+                if _refused(crowded) > before:
+                    return
 
-    assert len(asyncio.run(call())) == 8 * CALLERS
+    asyncio.run(call())
     assert _refused(crowded) > before
 
 
