@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from dataclasses import astuple
 from typing import Any
 
@@ -52,11 +53,12 @@ def fitted(shared_server: Any) -> str:
     """A project with these votes, and a model of them that has seen no gold."""
     from weaklabel_client import Client
 
+    project = f"estimated-{uuid.uuid4().hex[:8]}"  # a worker may come back to this file
     with Client(shared_server.address) as client:
-        client.create_project("estimated", classes=CLASSES)
-        client.upload_votes("estimated", CODES, sources=SOURCES, items=IDS)
-        client.fit("estimated", seed=1).result(timeout=120)
-    return "estimated"
+        client.create_project(project, classes=CLASSES)
+        client.upload_votes(project, CODES, sources=SOURCES, items=IDS)
+        client.fit(project, seed=1).result(timeout=120)
+    return project
 
 
 def same(found: Any, expected: Any) -> bool:

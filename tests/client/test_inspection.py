@@ -1,5 +1,6 @@
 """Inspection of sources, and scores by name and by slices, over the wire: as the library gives them."""
 
+import uuid
 from dataclasses import asdict
 from typing import Any
 
@@ -40,11 +41,12 @@ def fitted(shared_server: Any) -> str:
     """A project with these votes, and a model of them."""
     from weaklabel_client import Client
 
+    project = f"inspected-{uuid.uuid4().hex[:8]}"  # a worker may come back to this file
     with Client(shared_server.address) as client:
-        client.create_project("inspected", classes=CLASSES)
-        client.upload_votes("inspected", CODES, sources=SOURCES, items=IDS)
-        client.fit("inspected", seed=2).result(timeout=120)
-    return "inspected"
+        client.create_project(project, classes=CLASSES)
+        client.upload_votes(project, CODES, sources=SOURCES, items=IDS)
+        client.fit(project, seed=2).result(timeout=120)
+    return project
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What the library says of a fitted model, over the wire: the same to the precision of float32."""
 
+import uuid
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,12 @@ def fitted(shared_server: Any) -> str:
     """A project with the same votes and the same model on the server."""
     from weaklabel_client import Client
 
+    project = f"reports-{uuid.uuid4().hex[:8]}"  # a worker may come back to this file
     with Client(shared_server.address) as client:
-        client.create_project("reports", classes=CLASSES)
-        client.upload_votes("reports", VOTES, sources=SOURCES, items=IDS)
-        client.fit("reports", gold=GOLD, items=IDS, seed=4).result(timeout=120)
-    return "reports"
+        client.create_project(project, classes=CLASSES)
+        client.upload_votes(project, VOTES, sources=SOURCES, items=IDS)
+        client.fit(project, gold=GOLD, items=IDS, seed=4).result(timeout=120)
+    return project
 
 
 async def test_labels_of_named_items(client: Any, fitted: str) -> None:
