@@ -1,6 +1,6 @@
 """Write the golden model files: models of the installed weaklabel, their votes, and what they predict.
 
-    python tests/golden/write_models.py tests/golden/models/v4
+    python tests/golden/write_models.py tests/golden/models/v5
 
 Files that are committed are never written anew: a release that changes the format adds a folder, named after the
 version of the format, see docs/releasing.md. Those in v2 were written by commit 9f171ea, and those in v1 by the commit

@@ -50,6 +50,7 @@ def _given(expected: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 def test_all_kinds_of_models_are_there() -> None:
     names = {"plain", "one_coin", "groups", "features", "imprecise", "bounds_and_copies", "gold"}
     assert {case.name for case in CASES if case.parent.name == f"v{storage.VERSION}"} == {*names, "gold_and_features"}
+    assert {case.name for case in CASES if case.parent.name == "v4"} == {*names, "gold_and_features"}
     assert {case.name for case in CASES if case.parent.name == "v3"} == names
     assert {case.name for case in CASES if case.parent.name == "v2"} == names
     assert {case.name for case in CASES if case.parent.name == "v1"} == {"plain", "one_coin", "gold"}

@@ -352,7 +352,7 @@ def test_a_model_of_a_newer_version_says_so() -> None:
     header = b'{"format": "weaklabel label model", "version": 99}'
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(header, np.uint8))
-    with pytest.raises(ModelFileError, match=r"^the model has format version 99; this library reads 1 to 4$"):
+    with pytest.raises(ModelFileError, match=r"^the model has format version 99; this library reads 1 to 5$"):
         LabelModel.from_bytes(buffer.getvalue())
 
 

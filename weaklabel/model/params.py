@@ -60,3 +60,6 @@ class Calibration(NamedTuple):
     """Share of the vote shares in the soft labels."""
     uniform_mixture: Float[Array, ""]
     """Share of the uniform distribution in the soft labels."""
+    soft_vote_exponent: Float[Array, ""]
+    """Power of its information as which a probability vector counts among the votes of a row; 1/2: the evidence of one
+    near to uniform is in proportion to how far it is from that, and its information to the square."""

@@ -31,7 +31,7 @@ from weaklabel.model.report.diagnostics import Diagnostics
 from weaklabel.model.settings import Settings
 
 FORMAT = "weaklabel label model"
-VERSION = 4
+VERSION = 5
 """Of the format. It goes up when readers of the version before could not read the file, or would misread it. Then
 `_upgrade` learns to read the version before, and tests/golden/models gets a folder. Renaming a field is no reason."""
 MAJORITY_FORMAT = "weaklabel majority vote"
@@ -91,6 +91,7 @@ CALIBRATION = Section(
         "share_mixture": Entry("share_mixture", ("",)),
         "uniform_mixture": Entry("uniform_mixture", ("",)),
         "share_power": Entry("share_power", ("",)),
+        "soft_vote_exponent": Entry("soft_vote_exponent", ("",)),
     },
     jnp.asarray,
 )
@@ -337,6 +338,8 @@ def _upgrade(header: dict[str, Any], arrays: Arrays) -> None:
     if version == 1:  # before votes for several classes and groups
         header["groups"] = []
         arrays["sets"] = np.empty((0, len(header["classes"])), bool)
+    if version < 5:  # before probability vectors were tempered by the evidence that is read from them
+        arrays["calibration.soft_vote_exponent"] = np.ones((), np.float32)
     if version < 4:  # before vote shares were pooled with the posterior, and independence was tested
         arrays["calibration.share_power"] = np.zeros((), np.float32)
         header["diagnostics"]["doubt"] = 1.0

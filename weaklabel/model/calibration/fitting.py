@@ -41,6 +41,7 @@ def fit_calibration(params: Params, profile: Profile, settings: Settings, indepe
         share_power=_scalar(shares),
         share_mixture=_scalar(0),
         uniform_mixture=_scalar(0),
+        soft_vote_exponent=_scalar(0.5),
     )
 
 

@@ -29,8 +29,7 @@ class RowEvidence(NamedTuple):
     """Vote shares, smoothed as the calibration wants them."""
     n_votes: Float[Array, "U 1"]
     n_read: Float[Array, "U 1"]
-    """Votes by the evidence that is read from them. That of a probability vector near to uniform is in proportion to
-    how far it is from it, and its information to the square of that."""
+    """Votes by the evidence that is read from them; see `Calibration.soft_vote_exponent`."""
     information: Information | None = None
     """What is known of the rows beside their votes."""
 
@@ -44,14 +43,14 @@ def gather_evidence(rows: Rows, calibration: Calibration, share_prior_mass: floa
     if rows.information is not None and rows.information.has_bags:
         shares = rows.share_prior  # which keeps to the bags
     evidence = calibration.sources.log_likelihood(rows.votes)
-    return RowEvidence(evidence, shares, n_votes, _n_read(rows.votes.soft, n_votes), rows.information)
+    return RowEvidence(evidence, shares, n_votes, _n_read(rows.votes.soft, n_votes, calibration), rows.information)
 
 
-def _n_read(soft: SoftVotes | None, n_votes: Float[Array, "U 1"]) -> Float[Array, "U 1"]:
+def _n_read(soft: SoftVotes | None, n_votes: Float[Array, "U 1"], calibration: Calibration) -> Float[Array, "U 1"]:
     """Votes by the evidence that is read from them."""
     if soft is None:
         return n_votes
-    more = (jnp.sqrt(soft.information) - soft.information) * soft.shares
+    more = (soft.information**calibration.soft_vote_exponent - soft.information) * soft.shares
     return n_votes.at[soft.rows, 0].add(more, mode="drop")
 
 
